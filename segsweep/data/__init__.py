@@ -1,0 +1,1 @@
+"""From files to batches: find pairs, read and check them, cache, split, batch."""

@@ -1,0 +1,62 @@
+"""What a data source is: it names its samples and reads one at a time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing found wrong with a data set: an error stops a run, a warning is shown."""
+
+    level: Literal["error", "warning"]
+    where: str
+    """The file or the sample's id."""
+    what: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image with its mask, before anything is read."""
+
+    id: str
+    group: str
+    """Samples of one group never stand on two sides of a split; the id where none is known."""
+    image: Path | None = None
+    """None where the source draws the image itself."""
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What one sample looks like at its own size."""
+
+    image: NDArray[Any]
+    """(H, W, 3), uint8, uint16 or float in [0, 1]."""
+    mask: NDArray[np.bool_]
+    """(H, W), True where foreground."""
+    grey: bool = False
+    """The mask held more than two values, so the foreground rule decided something."""
+
+
+class Source(Protocol):
+    """A data set: one class, one file in `segsweep/data/`, one yaml in `conf/data/`."""
+
+    @property
+    def signature(self) -> str:
+        """All that steers pixels beside the files' bytes (foreground rule, generator's version)."""
+        ...
+
+    def find(self) -> tuple[list[Sample], list[Problem]]:
+        """Return the samples sorted by id, and what is wrong with places and names.
+
+        Reads no pixels. Raises DataError where there is nothing to look at at all.
+        """
+        ...
+
+    def read(self, sample: Sample) -> Pixels:
+        """Decode one sample at its own size; raise DataError naming the file if that fails."""
+        ...

@@ -1,0 +1,1 @@
+"""Many runs: plan them, check them, launch them."""
