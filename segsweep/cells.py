@@ -1,0 +1,84 @@
+"""What tells two cells apart: config values that differ, repetitions and searches aside."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from segsweep.config import OPTION_NODES, Config, DataConfig
+from segsweep.identity import not_identity
+
+REPEATED = ("seed", "data.split.fold")
+"""Seeds and folds repeat a cell; they are no cells of their own."""
+LR = "optimizer.lr"
+ALWAYS = ("model", "loss")
+BESIDE = ("run_id", "kind", "search")
+"""Facts about a run, not settings."""
+
+
+def flat_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a frozen config as dotted key -> value, classes as their option names.
+
+    The learning rate stands as `lr`, the name it has in every table.
+    """
+    choices = config["choices"]
+    values: dict[str, Any] = {"data_fingerprint": config["data_fingerprint"]}
+    for key, value in config.items():
+        if key in OPTION_NODES:
+            values[key] = choices[key]
+            value = {name: item for name, item in value.items() if name != "_target_"}
+        if isinstance(value, Mapping) and key != "choices":
+            values.update(_flat(key, value))
+        elif key != "choices":
+            values[key] = value
+    if LR in values:
+        values["lr"] = values.pop(LR)
+    return values
+
+
+def swept_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys beside model and loss by which the cells of *configs* differ.
+
+    A key below an option (loss.gamma) counts only if it differs among runs that chose the
+    same option. Values that a search filled in, repetitions and what cannot change
+    numbers do not count.
+    """
+    flat = [flat_values(config) for config in configs if config["kind"] == "run"]
+    filled = {key for config in configs for key in config["search"]["filled"]}
+    skipped = {*REPEATED, *ALWAYS, *BESIDE, *NOT_IDENTITY, *filled}
+    if LR in filled:
+        skipped.add("lr")
+    keys = dict.fromkeys(key for values in flat for key in values)
+    return [key for key in keys if not _skip(key, skipped) and _differs(key, flat)]
+
+
+def cell_columns(swept: Iterable[str]) -> list[str]:
+    """Return the columns that name a cell."""
+    return [*ALWAYS, *swept]
+
+
+def _skip(key: str, skipped: set[str]) -> bool:
+    return key in skipped or key.split(".")[0] in BESIDE
+
+
+def _differs(key: str, flat: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether *key* has two values among runs that chose the same option above it."""
+    node = key.split(".")[0]
+    inside = node in OPTION_NODES and key != node
+    seen: dict[Any, Any] = {}
+    for values in flat:
+        if key not in values:
+            continue
+        option = values[node] if inside else None
+        if seen.setdefault(option, values[key]) != values[key]:
+            return True
+    return False
+
+
+def _flat(above: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{above}.{key}"
+        flat.update(_flat(name, value) if isinstance(value, Mapping) else {name: value})
+    return flat
+
+
+NOT_IDENTITY = frozenset({*not_identity(Config), *not_identity(DataConfig, "data.")})

@@ -1,0 +1,143 @@
+"""Check a composed config as a whole, before anything is trained.
+
+First every key's type and range, then what only shows when things are built: networks on
+the meta device (no memory, no time), loss, optimizer, scheduler, augmentation.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from segsweep.config import (
+    OPTION_NODES,
+    Config,
+    DataConfig,
+    SplitConfig,
+    check_section,
+    raise_all,
+)
+from segsweep.errors import ConfigError
+from segsweep.targets import build, check_node
+
+COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
+SWEEP_NAME = re.compile(r"[^\W_][\w .+=-]{0,99}")
+
+
+def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config complete, coerced and with its `choices`; values are resolved.
+
+    Raises ConfigError with a line for each problem.
+    """
+    problems: list[str] = []
+    checked = _collect(problems, check_section, Config, values) or dict(values)
+    for node in OPTION_NODES:
+        checked[node] = _collect(problems, _checked_node, node, checked)
+    _collect(problems, check_sweep_name, str(checked["sweep"]))
+    raise_all(problems)
+    checked["choices"] = {node: choices[node] for node in OPTION_NODES}
+    check_built(checked)
+    return checked
+
+
+def check_sweep_name(name: str) -> None:
+    """Raise ConfigError unless *name* is one plain folder name."""
+    if not SWEEP_NAME.fullmatch(name) or name != name.strip():
+        raise ConfigError(
+            f"sweep={name}: a folder name of letters, digits, space and _ . + = - "
+            "that starts with a letter or digit; outputs=<folder> says where it stands"
+        )
+
+
+def check_built(config: Mapping[str, Any]) -> None:
+    """Build everything that a config names, without data; raise ConfigError listing misfits."""
+    import torch
+
+    problems: list[str] = []
+    allow = config["allow"]
+    _collect(problems, _check_model, config)
+    for node in ("loss", "augment"):
+        _collect(problems, build, node, config[node], allow)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = _collect(problems, build_optimizer, config, [weight])
+    if optimizer is not None:
+        _collect(problems, build_scheduler, config, optimizer, 100)
+    raise_all(problems)
+
+
+def build_optimizer(config: Mapping[str, Any], parameters: Any) -> Any:
+    """Return the optimizer over *parameters*."""
+    return build("optimizer", config["optimizer"], config["allow"], params=parameters)
+
+
+def build_scheduler(config: Mapping[str, Any], optimizer: Any, total: int) -> Any:
+    """Return the scheduler; *total* is the run's length in the unit in which it steps."""
+    every = config["scheduler"].get("every")
+    if every not in ("step", "epoch", "val_loss"):
+        raise ConfigError(f"scheduler.every={every}: allowed are step, epoch, val_loss")
+    lengths = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
+    peak = config["optimizer"].get("lr", optimizer.defaults.get("lr"))
+    given = {"optimizer": optimizer, "max_lr": peak, **lengths}
+    return build("scheduler", config["scheduler"], config["allow"], **given)
+
+
+def image_size(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the height and width that the network sees."""
+    size = config["data"]["size"]
+    if isinstance(size, int):
+        return size, size
+    if len(size) != 2:
+        raise ConfigError(f"data.size={size}: one number, or [height, width]")
+    return size[0], size[1]
+
+
+def split_config(config: Mapping[str, Any]) -> SplitConfig:
+    """Return the split's settings."""
+    return SplitConfig(**config["data"]["split"])
+
+
+def source_node(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data node without what every data set has: the source's own arguments."""
+    return {key: value for key, value in config["data"].items() if key not in COMMON}
+
+
+def _checked_node(node: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    values, allow = config[node], config.get("allow") or ()
+    if node != "data" or not isinstance(values, Mapping):
+        return check_node(node, values, allow)
+    problems: list[str] = []
+    common = {key: values[key] for key in COMMON if key in values}
+    rest = {key: value for key, value in values.items() if key not in COMMON}
+    checked = _collect(problems, check_node, node, rest, allow, COMMON) or {}
+    checked |= _collect(problems, check_section, DataConfig, common, "data.") or {}
+    raise_all(problems)
+    return checked
+
+
+def _check_model(config: Mapping[str, Any]) -> None:
+    import torch
+
+    with torch.device("meta"):
+        model = build("model", _without_files(config["model"]), config["allow"])
+    multiple = int(getattr(model, "size_multiple", 1))
+    height, width = image_size(config)
+    for side in (height, width):
+        if side % multiple:
+            near = sorted({max(side // multiple, 1) * multiple, (side // multiple + 1) * multiple})
+            raise ConfigError(
+                f"data.size={side}: model={config['choices']['model']} needs a multiple of "
+                f"{multiple}; the nearest are {' and '.join(map(str, near))}"
+            )
+
+
+def _without_files(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave weights out: a network on the meta device has nowhere to put them."""
+    return {key: value for key, value in node.items() if key != "weights_file"}
+
+
+def _collect(problems: list[str], function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except ConfigError as error:
+        problems += str(error).splitlines()
+        return None

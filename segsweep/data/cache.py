@@ -1,0 +1,236 @@
+"""Decode and resize once: a memory-mapped copy on disk that all runs share.
+
+The folder's name is a hash of the files' content and of every option that steers pixels,
+so a changed file or option is another cache; a folder that exists is complete, because
+it is renamed into place last.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segsweep.data.source import Pixels, Problem, Sample, Source
+from segsweep.errors import DataError
+from segsweep.files import file_digest, locked, read_json, text_digest, write_json
+
+CACHE_VERSION = 1
+FRESH_NS = 2_000_000_000
+"""A file changed this shortly before it was hashed may change again within its time stamp."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set as training sees it; arrays are read from disk as they are used."""
+
+    folder: Path
+    samples: list[Sample]
+    fingerprint: str
+    """Hash of the bytes of all pairs, their ids and groups."""
+    images: NDArray[np.float32]
+    """(N, C, H, W) in [0, 1]."""
+    masks: NDArray[np.uint8]
+    """(N, 1, H, W), 0 or 1."""
+    sizes: list[tuple[int, int]]
+    """(height, width) of each image as it came."""
+    warnings: list[Problem]
+
+    def native_mask(self, index: int) -> NDArray[np.bool_]:
+        """Return the mask at the image's own size, (H, W)."""
+        height, width = self.sizes[index]
+        lengths = [(h * w + 7) // 8 for h, w in self.sizes[: index + 1]]
+        packed = np.memmap(self.folder / "native.bin", np.uint8, "r")
+        start = sum(lengths[:-1])
+        bits = np.unpackbits(packed[start : start + lengths[-1]], count=height * width)
+        return bits.reshape(height, width).astype(bool)
+
+
+def prepare(
+    source: Source,
+    size: tuple[int, int],
+    channels: int,
+    folder: Path,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Check, decode and resize *source*, or find that done; return it memory-mapped.
+
+    Args:
+        source: the data set.
+        size: height and width that the network sees, pixels.
+        channels: 3 for RGB, 1 for grey.
+        folder: where caches live; shared by all runs and processes.
+        progress: called with (done, total) while images are decoded.
+
+    Raises:
+        DataError: one line for each thing wrong, all at once.
+
+    """
+    samples, problems = source.find()
+    _raise_errors(problems)
+    folder.mkdir(parents=True, exist_ok=True)
+    hashes = content_hashes(samples, folder)
+    fingerprint = data_fingerprint(source, samples, hashes)
+    options = [CACHE_VERSION, fingerprint, source.signature, *size, channels, *_versions()]
+    target = folder / f"data-{text_digest(json.dumps(options))[:16]}"
+    if not _is_whole(target):
+        with locked(folder / f"{target.name}.lock"):
+            if not _is_whole(target):
+                _build(source, samples, size, channels, target, progress)
+    return _open(target, samples, fingerprint, problems)
+
+
+def content_hashes(samples: Sequence[Sample], folder: Path) -> dict[str, str]:
+    """Return path -> sha256 for all files, reading only what changed since last asked."""
+    memory = folder / "hashes.json"
+    known = read_json(memory) or {}
+    found, changed = {}, False
+    for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
+        key = str(path.resolve())
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+        entry = known.get(key)
+        if not entry or entry[:3] != stamp:
+            entry, changed = [*stamp, file_digest(path)], True
+            if time.time_ns() - max(stamp[1:]) > FRESH_NS:
+                known[key] = entry
+        found[str(path)] = entry[3]
+    if changed:
+        write_json(memory, known)
+    return found
+
+
+def data_fingerprint(source: Source, samples: Sequence[Sample], hashes: dict[str, str]) -> str:
+    """Return 16 hex digits for the content of *samples*; a drawn source counts by signature."""
+    rows = [[s.id, s.group, hashes.get(str(s.image)), hashes.get(str(s.mask))] for s in samples]
+    drawn = source.signature if samples and samples[0].image is None else ""
+    return text_digest(json.dumps([drawn, rows]))[:16]
+
+
+def resize_pair(
+    pixels: Pixels, size: tuple[int, int], channels: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return image (C, H, W) float32 in [0, 1] and mask (1, H, W) in {0, 1} at *size*."""
+    from skimage.color import rgb2gray
+    from skimage.transform import resize
+
+    image = pixels.image if channels == 3 else rgb2gray(pixels.image)[..., None]
+    image = resize(image, size, mode="constant", anti_aliasing=True)
+    mask = resize(pixels.mask.astype(float), size, order=1, mode="constant", anti_aliasing=False)
+    return image.astype(np.float32).transpose(2, 0, 1), (mask > 0.5)[None].astype(np.uint8)
+
+
+def _build(
+    source: Source,
+    samples: list[Sample],
+    size: tuple[int, int],
+    channels: int,
+    target: Path,
+    progress: Progress | None,
+) -> None:
+    for stale in target.parent.glob(f"{target.name}.tmp*"):
+        shutil.rmtree(stale, ignore_errors=True)  # its builder is dead: we hold the lock
+    temporary = target.with_name(f"{target.name}.tmp{os.getpid()}")
+    temporary.mkdir()
+    try:
+        problems = _decode_all(source, samples, size, channels, temporary, progress)
+        _raise_errors(problems)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _decode_all(
+    source: Source,
+    samples: list[Sample],
+    size: tuple[int, int],
+    channels: int,
+    folder: Path,
+    progress: Progress | None,
+) -> list[Problem]:
+    from segsweep.data.check import Facts, check_all, check_pixels, facts_of
+
+    shape = (len(samples), channels, *size)
+    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.float32, shape)
+    masks = np.lib.format.open_memmap(
+        folder / "masks.npy", "w+", np.uint8, (len(samples), 1, *size)
+    )
+    problems: list[Problem] = []
+    facts: list[Facts] = []
+    with (folder / "native.bin").open("wb") as native:
+        for index, sample in enumerate(samples):
+            if progress:
+                progress(index, len(samples))
+            try:
+                pixels = source.read(sample)
+            except DataError as error:
+                problems.append(Problem("error", sample.id, str(error)))
+                continue
+            found = check_pixels(sample, pixels)
+            problems += found
+            facts.append(facts_of(sample, pixels))
+            if any(problem.level == "error" for problem in found):
+                continue
+            images[index], masks[index] = resize_pair(pixels, size, channels)
+            native.write(np.packbits(pixels.mask).tobytes())
+    problems += check_all(facts)
+    images.flush()
+    masks.flush()
+    _write_index(folder, facts, problems)
+    return problems
+
+
+def _write_index(folder: Path, facts: Sequence[Any], problems: list[Problem]) -> None:
+    sizes = [(fact.height, fact.width) for fact in facts]
+    names = ("images.npy", "masks.npy", "native.bin")
+    lengths = {name: (folder / name).stat().st_size for name in names}
+    warnings = [asdict(problem) for problem in problems if problem.level == "warning"]
+    values = {"sizes": sizes, "bytes": lengths, "warnings": warnings}
+    write_json(folder / "index.json", values)
+
+
+def _is_whole(target: Path) -> bool:
+    index = read_json(target / "index.json")
+    if index is None:
+        return False
+    try:
+        return all((target / n).stat().st_size == size for n, size in index["bytes"].items())
+    except OSError:
+        return False
+
+
+def _open(
+    target: Path, samples: list[Sample], fingerprint: str, problems: list[Problem]
+) -> Prepared:
+    index = read_json(target / "index.json")
+    if index is None:
+        raise DataError(f"{target}: the cache vanished while it was opened; start again")
+    return Prepared(
+        folder=target,
+        samples=samples,
+        fingerprint=fingerprint,
+        images=np.load(target / "images.npy", mmap_mode="r"),
+        masks=np.load(target / "masks.npy", mmap_mode="r"),
+        sizes=[(height, width) for height, width in index["sizes"]],
+        warnings=[*problems, *(Problem(**warning) for warning in index["warnings"])],
+    )
+
+
+def _versions() -> list[str]:
+    """Libraries whose release may change decoded or resized pixels."""
+    return [version(name) for name in ("scikit-image", "pillow")]
+
+
+def _raise_errors(problems: list[Problem]) -> None:
+    from segsweep.data.check import format_problems
+
+    if any(problem.level == "error" for problem in problems):
+        raise DataError(format_problems(problems))

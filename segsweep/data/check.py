@@ -1,0 +1,109 @@
+"""What is wrong with a data set, from what was read once; errors stop a run, warnings are shown."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.data.source import Pixels, Problem, Sample
+
+MOST_LINES = 20
+"""Errors of one kind that get a line each; the rest is counted."""
+MOST_NAMES = 10
+"""Names in the one line of a kind of warning; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is kept of a sample to compare it with all others."""
+
+    id: str
+    height: int
+    width: int
+    foreground: int
+    """Pixels."""
+    grey: bool
+    image_digest: str
+    """Hash of the decoded pixels, so that the same picture in two formats is found."""
+
+
+def facts_of(sample: Sample, pixels: Pixels) -> Facts:
+    """Reduce one decoded sample to its facts."""
+    image = np.ascontiguousarray(pixels.image)
+    digest = hashlib.sha256(f"{image.shape} {image.dtype.str}".encode())
+    digest.update(image.data)
+    height, width = image.shape[:2]
+    count = int(np.count_nonzero(pixels.mask))
+    return Facts(sample.id, height, width, count, pixels.grey, digest.hexdigest()[:32])
+
+
+def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
+    """Return what can be said about one sample alone."""
+    where = str(sample.mask or sample.id)
+    problems = []
+    if pixels.mask.shape != pixels.image.shape[:2]:
+        image, mask = ("x".join(map(str, a.shape[:2])) for a in (pixels.image, pixels.mask))
+        problems.append(Problem("error", where, f"sizes differ: mask {mask}, image {image}"))
+    if not pixels.mask.any():
+        problems.append(Problem("warning", where, "empty mask: no foreground at all"))
+    elif pixels.mask.all():
+        problems.append(Problem("warning", where, "full mask: no background at all"))
+    if pixels.grey:
+        what = "grey-valued mask: more than two values, so the foreground rule decided"
+        problems.append(Problem("warning", where, what))
+    return problems
+
+
+def check_all(facts: Sequence[Facts]) -> list[Problem]:
+    """Return what only shows when all samples are seen together."""
+    problems = []
+    if facts and not any(fact.foreground for fact in facts):
+        where = _names([fact.id for fact in facts])
+        what = "no foreground anywhere: see data.foreground and data.invert"
+        problems.append(Problem("error", where, what))
+    same: dict[str, list[str]] = {}
+    for fact in facts:
+        same.setdefault(fact.image_digest, []).append(fact.id)
+    what = "identical images: give them one group, or they may stand on two sides of the split"
+    problems += [
+        Problem("warning", _names(sorted(ids), " = "), what)
+        for ids in same.values()
+        if len(ids) > 1
+    ]
+    return problems
+
+
+def format_problems(problems: Iterable[Problem]) -> str:
+    """Return all problems as text, errors first.
+
+    An error has a line of its own, up to 20 of a kind, then they are counted. Warnings of one
+    kind share a line with up to 10 names.
+    """
+    ordered = sorted(set(problems))
+    lines = []
+    for kind, found in _kinds(problem for problem in ordered if problem.level == "error"):
+        lines += [f"error: {problem.where}: {problem.what}" for problem in found[:MOST_LINES]]
+        if len(found) > MOST_LINES:
+            lines.append(f"error: {kind}: {len(found) - MOST_LINES} more")
+    for _, found in _kinds(problem for problem in ordered if problem.level == "warning"):
+        names = _names([Path(problem.where).name for problem in found])
+        lines.append(f"warning: {found[0].what}: {names}")
+    return "\n".join(lines)
+
+
+def _kinds(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:
+    """Put together what differs only in names and numbers: `kind: details`, after any path."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        parts = problem.what.split(": ")
+        kind = next((part for part in parts if "/" not in part), problem.what)
+        kinds.setdefault(kind, []).append(problem)
+    return list(kinds.items())
+
+
+def _names(names: Sequence[str], between: str = ", ") -> str:
+    shown = between.join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,166 @@
+"""Divide samples into train, validation and test: drawn, by folds, or from a file."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.config import SplitConfig
+from segsweep.data.source import Sample
+from segsweep.errors import ConfigError, DataError
+from segsweep.files import csv_text, write_if_changed
+
+PARTS = ("train", "val", "test")
+UNUSED = "unused"
+COLUMNS = ("id", "group", "split")
+
+
+def split_samples(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
+    """Return the part of each sample: train, val, test or unused.
+
+    *samples* are sorted by id; the same ids, groups and settings give the same parts on
+    every machine (numpy's legacy generator is frozen). Raises DataError or ConfigError.
+    """
+    if split.file:
+        return from_file(samples, Path(split.file), split.keep_groups)
+    if split.fold is not None:
+        return by_fold(samples, split)
+    return at_random(samples, split)
+
+
+def at_random(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
+    """Draw the parts: a permutation of the sorted samples, filled into train, val, test.
+
+    Without groups this is the original experiment's split for its seed, 42.
+    """
+    sizes = part_sizes(len(samples), split)
+    room = dict(zip(PARTS, sizes, strict=True))
+    return _fill(samples, _shuffled_groups(samples, split), room)
+
+
+def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
+    """Test on fold `split.fold` of `split.folds`, draw validation from the rest.
+
+    Each sample is in the test part of exactly one fold; `split.train` and `split.test`
+    are not used: what is neither tested nor validated is trained on.
+    """
+    fold = split.fold
+    if fold is None or fold >= split.folds:
+        raise ConfigError(
+            f"data.split.fold={fold}: must be below data.split.folds, which is {split.folds}"
+        )
+    members = [0] * split.folds
+    tested: set[int] = set()
+    rest = []
+    for group in _shuffled_groups(samples, split):
+        smallest = int(np.argmin(members))
+        members[smallest] += len(group)
+        if smallest == fold:
+            tested.update(group)
+        else:
+            rest.append(group)
+    room = {"val": _count("val", split.val, len(samples)), "train": len(samples)}
+    parts = _fill(samples, rest, room)
+    parts = ["test" if index in tested else part for index, part in enumerate(parts)]
+    return _none_empty(parts, len(samples))
+
+
+def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[str]:
+    """Read the parts from a CSV with columns id and split; ids it does not name are unused."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"data.split.file={path}: cannot be read ({error})") from error
+    if not rows or not {"id", "split"} <= set(rows[0]):
+        raise ConfigError(f"data.split.file={path}: needs a header with the columns id and split")
+    wanted = {row["id"]: row["split"].strip() for row in rows}
+    unknown = sorted(set(wanted) - {sample.id for sample in samples})
+    odd = sorted(set(wanted.values()) - {*PARTS, UNUSED, ""})
+    if unknown or odd:
+        what = f"ids not in the data: {', '.join(unknown[:5])}" if unknown else f"split {odd[0]!r}"
+        raise ConfigError(f"data.split.file={path}: {what}; allowed are {', '.join(PARTS)}")
+    parts = [wanted.get(sample.id) or UNUSED for sample in samples]
+    crossing = crossing_groups(samples, parts)
+    if keep_groups and crossing:
+        raise ConfigError(
+            f"data.split.file={path}: {crossing[0]}; data.split.keep_groups=false allows it"
+        )
+    return _none_empty(parts, len(samples))
+
+
+def crossing_groups(samples: Sequence[Sample], parts: Sequence[str]) -> list[str]:
+    """Return a line for each group that stands in more than one used part."""
+    sides: dict[str, list[str]] = defaultdict(list)
+    for sample, part in zip(samples, parts, strict=True):
+        if part != UNUSED:
+            sides[sample.group].append(f"{sample.id} in {part}")
+    return [
+        f"group {group} is split up: {', '.join(placed)}"
+        for group, placed in sides.items()
+        if len({text.rsplit(" ", 1)[1] for text in placed}) > 1
+    ]
+
+
+def part_sizes(total: int, split: SplitConfig) -> list[int]:
+    """Return the numbers of train, val and test samples; three shares of 1 use all of them."""
+    wanted = [split.train, split.val, split.test]
+    sizes = [_count(name, value, total) for name, value in zip(PARTS, wanted, strict=True)]
+    if all(value < 1 for value in wanted) and abs(sum(wanted) - 1) < 1e-9:
+        sizes[0] = total - sizes[1] - sizes[2]
+    if sum(sizes) > total or min(sizes) < 1:
+        raise DataError(
+            f"data.split wants {sizes[0]} train, {sizes[1]} val and {sizes[2]} test images; "
+            f"there are {total}; set data.split.train, .val and .test"
+        )
+    return sizes
+
+
+def write_split(path: Path, samples: Sequence[Sample], parts: Sequence[str]) -> None:
+    """Write id, group and split of each sample as CSV."""
+    rows = [
+        {"id": sample.id, "group": sample.group, "split": part}
+        for sample, part in zip(samples, parts, strict=True)
+    ]
+    write_if_changed(path, csv_text(rows, COLUMNS))
+
+
+def _count(name: str, value: float, total: int) -> int:
+    if value < 1:
+        return round(value * total)
+    if value != int(value):
+        raise ConfigError(
+            f"data.split.{name}={value}: a share below 1, or a whole number of images"
+        )
+    return int(value)
+
+
+def _shuffled_groups(samples: Sequence[Sample], split: SplitConfig) -> list[list[int]]:
+    order = np.random.RandomState(split.seed).permutation(len(samples))
+    groups: dict[str, list[int]] = {}
+    for index in order:
+        name = samples[index].group if split.keep_groups else samples[index].id
+        groups.setdefault(name, []).append(int(index))
+    return list(groups.values())
+
+
+def _fill(samples: Sequence[Sample], groups: list[list[int]], room: dict[str, int]) -> list[str]:
+    """Put each group into the first part that has room for the whole of it."""
+    parts = [UNUSED] * len(samples)
+    for group in groups:
+        part = next((name for name, free in room.items() if free >= len(group)), None)
+        if part is None:
+            continue
+        room[part] -= len(group)
+        for index in group:
+            parts[index] = part
+    return parts
+
+
+def _none_empty(parts: list[str], total: int) -> list[str]:
+    empty = [name for name in PARTS if name not in parts]
+    if empty:
+        raise DataError(f"data.split leaves no images for {', '.join(empty)} of {total}")
+    return parts

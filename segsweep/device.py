@@ -1,0 +1,154 @@
+"""Where and how a run computes: device, threads, precision, memory layout, allocator.
+
+None of it is part of a run's identity; it is chosen when a run first starts and kept on
+resume, because sums over other threads or in another precision round differently.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from segsweep.errors import ConfigError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What `environment.json` keeps of the choice."""
+
+    device: str
+    threads: int
+    precision: str
+    memory_format: str
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch has it."""
+        return torch.device(self.device)
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """The memory format as torch has it."""
+        return LAYOUTS[self.memory_format]
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which the network runs."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.torch_device.type, DTYPES[self.precision])
+
+    def values(self) -> dict[str, Any]:
+        """Return the choice as plain values."""
+        return asdict(self)
+
+
+def choose(
+    device: str,
+    threads: int,
+    precision: str,
+    memory_format: str,
+    earlier: Mapping[str, Any] | None = None,
+) -> Placement:
+    """Return the placement: what an *earlier* start of this run chose, else the best for here.
+
+    Raises ConfigError where the device named does not exist.
+    """
+    found = _device(device)
+    kept = {} if earlier is None else earlier
+    if kept.get("device", "").split(":")[0] not in ("", found.type):
+        kept = {}  # moved to another kind of machine: nothing would be bit-identical anyway
+    return Placement(
+        device=str(found),
+        threads=int(kept.get("threads") or threads or usable_cores()),
+        precision=str(kept.get("precision") or _precision(precision, found)),
+        memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
+    )
+
+
+def usable_cores() -> int:
+    """Return the number of cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"device={name}: {reason}; allowed are auto, cpu, cuda, cuda:1, mps"
+        ) from error
+    return device
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"  # on CPUs bfloat16 was measured to bring nothing
+
+
+def _layout(wanted: str, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    return "contiguous" if device.type == "mps" else "channels_last"
+
+
+def keep_memory() -> bool:
+    """Tell glibc to keep freed memory instead of returning it to the system at each step.
+
+    Has the effect of MALLOC_MMAP_MAX_=0 and large MALLOC_TRIM_THRESHOLD_ and
+    MALLOC_TOP_PAD_ in the environment, however the process was started. Returns whether
+    it worked; False where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mmap_max, trim_threshold, top_pad = -4, -1, -2
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(
+        mallopt(mmap_max, 0) and mallopt(trim_threshold, -1) and mallopt(top_pad, 256 << 20)
+    )
+
+
+def is_deterministic(device: torch.device) -> bool:
+    """Whether the same run gives the same bits again: on CPUs with the same thread count.
+
+    Reflect padding and max-unpooling have no deterministic CUDA backward pass.
+    """
+    return device.type == "cpu"
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the most memory used so far, MB: the GPU's own count, else the process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def place(model: nn.Module, placement: Placement) -> nn.Module:
+    """Return *model* on its device in its memory layout."""
+    return model.to(placement.torch_device, memory_format=placement.layout)  # type: ignore[call-overload]

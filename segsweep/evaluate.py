@@ -1,0 +1,101 @@
+"""A network and images in, four counts per image out."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from segsweep.data.batches import Batches
+
+NativeMask = Callable[[int], NDArray[np.bool_]]
+"""Row of the data set -> its mask at its own size, (H, W)."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a pass over one part of the data gives."""
+
+    counts: NDArray[np.int64]
+    """(N, 4): tp, fp, fn, tn of each image at the training size."""
+    native: NDArray[np.int64] | None
+    """The same at each image's own size, where asked for."""
+    loss: float
+    """Mean over images, NaN without a loss."""
+    shown: NDArray[np.float32]
+    """(K, H, W) probabilities of the first K images."""
+
+
+@torch.inference_mode()
+def score_images(
+    model: nn.Module,
+    batches: Batches,
+    *,
+    threshold: float = 0.5,
+    loss_fn: nn.Module | None = None,
+    native_mask: NativeMask | None = None,
+    show: int = 0,
+    autocast: AbstractContextManager[Any] | None = None,
+) -> Scored:
+    """Score every image of *batches* once, in order, keeping nothing but counts.
+
+    Args:
+        model: in any mode; it is put into evaluation mode.
+        batches: the images.
+        threshold: a pixel is foreground where p is above this.
+        loss_fn: computed in float32 whatever the network runs in.
+        native_mask: gives masks at the images' own sizes, to score there too.
+        show: how many images' probabilities to keep.
+        autocast: the context in which the network runs.
+
+    """
+    model.eval()
+    counts, native, shown = [], [], []
+    loss = torch.zeros((), dtype=torch.float64)
+    done = 0
+    for images, masks in batches.in_order():
+        with autocast or nullcontext():
+            logits = model(images)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        if loss_fn is not None:
+            loss += loss_fn(logits, masks).double().cpu() * len(images)
+        probability = logits.sigmoid()
+        counts.append(count(probability > threshold, masks > 0.5).cpu())
+        if native_mask is not None:
+            rows = batches.indices[done : done + len(images)]
+            native += count_native(probability, [native_mask(row) for row in rows], threshold)
+        if done < show:
+            shown.append(probability[: show - done, 0].float().cpu())
+        done += len(images)
+    return Scored(
+        counts=torch.cat(counts).numpy(),
+        native=np.array(native, np.int64) if native_mask is not None else None,
+        loss=float(loss) / done if loss_fn is not None else float("nan"),
+        shown=torch.cat(shown).numpy() if shown else np.empty((0, 0, 0), np.float32),
+    )
+
+
+def count(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Return tp, fp, fn, tn per image, (B, 4) int64, from bool masks (B, 1, H, W)."""
+    hit, false, missed = predicted & truth, predicted & ~truth, ~predicted & truth
+    sums = [mask.flatten(1).sum(1) for mask in (hit, false, missed)]
+    rest = truth[0].numel() - sums[0] - sums[1] - sums[2]
+    return torch.stack([*sums, rest], 1)
+
+
+def count_native(
+    probability: Tensor, truths: Sequence[NDArray[np.bool_]], threshold: float
+) -> list[list[int]]:
+    """Return counts after bringing probabilities (B, 1, H, W) back to each image's own size."""
+    rows = []
+    for one, truth in zip(probability, truths, strict=True):
+        size = truth.shape
+        restored = interpolate(one[None], size, mode="bilinear", antialias=True)
+        target = torch.from_numpy(truth).to(one.device)[None, None]
+        rows.append(count(restored > threshold, target)[0].tolist())
+    return rows

@@ -1,0 +1,96 @@
+"""A run's id: the same config on the same data is the same run, forever.
+
+The id is a hash of everything that can change numbers: no differences from defaults, no
+paths, no module names. A key that is added later carries a neutral value, left out.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from segsweep.config import OPTION_NODES, Config, DataConfig
+from segsweep.errors import ConfigError
+from segsweep.files import file_digest, text_digest
+from segsweep.targets import path_arguments
+
+IDENTITY_VERSION = 1  # raise when the same config would give other numbers
+ID_DIGITS = 12
+
+
+def run_id(config: Mapping[str, Any], data_fingerprint: str) -> str:
+    """Return 12 hex digits for a checked config (with its `choices`) on that data."""
+    values = [IDENTITY_VERSION, identity_values(config), data_fingerprint]
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return text_digest(text)[:ID_DIGITS]
+
+
+def identity_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a checked config that can change numbers.
+
+    Classes stand as their option names, files as hashes of their content.
+    """
+    choices = config["choices"]
+    values = _section(Config, {key: item for key, item in config.items() if key in _NAMES})
+    for node in OPTION_NODES:
+        arguments = _node(config[node], config.get("allow", ()))
+        values[node] = {"option": choices[node], **arguments}
+    common = {item.name for item in dataclasses.fields(DataConfig)}
+    data = {key: item for key, item in config["data"].items() if key in common}
+    values["data"] |= _section(DataConfig, data)
+    file = config["data"]["split"]["file"]
+    values["data"]["split"]["file"] = content(file, "data.split.file") if file else None
+    return values
+
+
+_NAMES = {item.name for item in dataclasses.fields(Config)} - set(OPTION_NODES)
+
+
+def _section(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(section)
+    kept = {}
+    for item in dataclasses.fields(section):
+        if item.name not in values or not item.metadata.get("identity", True):
+            continue
+        value = values[item.name]
+        if dataclasses.is_dataclass(hints[item.name]):
+            kept[item.name] = _section(hints[item.name], value)
+        elif value != item.metadata.get("neutral", dataclasses.MISSING):
+            kept[item.name] = value
+    return kept
+
+
+def _node(values: Mapping[str, Any], allow: Sequence[str]) -> dict[str, Any]:
+    common = {item.name for item in dataclasses.fields(DataConfig)}
+    paths = path_arguments(values["_target_"], allow)
+    kept = {}
+    for key, value in values.items():
+        if key in common or key == "_target_":
+            continue
+        if key in paths and value is not None:
+            if Path(value).is_file():
+                kept[key] = content(value, key)
+        else:
+            kept[key] = value
+    return kept
+
+
+def content(path: str, key: str) -> str:
+    """Return the digest of a file that steers numbers; ConfigError if it cannot be read."""
+    try:
+        return file_digest(Path(path))
+    except OSError as error:
+        raise ConfigError(f"{key}={path}: cannot be read ({error.strerror})") from error
+
+
+def not_identity(section: type, above: str = "") -> list[str]:
+    """Return the dotted keys of *section* that cannot change a run's numbers."""
+    hints = get_type_hints(section)
+    keys = []
+    for item in dataclasses.fields(section):
+        if dataclasses.is_dataclass(hints[item.name]):
+            keys += not_identity(hints[item.name], f"{above}{item.name}.")
+        elif not item.metadata.get("identity", True):
+            keys.append(above + item.name)
+    return keys

@@ -1,0 +1,41 @@
+"""SIGTERM and Ctrl-C: finish the batch, save, leave; a second Ctrl-C leaves at once."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether somebody asked to stop."""
+
+    def __init__(self) -> None:
+        """Nobody has yet."""
+        self.asked = False
+        self._patient = False
+
+    def __call__(self) -> bool:
+        """Return whether to stop after this batch."""
+        return self.asked
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """In the block a first signal only sets the flag; elsewhere it interrupts at once."""
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
+    def install(self) -> None:
+        """Listen to SIGINT and SIGTERM; only a process's main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._handle)
+            signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again = self.asked
+        self.asked = True
+        if again or not self._patient:
+            raise KeyboardInterrupt

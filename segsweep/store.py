@@ -1,0 +1,360 @@
+"""The paths and files of runs and sweeps; tidy tables out of them. No torch here.
+
+A run is finished exactly when its `result.json` exists: it is written last.
+"""
+
+import csv
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from segsweep.errors import StoreError
+from segsweep.files import csv_text, is_locked, read_json, write_if_changed, write_json, write_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COUNTS = ("tp", "fp", "fn", "tn")
+PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
+HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
+MEASURED = (
+    *("seed", "fold", "lr", "status", "epochs", "best_epoch"),
+    *("val_loss", "val_iou", "val_dice", "val_score"),
+    *("test_iou", "test_dice", "test_score", "n_test"),
+    *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
+    *("data_fingerprint", "started", "finished", "error"),
+)
+PLAN = ("run_id", "kind", "model", "loss", "seed", "fold", "folder", "requested_at", "request")
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Every file of one run."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The frozen config: what this run is, whatever happens to `conf/`."""
+        return self.root / "config.yaml"
+
+    @property
+    def split(self) -> Path:
+        """Which sample was in which part."""
+        return self.root / "split.csv"
+
+    @property
+    def environment(self) -> Path:
+        """Machine, versions, device, threads."""
+        return self.root / "environment.json"
+
+    @property
+    def history(self) -> Path:
+        """A row per epoch."""
+        return self.root / "history.csv"
+
+    @property
+    def per_image(self) -> Path:
+        """Counts of each validation and test image."""
+        return self.root / "per_image.csv"
+
+    @property
+    def test_reads(self) -> Path:
+        """When and why the test set was scored."""
+        return self.root / "test_reads.csv"
+
+    @property
+    def result(self) -> Path:
+        """The result; its existence says that the run is finished."""
+        return self.root / "result.json"
+
+    @property
+    def failure(self) -> Path:
+        """Why the last attempt failed, until a result replaces it."""
+        return self.root / "failure.json"
+
+    @property
+    def log(self) -> Path:
+        """What the run said."""
+        return self.root / "train.log"
+
+    @property
+    def preview(self) -> Path:
+        """Pictures of validation images."""
+        return self.root / "preview"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Best and last weights."""
+        return self.root / "checkpoints"
+
+    @property
+    def claim(self) -> Path:
+        """Locked by the process that trains this run."""
+        return self.root / ".claim"
+
+    def status(self) -> str:
+        """Return planned | running | interrupted | failed | finished."""
+        if self.result.exists():
+            return "finished"
+        if is_locked(self.claim):
+            return "running"
+        if self.failure.exists():
+            return "failed"
+        started = self.history.exists() or self.environment.exists()
+        return "interrupted" if started else "planned"
+
+
+@dataclass(frozen=True)
+class SweepPaths:
+    """Every file of a sweep beside its runs."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run."""
+        return self.root / "runs"
+
+    @property
+    def plan(self) -> Path:
+        """All that was ever asked for in this sweep."""
+        return self.root / "plan.csv"
+
+    @property
+    def trials(self) -> Path:
+        """The runs of searches."""
+        return self.root / "trials.csv"
+
+    @property
+    def results(self) -> Path:
+        """A row per run."""
+        return self.root / "results.csv"
+
+    @property
+    def per_image(self) -> Path:
+        """Counts of all runs."""
+        return self.root / "per_image.csv"
+
+    @property
+    def comparison(self) -> Path:
+        """A row per cell."""
+        return self.root / "comparison.csv"
+
+    @property
+    def curves(self) -> Path:
+        """Loss and score over the epochs, per architecture."""
+        return self.root / "curves.png"
+
+    @property
+    def lock(self) -> Path:
+        """Held while the sweep's own files are written."""
+        return self.root / "lock"
+
+    def run(self, folder: str) -> RunPaths:
+        """Return the paths of the run in *folder* below `runs/`."""
+        return RunPaths(self.runs / folder)
+
+    def run_folders(self) -> list[RunPaths]:
+        """Return the runs there are, by name; folders without a config are none."""
+        found = sorted(self.runs.iterdir()) if self.runs.is_dir() else []
+        return [RunPaths(path) for path in found if (path / "config.yaml").is_file()]
+
+
+def folder_name(model: str, loss: str, seed: int, run_id: str) -> str:
+    """Return the name of a run's folder: readable first, unique by its id."""
+    return f"{model}-{loss}-s{seed}-{run_id}"
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write a frozen config, unless it stands there already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    write_if_changed(path, text)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return a frozen config; StoreError if it cannot be read."""
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error
+    if not isinstance(values, dict):
+        raise StoreError(f"{path}: holds no config")
+    return values
+
+
+def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> None:
+    """Write the epochs' rows."""
+    write_text(paths.history, csv_text(history, HISTORY))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return a CSV's rows as text; an absent file has none."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+
+
+def add_test_read(paths: RunPaths, when: str, images: int) -> None:
+    """Note, before it happens, that the test set is about to be scored."""
+    rows: list[Mapping[str, Any]] = list(read_rows(paths.test_reads))
+    reason = "repeat after a crash" if rows else "the run's one reading"
+    rows.append({"time": when, "reason": reason, "images": images})
+    write_text(paths.test_reads, csv_text(rows, ("time", "reason", "images")))
+
+
+def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: str) -> None:
+    """Write `failure.json`, counting attempts.
+
+    Args:
+        paths: the run.
+        cause: raised | non-finite | refused.
+        error: one line.
+        trace: the traceback, for whoever mends it.
+        when: time of the failure, ISO 8601.
+
+    """
+    attempts = (read_json(paths.failure) or {}).get("attempts", 0) + 1
+    values = {"cause": cause, "error": error, "attempts": attempts, "time": when}
+    write_json(paths.failure, {**values, "traceback": trace})
+
+
+def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add the runs that the plan does not hold yet; a run stands there once."""
+    known: list[Mapping[str, Any]] = list(read_rows(sweep.plan))
+    ids = {row["run_id"] for row in known}
+    fresh = [row for row in rows if row["run_id"] not in ids]
+    if fresh:
+        write_text(sweep.plan, csv_text([*known, *fresh], PLAN))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A sweep as tidy tables; built on first use, from files alone."""
+
+    sweep: SweepPaths
+    runs: list[dict[str, Any]]
+    """A flat record per run, swept keys included; trials too."""
+    swept: list[str]
+    """Dotted keys, beside model and loss, whose values differ between cells."""
+
+    @cached_property
+    def results(self) -> "DataFrame":
+        """A row per run that is no trial (DESIGN: results.csv)."""
+        return self._frame("run")
+
+    @cached_property
+    def trials(self) -> "DataFrame":
+        """A row per trial, the same columns."""
+        return self._frame("trial")
+
+    @cached_property
+    def per_image(self) -> "DataFrame":
+        """Columns run_id, split, at, image, tp, fp, fn, tn of all finished runs."""
+        return _stack(self._files("per_image"), PER_IMAGE)
+
+    @cached_property
+    def history(self) -> "DataFrame":
+        """Columns run_id, model, loss, seed and those of history.csv."""
+        from pandas import DataFrame, read_csv
+
+        parts = []
+        for run in self.runs:
+            path = RunPaths(Path(run["path"])).history
+            if path.is_file() and path.stat().st_size:
+                names = {key: run[key] for key in ("run_id", "kind", "model", "loss", "seed")}
+                parts.append(read_csv(path).assign(**names))
+        columns = ["run_id", "kind", "model", "loss", "seed", *HISTORY]
+        return _concatenated(parts, columns) if parts else DataFrame(columns=columns)
+
+    def _files(self, name: str) -> list[Path]:
+        finished = [run for run in self.runs if run["status"] == "finished"]
+        return [getattr(RunPaths(Path(run["path"])), name) for run in finished]
+
+    def _frame(self, kind: str) -> "DataFrame":
+        from pandas import DataFrame
+
+        columns = list(dict.fromkeys(["run_id", "model", "loss", *self.swept, *MEASURED]))
+        rows = [run for run in self.runs if run["kind"] == kind]
+        return DataFrame([{key: run.get(key) for key in columns} for run in rows], columns=columns)
+
+
+def read_all(folder: Path | str) -> Tables:
+    """Return everything that a sweep folder holds; one warning for each file that is spoilt.
+
+    Works on a half-finished, crashed or copied sweep. Raises StoreError where there is no
+    such folder.
+    """
+    from segsweep.cells import flat_values, swept_keys
+
+    sweep = SweepPaths(Path(folder))
+    if not sweep.root.is_dir():
+        raise StoreError(f"no sweep in {sweep.root}; `segsweep-train` makes one")
+    records, configs = [], []
+    for paths in sweep.run_folders():
+        try:
+            config = read_config(paths.config)
+            records.append(_record(paths, config))
+        except (StoreError, KeyError, TypeError) as error:
+            warnings.warn(f"{paths.root.name} left out: {error}", stacklevel=2)
+            continue
+        configs.append(config)
+    swept = swept_keys(configs)
+    for record, config in zip(records, configs, strict=True):
+        values = flat_values(config)
+        record.update({key: values.get(key) for key in swept})
+    return Tables(sweep, records, swept)
+
+
+def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
+    """Return one run as a flat record: its config's names, its result or its failure."""
+    status = paths.status()
+    result = read_json(paths.result) if status == "finished" else None
+    if status == "finished" and result is None:
+        warnings.warn(f"{paths.result}: cut short; the run counts as interrupted", stacklevel=3)
+        status = "interrupted"
+    failure = (read_json(paths.failure) or {}) if status == "failed" else {}
+    record: dict[str, Any] = {
+        "path": str(paths.root),
+        "run_id": config["run_id"],
+        "kind": config["kind"],
+        "model": config["choices"]["model"],
+        "loss": config["choices"]["loss"],
+        "seed": config["seed"],
+        "fold": config["data"]["split"]["fold"],
+        "lr": config["optimizer"].get("lr"),
+        "data_fingerprint": config["data_fingerprint"],
+        "status": status,
+        "error": failure.get("error"),
+    }
+    return record | {key: value for key, value in (result or {}).items() if key in MEASURED}
+
+
+def _stack(files: Sequence[Path], columns: Sequence[str]) -> "DataFrame":
+    from pandas import DataFrame, read_csv
+
+    types = {"run_id": str, "image": str}
+    parts = [read_csv(path, dtype=types) for path in files if path.is_file()]
+    return _concatenated(parts, columns) if parts else DataFrame(columns=list(columns))
+
+
+def _concatenated(parts: "list[DataFrame]", columns: Sequence[str]) -> "DataFrame":
+    from pandas import concat
+
+    return concat(parts, ignore_index=True)[list(columns)]
+
+
+def per_image_text(run_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a run's per_image.csv from rows of split, at, image and counts."""
+    return csv_text([{"run_id": run_id, **row} for row in rows], PER_IMAGE)

@@ -1,0 +1,154 @@
+"""Before the first run starts: compose and check all of them, say how long they take."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from segsweep.errors import ConfigError
+from segsweep.sweep import session
+from segsweep.sweep.session import Refused
+
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+class Preflight(Callback):
+    """Hydra's callback; what it finds wrong ends the command with exit code 2."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Plan the one run of a command without `-m`."""
+        _refusing(plan_all, [list(config.hydra.overrides.task)])
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Plan every run of a sweep; of a search, whose values are not known yet, its frame."""
+        arguments = list(config.hydra.overrides.task)
+        if config.hydra.sweeper._target_ == BASIC:
+            _refusing(plan_all, *[expand(arguments, config.hydra.sweeper.get("params"))])
+        else:
+            _refusing(check_frame, arguments)
+
+
+def expand(arguments: Sequence[str], params: Any = None) -> list[list[str]]:
+    """Return the overrides of each run of a sweep, in Hydra's own order."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    beside = [f"{key}={value}" for key, value in (params or {}).items()]
+    overrides = OverridesParser.create().parse_overrides([*beside, *arguments])
+    return BasicSweeper.split_arguments(overrides, None)[0]
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """Return the config of one run, Hydra's part included."""
+    hydra = GlobalHydra.instance().hydra
+    if hydra is None:
+        raise ConfigError("no command is being carried out")
+    return hydra.compose_config(
+        config_name="config",
+        overrides=list(overrides),
+        run_mode=RunMode.RUN,
+        with_log_configuration=False,
+    )
+
+
+def plan_all(runs: Sequence[Sequence[str]]) -> None:
+    """Check and freeze every run; raise ConfigError naming the cells that do not fit."""
+    from segsweep.sweep.plan import freeze, plan_run, resolve
+
+    planned, misfits = [], {}
+    for overrides in runs:
+        try:
+            cfg = compose(overrides)
+            planned.append(plan_run(resolve(cfg), cfg.hydra.runtime.choices))
+        except Exception as error:
+            if len(runs) == 1:
+                raise
+            misfits[" ".join(overrides)] = error
+    _raise_misfits(misfits, len(runs))
+    first = planned[0].config
+    check_folder(Path(first["outputs"]), first["sweep"])
+    session.current.enter(first["outputs"], first["sweep"])
+    session.current.asked = len(planned)
+    freeze(planned, session.current.request)
+    announce(planned)
+
+
+def check_frame(arguments: Sequence[str]) -> None:
+    """Check what a search's command fixes: the first value stands for each that is searched."""
+    from segsweep.sweep.plan import plan_run, resolve
+
+    parsed = OverridesParser.create().parse_overrides(list(arguments))
+    fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
+    cfg = compose([line for line in fixed if line is not None])
+    planned = plan_run(resolve(cfg), cfg.hydra.runtime.choices)
+    check_folder(Path(planned.config["outputs"]), planned.config["sweep"])
+    session.current.enter(planned.config["outputs"], planned.config["sweep"])
+    Path(planned.config["outputs"], planned.config["sweep"]).mkdir(parents=True, exist_ok=True)
+
+
+def check_folder(outputs: Path, sweep: str) -> None:
+    """Raise ConfigError unless the sweep's folder can be made and written."""
+    folder = outputs / sweep
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.write_text("x" * 4096, encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"outputs={outputs}: {folder} cannot be written ({error.strerror}); "
+            "choose another with outputs=<folder>"
+        ) from error
+
+
+def announce(planned: Sequence[Any]) -> None:
+    """Say what will run, what is wrong with the data, and how long it will take."""
+    from segsweep.progress import duration
+    from segsweep.sweep.estimate import estimate_seconds
+    from segsweep.sweep.plan import prepared_data
+
+    said: set[str] = set()
+    for run in planned:
+        for problem in prepared_data(run.config).warnings:
+            said.add(f"warning: {problem.where}: {problem.what}")
+    for line in sorted(said):
+        print(line, file=sys.stderr)
+    todo = [run for run in planned if not run.paths.result.exists()]
+    done = len(planned) - len(todo)
+    text = f"{len(planned)} runs in {session.current.sweep.root}" if session.current.sweep else ""
+    if len(planned) > 1 or done:
+        print(f"{text}: {done} finished, {len(todo)} to do", file=sys.stderr)
+    if len(todo) > 1:
+        seconds = estimate_seconds([run.config for run in todo], [run.paths for run in todo])
+        print(f"about {duration(seconds)}, from timing the first steps", file=sys.stderr)
+
+
+def _raise_misfits(misfits: dict[str, Exception], total: int) -> None:
+    """Raise one error: each different reason once, with the runs that have it."""
+    from segsweep.explain import one_line
+
+    reasons: dict[str, list[str]] = {}
+    for overrides, error in misfits.items():
+        for line in one_line(error).splitlines():
+            reasons.setdefault(line, []).append(overrides)
+    lines = []
+    for reason, cells in reasons.items():
+        more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+        where = f" [in {'; '.join(cells[:3])}{more}]" if len(cells) < total else ""
+        lines.append(reason + where)
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _refusing(function: Any, *arguments: Any) -> None:
+    """Call; Hydra swallows a callback's exceptions but not the end of the program."""
+    try:
+        function(*arguments)
+    except Exception as error:
+        raise Refused(error) from error

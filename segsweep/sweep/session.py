@@ -1,0 +1,47 @@
+"""What one command is about: the runs it asks for and how they ended."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segsweep.execute import Outcome
+from segsweep.stopping import StopRequest
+from segsweep.store import SweepPaths
+
+
+class Refused(SystemExit):
+    """The command cannot be carried out; nothing was started.
+
+    A SystemExit, because Hydra swallows every other exception of a callback.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        """Exit code 2, with *error* as the reason."""
+        super().__init__(2)
+        self.error = error
+
+
+@dataclass
+class Session:
+    """State of one command, for Hydra's callbacks and its task function alike."""
+
+    stop: StopRequest = field(default_factory=StopRequest)
+    sweep: SweepPaths | None = None
+    asked: int = 0
+    """Runs that the command asks for, where that is known in advance."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    drawn: float = 0.0
+    """When the sweep's tables were last written, and what that cost, seconds."""
+    cost: float = 0.0
+
+    @property
+    def request(self) -> str:
+        """The command's arguments: the same command is the same request."""
+        return " ".join(sys.argv[1:])
+
+    def enter(self, outputs: str, sweep: str) -> None:
+        """Note where the command's runs go."""
+        self.sweep = SweepPaths(Path(outputs) / sweep)
+
+
+current = Session()

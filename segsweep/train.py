@@ -1,0 +1,160 @@
+"""The entry point: `python -m segsweep.train`, one run; with `-m`, many.
+
+Hydra composes the config; from there a run is its frozen `config.yaml`, and that file is
+what is carried out.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+TRUSTED = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
+
+
+def main() -> None:
+    """Train what the command line asks for and leave with the exit code.
+
+    0 all asked-for runs are finished; 1 some failed; 2 nothing started because of the
+    input; 130 interrupted.
+    """
+    sys.exit(run_command())
+
+
+def run_command() -> int:
+    """Carry out the command line; return the exit code."""
+    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    try:
+        from segsweep.sweep.session import Refused, current
+
+        current.stop.install()
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+        try:
+            _hydra_main()
+        except Refused as refused:
+            if verbose:
+                raise refused.error from None
+            return _refuse(refused.error)
+        return _end()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 2
+    except Exception as error:
+        if verbose:
+            raise
+        return _refuse(error)
+
+
+def conf_folder() -> Path:
+    """Return the folder of config groups: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def register_schema() -> None:
+    """Put the schema where `conf/config.yaml` finds it, as `base_config`."""
+    from hydra.core.config_store import ConfigStore
+
+    from segsweep.config import Config
+
+    ConfigStore.instance().store(name="base_config", node=Config)
+
+
+def _hydra_main() -> None:
+    import hydra
+
+    register_schema()
+
+    @hydra.main(config_path=str(conf_folder()), config_name="config", execution_whitelist=TRUSTED)
+    def train(cfg: "DictConfig") -> float:
+        return task(cfg)
+
+    train()
+
+
+def task(cfg: "DictConfig") -> float:
+    """Freeze the run that Hydra composed and carry it out from its file.
+
+    Returns the validation IoU, which a search maximizes; NaN where the run failed.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from segsweep.errors import Interrupted
+    from segsweep.execute import execute
+    from segsweep.sweep.plan import freeze, plan_run, resolve
+    from segsweep.sweep.session import current
+
+    planned = plan_run(resolve(cfg), HydraConfig.get().runtime.choices)
+    current.enter(planned.config["outputs"], planned.config["sweep"])
+    freeze([planned], current.request)
+    try:
+        outcome = execute(planned.paths.config, planned.config["allow"], current.stop)
+    except Interrupted as stopped:
+        raise KeyboardInterrupt(str(stopped)) from stopped
+    current.outcomes.append(outcome)
+    _refresh_tables(current)
+    return outcome.value
+
+
+def _refresh_tables(current: Any) -> None:
+    """Keep the sweep's tables current: every 10 s, and never more than a twentieth of the time."""
+    from segsweep.report.tables import write_tables
+
+    started = time.monotonic()
+    if started - current.drawn < max(10.0, 20 * current.cost):
+        return
+    write_tables(current.sweep)
+    current.drawn = time.monotonic()
+    current.cost = current.drawn - started
+
+
+def _end() -> int:
+    """Write the tables, print the comparison and what failed; return the exit code."""
+    from segsweep.sweep.session import current
+
+    if current.sweep is None:  # --help, --cfg and the like
+        return 0
+    _show(current.sweep)
+    failed = [outcome for outcome in current.outcomes if outcome.status == "failed"]
+    if failed:
+        print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
+    for outcome in failed:
+        print(f"  {outcome.run}: {outcome.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _show(sweep: Any) -> None:
+    from segsweep.report.figures import draw_curves
+    from segsweep.report.tables import print_comparison, write_tables
+
+    tables = write_tables(sweep)
+    draw_curves(tables)
+    print_comparison(tables)
+
+
+def _interrupted() -> int:
+    from segsweep.sweep.session import current
+
+    print("\nstopped; the same command goes on from here", file=sys.stderr)
+    if current.sweep is not None and current.sweep.runs.is_dir():
+        from segsweep.report.tables import write_tables
+
+        write_tables(current.sweep)
+    return 130
+
+
+def _refuse(error: BaseException) -> int:
+    from segsweep.explain import one_line
+
+    print(one_line(error), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()
