@@ -5,8 +5,10 @@ the meta device (no memory, no time), loss, optimizer, scheduler, augmentation.
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from segsweep.config import (
@@ -115,19 +117,40 @@ def _checked_node(node: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_model(config: Mapping[str, Any]) -> None:
+    node = json.dumps(_without_files(config["model"]), sort_keys=True)
+    channels = config["data"]["channels"]
+    _check_shapes(
+        config["choices"]["model"], node, image_size(config), channels, tuple(config["allow"])
+    )
+
+
+@lru_cache(maxsize=256)
+def _check_shapes(
+    name: str, node: str, size: tuple[int, int], channels: int, allow: tuple[str, ...]
+) -> None:
+    """Send a batch through the network on the meta device: sizes and channels must fit."""
     import torch
 
     with torch.device("meta"):
-        model = build("model", _without_files(config["model"]), config["allow"])
+        model = build("model", json.loads(node), allow).eval()
+        images = torch.empty(2, channels, *size)
     multiple = int(getattr(model, "size_multiple", 1))
-    height, width = image_size(config)
-    for side in (height, width):
+    for side in size:
         if side % multiple:
             near = sorted({max(side // multiple, 1) * multiple, (side // multiple + 1) * multiple})
             raise ConfigError(
-                f"data.size={side}: model={config['choices']['model']} needs a multiple of "
+                f"data.size={side}: model={name} needs a multiple of "
                 f"{multiple}; the nearest are {' and '.join(map(str, near))}"
             )
+    try:
+        logits = model(images)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError(
+            f"model={name}: does not take {channels} x {size[0]} x {size[1]} images "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    if tuple(getattr(logits, "shape", ())) != (2, 1, *size):
+        raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")
 
 
 def _without_files(node: Mapping[str, Any]) -> dict[str, Any]:

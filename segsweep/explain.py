@@ -1,9 +1,11 @@
 """Say in one line what Hydra and OmegaConf say in several."""
 
+import dataclasses
 import re
-from collections.abc import Iterable
+import sys
+from typing import cast, get_type_hints
 
-from segsweep.config import nearest
+from segsweep.config import OPTION_NODES, Config, DataConfig, nearest
 from segsweep.errors import SegsweepError
 
 
@@ -40,11 +42,27 @@ def _unknown_option(match: re.Match[str]) -> str:
 
 
 def _unknown_key(match: re.Match[str]) -> str:
+    """Name the nearest key: among the option's own, where the key lies below one."""
     key = match["key"]
-    known = _known_keys()
-    name = f"{key}: no such key"
-    close = nearest(key, known) or nearest(key.split(".")[-1], known)
-    return f"{name}{close}; `segsweep-train --cfg job` shows all keys"
+    node, _, name = key.partition(".")
+    inside = _option_keys(node) if name and node in OPTION_NODES else []
+    if inside:
+        place = f"{node} has {', '.join(inside)}{nearest(name, inside)}"
+        return f"{key}: no such key; {place}; another {node} needs a file conf/{node}/<name>.yaml"
+    close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
+    return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
+
+
+def _option_keys(node: str) -> list[str]:
+    """Return the keys of the option of *node* that the command line chooses, if it composes."""
+    from segsweep.sweep.preflight import compose
+
+    chosen = [word for word in sys.argv[1:] if re.fullmatch(rf"{node}=[\w]+", word)]
+    try:
+        values = compose(chosen)[node]
+        return [str(key) for key in values if key != "_target_"]
+    except Exception:  # a better message is all that is lost
+        return []
 
 
 def _wrong_type(match: re.Match[str]) -> str:
@@ -62,24 +80,19 @@ def _grammar(match: re.Match[str]) -> str:
 
 
 def _known_keys() -> list[str]:
-    from segsweep.config import OPTION_NODES, Config
-
-    return _keys(Config) + [f"{node}" for node in OPTION_NODES]
+    return [*_keys(Config), *(f"data.{key}" for key in _keys(DataConfig))]
 
 
 def _keys(section: type, above: str = "") -> list[str]:
-    import dataclasses
-    from typing import get_type_hints
-
     keys = []
     for name, hint in get_type_hints(section).items():
         keys.append(above + name)
         if dataclasses.is_dataclass(hint):
-            keys += _keys(hint, f"{above}{name}.")  # type: ignore[arg-type]
+            keys += _keys(cast(type, hint), f"{above}{name}.")
     return keys
 
 
-def _first(text: str, lines: Iterable[str] = ()) -> str:
+def _first(text: str) -> str:
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(kept[:2]) if kept else "unknown error"
 
@@ -96,5 +109,6 @@ _PATTERNS = (
         _wrong_type,
     ),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
+    (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),
     (r"Error parsing override '(?P<text>[^']*)'", _grammar),
 )

@@ -5,6 +5,7 @@ what is carried out.
 """
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ def run_command() -> int:
 
         current.stop.install()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+        sys.argv[1:] = per_run(sys.argv[1:])
         try:
             _hydra_main()
         except Refused as refused:
@@ -48,6 +50,24 @@ def run_command() -> int:
         if verbose:
             raise
         return _refuse(error)
+
+
+def per_run(words: list[str]) -> list[str]:
+    """Return a multirun's command line with keys below a swept group made values per run.
+
+    Hydra first composes a config without the swept groups, in which `loss.gamma=3` of
+    `loss=focal,focal_lin loss.gamma=3` would have nowhere to go: `choice(3)` is only
+    looked at for each run.
+    """
+    if not {"-m", "--multirun"} & {*words}:
+        return words
+    swept = {word.partition("=")[0] for word in words if re.fullmatch(r"\w+=.*,.*", word)}
+    return [
+        f"{key}=choice({value})"
+        if "." in key and key.split(".")[0] in swept and re.fullmatch(r"[\w.+-]+", value)
+        else word
+        for word, (key, _, value) in ((word, word.partition("=")) for word in words)
+    ]
 
 
 def conf_folder() -> Path:

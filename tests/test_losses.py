@@ -48,6 +48,15 @@ OTHER_SETTINGS = {
 PER_IMAGE = ("soft_dice", "jaccard", "tversky", "focal_tversky", "lovasz")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small tensors: a second thread gains nothing, and on a busy machine waits for its turn."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def random_case(shape: tuple[int, ...] = (3, 1, 13, 17), seed: int = 0) -> tuple[Tensor, Tensor]:
     """Return float64 logits and a {0, 1} target with foreground in every image."""
     generator = torch.Generator().manual_seed(seed)
@@ -67,8 +76,8 @@ def assert_same(loss, reference, logits: Tensor, target: Tensor, rtol: float = 1
     """Assert equal values and equal gradients."""
     ours = value_and_gradient(loss, logits, target)
     theirs = value_and_gradient(reference, logits, target)
-    torch.testing.assert_close(ours[0], theirs[0].reshape(()), rtol=rtol, atol=1e-12)
-    torch.testing.assert_close(ours[1], theirs[1], rtol=rtol, atol=1e-12)
+    torch.testing.assert_close(ours[0], theirs[0].reshape(()), rtol=rtol, atol=0)
+    torch.testing.assert_close(ours[1], theirs[1], rtol=rtol, atol=1e-3 * rtol)
 
 
 def image_by_image(reference):
@@ -174,7 +183,8 @@ def test_finite_up_to_logits_of_100(loss, shape, scale, foreground, agreement, d
     sign = {"right": 2 * target - 1, "wrong": 1 - 2 * target}.get(
         agreement, torch.randint(-1, 2, shape, generator=generator).float()
     )
-    value, gradient = value_and_gradient(loss, (scale * sign).to(dtype), target)
+    size = scale * torch.rand(shape, generator=generator).mul(2).clamp(max=1)  # half of them 1
+    value, gradient = value_and_gradient(loss, (size * sign).to(dtype), target)
 
     assert (value.dtype, value.shape, gradient.dtype) == (torch.float32, (), dtype)
     assert value.isfinite() and value >= -1e-6
@@ -204,7 +214,7 @@ def test_set_losses_equal_smp():
     case = random_case(seed=1)
     power = smp.TverskyLoss("binary", smooth=1.0, alpha=0.3, beta=0.7, gamma=0.75)
     pairs = [
-        (losses.SoftDiceLoss, smp.DiceLoss("binary", smooth=1.0)),
+        (losses.SoftDiceLoss, smp.DiceLoss("binary", smooth=0.5)),  # theirs is halved throughout
         (losses.JaccardLoss, smp.JaccardLoss("binary", smooth=1.0)),
         (losses.TverskyLoss, smp.TverskyLoss("binary", smooth=1.0, alpha=0.3, beta=0.7)),
         (losses.FocalTverskyLoss, power),
@@ -236,26 +246,32 @@ def test_experiment_focal_modulates_foreground_only():
 
 @pytest.mark.parametrize("per_image", [False, True])
 def test_lovasz_equals_smp(per_image):
-    """The Lovasz hinge agrees with smp, one image being without foreground."""
-    logits, target = random_case(seed=4)
+    """The Lovasz hinge agrees with smp (float32 only), one image being without foreground."""
+    logits, target = (x.float() for x in random_case(seed=4))
     target[1] = 0
     theirs = smp.LovaszLoss("binary", per_image=per_image)
 
-    assert_same(losses.LovaszLoss(batch=not per_image), theirs, logits, target)
+    assert_same(losses.LovaszLoss(batch=not per_image), theirs, logits, target, rtol=1e-4)
 
 
 def test_lovasz_float32_gradients_keep_their_digits():
-    """A quarter million pixels as one set: float32 gradients equal smp's in float64 to 1e-4."""
+    """A quarter million pixels as one set: float32 gradients equal algorithm 1 in float64."""
     generator = torch.Generator().manual_seed(5)
     count = 2**18
     # distinct, exact in float32, all positive: the order of the errors is the same in both types
-    logits = (1 + torch.randperm(count, generator=generator).double()) / 2**16
-    logits = logits.reshape(4, 1, 256, 256)
-    target = (torch.rand(logits.shape, generator=generator) < 0.3).double()
-    _, ours = value_and_gradient(losses.LovaszLoss(batch=True), logits.float(), target.float())
-    _, theirs = value_and_gradient(smp.LovaszLoss("binary", per_image=False), logits, target)
+    logits = (1 + torch.randperm(count, generator=generator)).double() / 2**16
+    target = (torch.rand(count, generator=generator) < 0.3).double()
+    errors = np.where(target > 0.5, 1 - logits, 1 + logits)
+    order = np.argsort(-errors)
+    truth = target.numpy()[order]
+    jaccard = 1 - (truth.sum() - truth.cumsum()) / (truth.sum() + (1 - truth).cumsum())
+    expected = np.empty(count)
+    expected[order] = np.diff(jaccard, prepend=0) * np.where(truth > 0.5, -1, 1)
+    expected[errors < 0] = 0
+    images = [x.float().reshape(4, 1, 256, 256) for x in (logits, target)]
+    _, gradient = value_and_gradient(losses.LovaszLoss(batch=True), *images)
 
-    torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=0)
+    np.testing.assert_allclose(gradient.flatten().double(), expected, rtol=2e-6, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -391,8 +407,8 @@ def test_files_give_the_defaults_of_the_code(name):
     """Every argument is in the file with the default of the code, and has an exact type."""
     node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
     del node["_target_"]
-    parameters = inspect.signature(type(ALL[name])).parameters
+    parameters = inspect.signature(type(ALL[name])).parameters.values()
     hints = get_type_hints(type(ALL[name]).__init__)
 
-    assert {key: item.default for key, item in parameters.items()} == node
+    assert {one.name: one.default for one in parameters if one.default is not one.empty} == node
     assert {hints[key] for key in node} <= {float, bool, float | None}

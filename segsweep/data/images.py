@@ -376,7 +376,8 @@ def _by_tifffile(path: Path, data: bytes) -> tuple[NDArray[Any], int]:
         premultiplied = tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples
         if values.ndim == 3 and not colour and values.shape[2] <= 2:
             values = values[..., 0]
-        if values.ndim != (3 if colour else 2) or page.photometric > 2 or premultiplied:
+        known = values.shape[2:] in ((3,), (4,)) if colour else values.ndim == 2
+        if not known or page.photometric > 2 or premultiplied:
             raise DataError(
                 f"{path}: a kind of TIFF that is not read: photometric {page.photometric:d}, shape "
                 f"{page.shape}; save it as plain grey or RGB with 8 or 16 bits"

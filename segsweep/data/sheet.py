@@ -63,8 +63,10 @@ def _tile(name: str, image: NDArray[Any], mask: NDArray[np.bool_], *, thumb: int
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     pixels = np.rint(np.clip(np.nan_to_num(image), 0, 1) * 255).astype(np.uint8)
     small = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
-    cover = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
-    inner, outer = outline(np.asarray(cover) > 127)
+    cover = np.array(
+        Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    )
+    inner, outer = outline(cover > min(127, cover.max() - 1) if cover.any() else cover > 0)
     small[outer], small[inner] = OUTER, INNER
     tile = Image.new("RGB", (thumb, thumb + CAPTION), "white")
     tile.paste(Image.fromarray(small), ((thumb - size[0]) // 2, (thumb - size[1]) // 2))

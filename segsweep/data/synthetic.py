@@ -250,7 +250,7 @@ def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Ar
 
 def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Array:
     """Return the pigment's density, about 0 to 1: dark centre, network, globules, pale parts."""
-    density = (1 - 0.9 * difficulty * rng.random() ** 2) * (0.75 + 0.4 * _step(depth * 1.5))
+    density = (1 - 1.3 * difficulty * rng.random() ** 4) * (0.75 + 0.4 * _step(depth * 1.5))
     density *= 1 + rng.uniform(0, 0.3) * _noise(rng, side, 7)
     network = 0.7 - np.abs(_noise(rng, side, int(rng.integers(36, 80))))
     density *= 1 + rng.uniform(0, 0.3) * network + rng.uniform(0, 0.2) * _noise(rng, side, 60)
@@ -260,7 +260,7 @@ def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Arra
     x, y = _grid(side)
     turn = rng.uniform(0, 2 * np.pi)
     faint = _step(0.5 + 1.5 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * _noise(rng, side, 4))
-    return density * (1 - min(1.5 * difficulty, 1) * rng.random() ** 3 * faint)
+    return density * (1 - min(1.9 * difficulty, 1) * rng.random() ** 3 * faint)
 
 
 def _bubbles(rng: Generator, image: Array) -> Array:

@@ -1,6 +1,7 @@
 """From composed configs to frozen runs: check, give each its id, write its config."""
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
 def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
     """Check a resolved config with its data and return the run it is; writes no run file."""
     config = check_config(values, choices)
+    check_writable(config["outputs"])
     prepared = prepared_data(config)
     check_batch(config, prepared.samples)
     identity = run_id(config, prepared.fingerprint)
@@ -80,6 +82,22 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
             if not run.paths.config.exists():
                 write_config(run.paths.config, run.config)
         add_to_plan(sweep, [_plan_row(run, request) for run in planned])
+
+
+@lru_cache(maxsize=8)
+def check_writable(outputs: str) -> None:
+    """Raise ConfigError unless files can be made below the folder *outputs*."""
+    folder = Path(outputs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.write_text("x" * 4096, encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"outputs={outputs}: cannot be written ({error.strerror}); "
+            "choose another with outputs=<folder>"
+        ) from error
 
 
 def prepared_data(config: Mapping[str, Any]) -> Prepared:

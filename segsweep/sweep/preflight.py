@@ -1,6 +1,5 @@
 """Before the first run starts: compose and check all of them, say how long they take."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +71,6 @@ def plan_all(runs: Sequence[Sequence[str]]) -> None:
             misfits[" ".join(overrides)] = error
     _raise_misfits(misfits, len(runs))
     first = planned[0].config
-    check_folder(Path(first["outputs"]), first["sweep"])
     session.current.enter(first["outputs"], first["sweep"])
     session.current.asked = len(planned)
     freeze(planned, session.current.request)
@@ -87,38 +85,26 @@ def check_frame(arguments: Sequence[str]) -> None:
     fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
     cfg = compose([line for line in fixed if line is not None])
     planned = plan_run(resolve(cfg), cfg.hydra.runtime.choices)
-    check_folder(Path(planned.config["outputs"]), planned.config["sweep"])
     session.current.enter(planned.config["outputs"], planned.config["sweep"])
     Path(planned.config["outputs"], planned.config["sweep"]).mkdir(parents=True, exist_ok=True)
 
 
-def check_folder(outputs: Path, sweep: str) -> None:
-    """Raise ConfigError unless the sweep's folder can be made and written."""
-    folder = outputs / sweep
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}"
-        probe.write_text("x" * 4096, encoding="utf-8")
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"outputs={outputs}: {folder} cannot be written ({error.strerror}); "
-            "choose another with outputs=<folder>"
-        ) from error
-
-
 def announce(planned: Sequence[Any]) -> None:
     """Say what will run, what is wrong with the data, and how long it will take."""
+    from segsweep.checks import split_config
+    from segsweep.data.split import crossing_groups, split_samples
     from segsweep.progress import duration
     from segsweep.sweep.estimate import estimate_seconds
     from segsweep.sweep.plan import prepared_data
 
     said: set[str] = set()
     for run in planned:
-        for problem in prepared_data(run.config).warnings:
-            said.add(f"warning: {problem.where}: {problem.what}")
+        prepared = prepared_data(run.config)
+        parts = split_samples(prepared.samples, split_config(run.config))
+        said |= {f"{problem.where}: {problem.what}" for problem in prepared.warnings}
+        said |= set(crossing_groups(prepared.samples, parts))
     for line in sorted(said):
-        print(line, file=sys.stderr)
+        print(f"warning: {line}", file=sys.stderr)
     todo = [run for run in planned if not run.paths.result.exists()]
     done = len(planned) - len(todo)
     text = f"{len(planned)} runs in {session.current.sweep.root}" if session.current.sweep else ""

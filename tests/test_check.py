@@ -1,0 +1,166 @@
+"""The check of what was read: each finding, and how all of them are told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segsweep.data.check import Facts, check_all, check_pixels, facts_of, format_problems
+from segsweep.data.source import Pixels, Problem, Sample
+
+SAMPLE = Sample("a", "a", Path("/data/a.png"), Path("/data/a_mask.png"))
+
+
+def pixels(mask, image_shape=(4, 6, 3), grey=False):
+    """Return pixels with the given mask and a plain image."""
+    return Pixels(np.zeros(image_shape, np.uint8), np.array(mask, bool), grey)
+
+
+HALF = np.arange(24).reshape(4, 6) < 12
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (pixels(HALF), []),
+        (pixels(HALF.T), [("error", "sizes differ: mask 6x4, image 4x6")]),
+        (pixels(HALF & False), [("warning", "empty mask: no foreground at all")]),
+        (pixels(HALF | True), [("warning", "full mask: no background at all")]),
+    ],
+)
+def test_one_sample_alone(read, expected):
+    """Sizes, empty and full masks are told with the mask's file."""
+    problems = check_pixels(SAMPLE, read)
+
+    assert [(p.level, p.what) for p in problems] == expected
+    assert {p.where for p in problems} <= {"/data/a_mask.png"}
+
+
+def test_grey_mask_is_a_warning():
+    """More than two values in the file are told."""
+    (problem,) = check_pixels(SAMPLE, pixels(HALF, grey=True))
+
+    assert problem.level == "warning"
+    assert problem.what.startswith("grey-valued mask")
+
+
+def test_sample_without_files_is_named_by_its_id():
+    """A drawn sample has no file to name."""
+    (problem,) = check_pixels(Sample("drawn", "drawn"), pixels(HALF & False))
+
+    assert problem.where == "drawn"
+
+
+def test_facts_are_counted():
+    """Size, foreground and grey are those of the arrays."""
+    facts = facts_of(SAMPLE, pixels(HALF, grey=True))
+
+    assert (facts.id, facts.height, facts.width, facts.foreground, facts.grey) == (
+        "a",
+        4,
+        6,
+        12,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda image: image.copy(), True),
+        (lambda image: np.asfortranarray(image), True),
+        (lambda image: image ^ (np.arange(72).reshape(4, 6, 3) == 71), False),
+        (lambda image: image.reshape(6, 4, 3), False),
+        (lambda image: image.astype(np.uint16), False),
+    ],
+)
+def test_digest_is_of_the_decoded_pixels(change, same):
+    """The digest sees each pixel, the shape and the type, but not how memory is laid out."""
+    image = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    one, two = (facts_of(SAMPLE, Pixels(i, HALF)).image_digest for i in (image, change(image)))
+
+    assert (one == two) == same
+
+
+def fact(name, foreground=5, digest=None):
+    """Return facts that differ from others in what matters."""
+    return Facts(name, 4, 6, foreground, False, digest or name)
+
+
+def test_identical_images_are_one_warning_each_set():
+    """Three copies are one finding that names all three, a pair is another."""
+    facts = [fact("a", digest="x"), fact("b"), fact("c", digest="x"), fact("d", digest="y")]
+    problems = check_all([*facts, fact("e", digest="x"), fact("f", digest="y")])
+
+    assert [(p.level, p.where) for p in problems] == [
+        ("warning", "a = c = e"),
+        ("warning", "d = f"),
+    ]
+    assert problems[0].what.startswith("identical images")
+
+
+def test_no_foreground_anywhere_is_an_error():
+    """All masks empty is an error that names them and the options to look at."""
+    (problem,) = check_all([fact("a", 0), fact("b", 0)])
+
+    assert (problem.level, problem.where) == ("error", "a, b")
+    assert "data.foreground" in problem.what
+
+
+@pytest.mark.parametrize("facts", [[], [fact("a", 0), fact("b", 1)]])
+def test_some_foreground_or_nothing_read_is_no_error(facts):
+    """One mask with one pixel is enough; where nothing could be read others tell."""
+    assert check_all(facts) == []
+
+
+def test_errors_come_first_one_line_each():
+    """Errors stand above warnings, each with level, place and what is wrong."""
+    text = format_problems(
+        [
+            Problem("warning", "/m/b.png", "empty mask: no foreground at all"),
+            Problem("error", "/m/c.png", "sizes differ: mask 1x2, image 3x4"),
+            Problem("error", "a", "/i/a.png: empty file: 0 bytes"),
+        ]
+    )
+
+    assert text.splitlines() == [
+        "error: /m/c.png: sizes differ: mask 1x2, image 3x4",
+        "error: a: /i/a.png: empty file: 0 bytes",
+        "warning: empty mask: no foreground at all: b.png",
+    ]
+
+
+def test_many_warnings_of_a_kind_share_a_line():
+    """200 grey masks are one line with ten names and a count."""
+    problems = [Problem("warning", f"/m/{i:03}.png", "grey-valued mask: told") for i in range(200)]
+    lines = format_problems(problems).splitlines()
+
+    assert len(lines) == 1
+    assert lines[0].endswith("007.png, 008.png, 009.png and 190 more")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "sizes differ: mask 1x{0}, image 3x4",
+        "mask without image: no image {0} in /data/m",
+        "/data/x: y/{0}.png: truncated or damaged: cut at {0}",
+    ],
+)
+def test_many_errors_of_a_kind_are_counted(what):
+    """Of 30 errors that differ in names and numbers 20 have a line, 10 are counted."""
+    problems = [Problem("error", f"/m/{i:03}.png", what.format(i)) for i in range(30)]
+    lines = format_problems([*problems, Problem("error", "z", "other: thing")]).splitlines()
+
+    assert len(lines) == 22
+    assert lines[19].startswith("error: /m/019.png: ")
+    assert lines[20].endswith(": 10 more")
+    assert lines[21] == "error: z: other: thing"
+
+
+def test_nothing_wrong_is_no_text():
+    """No problem gives an empty text; the same problem twice is told once."""
+    problem = Problem("error", "a", "b: c")
+
+    assert format_problems([]) == ""
+    assert format_problems([problem, problem]) == "error: a: b: c"

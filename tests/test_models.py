@@ -1,0 +1,455 @@
+"""Networks: their size, shapes and wiring, and torchvision's with one logit."""
+
+import copy
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+from torchvision.models import segmentation
+
+from segsweep.models import torchvision_nets
+from segsweep.models.blocks import conv, conv3x3
+from segsweep.models.segnet import SegNet
+from segsweep.models.unet import UNet
+from segsweep.models.unet2 import UNet2
+from segsweep.models.unet3 import UNet3
+
+CONF = Path(__file__).parent.parent / "conf" / "model"
+NETWORKS = {"segnet": SegNet, "unet": UNet, "unet2": UNet2, "unet3": UNet3}
+WITH_SKIPS = ("unet", "unet2", "unet3")
+TORCHVISION = {
+    "lraspp": torchvision_nets.lraspp,
+    "deeplabv3": torchvision_nets.deeplabv3,
+    "fcn": torchvision_nets.fcn,
+}
+SMALL = (4, 6)
+"""Two stages of few channels, so that a test takes milliseconds."""
+
+every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+every_torchvision = pytest.mark.parametrize("build", TORCHVISION.values(), ids=TORCHVISION)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small tensors: a second thread gains nothing, and on a busy machine waits for its turn."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def seeded(build, *arguments, **keywords) -> nn.Module:
+    """Build a network from a fixed seed."""
+    torch.manual_seed(0)
+    return build(*arguments, **keywords)
+
+
+def images(count: int = 2, channels: int = 3, height: int = 16, width: int = 24) -> Tensor:
+    """Return random images in [0, 1]."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(count, channels, height, width, generator=generator)
+
+
+def parameters_of(model: nn.Module) -> int:
+    """Count the trained numbers."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return the gradients of a smooth scalar by all parameters."""
+    return list(torch.autograd.grad(model(x).square().mean(), list(model.parameters())))
+
+
+def inputs_of(modules: nn.ModuleList, model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return what each of *modules* is given when *model* sees *x*."""
+    return recorded(modules, model, x, lambda given, _: given[0])
+
+
+def outputs_of(modules: nn.ModuleList, model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return what each of *modules* makes when *model* sees *x*."""
+    return recorded(modules, model, x, lambda _, made: made)
+
+
+def recorded(modules: nn.ModuleList, model: nn.Module, x: Tensor, pick) -> list[Tensor]:
+    """Return what *pick* takes from each module's (inputs, output), in the order of the calls."""
+    seen: list[Tensor] = []
+    handles = [
+        module.register_forward_hook(lambda _, given, made: seen.append(pick(given, made).clone()))
+        for module in modules
+    ]
+    with torch.no_grad():
+        model(x)
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+def windows(x: Tensor) -> np.ndarray:
+    """Return the 2x2 windows of (B, C, H, W) as (B, C, H/2, W/2, 4)."""
+    corners = [x[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return torch.stack(corners, dim=-1).numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("segnet", 736_129), ("unet", 931_969), ("unet2", 931_969), ("unet3", 1_107_009)],
+)
+def test_parameter_counts(name, expected):
+    """With the default channels the counts are the experiment's, also without any memory."""
+    with torch.device("meta"):
+        meta = NETWORKS[name]()
+
+    assert expected == parameters_of(NETWORKS[name]()) == parameters_of(meta)
+
+
+@every_network
+@pytest.mark.parametrize("channels", [(5,), (4, 6), [4, 2, 3], (2, 3, 2, 3, 2)], ids=str)
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_output_is_one_logit_per_pixel(network, channels, in_channels):
+    """Any depth, tuple or list, grey or colour, one image: (B, 1, H, W), and no activation."""
+    model = network(in_channels, channels).eval()
+    multiple = 2 ** len(channels)
+    x = images(1, in_channels, 2 * multiple, 3 * multiple)
+    with torch.no_grad():
+        model.decoder[-1][-1].bias.fill_(-7.0)
+        logits = model(x)
+
+    assert multiple == model.size_multiple
+    assert (1, 1, 2 * multiple, 3 * multiple) == logits.shape
+    assert logits.min() < -1
+
+
+@every_network
+@pytest.mark.parametrize("size", [(16, 32), (40, 32), (32, 33), (32, 16), (0, 32)], ids=str)
+def test_sizes_that_do_not_fit_are_refused(network, size):
+    """The error is one line with the sizes that work and the size given."""
+    height, width = size
+    message = f"multiples of 16, at least 32; got {height}x{width}$"
+
+    with torch.device("meta"), pytest.raises(ValueError, match=message):
+        network()(torch.empty(1, 3, height, width))
+
+
+@every_network
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"channels": ()}, "channels must be one or more numbers >= 1; got []"),
+        ({"channels": (16, 0)}, "channels must be one or more numbers >= 1; got [16, 0]"),
+        ({"in_channels": 0}, "in_channels must be >= 1; got 0"),
+    ],
+)
+def test_channels_out_of_range_are_refused(network, arguments, message):
+    """The error is one line: name, what is allowed, what was given."""
+    with pytest.raises(ValueError) as caught:
+        network(**arguments)
+
+    assert message == str(caught.value)
+
+
+def test_border_is_reflected():
+    """A 3x3 convolution equals the plain one on numpy's reflected image."""
+    layer = seeded(conv3x3, 2, 3).double()
+    x = images(channels=2).double()
+    around = np.pad(x.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
+    plain = nn.functional.conv2d(torch.from_numpy(around), layer.weight, layer.bias)
+
+    torch.testing.assert_close(layer(x), plain)
+
+
+@every_network
+def test_every_3x3_convolution_reflects(network):
+    """No 3x3 convolution was left with zeros at the border."""
+    layers = [part for part in network().modules() if isinstance(part, nn.Conv2d)]
+    wide = [part for part in layers if part.kernel_size == (3, 3)]
+
+    assert {"reflect"} == {part.padding_mode for part in wide}
+    assert len(wide) == 17
+
+
+def test_block_is_convolution_norm_relu():
+    """A block normalises over the batch and cuts at zero, computed here by hand."""
+    block = seeded(conv, 2, 4)
+    before = block[0](images(channels=2))
+    mean = before.mean((0, 2, 3), keepdim=True)
+    variance = before.var((0, 2, 3), correction=0, keepdim=True)
+
+    expected = ((before - mean) / (variance + 1e-5).sqrt()).clamp(min=0)
+    torch.testing.assert_close(block(images(channels=2)), expected)
+
+
+@pytest.mark.parametrize("name", WITH_SKIPS)
+def test_skips_carry_the_encoder_output_of_that_size(name):
+    """The second half of what a decoder stage sees is the encoder's output, deepest first."""
+    model = seeded(NETWORKS[name], channels=SMALL)
+    made = outputs_of(model.encoder, model, images())
+    seen = inputs_of(model.decoder, model, images())
+
+    for skip, given, channels in zip(reversed(made), seen, reversed(SMALL), strict=True):
+        assert 2 * channels == given.shape[1]
+        assert torch.equal(skip, given[:, channels:])
+
+
+@pytest.mark.parametrize("name", ["segnet", "unet"])
+def test_unpooling_puts_values_where_the_maxima_stood(name):
+    """Of each 2x2 window one pixel is filled: the one that was the encoder's largest."""
+    model = seeded(NETWORKS[name], channels=SMALL)
+    made = outputs_of(model.encoder, model, images())
+    seen = inputs_of(model.decoder, model, images())
+    below = outputs_of([model.bottleneck, model.decoder[0]], model, images())
+
+    for source, given, small in zip(reversed(made), seen, below, strict=True):
+        old, new = windows(source), windows(given[:, : source.shape[1]])
+        unique = (old == old.max(-1, keepdims=True)).sum(-1) == 1  # where ReLU made no ties
+        filled = np.take_along_axis(new, old.argmax(-1)[..., None], axis=-1)[..., 0]
+        assert unique.mean() > 0.2
+        np.testing.assert_array_equal(filled[unique], small.numpy()[unique])
+        np.testing.assert_array_equal(new.sum(-1), small.numpy())
+
+
+def test_unet2_repeats_pixels():
+    """All four pixels of a window hold the value from below; pooling keeps the largest."""
+    model = seeded(UNet2, channels=SMALL)
+    made = outputs_of(model.encoder, model, images())
+    (bottom,) = inputs_of([model.bottleneck], model, images())
+    below = outputs_of([model.bottleneck, model.decoder[0]], model, images())
+    seen = inputs_of(model.decoder, model, images())
+
+    np.testing.assert_array_equal(bottom.numpy(), windows(made[-1]).max(-1))
+    for given, small in zip(seen, below, strict=True):
+        new = windows(given[:, : small.shape[1]])
+        np.testing.assert_array_equal(new, np.repeat(small.numpy()[..., None], 4, axis=-1))
+
+
+def test_unet3_learns_its_steps():
+    """Up: each pixel becomes its own 2x2 window; down: a window becomes a pixel, cut at zero."""
+    model = seeded(UNet3, channels=SMALL)
+    (bottom,) = inputs_of([model.bottleneck], model, images())
+    below = outputs_of([model.bottleneck], model, images())[0]
+    given = inputs_of(model.decoder, model, images())[0]
+    up = model.ups[0]
+    window = torch.einsum("bchw,cdij->bdhwij", below, up.weight.detach()).flatten(-2)
+
+    assert bottom.min() == 0
+    expected = window + up.bias.detach()[:, None, None, None]
+    np.testing.assert_allclose(windows(given[:, :6]), expected, atol=1e-6)
+    assert [down[0].kernel_size for down in model.downs] == [(2, 2), (2, 2)]
+
+
+@every_network
+def test_a_training_step_changes_all_parameters(network):
+    """Nothing hangs loose: each parameter has a gradient and moves."""
+    model = seeded(network, channels=SMALL)
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    model(images()).square().mean().backward()
+    optimizer.step()
+
+    unmoved = [name for name, old in before.items() if torch.equal(old, model.state_dict()[name])]
+    assert unmoved == []
+
+
+@every_network
+def test_channels_last_computes_the_same(network):
+    """The fast memory layout changes rounding only: outputs and gradients agree in float64."""
+    plain = seeded(network, channels=SMALL).double()
+    last = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+    x = images().double()
+    turned = x.to(memory_format=torch.channels_last)
+
+    torch.testing.assert_close(plain(x), last(turned))
+    torch.testing.assert_close(gradients(plain, x), gradients(last, turned))
+
+
+@every_network
+def test_channels_last_is_kept_down_to_the_last_stage(network):
+    """No layer turns the layout back, which would cost a copy per layer."""
+    model = seeded(network, channels=SMALL).to(memory_format=torch.channels_last)
+    x = images().to(memory_format=torch.channels_last)
+    stages = [*model.encoder, model.bottleneck, *model.decoder[:-1]]
+    seen = inputs_of(stages, model, x) + inputs_of(model.decoder, model, x)
+
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in seen)
+
+
+@every_network
+def test_same_seed_gives_the_same_bits(network):
+    """Two networks from one seed agree to the last bit, forwards and backwards, on the CPU."""
+    first, second = (gradients(seeded(network, channels=SMALL), images()) for _ in range(2))
+
+    assert all(map(torch.equal, first, second))
+
+
+@every_network
+def test_copies_are_independent(network):
+    """A deep copy computes the same, and training it leaves the original alone."""
+    model = seeded(network, channels=SMALL).eval()
+    twin = copy.deepcopy(model)
+    before = model(images())
+
+    assert torch.equal(before, twin(images()))
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(before, model(images()))
+
+
+@every_torchvision
+def test_torchvision_gives_one_logit_at_image_size(build):
+    """Odd sizes and grey images too, known without any memory; any size is taken."""
+    with torch.device("meta"):
+        grey, colour = build(in_channels=1), build()
+        shapes = [grey(torch.empty(2, 1, 33, 47)).shape, colour(torch.empty(2, 3, 64, 32)).shape]
+
+    assert shapes == [(2, 1, 33, 47), (2, 1, 64, 32)]
+
+
+@pytest.mark.parametrize(
+    ("build", "backbone", "millions"),
+    [
+        ("deeplabv3", "mobilenet", 11.0),
+        ("deeplabv3", "resnet50", 39.6),
+        ("deeplabv3", "resnet101", 58.6),
+        ("fcn", "resnet50", 32.9),
+        ("fcn", "resnet101", 51.9),
+    ],
+)
+def test_torchvision_backbones(build, backbone, millions):
+    """Each backbone is the one its name says, by torchvision's published size."""
+    with torch.device("meta"):
+        model = TORCHVISION[build](backbone=backbone)
+
+    assert millions == pytest.approx(parameters_of(model) / 1e6, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_torchvision_is_unchanged_below_the_hook(count):
+    """From the same seed, logits equal what the library's own model calls "out"."""
+    ours = seeded(torchvision_nets.lraspp).eval()
+    torch.manual_seed(0)
+    theirs = segmentation.lraspp_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=1
+    ).eval()
+
+    assert torch.equal(ours(images(count)), theirs(images(count))["out"])
+
+
+def test_torchvision_copies_and_trains_in_channels_last():
+    """A deep copy keeps handing on logits alone, in the fast layout, with gradients everywhere."""
+    model = copy.deepcopy(seeded(torchvision_nets.lraspp, in_channels=1))
+    model = model.to(memory_format=torch.channels_last)
+    x = images(2, 1, 64, 64).to(memory_format=torch.channels_last)
+
+    assert all(one.isfinite().all() for one in gradients(model, x))
+
+
+def test_weights_file_round_trip(tmp_path):
+    """A saved network comes back to the bit."""
+    saved = seeded(torchvision_nets.lraspp).eval()
+    torch.save(saved.state_dict(), tmp_path / "weights.pt")
+    loaded = torchvision_nets.lraspp(weights_file=tmp_path / "weights.pt").eval()
+
+    assert torch.equal(saved(images()), loaded(images()))
+
+
+def test_weights_file_loads_what_fits(tmp_path):
+    """From torchvision's 21 classes all but the two last convolutions and a grey first come."""
+    library = segmentation.lraspp_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=21
+    )
+    torch.save(library.state_dict(), tmp_path / "voc.pth")
+    model = torchvision_nets.lraspp(in_channels=1, weights_file=tmp_path / "voc.pth")
+    own, theirs = model.state_dict(), library.state_dict()
+    different = {name for name in own if own[name].shape != theirs[name].shape}
+    first, heads = "backbone.0.0.weight", ("low_classifier", "high_classifier")
+
+    parts = [f"classifier.{head}.{part}" for head in heads for part in ("weight", "bias")]
+    assert {first, *parts} == different
+    assert all(torch.equal(own[name], theirs[name]) for name in own.keys() - different)
+
+
+class WritesAFile:
+    """What a hostile weights file would hold: loading it as a pickle writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: torch.save({"other": torch.ones(3)}, path), "no name and shape in"),
+        (lambda path: torch.save([1, 2], path), "no name and shape in"),
+        (lambda path: path.write_text("not weights"), "must be what torch.save wrote"),
+        (lambda path: path.write_bytes(b""), "must be what torch.save wrote"),
+        (
+            lambda path: torch.save({"x": WritesAFile(path.parent / "hacked")}, path),
+            "must be what torch.save wrote",
+        ),
+    ],
+    ids=["other names", "a list", "text", "empty", "code"],
+)
+def test_weights_file_that_is_none_is_refused(tmp_path, write, message):
+    """The error is one line that names the file, and no code from the file runs."""
+    path = tmp_path / "weights.pt"
+    write(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        torchvision_nets.lraspp(weights_file=path)
+
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "hacked").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"in_channels": 0}, "in_channels must be >= 1; got 0"),
+        ({"backbone": "vgg"}, "backbone must be one of resnet50, resnet101; got 'vgg'"),
+    ],
+)
+def test_torchvision_arguments_out_of_range_are_refused(arguments, message):
+    """The error is one line: name, what is allowed, what was given."""
+    with pytest.raises(ValueError) as caught:
+        torchvision_nets.fcn(**arguments)
+
+    assert message == str(caught.value)
+
+
+def test_torchvision_is_imported_only_when_used():
+    """Reading signatures must not cost the import: torchvision loads when a network is built."""
+    program = (
+        "import sys; from segsweep.models import segnet, torchvision_nets as nets; "
+        "assert 'torchvision' not in sys.modules; "
+        "nets.lraspp(); assert 'torchvision' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_every_network_has_its_file():
+    """conf/model holds exactly the networks here."""
+    assert sorted(NETWORKS | TORCHVISION) == sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NETWORKS | TORCHVISION)
+def test_files_give_the_defaults_of_the_code(name):
+    """Each file names its network and gives every argument, with the default of the code."""
+    node = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    target = (NETWORKS | TORCHVISION)[name]
+    parameters = inspect.signature(target).parameters
+    defaults = {key: item.default for key, item in parameters.items()}
+    if "channels" in defaults:
+        defaults["channels"] = list(defaults["channels"])
+
+    assert f"{target.__module__}.{target.__name__}" == node.pop("_target_")
+    assert {**defaults, "in_channels": "${data.channels}"} == node
