@@ -25,8 +25,7 @@ def bce(logits: Tensor, target: Tensor) -> Tensor:
     Shape: logits and target (B, 1, H, W), target in {0, 1}.
     Source: Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.90.
     """
-    logits, target = _prepared(logits, target)
-    return F.binary_cross_entropy_with_logits(logits, target)
+    return -F.logsigmoid(_margin(*_prepared(logits, target))).mean()
 
 
 def dice(logits: Tensor, target: Tensor, smooth: float = 0.01) -> Tensor:
@@ -34,8 +33,8 @@ def dice(logits: Tensor, target: Tensor, smooth: float = 0.01) -> Tensor:
 
     1 - mean of (2 p y + smooth) / (p + y + smooth). It is not the set overlap: see `soft_dice`.
     Shape: logits and target (B, 1, H, W), target in {0, 1}.
-    Source: the PH2 experiment, after Milletari et al. 2016, section 3,
-    https://arxiv.org/abs/1606.04797, whose sums over pixels stand outside the mean here.
+    Source: the PH2 experiment; Milletari et al. 2016, section 3, have the ratio of sums,
+    https://arxiv.org/abs/1606.04797.
     """
     logits, target = _prepared(logits, target)
     prob = logits.sigmoid()
@@ -50,7 +49,7 @@ def focal(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
     Source: the PH2 experiment, after Lin et al. 2017, eq. 4, https://arxiv.org/abs/1708.02002.
     """
     logits, target = _prepared(logits, target)
-    return torch.where(target > 0.5, _modulated(logits, gamma), _modulated(-logits, 0.0)).mean()
+    return _modulated(_margin(logits, target), gamma * target).mean()
 
 
 def focal_lin(
@@ -64,19 +63,18 @@ def focal_lin(
     Source: Lin et al. 2017, eq. 5, without alpha eq. 4, https://arxiv.org/abs/1708.02002.
     """
     logits, target = _prepared(logits, target)
-    loss = _modulated(torch.where(target > 0.5, logits, -logits), gamma)
+    loss = _modulated(_margin(logits, target), gamma)
     if alpha is not None:
         loss = loss * (alpha * target + (1 - alpha) * (1 - target))
     return loss.mean()
 
 
-def _modulated(margin: Tensor, gamma: float) -> Tensor:
+def _modulated(margin: Tensor, gamma: float | Tensor) -> Tensor:
     """Return -(1 - q)^gamma log q, elementwise, for q = sigmoid(margin).
 
     The power goes through the logarithm: its gradient stays finite where 1 - q rounds to 0.
     """
-    cross_entropy = -F.logsigmoid(margin)
-    return (gamma * F.logsigmoid(-margin)).exp() * cross_entropy if gamma else cross_entropy
+    return (gamma * F.logsigmoid(-margin)).exp() * -F.logsigmoid(margin)
 
 
 # Structural similarity
@@ -93,7 +91,7 @@ def ss(logits: Tensor, target: Tensor) -> Tensor:
     https://arxiv.org/abs/1910.08711, with blocks of 3x3 in place of a sliding window.
     """
     logits, target = _prepared(logits, target)
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    cross_entropy = -F.logsigmoid(_margin(logits, target))
     with torch.no_grad():
         error = _structural_error(logits.sigmoid(), target)
         hard = error > SS_HARD * error.max()
@@ -128,9 +126,15 @@ def _beyond(side: int) -> int:
 
 def _normalise_blocks(x: Tensor) -> Tensor:
     """Return (v - mean + .01) / (std + .01) within each 3x3 block; sides divide by 3."""
-    blocks = x.unflatten(3, (-1, SS_BLOCK)).unflatten(2, (-1, SS_BLOCK))
-    std, mean = torch.std_mean(blocks, dim=(3, 5), correction=0, keepdim=True)
-    return ((blocks - mean + SS_STABLE) / (std + SS_STABLE)).flatten(4, 5).flatten(2, 3)
+    deviation = x - _block_means(x)
+    std = _block_means(deviation.square()).sqrt()
+    return (deviation + SS_STABLE) / (std + SS_STABLE)
+
+
+def _block_means(x: Tensor) -> Tensor:
+    """Return for every pixel the mean of its block."""
+    means = F.avg_pool2d(x, SS_BLOCK)
+    return means.repeat_interleave(SS_BLOCK, dim=2).repeat_interleave(SS_BLOCK, dim=3)
 
 
 # Set overlap
@@ -237,7 +241,7 @@ def lovasz(logits: Tensor, target: Tensor, batch: bool = False) -> Tensor:
     Source: Berman et al. 2018, eq. 6, 8 and 9, https://arxiv.org/abs/1705.08790.
     """
     logits, target = _as_sets(*_prepared(logits, target), batch)
-    error, order = (1 - logits * (2 * target - 1)).sort(dim=1, descending=True, stable=True)
+    error, order = (1 - _margin(logits, target)).sort(dim=1, descending=True, stable=True)
     weight = _jaccard_growth(target.gather(1, order))
     return (F.relu(error) * weight).sum(1).mean()
 
@@ -268,6 +272,15 @@ def _prepared(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         )
     dtype = torch.promote_types(logits.dtype, torch.float32)
     return logits.to(dtype), target.to(dtype)
+
+
+def _margin(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the logit of the true class: z on foreground, -z on background.
+
+    -log_sigmoid of it is the cross-entropy, exact for sure pixels of both classes; torch's own
+    subtracts z from z on background.
+    """
+    return torch.where(target > 0.5, logits, -logits)
 
 
 def _as_sets(logits: Tensor, target: Tensor, batch: bool) -> tuple[Tensor, Tensor]:

@@ -361,7 +361,7 @@ def test_labels_of_a_colour_mask_are_refused(tmp_path):
         mask_of(tmp_path, COLOUR[..., :3], [1])
 
 
-@pytest.mark.parametrize("foreground", ["white", [], [True], [-1], [70000], [0.5]])
+@pytest.mark.parametrize("foreground", ["white", 1, [], [True], [-1], [70000], [0.5]])
 def test_foreground_values_are_checked(foreground):
     """What is no rule is refused with the value given."""
     with pytest.raises(ValueError, match=r"foreground.*got"):
@@ -442,6 +442,32 @@ def test_values_of_unknown_range_are_refused(tmp_path, pixels):
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     with pytest.raises(DataError, match=r"a\.tif: values out of range"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options"),
+    [
+        (WIDE, {"extrasamples": ["assocalpha"]}),  # colours multiplied by alpha
+        (np.zeros((9, 9, 5), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}),
+        (np.zeros((9, 9), np.complex64), {}),
+    ],
+)
+def test_exotic_tiff_is_refused(tmp_path, pixels, options):
+    """What has no plain meaning as grey or colour is not guessed at."""
+    tiff(tmp_path / "a.tif", pixels, **options)
+    with pytest.raises(DataError, match=r"a\.tif: (a kind of TIFF that is not read|values out)"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_both_files_of_a_broken_pair_are_named(tmp_path):
+    """An unreadable image does not hide that its mask is unreadable too."""
+    (tmp_path / "a.png").touch()
+    (tmp_path / "m.png").touch()
+    with pytest.raises(DataError, match=r"a\.png: empty file.*; and .*m\.png: empty file"):
+        read_sample(Sample("a", "a", tmp_path / "a.png", tmp_path / "m.png"), HALF)
+    Image.fromarray(corners()).save(tmp_path / "m.png")
+    with pytest.raises(DataError, match=r"a\.png: empty file: 0 bytes$"):
+        read_sample(Sample("a", "a", tmp_path / "a.png", tmp_path / "m.png"), HALF)
 
 
 def test_sample_without_files_is_refused():

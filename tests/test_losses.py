@@ -299,9 +299,25 @@ def test_perfect_prediction_costs_nothing(name, foreground):
     target = (torch.rand(target.shape, generator=torch.Generator().manual_seed(6)) < foreground) * 1
     right = 100.0 * (2 * target - 1)
 
-    assert ALL[name](right, target) == pytest.approx(0, abs=1e-6)
+    value, gradient = value_and_gradient(ALL[name], right, target)
+
+    assert value == pytest.approx(0, abs=1e-6)
+    assert gradient.isfinite().all()
     if not (foreground in (0.0, 1.0) and name == "ss"):  # flat blocks all look alike
         assert ALL[name](-right, target) > 0.2
+
+
+@pytest.mark.parametrize("name", ["bce", "focal", "focal_lin", "soft_dice", "jaccard", "tversky"])
+def test_small_losses_keep_their_digits(name):
+    """Sure and right, p rounds to 1 in float32, yet value and slope equal float64's."""
+    _, target = random_case()
+    right = 20.0 * (2 * target - 1)
+    single = value_and_gradient(ALL[name], right.float(), target.float())
+    double = value_and_gradient(ALL[name], right, target)
+
+    assert 0 < double[0] < 1e-7
+    for one, two in zip(single, double, strict=True):
+        torch.testing.assert_close(one.double(), two, rtol=1e-4, atol=1e-30)
 
 
 @pytest.mark.parametrize("loss", (ALL | OTHER_SETTINGS).values(), ids=(ALL | OTHER_SETTINGS).keys())

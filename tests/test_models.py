@@ -359,8 +359,9 @@ def test_weights_file_round_trip(tmp_path):
     assert torch.equal(saved(images()), loaded(images()))
 
 
-def test_weights_file_loads_what_fits(tmp_path):
+def test_weights_file_loads_what_fits(tmp_path, caplog):
     """From torchvision's 21 classes all but the two last convolutions and a grey first come."""
+    caplog.set_level("INFO")
     library = segmentation.lraspp_mobilenet_v3_large(
         weights=None, weights_backbone=None, num_classes=21
     )
@@ -372,6 +373,7 @@ def test_weights_file_loads_what_fits(tmp_path):
 
     parts = [f"classifier.{head}.{part}" for head in heads for part in ("weight", "bias")]
     assert {first, *parts} == different
+    assert f"{len(own) - 5} of {len(own)} tensors taken from {tmp_path / 'voc.pth'}" in caplog.text
     assert all(torch.equal(own[name], theirs[name]) for name in own.keys() - different)
 
 

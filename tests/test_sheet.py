@@ -90,6 +90,17 @@ def test_sides_keep_their_ratio(tmp_path):
     assert (dark.any(axis=1).sum(), dark.any(axis=0).sum()) == (40, 10)
 
 
+def test_grey_images_and_tiny_masks_show(tmp_path):
+    """One channel is drawn as grey; a mask far smaller than a thumbnail's pixel is not lost."""
+    mask = np.zeros((200, 200), bool)
+    mask[100:102, 100:102] = True
+    contact_sheet([("a", np.full((200, 200, 1), 0.5), mask)], tmp_path / "a.png", thumb=20)
+    cell = read(tmp_path / "a.png")[GAP : GAP + 20, GAP : GAP + 20].reshape(-1, 3).tolist()
+
+    assert [128, 128, 128] in cell
+    assert list(INNER) in cell
+
+
 def test_limits_keep_the_sheet_small(tmp_path, monkeypatch):
     """No more images are drawn, or even read, than the limits on images and pixels allow."""
     asked = []

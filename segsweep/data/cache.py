@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -75,8 +76,9 @@ def prepare(
 
     """
     samples, problems = source.find()
-    _raise_errors(problems)
     folder.mkdir(parents=True, exist_ok=True)
+    if any(problem.level == "error" for problem in problems):
+        _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
     hashes = content_hashes(samples, folder)
     fingerprint = data_fingerprint(source, samples, hashes)
     options = [CACHE_VERSION, fingerprint, source.signature, *size, channels, *_versions()]
@@ -95,7 +97,10 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> dict[str, str]:
     found, changed = {}, False
     for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
         key = str(path.resolve())
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         entry = known.get(key)
         if not entry or entry[:3] != stamp:
@@ -153,19 +158,16 @@ def _decode_all(
     samples: list[Sample],
     size: tuple[int, int],
     channels: int,
-    folder: Path,
+    folder: Path | None,
     progress: Progress | None,
 ) -> list[Problem]:
+    """Read every sample once, into the files of *folder*; None only looks for problems."""
     from segsweep.data.check import Facts, check_all, check_pixels, facts_of
 
-    shape = (len(samples), channels, *size)
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.float32, shape)
-    masks = np.lib.format.open_memmap(
-        folder / "masks.npy", "w+", np.uint8, (len(samples), 1, *size)
-    )
     problems: list[Problem] = []
     facts: list[Facts] = []
-    with (folder / "native.bin").open("wb") as native:
+    with ExitStack() as stack:
+        writer = _Writer(folder, len(samples), size, channels, stack) if folder else None
         for index, sample in enumerate(samples):
             if progress:
                 progress(index, len(samples))
@@ -177,15 +179,32 @@ def _decode_all(
             found = check_pixels(sample, pixels)
             problems += found
             facts.append(facts_of(sample, pixels))
-            if any(problem.level == "error" for problem in found):
-                continue
-            images[index], masks[index] = resize_pair(pixels, size, channels)
-            native.write(np.packbits(pixels.mask).tobytes())
+            if writer and not any(problem.level == "error" for problem in found):
+                writer.put(index, pixels)
     problems += check_all(facts)
-    images.flush()
-    masks.flush()
-    _write_index(folder, facts, problems)
+    if folder:
+        _write_index(folder, facts, problems)
     return problems
+
+
+class _Writer:
+    """The arrays of a cache while it is built."""
+
+    def __init__(
+        self, folder: Path, count: int, size: tuple[int, int], channels: int, stack: ExitStack
+    ) -> None:
+        create = np.lib.format.open_memmap
+        self.size, self.channels = size, channels
+        self.images = create(folder / "images.npy", "w+", np.float32, (count, channels, *size))
+        self.masks = create(folder / "masks.npy", "w+", np.uint8, (count, 1, *size))
+        self.native = stack.enter_context((folder / "native.bin").open("wb"))
+        stack.callback(self.images.flush)
+        stack.callback(self.masks.flush)
+
+    def put(self, index: int, pixels: Pixels) -> None:
+        """Store one sample, resized and at its own size."""
+        self.images[index], self.masks[index] = resize_pair(pixels, self.size, self.channels)
+        self.native.write(np.packbits(pixels.mask).tobytes())
 
 
 def _write_index(folder: Path, facts: Sequence[Any], problems: list[Problem]) -> None:

@@ -28,6 +28,7 @@ SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
 """File name endings taken for images, the lossless ones first."""
 
 ORIENTATION, PHOTOMETRIC, BITS, PLANAR = 0x0112, 0x0106, 0x0102, 0x011C
+TIFFFILE_UNPACKS = (1, 8, 32946, 32773)  # none, deflate twice, packbits
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -55,7 +56,7 @@ class Foreground:
         """Build the rule from what stands in the config."""
         if foreground == "half":
             return cls(None, invert)
-        if isinstance(foreground, str) or not foreground:
+        if isinstance(foreground, str | int) or not foreground:
             raise ValueError(
                 f"foreground must be 'half' or a list of label values; got {foreground!r}"
             )
@@ -120,7 +121,15 @@ def read_sample(sample: Sample, foreground: Foreground) -> Pixels:
     """
     if sample.image is None or sample.mask is None:
         raise DataError(f"{sample.id}: needs the files of an image and of a mask")
-    image, mask = _decode(sample.image), _decode(sample.mask)
+    try:
+        image = _decode(sample.image)
+    except DataError as first:
+        try:
+            read_mask(sample.mask, foreground)
+        except DataError as second:
+            raise DataError(f"{first}; and {second}") from None  # all that is wrong, at once
+        raise
+    mask = _decode(sample.mask)
     chosen, grey = select(mask, foreground)
     if image.orientation != 1 and mask.orientation == 1:
         chosen = _turn_with(image, chosen, mask.path)
@@ -233,7 +242,8 @@ def _decode(path: Path) -> Raster:
                 f"{path}: not an image: none of {', '.join(FORMATS)}, or its start is damaged"
             ) from None
         except Exception as error:  # decoders raise nearly anything on damaged bytes
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            kind = "" if isinstance(error, OSError) else f"{type(error).__name__} "
+            reason = " ".join(f"{kind}{error}".split())[:200]
             raise DataError(f"{path}: truncated or damaged: {reason}") from error
 
 
@@ -278,9 +288,9 @@ def _raster(
     orientation = orientation if orientation in TURNS else 1
     if values.dtype in (np.bool_, np.uint8):
         top = 1 if values.dtype == np.bool_ else 255
-        return Raster(path, values.astype(np.uint8), top, indices, orientation)
+        return Raster(path, values.astype(np.uint8, copy=False), top, indices, orientation)
     low, high, limit = values.min(), values.max(), 1 if values.dtype.kind == "f" else 65535
-    if not (low >= 0 and high <= limit):  # written so that NaN fails too
+    if values.dtype.kind not in "uif" or not (low >= 0 and high <= limit):  # NaN fails too
         raise DataError(
             f"{path}: values out of range: {low} to {high}, allowed are 0 to {limit} in "
             f"{values.dtype}; save it with 8 or 16 bits"
@@ -369,19 +379,26 @@ def _by_tifffile(path: Path, data: bytes) -> tuple[NDArray[Any], int]:
         page = file.pages.first
         if page.imagewidth * page.imagelength > (Image.MAX_IMAGE_PIXELS or sys.maxsize):
             raise DataError(_bomb(path))
+        colour = page.photometric == tifffile.PHOTOMETRIC.RGB
+        kinds = {"YXS": (3, 4), "SYX": (3, 4)} if colour else {"YX": (1,), "YXS": (2,), "SYX": (2,)}
+        if (
+            page.samplesperpixel not in kinds.get(page.axes, ())
+            or page.photometric > tifffile.PHOTOMETRIC.RGB
+            or page.compression not in TIFFFILE_UNPACKS
+            or tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples
+        ):
+            raise DataError(
+                f"{path}: a kind of TIFF that is not read: photometric {page.photometric:d}, "
+                f"shape {page.shape}, {page.dtype}, compression {page.compression:d}; save it as "
+                "plain grey or RGB with 8 or 16 bits"
+            )
         values = page.asarray()
         if page.axes == "SYX":
             values = np.moveaxis(values, 0, 2)
-        colour = page.photometric == tifffile.PHOTOMETRIC.RGB
-        premultiplied = tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples
-        if values.ndim == 3 and not colour and values.shape[2] <= 2:
-            values = values[..., 0]
-        known = values.shape[2:] in ((3,), (4,)) if colour else values.ndim == 2
-        if not known or page.photometric > 2 or premultiplied:
-            raise DataError(
-                f"{path}: a kind of TIFF that is not read: photometric {page.photometric:d}, shape "
-                f"{page.shape}; save it as plain grey or RGB with 8 or 16 bits"
-            )
+        if values.shape[:2] != (page.imagelength, page.imagewidth):
+            raise ValueError("pixels are missing")  # tifffile gives an empty array, no error
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             values = ~values
-        return values[..., :3] if colour else values, page.tags.valueof(ORIENTATION, 1)
+        if values.ndim == 3:
+            values = values[..., :3] if colour else values[..., 0]
+        return values, page.tags.valueof(ORIENTATION, 1)

@@ -28,7 +28,7 @@ def contact_sheet(
     """Write a PNG of the first images and return how many it shows.
 
     Args:
-        items: (id, image (H, W, 3) in [0, 1], mask (H, W)); what is not drawn is not read.
+        items: (id, image (H, W, 1 or 3) in [0, 1], mask (H, W)); only what is drawn is read.
         path: where the PNG goes; its folder is made. It appears whole or not at all.
         columns: images in a row.
         thumb: the longer side of a thumbnail, pixels.
@@ -61,7 +61,8 @@ def _tile(name: str, image: NDArray[Any], mask: NDArray[np.bool_], *, thumb: int
     height, width = mask.shape
     scale = thumb / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    pixels = np.rint(np.clip(np.nan_to_num(image), 0, 1) * 255).astype(np.uint8)
+    shades = np.broadcast_to(np.clip(np.nan_to_num(image), 0, 1), (*image.shape[:2], 3))
+    pixels = np.rint(shades * 255).astype(np.uint8)
     small = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
     cover = np.array(
         Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)

@@ -35,7 +35,7 @@ SKINS = np.array(  # under the dermoscope's lamp, fair to dark
 )
 PIGMENTS = np.array(  # the share of light that passes at full density
     [
-        [0.76, 0.57, 0.38],  # light brown
+        [0.72, 0.53, 0.35],  # light brown
         [0.54, 0.37, 0.25],  # brown
         [0.32, 0.22, 0.18],  # dark brown
         [0.13, 0.11, 0.12],  # black
@@ -43,7 +43,7 @@ PIGMENTS = np.array(  # the share of light that passes at full density
         [0.48, 0.52, 0.62],  # blue-grey
     ]
 )
-PIGMENT_ODDS = (0.32, 0.30, 0.18, 0.08, 0.07, 0.05)
+PIGMENT_ODDS = (0.26, 0.33, 0.21, 0.08, 0.07, 0.05)
 REDDENED = np.array([0.98, 0.80, 0.80])
 INKS = np.array([[0.32, 0.22, 0.62], [0.15, 0.42, 0.62], [0.20, 0.50, 0.42]])
 HAIRS = np.array([[0.10, 0.08, 0.08], [0.28, 0.19, 0.14], [0.45, 0.33, 0.22]])
@@ -250,7 +250,7 @@ def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Ar
 
 def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Array:
     """Return the pigment's density, about 0 to 1: dark centre, network, globules, pale parts."""
-    density = (1 - 1.3 * difficulty * rng.random() ** 4) * (0.75 + 0.4 * _step(depth * 1.5))
+    density = (1 - 1.2 * difficulty * rng.random() ** 4) * (0.75 + 0.4 * _step(depth * 1.5))
     density *= 1 + rng.uniform(0, 0.3) * _noise(rng, side, 7)
     network = 0.7 - np.abs(_noise(rng, side, int(rng.integers(36, 80))))
     density *= 1 + rng.uniform(0, 0.3) * network + rng.uniform(0, 0.2) * _noise(rng, side, 60)
@@ -260,7 +260,7 @@ def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Arra
     x, y = _grid(side)
     turn = rng.uniform(0, 2 * np.pi)
     faint = _step(0.5 + 1.5 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * _noise(rng, side, 4))
-    return density * (1 - min(1.9 * difficulty, 1) * rng.random() ** 3 * faint)
+    return density * (1 - min(1.7 * difficulty, 1) * rng.random() ** 3 * faint)
 
 
 def _bubbles(rng: Generator, image: Array) -> Array:

@@ -5,6 +5,7 @@ what is changed is the number of classes, the first convolution where the images
 and that a hook hands on the logits alone. Weights are never downloaded: they come from a file.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,6 +13,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
 
 
 def lraspp(in_channels: int = 3, weights_file: Path | None = None) -> nn.Module:
@@ -78,8 +81,8 @@ def fcn(
     return _one_logit(_chosen(builders, backbone), in_channels, weights_file)
 
 
-def load_fitting(network: nn.Module, weights_file: Path) -> int:
-    """Copy what fits by name and shape from a local state dict; return how many tensors did.
+def load_fitting(network: nn.Module, weights_file: Path) -> None:
+    """Copy what fits by name and shape from a local state dict, and log how much did.
 
     Raises ValueError if nothing fits, so that a wrong file is not taken for a start.
     """
@@ -96,7 +99,7 @@ def load_fitting(network: nn.Module, weights_file: Path) -> int:
         )
     for name, value in fitting.items():
         own[name].copy_(value)
-    return len(fitting)
+    log.info("%d of %d tensors taken from %s", len(fitting), len(own), weights_file)
 
 
 def _read_state(weights_file: Path) -> dict[str, object]:

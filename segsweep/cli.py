@@ -1,0 +1,138 @@
+"""The `segsweep` command: look at data before training, at results after."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segsweep import __version__
+from segsweep.errors import ConfigError, SegsweepError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Look at data before training, at results after. Training: segsweep-train.",
+)
+SHEET_IMAGES = 100
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Answer --version."""
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def data(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="as in training: data=ph2 data.root=/data/PH2")
+    ] = None,
+    config_dir: Annotated[
+        Path | None, typer.Option(help="a folder with config groups of your own")
+    ] = None,
+) -> None:
+    """Check a data set, say everything that is wrong with it, draw a contact sheet."""
+    from segsweep.checks import check_config
+    from segsweep.data.source import Problem
+    from segsweep.sweep.plan import check_batch, check_writable, prepared_data, resolve
+
+    composed, choices = compose(overrides or [], config_dir)
+    config = check_config(resolve(composed), choices)
+    check_writable(config["outputs"])
+    prepared = prepared_data(config)
+    for problem in sorted(prepared.warnings, key=Problem.__str__):
+        print(f"warning: {problem.where}: {problem.what}")
+    parts = check_batch(config, prepared.samples)
+    sheet = _draw_sheet(prepared, Path(config["outputs"]) / f"data-{prepared.fingerprint}.png")
+    counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(sorted(parts)))
+    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
+    print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
+    print(f"contact sheet: {sheet}")
+
+
+@app.command()
+def report(
+    sweep: Annotated[Path, typer.Argument(help="the sweep's folder, or its name in outputs/")],
+) -> None:
+    """Rebuild a sweep's tables and curves from what is stored, and print the comparison."""
+    from segsweep.report.figures import draw_curves
+    from segsweep.report.tables import print_comparison, write_tables
+    from segsweep.store import SweepPaths
+
+    folder = sweep if sweep.is_dir() else Path("outputs") / sweep
+    tables = write_tables(SweepPaths(folder))
+    draw_curves(tables)
+    print_comparison(tables)
+
+
+def main() -> None:
+    """Run a command; user errors are one line and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        from segsweep.explain import one_line
+
+        if not isinstance(error, SegsweepError | OSError) and not _from_hydra(error):
+            raise
+        print(one_line(error), file=sys.stderr)
+        sys.exit(2)
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[Any, Any]:
+    """Return the config that training would compose from *overrides*, and its choices."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    from segsweep.train import conf_folder, register_schema
+
+    if any(word.startswith("-") for word in overrides):
+        raise ConfigError(f"{' '.join(overrides)}: key=value words only")
+    register_schema()
+    beside = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
+    with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
+        cfg = hydra_compose("config", [*beside, *overrides], return_hydra_config=True)
+    return cfg, cfg.hydra.runtime.choices
+
+
+def _draw_sheet(prepared: Any, path: Path) -> Path:
+    from segsweep.data.sheet import contact_sheet
+
+    count = min(len(prepared.samples), SHEET_IMAGES)
+    items = (
+        (
+            prepared.samples[index].id,
+            prepared.images[index].transpose(1, 2, 0),
+            prepared.masks[index, 0] > 0,
+        )
+        for index in range(count)
+    )
+    contact_sheet(items, path)
+    return path
+
+
+def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
+    smallest, largest = min(sizes), max(sizes)
+    text = "x".join(map(str, smallest))
+    return text if smallest == largest else f"{text} to {'x'.join(map(str, largest))}"
+
+
+def _share(prepared: Any) -> str:
+    shares = prepared.masks.mean((1, 2, 3))
+    return f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
+
+
+def _from_hydra(error: BaseException) -> bool:
+    return type(error).__module__.startswith(("hydra", "omegaconf"))
+
+
+if __name__ == "__main__":
+    main()

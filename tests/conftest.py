@@ -1,0 +1,107 @@
+"""What several test files need: composed configs, and run folders written by hand."""
+
+import csv
+import json
+from copy import deepcopy
+from functools import cache
+
+import pytest
+import yaml
+
+FACTS = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint": "0123456789abcdef"}
+HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
+
+
+@cache
+def schema_once():
+    """Register the schema; Hydra warns of a second time."""
+    from segsweep.train import register_schema
+
+    register_schema()
+
+
+def compose_here(*overrides):
+    """Return (resolved values, choices) of a command line, composed in this process."""
+    from hydra import compose, initialize_config_dir
+
+    from segsweep.sweep.plan import resolve
+    from segsweep.train import conf_folder
+
+    schema_once()
+    with initialize_config_dir(str(conf_folder())):
+        cfg = compose("config", list(overrides), return_hydra_config=True)
+        return resolve(cfg), dict(cfg.hydra.runtime.choices)
+
+
+@cache
+def _composed_once(*overrides):
+    return compose_here(*overrides)
+
+
+@cache
+def _frozen_once(*overrides):
+    from segsweep.checks import check_config
+
+    return check_config(*deepcopy(_composed_once(*overrides)))
+
+
+def put(config, key, value):
+    """Set *value* at the dotted *key*; the sections above it are there."""
+    *above, name = key.split(".")
+    for part in above:
+        config = config[part]
+    config[name] = value
+
+
+@pytest.fixture
+def composed():
+    """Return a function: overrides -> (resolved values, choices); composed once, then copied."""
+    return lambda *overrides: deepcopy(_composed_once(*overrides))
+
+
+@pytest.fixture
+def frozen():
+    """Return a function: overrides and {dotted key: value} -> a config as `config.yaml` has it.
+
+    Its id is counted up, not computed: tables only need ids that differ.
+    """
+    made = []
+
+    def make(*overrides, **changed):
+        config = deepcopy(_frozen_once(*overrides))
+        for key, value in changed.items():
+            put(config, key.replace("__", "."), value)
+        made.append(config)
+        return {"run_id": f"{len(made):012x}", **FACTS, **config}
+
+    return make
+
+
+@pytest.fixture
+def write_run():
+    """Return a function that writes a run folder as DESIGN.md describes it, without segsweep."""
+
+    def write(sweep, config, *, result=None, failure=None, epochs=0, counts=()):
+        choices = config["choices"]
+        name = f"{choices['model']}-{choices['loss']}-s{config['seed']}-{config['run_id']}"
+        folder = sweep / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        if epochs:
+            rows = [[i, 1 / i, 0.9 / i, 0.5, 0.6, 0.1, 0.002, 1.5] for i in range(1, epochs + 1)]
+            _write_csv(folder / "history.csv", HISTORY, rows)
+        if counts:
+            header = ("run_id", "split", "at", "image", "tp", "fp", "fn", "tn")
+            rows = [[config["run_id"], *row] for row in counts]
+            _write_csv(folder / "per_image.csv", header, rows)
+        for file, values in (("result.json", result), ("failure.json", failure)):
+            if values is not None:
+                (folder / file).write_text(json.dumps(values))
+        return folder
+
+    return write
+
+
+def _write_csv(path, header, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -1,0 +1,232 @@
+"""Every option file is composed, checked, built and used; an empty walk is a failure."""
+
+from functools import cache
+
+import pytest
+import torch
+from PIL import Image
+
+from conftest import compose_here
+from fake_data import blob, write_ph2
+from segsweep.checks import (
+    build_optimizer,
+    build_scheduler,
+    check_config,
+    image_size,
+    source_node,
+)
+from segsweep.targets import build
+from segsweep.train import conf_folder
+
+CONF = conf_folder()
+FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
+OPTIONS = [(path.parent.as_posix(), path.stem) for path in FILES if path.parent.name]
+GROUPS = {"model", "loss", "optimizer", "scheduler", "data", "augment", "trainer", "experiment"}
+TORCH_CALLS_IT = {"plateau": "reducelronplateau", "none": "constantlr"}
+"""Schedulers whose command-line word says it better than torch's class."""
+
+
+def names(group):
+    """Return the options of a group."""
+    return [name for folder, name in OPTIONS if folder == group]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Return group=option -> the overrides that point it at data, written here."""
+    root = tmp_path_factory.mktemp("data")
+    write_ph2(root / "ph2")
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    for index in range(3):
+        image, mask = blob(index)
+        Image.fromarray(image).save(root / f"images/case {index}.png")
+        Image.fromarray(mask).save(root / f"masks/case {index}.png")
+    ph2 = (f"data.root={root / 'ph2'}",)
+    folder = (f"data.images={root / 'images'}", f"data.masks={root / 'masks'}")
+    return {"data=ph2": ph2, "data=folder": folder, "experiment=notebook": ph2}
+
+
+@cache
+def checked(*overrides):
+    """Return the checked config of a command line."""
+    return check_config(*compose_here(*overrides))
+
+
+def test_walk_finds_every_group():
+    """The parametrized tests below walk over something, and over each group by name."""
+    assert len(OPTIONS) >= 30
+    assert {group for group, _ in OPTIONS} >= GROUPS
+    assert {"segnet", "unet", "unet2", "unet3"} <= set(names("model"))
+    assert {"bce", "dice", "focal", "ss", "bce_ss"} <= set(names("loss"))
+
+
+@pytest.mark.parametrize(("group", "name"), OPTIONS, ids="/".join)
+def test_every_option_composes_and_is_checked(places, group, name):
+    """`group=option` is a complete command line, once it knows where the data is."""
+    chosen = f"{group}={name}"
+    values, choices = compose_here(chosen, *places.get(chosen, ()))
+    config = check_config(values, choices)
+
+    assert choices[group] == name
+    assert "???" not in str(config)
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_file_opens_with_what_it_is(path):
+    """The first line, after Hydra's own directive, is a comment in words."""
+    lines = (CONF / path).read_text(encoding="utf-8").splitlines()
+    first = lines[1] if lines[0].startswith("# @package") else lines[0]
+
+    assert first.startswith("# ")
+    assert len(first.split()) > 3
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [(g, n) for g, n in OPTIONS if g in GROUPS - {"trainer", "experiment"}],
+    ids="/".join,
+)
+def test_file_stem_is_the_name_in_code(places, group, name):
+    """`loss=bce_ss` is `BceSsLoss`: who knows one name finds the others."""
+    chosen = f"{group}={name}"
+    target = compose_here(chosen, *places.get(chosen, ()))[0][group]["_target_"]
+    word = TORCH_CALLS_IT.get(name, name) if group == "scheduler" else name
+
+    assert target.rpartition(".")[2].lower().replace("_", "").startswith(word.replace("_", ""))
+
+
+@pytest.mark.parametrize("name", names("data"))
+def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
+    """What the schema gives every data set needs no plus sign, so that folds can be swept."""
+    keys = ("size=64", "channels=1", "split.seed=1", "split.train=0.6", "split.val=0.2")
+    more = ("split.test=0.2", "split.keep_groups=false", "split.folds=3", "split.fold=2")
+    words = [f"data.{key}" for key in (*keys, *more, "split.file=null")]
+    data = checked(f"data={name}", *places.get(f"data={name}", ()), *words)["data"]
+
+    assert (data["size"], data["channels"]) == (64, 1)
+    assert data["split"] == {
+        **{"seed": 1, "train": 0.6, "val": 0.2, "test": 0.2},
+        **{"keep_groups": False, "folds": 3, "fold": 2, "file": None},
+    }
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", names("model"))
+def test_every_model_gives_a_logit_per_pixel(name, channels):
+    """A batch goes through the real network: no activation at the end, sides kept."""
+    node = checked(f"model={name}", f"data.channels={channels}", "data.size=32")["model"]
+    torch.manual_seed(0)
+    model = build("model", node).train()
+    with torch.no_grad():
+        logits = model(torch.rand(2, channels, 32, 48))
+
+    assert logits.shape == (2, 1, 32, 48)
+    assert logits.isfinite().all()
+    assert logits.min() < 0 or logits.max() > 1
+
+
+@pytest.mark.parametrize("name", names("loss"))
+def test_every_loss_falls_as_the_prediction_improves(name):
+    """A scalar with a finite slope; a right prediction costs less than a wrong one."""
+    loss_fn = build("loss", checked(f"loss={name}")["loss"])
+    target = torch.zeros(2, 1, 12, 12)
+    target[..., 3:9, 4:10] = 1
+    right = (6 * target - 3).requires_grad_()
+    loss = loss_fn(right, target)
+    loss.backward()
+
+    assert loss.shape == ()
+    assert right.grad.isfinite().all()
+    assert loss.item() < loss_fn(3 - 6 * target, target).item()
+
+
+@pytest.mark.parametrize("name", names("optimizer"))
+def test_every_optimizer_goes_downhill(name):
+    """One step on p squared brings p nearer to 0, by the lr of the config or about it."""
+    weight = torch.nn.Parameter(torch.ones(1))
+    config = checked(f"optimizer={name}")
+    optimizer = build_optimizer(config, [weight])
+    weight.square().sum().backward()
+    optimizer.step()
+
+    assert optimizer.param_groups[0]["lr"] == config["optimizer"]["lr"]
+    assert 0.5 < weight.item() < 1
+
+
+def lrs(name, steps=20, loss=1.0):
+    """Return the learning rates of a run of *steps*, whose validation loss never falls."""
+    config = checked(f"scheduler={name}", "optimizer=sgd", "optimizer.lr=0.5")
+    optimizer = build_optimizer(config, [torch.nn.Parameter(torch.ones(1))])
+    scheduler = build_scheduler(config, optimizer, steps)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step(*([loss] if config["scheduler"]["every"] == "val_loss" else []))
+    return rates
+
+
+@pytest.mark.parametrize("name", names("scheduler"))
+def test_every_scheduler_steps_through_a_run(name):
+    """It takes exactly the run's steps and never goes above the optimizer's lr."""
+    rates = lrs(name)
+
+    assert len(rates) == 20
+    assert all(0 < rate <= 0.5 + 1e-12 for rate in rates)
+
+
+def test_schedulers_do_what_their_files_say():
+    """Counted by hand: constant; half a cosine; up for a tenth, then down; halved when stuck."""
+    cosine, up_and_down, plateau = lrs("cosine"), lrs("onecycle"), lrs("plateau")
+
+    assert lrs("none") == [0.5] * 20
+    assert cosine[10] == pytest.approx(0.25)
+    assert cosine == sorted(cosine, reverse=True)
+    assert up_and_down[0] == pytest.approx(0.5 / 25)
+    assert max(up_and_down) == up_and_down[1] == pytest.approx(0.5)
+    assert up_and_down[-1] == pytest.approx(0.5 / 25 / 1e4)
+    assert plateau == [0.5] * 12 + [0.25] * 8  # the first is the best; 10 are endured, then 11
+
+
+@pytest.mark.parametrize("name", names("augment"))
+def test_every_augmentation_keeps_an_image_and_its_mask(name):
+    """Image in [0, 1], mask in {0, 1}, sizes as they were; none is no function at all."""
+    augment = build("augment", checked(f"augment={name}")["augment"])
+    image, mask = torch.rand(3, 16, 16), (torch.rand(1, 16, 16) > 0.5).float()
+    torch.manual_seed(0)
+    pairs = [augment(image, mask) for _ in range(5)] if augment else [(image, mask)]
+
+    assert (augment is None) == (name == "none")
+    for changed, moved in pairs:
+        assert (changed.shape, moved.shape) == (image.shape, mask.shape)
+        assert 0 <= changed.min() <= changed.max() <= 1
+        assert set(moved.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", names("data"))
+def test_every_data_set_is_found_and_read(places, name):
+    """Samples in order of their ids, nothing wrong with them, an image with its mask."""
+    config = checked(f"data={name}", *places.get(f"data={name}", ()))
+    source = build("data", source_node(config))
+    samples, problems = source.find()
+    pixels = source.read(samples[0])
+
+    assert len(samples) == {"ph2": 6, "folder": 3}.get(name, config["data"].get("count"))
+    assert [sample.id for sample in samples] == sorted({sample.id for sample in samples})
+    assert [problem for problem in problems if problem.level == "error"] == []
+    assert pixels.image.shape == (*pixels.mask.shape, 3)
+    assert 0 < pixels.mask.mean() < 1
+
+
+def test_notebook_is_the_original_experiment(places):
+    """Its numbers as the original has them: 256 pixels, 100/50/50 of seed 42, 0.5 on logits."""
+    config = checked("experiment=notebook", *places["experiment=notebook"])
+
+    assert image_size(config) == (256, 256)
+    assert config["data"]["split"] | {"seed": 42, "train": 100, "val": 50, "test": 50} == (
+        config["data"]["split"]
+    )
+    assert (config["trainer"]["epochs"], config["trainer"]["batch"]) == (200, 25)
+    assert torch.tensor(config["threshold"]).logit().item() == pytest.approx(0.5)
