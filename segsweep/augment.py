@@ -1,13 +1,16 @@
-"""Change an image and its mask together; all geometry is torchvision's.
+"""Change an image and its mask together; what is drawn is torchvision's.
 
 Each function returns something that takes an image (C, H, W) in [0, 1] and a mask
 (1, H, W) in {0, 1} and returns both, drawing from torch's CPU generator.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
 
 Pair = tuple[Tensor, Tensor]
 
@@ -51,10 +54,7 @@ def dermoscopy(
     for name, value in {"brightness": brightness, "contrast": contrast}.items():
         _within(name, value, 0, 1)
     _within("saturation", saturation, 0, 1)
-    bilinear = v2.InterpolationMode.BILINEAR
-    affine = v2.RandomAffine(
-        degrees, (shift, shift), (1 - scale, 1 + scale), interpolation=bilinear
-    )
+    affine = v2.RandomAffine(degrees, (shift, shift), (1 - scale, 1 + scale))
     quarter_turn = v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5)
     colour = v2.ColorJitter(brightness, contrast, saturation)
     return together(
@@ -85,20 +85,41 @@ def together(*steps: Any) -> Callable[[Tensor, Tensor], Pair]:
 
 
 def with_reflected_border(affine: Any) -> Any:
-    """Return *affine* on the image continued by its mirror, so that no black corner appears."""
-    from torch import nn
-    from torchvision.transforms import v2
-    from torchvision.transforms.v2 import functional
+    """Return v2's *affine*, shear aside, on the image continued by mirrors without end.
 
-    class Reflected(nn.Module):
+    Padding before it would need more the farther the image moves, and would count shifts in
+    shares of the padded side; sampling a mirrored plane has neither trouble.
+    """
+    from torchvision import tv_tensors
+
+    def sampled(x: Tensor, grid: Tensor, mode: str) -> Tensor:
+        options = {"mode": mode, "padding_mode": "reflection", "align_corners": False}
+        moved = grid_sample(x.as_subclass(Tensor).float()[None], grid, **options)[0]
+        return tv_tensors.wrap(moved.to(x.dtype), like=x)
+
+    class Reflected(torch.nn.Module):
         def forward(self, image: Any, mask: Any) -> tuple[Any, Any]:
-            height, width = image.shape[-2:]
-            border = [width // 3, height // 3]
-            padded = [functional.pad(x, border, padding_mode="reflect") for x in (image, mask)]
-            moved = affine(*padded)
-            return tuple(functional.center_crop(x, [height, width]) for x in moved)
+            params = affine.make_params([image])
+            grid = _sources(
+                *image.shape[-2:], params["angle"], params["scale"], params["translate"]
+            )
+            return sampled(image, grid, "bilinear"), sampled(mask, grid, "nearest")
 
-    return v2.Compose([Reflected()])
+    return Reflected()
+
+
+def _sources(
+    height: int, width: int, degrees: float, scale: float, shift: tuple[int, int]
+) -> Tensor:
+    """Return where each pixel comes from, (1, H, W, 2), in torch's units of half a side."""
+    turn = math.radians(degrees)
+    cos, sin = math.cos(turn) / scale, math.sin(turn) / scale
+    x, y = shift
+    rows = [
+        [cos, sin * height / width, -2 * (cos * x + sin * y) / width],
+        [-sin * width / height, cos, -2 * (cos * y - sin * x) / height],
+    ]
+    return affine_grid(torch.tensor([rows]), [1, 1, height, width], align_corners=False)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

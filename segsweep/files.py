@@ -39,9 +39,9 @@ def write_text(path: Path, text: str) -> None:
 def write_if_changed(path: Path, text: str) -> bool:
     """Write *text* unless the file already holds it; True if it was written."""
     try:
-        if path.read_text(encoding="utf-8") == text:
+        if path.read_bytes() == text.encode():
             return False
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         pass
     write_text(path, text)
     return True

@@ -105,8 +105,8 @@ def task(cfg: "DictConfig") -> float:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from segsweep.errors import Interrupted
-    from segsweep.execute import execute
+    from segsweep.errors import Interrupted, RunClaimedError
+    from segsweep.execute import Outcome, execute
     from segsweep.sweep.plan import freeze, plan_run, resolve
     from segsweep.sweep.session import current
 
@@ -117,6 +117,10 @@ def task(cfg: "DictConfig") -> float:
         outcome = execute(planned.paths.config, planned.config["allow"], current.stop)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
+    except RunClaimedError as error:
+        if current.asked == 1:
+            raise
+        outcome = Outcome(planned.name, "failed", float("nan"), str(error))
     current.outcomes.append(outcome)
     _refresh_tables(current)
     return outcome.value

@@ -128,8 +128,7 @@ def test_golden_overlap(case, cut):
     """IoU and score of each image at p > .5, and at the original experiment's cut."""
     truth, predicted = golden_masks(case, cut)
     counts = [
-        (a & b).sum(1)
-        for a, b in [(truth, predicted), (~truth, predicted), (truth, ~predicted)]
+        (a & b).sum(1) for a, b in [(truth, predicted), (~truth, predicted), (truth, ~predicted)]
     ]
     counts.append((~truth & ~predicted).sum(1))
 

@@ -37,7 +37,8 @@ def at_random(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
     """
     sizes = part_sizes(len(samples), split)
     room = dict(zip(PARTS, sizes, strict=True))
-    return _fill(samples, _shuffled_groups(samples, split), room)
+    parts = _fill(samples, _shuffled_groups(samples, split), room)
+    return _none_empty(parts, len(samples))
 
 
 def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
@@ -72,11 +73,18 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"data.split.file={path}: cannot be read ({error})") from error
     if not rows or not {"id", "split"} <= set(rows[0]):
         raise ConfigError(f"data.split.file={path}: needs a header with the columns id and split")
-    wanted = {row["id"]: row["split"].strip() for row in rows}
+    wanted: dict[str, str] = {}
+    for row in rows:
+        name, part = row["id"] or "", (row["split"] or "").strip()
+        if wanted.setdefault(name, part) != part:
+            raise ConfigError(
+                f"data.split.file={path}: {name} is in {wanted[name] or UNUSED} "
+                f"and in {part or UNUSED}"
+            )
     unknown = sorted(set(wanted) - {sample.id for sample in samples})
     odd = sorted(set(wanted.values()) - {*PARTS, UNUSED, ""})
     if unknown or odd:

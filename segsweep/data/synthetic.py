@@ -237,7 +237,7 @@ def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float
 def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Array:
     """Return *image* with the lesion: two or three pigments under an uneven, soft-edged density."""
     side = len(depth)
-    soft = 0.15 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
+    soft = 0.2 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
     inside = _step(depth / np.clip(soft, 0.03, 0.7) + 0.4)
     density = inside * _density(rng, side, depth, difficulty)
     first, *more = PIGMENTS[rng.choice(len(PIGMENTS), 3, replace=False, p=PIGMENT_ODDS)]
@@ -250,10 +250,10 @@ def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Ar
 
 def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Array:
     """Return the pigment's density, about 0 to 1: dark centre, network, globules, pale parts."""
-    density = (1 - 1.2 * difficulty * rng.random() ** 4) * (0.75 + 0.4 * _step(depth * 1.5))
+    density = (1 - 1.1 * difficulty * rng.random() ** 4) * (0.75 + 0.4 * _step(depth * 1.5))
     density *= 1 + rng.uniform(0, 0.3) * _noise(rng, side, 7)
     network = 0.7 - np.abs(_noise(rng, side, int(rng.integers(36, 80))))
-    density *= 1 + rng.uniform(0, 0.3) * network + rng.uniform(0, 0.2) * _noise(rng, side, 60)
+    density *= 1 + rng.uniform(0, 0.25) * network + rng.uniform(0, 0.2) * _noise(rng, side, 60)
     density += rng.uniform(0, 0.4) * density * _step(2 * _noise(rng, side, 40) - 2)
     pale = _step(_noise(rng, side, 4) - rng.uniform(0.4, 2))
     density *= 1 - rng.uniform(0.3, 0.9) * pale
