@@ -93,28 +93,22 @@ def with_reflected_border(affine: Any) -> Any:
     from torchvision import tv_tensors
 
     def sampled(x: Tensor, grid: Tensor, mode: str) -> Tensor:
-        options = {"mode": mode, "padding_mode": "reflection", "align_corners": False}
-        moved = grid_sample(x.as_subclass(Tensor).float()[None], grid, **options)[0]
-        return tv_tensors.wrap(moved.to(x.dtype), like=x)
+        moved = grid_sample(x.as_subclass(Tensor).float()[None], grid, mode, "reflection", False)
+        return tv_tensors.wrap(moved[0].to(x.dtype), like=x)
 
     class Reflected(torch.nn.Module):
         def forward(self, image: Any, mask: Any) -> tuple[Any, Any]:
-            params = affine.make_params([image])
-            grid = _sources(
-                *image.shape[-2:], params["angle"], params["scale"], params["translate"]
-            )
+            grid = _sources(image.shape[-2:], affine.make_params([image]))
             return sampled(image, grid, "bilinear"), sampled(mask, grid, "nearest")
 
     return Reflected()
 
 
-def _sources(
-    height: int, width: int, degrees: float, scale: float, shift: tuple[int, int]
-) -> Tensor:
+def _sources(size: tuple[int, int], params: dict[str, Any]) -> Tensor:
     """Return where each pixel comes from, (1, H, W, 2), in torch's units of half a side."""
-    turn = math.radians(degrees)
-    cos, sin = math.cos(turn) / scale, math.sin(turn) / scale
-    x, y = shift
+    height, width = size
+    turn, (x, y) = math.radians(params["angle"]), params["translate"]
+    cos, sin = math.cos(turn) / params["scale"], math.sin(turn) / params["scale"]
     rows = [
         [cos, sin * height / width, -2 * (cos * x + sin * y) / width],
         [-sin * width / height, cos, -2 * (cos * y - sin * x) / height],

@@ -10,7 +10,7 @@ REPEATED = ("seed", "data.split.fold")
 """Seeds and folds repeat a cell; they are no cells of their own."""
 LR = "optimizer.lr"
 ALWAYS = ("model", "loss")
-BESIDE = ("run_id", "kind", "search")
+BESIDE = ("run_id", "kind", "search", "segsweep_version")
 """Facts about a run, not settings."""
 
 
@@ -65,10 +65,10 @@ def _differs(key: str, flat: Sequence[Mapping[str, Any]]) -> bool:
     inside = node in OPTION_NODES and key != node
     seen: dict[Any, Any] = {}
     for values in flat:
-        if key not in values:
+        if key not in values and not inside:
             continue
-        option = values[node] if inside else None
-        if seen.setdefault(option, values[key]) != values[key]:
+        option, value = values[node] if inside else None, values.get(key)
+        if seen.setdefault(option, value) != value:
             return True
     return False
 

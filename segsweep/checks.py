@@ -36,6 +36,11 @@ def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[
     for node in OPTION_NODES:
         checked[node] = _collect(problems, _checked_node, node, checked)
     _collect(problems, check_sweep_name, str(checked["sweep"]))
+    problems += [
+        f"{node}: choose one option, {node}=<name>; -m {node}=<name>,<name> compares several"
+        for node in OPTION_NODES
+        if node not in choices
+    ]
     raise_all(problems)
     checked["choices"] = {node: choices[node] for node in OPTION_NODES}
     check_built(checked)
@@ -106,7 +111,7 @@ def source_node(config: Mapping[str, Any]) -> dict[str, Any]:
 def _checked_node(node: str, config: Mapping[str, Any]) -> dict[str, Any]:
     values, allow = config[node], config.get("allow") or ()
     if node != "data" or not isinstance(values, Mapping):
-        return check_node(node, values, allow)
+        return check_node(node, values, allow, ("every",) if node == "scheduler" else ())
     problems: list[str] = []
     common = {key: values[key] for key in COMMON if key in values}
     rest = {key: value for key, value in values.items() if key not in COMMON}
@@ -138,7 +143,7 @@ def _check_shapes(
     multiple = int(getattr(model, "size_multiple", 1))
     for side in size:
         if side % multiple:
-            near = sorted({max(side // multiple, 1) * multiple, (side // multiple + 1) * multiple})
+            near = sorted({max(side // multiple, 2) * multiple, (side // multiple + 1) * multiple})
             raise ConfigError(
                 f"data.size={side}: model={name} needs a multiple of "
                 f"{multiple}; the nearest are {' and '.join(map(str, near))}"

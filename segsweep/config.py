@@ -201,7 +201,8 @@ def coerce(key: str, value: Any, hint: Any, limits: str = "") -> Any:
     if value == MISSING:
         raise ConfigError(f"{key} is not set; give it as {key}=<{wanted}>")
     takes_flag = bool in (hint, *get_args(hint)) or hint is Any
-    if isinstance(value, bool) and not takes_flag:  # true would pass as the number 1
+    items = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(item, bool) for item in items) and not takes_flag:  # true would pass as 1
         raise ConfigError(f"{key}={value!r}: wanted {wanted}")
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
@@ -226,7 +227,7 @@ def within(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
             and (limits["below"] is None or one < limits["below"])
         )
         if not inside or one != one:
-            raise ConfigError(f"{key}={one}: must be {limits_text(limits)}")
+            raise ConfigError(f"{key}={one}: must be {limits_text(limits) or 'a number'}")
     return value
 
 

@@ -3,79 +3,82 @@
 import dataclasses
 import re
 import sys
+from collections.abc import Sequence
 from typing import cast, get_type_hints
 
 from segsweep.config import OPTION_NODES, Config, DataConfig, nearest
 from segsweep.errors import SegsweepError
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
     """Return what is wrong, where, and what is allowed, as short as it can be said.
 
-    Our own errors are passed on; a config with several problems has a line for each.
+    *words* is the command line that led to it, this process's where not given. Our own
+    errors are passed on; a config with several problems has a line for each.
     """
     if isinstance(error, SegsweepError):
         return str(error)
     module = type(error).__module__
     if module.startswith(("hydra", "omegaconf")):
-        return _hydra(error)
+        return _hydra(error, sys.argv[1:] if words is None else words)
     if isinstance(error, OSError):
         return f"{error.filename or 'file'}: {error.strerror or error}"
     return f"{type(error).__name__}: {_first(str(error))}"
 
 
-def _hydra(error: BaseException) -> str:
+def _hydra(error: BaseException, words: Sequence[str]) -> str:
     text = str(error)
     cause = error.__cause__ if error.__cause__ is not None else error
     for pattern, explain in _PATTERNS:
         match = re.search(pattern, f"{text}\n{cause}", re.DOTALL)
         if match:
-            return explain(match)
+            return explain(match, words)
     return _first(text)
 
 
-def _unknown_option(match: re.Match[str]) -> str:
+def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
     group, word = match["group"], match["word"]
     options = match["options"].split()
     allowed = ", ".join(options)
     return f"{group}={word}: no such option; allowed are {allowed}{nearest(word, options)}"
 
 
-def _unknown_key(match: re.Match[str]) -> str:
+def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     """Name the nearest key: among the option's own, where the key lies below one."""
     key = match["key"]
     node, _, name = key.partition(".")
-    inside = _option_keys(node) if name and node in OPTION_NODES else []
-    if inside:
-        place = f"{node} has {', '.join(inside)}{nearest(name, inside)}"
-        return f"{key}: no such key; {place}; another {node} needs a file conf/{node}/<name>.yaml"
+    inside = _option_keys(node, words) if name and node in OPTION_NODES else None
+    if inside is not None:
+        place = f"{node} has {', '.join(inside)}" if inside else f"this {node} has none"
+        more = f"another {node} needs a file conf/{node}/<name>.yaml"
+        return f"{key}: no such key; {place}{nearest(name, inside)}; {more}"
     close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
     return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
 
 
-def _option_keys(node: str) -> list[str]:
+def _option_keys(node: str, words: Sequence[str]) -> list[str] | None:
     """Return the keys of the option of *node* that the command line chooses, if it composes."""
     from segsweep.sweep.preflight import compose
 
-    chosen = [word for word in sys.argv[1:] if re.fullmatch(rf"{node}=[\w]+", word)]
+    chosen = [word for word in words if re.fullmatch(rf"{node}=[\w]+", word)]
     try:
         values = compose(chosen)[node]
         return [str(key) for key in values if key != "_target_"]
     except Exception:  # a better message is all that is lost
-        return []
+        return None
 
 
-def _wrong_type(match: re.Match[str]) -> str:
-    words = {"Float": "number", "Integer": "whole number", "Boolean": "true or false"}
-    wanted = words.get(match["type"], match["type"])
+def _wrong_type(match: re.Match[str], words: Sequence[str]) -> str:
+    types = {"Float": "number", "Integer": "whole number", "Boolean": "true or false"}
+    wanted = types.get(match["type"], match["type"])
     return f"{match['key']}={match['value']}: wanted {wanted}"
 
 
-def _several(match: re.Match[str]) -> str:
+def _several(match: re.Match[str], words: Sequence[str]) -> str:
     return f"{match['key']} has several values; add -m to run one after the other"
 
 
-def _grammar(match: re.Match[str]) -> str:
+def _grammar(match: re.Match[str], words: Sequence[str]) -> str:
     return f"{match['text']}: cannot be read as key=value"
 
 

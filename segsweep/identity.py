@@ -6,7 +6,7 @@ paths, no module names. A key that is added later carries a neutral value, left 
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -33,10 +33,10 @@ def identity_values(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     choices = config["choices"]
     values = _section(Config, {key: item for key, item in config.items() if key in _NAMES})
-    for node in OPTION_NODES:
-        arguments = _node(config[node], config.get("allow", ()))
-        values[node] = {"option": choices[node], **arguments}
     common = {item.name for item in dataclasses.fields(DataConfig)}
+    for node in OPTION_NODES:
+        arguments = _node(config[node], config.get("allow", ()), common if node == "data" else ())
+        values[node] = {"option": choices[node], **arguments}
     data = {key: item for key, item in config["data"].items() if key in common}
     values["data"] |= _section(DataConfig, data)
     file = config["data"]["split"]["file"]
@@ -61,15 +61,17 @@ def _section(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _node(values: Mapping[str, Any], allow: Sequence[str]) -> dict[str, Any]:
-    common = {item.name for item in dataclasses.fields(DataConfig)}
+def _node(
+    values: Mapping[str, Any], allow: Sequence[str], beside: Collection[str]
+) -> dict[str, Any]:
+    """Return a node's arguments, without the keys *beside* them: `channels` is a network's too."""
     paths = path_arguments(values["_target_"], allow)
     kept = {}
     for key, value in values.items():
-        if key in common or key == "_target_":
+        if key in beside or key == "_target_":
             continue
         if key in paths and value is not None:
-            if Path(value).is_file():
+            if not Path(value).expanduser().is_dir():  # a folder's files are in the fingerprint
                 kept[key] = content(value, key)
         else:
             kept[key] = value
@@ -79,7 +81,7 @@ def _node(values: Mapping[str, Any], allow: Sequence[str]) -> dict[str, Any]:
 def content(path: str, key: str) -> str:
     """Return the digest of a file that steers numbers; ConfigError if it cannot be read."""
     try:
-        return file_digest(Path(path))
+        return file_digest(Path(path).expanduser())
     except OSError as error:
         raise ConfigError(f"{key}={path}: cannot be read ({error.strerror})") from error
 

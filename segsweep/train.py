@@ -83,7 +83,7 @@ def register_schema() -> None:
 
     from segsweep.config import Config
 
-    ConfigStore.instance().store(name="base_config", node=Config)
+    ConfigStore.instance().store(name="base_config", node=Config, replace=True)
 
 
 def _hydra_main() -> None:

@@ -2,22 +2,17 @@
 
 import csv
 import json
+import os
 from copy import deepcopy
 from functools import cache
 
 import pytest
 import yaml
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests are small; threads only wait for each other
+
 FACTS = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint": "0123456789abcdef"}
 HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
-
-
-@cache
-def schema_once():
-    """Register the schema; Hydra warns of a second time."""
-    from segsweep.train import register_schema
-
-    register_schema()
 
 
 def compose_here(*overrides):
@@ -25,9 +20,9 @@ def compose_here(*overrides):
     from hydra import compose, initialize_config_dir
 
     from segsweep.sweep.plan import resolve
-    from segsweep.train import conf_folder
+    from segsweep.train import conf_folder, register_schema
 
-    schema_once()
+    register_schema()
     with initialize_config_dir(str(conf_folder())):
         cfg = compose("config", list(overrides), return_hydra_config=True)
         return resolve(cfg), dict(cfg.hydra.runtime.choices)

@@ -12,11 +12,12 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segsweep import files
 
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 FORK = multiprocessing.get_context("fork")
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 """The sha256 of "abc", from FIPS 180-2, appendix B.1."""
@@ -187,6 +188,7 @@ def test_csv_by_hand():
     assert files.csv_text([], ("a", "b")) == "a,b\n"
 
 
+@QUICK
 @given(st.lists(st.fixed_dictionaries({"id": CELLS, "what": CELLS})))
 def test_csv_comes_back_as_it_was(rows):
     """Whatever stands in a cell, commas, quotes and line ends included."""

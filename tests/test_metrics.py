@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from segsweep import metrics
 
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 GOLDEN = json.loads((Path(__file__).parent / "golden_losses.json").read_text())
 COUNTS = st.tuples(*[st.integers(0, 12)] * 4).filter(any)
 BY_HAND = {  # tp, fp, fn, tn = 3, 1, 2, 10
@@ -66,7 +67,7 @@ def test_empty_and_full_masks(counts, expected):
     assert tuple(one(metric, *counts) for metric in metrics.METRICS) == pytest.approx(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@QUICK
 @given(COUNTS)
 def test_same_as_scikit_learn(counts):
     """All metrics but the score, on masks that have these counts."""
@@ -136,6 +137,7 @@ def test_golden_overlap(case, cut):
     assert metrics.per_image("score", *counts).tolist() == case[f"score_logit_gt_{cut}"]
 
 
+@QUICK
 @given(COUNTS)
 def test_what_follows_from_the_definitions(counts):
     """Dice from IoU and from precision and recall, ranges, and the two sides' symmetry."""

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from segsweep.config import SplitConfig
@@ -12,6 +12,7 @@ from segsweep.data.source import Sample
 from segsweep.data.split import PARTS, crossing_groups, part_sizes, split_samples, write_split
 from segsweep.errors import ConfigError, DataError
 
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 SEEDS = st.integers(0, 2**32 - 1)
 GROUPS = st.lists(st.integers(0, 12), min_size=4, max_size=40)
 """The group of each sample; many share one."""
@@ -88,6 +89,7 @@ def test_the_pair_is_apart_if_allowed():
     assert any(drawn[198] != drawn[199] for drawn in parts)
 
 
+@QUICK
 @given(GROUPS, SEEDS)
 def test_no_group_is_on_two_sides(groups, seed):
     """Parts are never larger than asked for, and each group is wholly in one."""
@@ -103,6 +105,7 @@ def test_no_group_is_on_two_sides(groups, seed):
     assert all(1 <= counts[p] <= size for p, size in zip(PARTS, asked, strict=True))
 
 
+@QUICK
 @given(GROUPS, SEEDS, st.booleans(), st.sampled_from([None, 0, 1]))
 def test_same_input_same_parts(groups, seed, keep, fold):
     """Twice the same, without touching numpy's own generator."""
@@ -125,6 +128,7 @@ def test_seeds_differ():
     assert len(tests) == 10
 
 
+@QUICK
 @given(st.integers(4, 1000), st.tuples(*[st.integers(1, 100)] * 3))
 def test_three_shares_of_one_use_every_sample(total, weights):
     """Validation and test are their share rounded, training takes the rest."""
@@ -174,6 +178,7 @@ def test_groups_too_large_for_a_part_are_refused(fold):
         split_samples(samples, SplitConfig(folds=2, fold=fold))
 
 
+@QUICK
 @given(GROUPS, SEEDS, st.integers(2, 5), st.booleans())
 def test_every_sample_is_tested_in_exactly_one_fold(groups, seed, folds, keep):
     """Over all folds; groups stay together in each, and nothing is unused."""
@@ -231,6 +236,7 @@ def test_row_without_a_part_is_unused(tmp_path):
     assert from_text(tmp_path, text, drawn(5))[3:] == ["unused", "unused"]
 
 
+@QUICK
 @given(GROUPS, SEEDS)
 def test_what_a_run_wrote_can_be_read_again(tmp_path_factory, groups, seed):
     """The split.csv of a run, given as a file, gives the same parts."""

@@ -95,21 +95,24 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> dict[str, str]:
     memory = folder / "hashes.json"
     known = read_json(memory) or {}
     found, changed = {}, False
+    problems: list[Problem] = []
     for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
         key = str(path.resolve())
         try:
             status = path.stat()
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+            entry = known.get(key)
+            if not entry or entry[:3] != stamp:
+                entry, changed = [*stamp, file_digest(path)], True
+                if time.time_ns() - max(stamp[1:]) > FRESH_NS:
+                    known[key] = entry
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-        entry = known.get(key)
-        if not entry or entry[:3] != stamp:
-            entry, changed = [*stamp, file_digest(path)], True
-            if time.time_ns() - max(stamp[1:]) > FRESH_NS:
-                known[key] = entry
-        found[str(path)] = entry[3]
+            problems.append(Problem("error", str(path), f"cannot be read: {error.strerror}"))
+        else:
+            found[str(path)] = entry[3]
     if changed:
         write_json(memory, known)
+    _raise_errors(problems)
     return found
 
 
@@ -148,6 +151,7 @@ def _build(
     try:
         problems = _decode_all(source, samples, size, channels, temporary, progress)
         _raise_errors(problems)
+        shutil.rmtree(target, ignore_errors=True)  # one that lost a part
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

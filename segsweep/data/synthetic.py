@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage  # type: ignore[import-untyped]
 
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
@@ -22,31 +22,19 @@ PREFIX = "synthetic"
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SKINS = np.array(  # under the dermoscope's lamp, fair to dark
-    [
-        [0.94, 0.83, 0.80],
-        [0.93, 0.84, 0.66],
-        [0.86, 0.69, 0.72],
-        [0.89, 0.71, 0.54],
-        [0.86, 0.61, 0.37],
-        [0.64, 0.45, 0.33],
-        [0.45, 0.30, 0.22],
-    ]
-)
-PIGMENTS = np.array(  # the share of light that passes at full density
-    [
-        [0.72, 0.53, 0.35],  # light brown
-        [0.54, 0.37, 0.25],  # brown
-        [0.32, 0.22, 0.18],  # dark brown
-        [0.13, 0.11, 0.12],  # black
-        [0.78, 0.42, 0.38],  # red
-        [0.48, 0.52, 0.62],  # blue-grey
-    ]
-)
+
+def _colours(codes: str) -> Array:
+    return np.array([list(bytes.fromhex(code)) for code in codes.split()]) / 255
+
+
+# skins under the dermoscope's lamp, fair to dark
+SKINS = _colours("f0d4cc edd6a8 dbb0b8 e3b58a db9c5e a37354 734d38")
+# light that passes light brown, brown, dark brown, black, red and blue-grey at full density
+PIGMENTS = _colours("b88759 8a5e40 52382e 211c1f c76b61 7a859e")
 PIGMENT_ODDS = (0.26, 0.33, 0.21, 0.08, 0.07, 0.05)
-REDDENED = np.array([0.98, 0.80, 0.80])
-INKS = np.array([[0.32, 0.22, 0.62], [0.15, 0.42, 0.62], [0.20, 0.50, 0.42]])
-HAIRS = np.array([[0.10, 0.08, 0.08], [0.28, 0.19, 0.14], [0.45, 0.33, 0.22]])
+REDDENED, GLINT, SHADOW = _colours("facccc f7f7f7 0d0d0d")
+INKS = _colours("52389e 266b9e 33806b")
+HAIRS = _colours("1a1414 473024 735438")
 
 
 @dataclass(frozen=True)
@@ -181,7 +169,7 @@ def _skin(rng: Generator, side: int) -> Array:
 
 def _outline(rng: Generator, side: int) -> tuple[Array, Mask]:
     """Return the depth in the lesion, 1 at its centre and 0 at its border, and the mask."""
-    share = float(np.clip(rng.lognormal(np.log(0.25), 0.7), 0.03, 0.9))
+    share = float(np.clip(rng.lognormal(np.log(0.24), 0.8), 0.03, 0.9))
     x, y = _grid(side)
     shift = rng.normal(0, 0.12, 2) * (3 if rng.random() < 0.15 else 1)
     warp = np.sqrt(share) * rng.uniform(0.05, 0.2)
@@ -222,8 +210,8 @@ def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float
     stain = np.zeros_like(depth)
     for _ in range(rng.poisson(4 * difficulty)):
         cx, cy, size = *rng.uniform(-1, 1, 2), 0.02 * np.exp(rng.exponential(0.6))
-        gone = np.exp(-(((x - cx) / size) ** 2)) * np.exp(-(((y - cy) / size) ** 2))
-        stain += rng.uniform(0.1, 0.6) * gone
+        spot = np.exp(-(((x - cx) / size) ** 2)) * np.exp(-(((y - cy) / size) ** 2))
+        stain += rng.uniform(0.1, 0.6) * spot
     if rng.random() < 0.5 * difficulty:
         turn = rng.uniform(0, 2 * np.pi)
         band = x * np.cos(turn) + y * np.sin(turn) + 0.2 * _noise(rng, side, 5)
@@ -250,7 +238,8 @@ def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Ar
 
 def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Array:
     """Return the pigment's density, about 0 to 1: dark centre, network, globules, pale parts."""
-    density = (1 - 1.1 * difficulty * rng.random() ** 4) * (0.75 + 0.4 * _step(depth * 1.5))
+    # powers: most lesions are plain to see, a few are very faint, as in real data
+    density = (1 - min(1.1 * difficulty, 0.8) * rng.random() ** 4) * (0.8 + 0.3 * _step(depth))
     density *= 1 + rng.uniform(0, 0.3) * _noise(rng, side, 7)
     network = 0.7 - np.abs(_noise(rng, side, int(rng.integers(36, 80))))
     density *= 1 + rng.uniform(0, 0.25) * network + rng.uniform(0, 0.2) * _noise(rng, side, 60)
@@ -260,7 +249,7 @@ def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Arra
     x, y = _grid(side)
     turn = rng.uniform(0, 2 * np.pi)
     faint = _step(0.5 + 1.5 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * _noise(rng, side, 4))
-    return density * (1 - min(1.7 * difficulty, 1) * rng.random() ** 3 * faint)
+    return density * (1 - min(1.6 * difficulty, 1) * rng.random() ** 3 * faint)
 
 
 def _bubbles(rng: Generator, image: Array) -> Array:
@@ -272,7 +261,7 @@ def _bubbles(rng: Generator, image: Array) -> Array:
         cx, cy, size = *rng.uniform(-0.9, 0.9, 2), rng.uniform(0.015, 0.08)
         ring = (np.hypot(x - cx, y - cy) - size) / 0.012
         glow += rng.uniform(0.1, 0.5) * np.exp(-(ring**2))
-    return _cover(image, np.minimum(glow, 1), np.full(3, 0.97))
+    return _cover(image, np.minimum(glow, 1), GLINT)
 
 
 def _strokes(side: int, x: Array, y: Array, width: float) -> Array:
@@ -322,7 +311,7 @@ def _ruler(rng: Generator, image: Array) -> Array:
     length = np.where(np.arange(len(x)) % 5 == 0, 0.14, 0.08)[:, None]
     y = rng.uniform(0.8, 0.97) - length * np.linspace(0, 1, side)
     ink = _strokes(side, x + np.zeros(side), y, 0.01)
-    return _pass(image, 0.85 * np.rot90(ink, rng.integers(0, 4)), np.full(3, 0.15))
+    return _pass(image, 0.85 * np.rot90(ink, int(rng.integers(0, 4))), SHADOW)
 
 
 def _lens(rng: Generator, image: Array) -> Array:
@@ -331,7 +320,7 @@ def _lens(rng: Generator, image: Array) -> Array:
     cx, cy = rng.normal(0, 0.05, 2)
     rim, soft = rng.uniform(1.05, 1.5), rng.uniform(0.08, 0.4)
     dark = rng.uniform(0.5, 0.97) if rng.random() < 0.75 else 0.0
-    return _pass(image, dark * _step((np.hypot(x - cx, y - cy) - rim) / soft + 1), np.full(3, 0.05))
+    return _pass(image, dark * _step((np.hypot(x - cx, y - cy) - rim) / soft + 1), SHADOW)
 
 
 def _sensor(rng: Generator, image: Array, difficulty: float) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """The sweep's CSV files and the table in the terminal, from stored results alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segsweep.cells import cell_columns
@@ -10,6 +10,7 @@ from segsweep.store import SweepPaths, Tables, read_all
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from rich.table import Table
 
 
 def write_tables(sweep: SweepPaths) -> Tables:
@@ -34,21 +35,12 @@ def comparison(tables: Tables) -> "DataFrame":
 def print_comparison(tables: Tables) -> None:
     """Print the cells, best first, and where everything is."""
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
     frame = comparison(tables)
-    keys = cell_columns(tables.swept)
     searched = len(tables.trials)
     if len(frame):
-        table = Table(title=f"{tables.sweep.root.name}: test IoU per cell", title_justify="left")
-        for key in keys:
-            table.add_column(key, no_wrap=True)
-        for name in ("test IoU", "sd", "seeds", "val IoU", "score", "params", "seconds"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for row in frame.to_dict("records"):
-            table.add_row(*[str(row[key]) for key in keys], *_numbers(row))
-        console.print(table)
+        console.print(_table(frame, tables))
     if searched:
         best = tables.trials.dropna(subset=["val_iou"]).sort_values("val_iou", ascending=False)
         console.print(f"{searched} trials; best validation IoU first:")
@@ -62,15 +54,42 @@ def print_comparison(tables: Tables) -> None:
             console.print(str(path), highlight=False, soft_wrap=True)
 
 
+def _table(frame: "DataFrame", tables: Tables) -> "Table":
+    """Return the cells as a table that fits 80 columns unless many keys were swept."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    title = f"{tables.sweep.root.name}: test IoU per cell"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for name in ("model", "loss"):
+        table.add_column(name, no_wrap=True)
+    if tables.swept:
+        table.add_column("differs in", overflow="fold", min_width=14)
+    measured = ("test IoU", "sd", "seeds", "val IoU", "score", "params", "seconds")
+    for name in (*measured, "failed") if frame["failed"].any() else measured:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in frame.to_dict("records"):
+        beside = [_beside(row, tables.swept)] if tables.swept else []
+        failed = [str(row["failed"] or "")] if frame["failed"].any() else []
+        table.add_row(str(row["model"]), str(row["loss"]), *beside, *_numbers(row), *failed)
+    return table
+
+
+def _beside(row: Mapping[Any, Any], swept: Sequence[str]) -> str:
+    """Return the other keys that tell this cell apart, a line each: `epochs=80`."""
+    return "\n".join(
+        f"{key.rpartition('.')[2]}={row[key]}" for key in swept if row[key] == row[key]
+    )
+
+
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
     def shown(value: float, form: str) -> str:
         return "-" if value != value else format(value, form)
 
-    failed = f" ({row['failed']} failed)" if row["failed"] else ""
     return [
         shown(row["test_iou"], ".4f"),
         shown(row["sd_seeds"], ".4f"),
-        f"{row['seeds']}{failed}",
+        str(row["seeds"]),
         shown(row["val_iou"], ".4f"),
         shown(row["test_score"], ".4f"),
         shown(row["parameters"], ",.0f"),

@@ -84,7 +84,6 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
         add_to_plan(sweep, [_plan_row(run, request) for run in planned])
 
 
-@lru_cache(maxsize=8)
 def check_writable(outputs: str) -> None:
     """Raise ConfigError unless files can be made below the folder *outputs*."""
     folder = Path(outputs)
@@ -103,7 +102,7 @@ def check_writable(outputs: str) -> None:
 def prepared_data(config: Mapping[str, Any]) -> Prepared:
     """Return the config's data set, checked and cached; once per process and setting."""
     node = json.dumps(source_node(config), sort_keys=True)
-    cache = str(Path(config["outputs"]) / ".cache")
+    cache = str(Path(config["outputs"], ".cache").resolve())
     allow = tuple(config["allow"])
     return _prepared(node, image_size(config), config["data"]["channels"], cache, allow)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
@@ -46,8 +47,11 @@ def expand(arguments: Sequence[str], params: Any = None) -> list[list[str]]:
 def compose(overrides: Sequence[str]) -> DictConfig:
     """Return the config of one run, Hydra's part included."""
     hydra = GlobalHydra.instance().hydra
-    if hydra is None:
-        raise ConfigError("no command is being carried out")
+    if hydra is None:  # Hydra has ended, as when it refused the command line
+        from segsweep.train import conf_folder
+
+        with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
+            return compose(overrides)
     return hydra.compose_config(
         config_name="config",
         overrides=list(overrides),
@@ -58,9 +62,12 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 
 def plan_all(runs: Sequence[Sequence[str]]) -> None:
     """Check and freeze every run; raise ConfigError naming the cells that do not fit."""
+    from segsweep.explain import one_line
     from segsweep.sweep.plan import freeze, plan_run, resolve
 
-    planned, misfits = [], {}
+    planned = []
+    misfits: dict[str, list[str]] = {}
+    fixed = set.intersection(*map(set, runs)) if len(runs) > 1 else set()
     for overrides in runs:
         try:
             cfg = compose(overrides)
@@ -68,7 +75,9 @@ def plan_all(runs: Sequence[Sequence[str]]) -> None:
         except Exception as error:
             if len(runs) == 1:
                 raise
-            misfits[" ".join(overrides)] = error
+            cell = " ".join(word for word in overrides if word not in fixed)
+            for line in one_line(error, overrides).splitlines():
+                misfits.setdefault(line, []).append(cell)
     _raise_misfits(misfits, len(runs))
     first = planned[0].config
     session.current.enter(first["outputs"], first["sweep"])
@@ -111,20 +120,17 @@ def announce(planned: Sequence[Any]) -> None:
     if len(planned) > 1 or done:
         print(f"{text}: {done} finished, {len(todo)} to do", file=sys.stderr)
     if len(todo) > 1:
-        seconds = estimate_seconds([run.config for run in todo], [run.paths for run in todo])
+        try:
+            seconds = estimate_seconds([run.config for run in todo], [run.paths for run in todo])
+        except Exception:  # whatever a run does wrong is that run's failure, said when it runs
+            return
         print(f"about {duration(seconds)}, from timing the first steps", file=sys.stderr)
 
 
-def _raise_misfits(misfits: dict[str, Exception], total: int) -> None:
+def _raise_misfits(misfits: dict[str, list[str]], total: int) -> None:
     """Raise one error: each different reason once, with the runs that have it."""
-    from segsweep.explain import one_line
-
-    reasons: dict[str, list[str]] = {}
-    for overrides, error in misfits.items():
-        for line in one_line(error).splitlines():
-            reasons.setdefault(line, []).append(overrides)
     lines = []
-    for reason, cells in reasons.items():
+    for reason, cells in misfits.items():
         more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
         where = f" [in {'; '.join(cells[:3])}{more}]" if len(cells) < total else ""
         lines.append(reason + where)

@@ -1,0 +1,123 @@
+"""Which runs are one cell: all values alike but seed, fold and what a search filled in."""
+
+import pytest
+
+from segsweep.cells import cell_columns, flat_values, swept_keys
+
+
+def test_model_and_loss_always_name_a_cell():
+    """Also where there is one of each; other keys follow."""
+    assert cell_columns([]) == ["model", "loss"]
+    assert cell_columns(["lr", "trainer.epochs"]) == ["model", "loss", "lr", "trainer.epochs"]
+
+
+def test_models_and_losses_are_no_columns_of_their_own(frozen):
+    """They stand in every table already."""
+    configs = [frozen(), frozen("model=unet"), frozen("loss=dice"), frozen("model=segnet")]
+
+    assert swept_keys(configs) == []
+    assert swept_keys([]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 1),
+        ("data.split.fold", 2),
+        ("sweep", "other"),
+        ("outputs", "elsewhere"),
+        ("device", "cuda"),
+        ("threads", 2),
+        ("allow", ["mine"]),
+        ("trainer.memory_format", "channels_last"),
+        ("trainer.compile", True),
+        ("trainer.preview_every", 0),
+        ("trainer.checkpoint_every_steps", 5),
+        ("evaluate.at", "train"),
+        ("run_id", "abc"),
+        ("segsweep_version", "9.9"),
+    ],
+)
+def test_repetitions_and_what_cannot_change_numbers_never_do(frozen, key, value):
+    """Seeds and folds repeat a cell; device, folder and version are facts about a run."""
+    assert swept_keys([frozen(), frozen(**{key: value})]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("threshold", 0.6),
+        ("trainer.epochs", 80),
+        ("trainer.precision", "bfloat16"),
+        ("optimizer.weight_decay", 0.5),
+        ("data.size", [64, 96]),
+        ("data.split.seed", 1),
+        ("data.split.file", "mine.csv"),
+        ("data.count", 100),
+        ("model.channels", [4, 8]),
+        ("evaluate.select", "val_loss"),
+        ("data_fingerprint", "f" * 16),
+        ("identity_version", 2),
+    ],
+)
+def test_everything_else_that_differs_is_a_column(frozen, key, value):
+    """Two protocols in one folder are never mixed silently."""
+    assert swept_keys([frozen(), frozen(seed=1), frozen(**{key: value})]) == [key]
+
+
+def test_learning_rate_is_called_lr(frozen):
+    """The name it has in every table."""
+    slow = frozen(optimizer__lr=0.0005)
+
+    assert swept_keys([frozen(), slow]) == ["lr"]
+    assert flat_values(slow)["lr"] == 0.0005
+    assert "optimizer.lr" not in flat_values(slow)
+
+
+@pytest.mark.parametrize("key", ["optimizer.lr", "optimizer.weight_decay", "loss.gamma"])
+def test_what_a_search_filled_in_tells_no_cells_apart(frozen, key):
+    """Each cell got its own best value with the same budget; that is the protocol."""
+    filled = {"search.filled": [key]}
+    configs = [frozen("loss=focal", **{key: value}, **filled) for value in (0.1, 0.2)]
+
+    assert swept_keys(configs) == []
+
+
+def test_trials_do_not_make_columns(frozen):
+    """They stand in a table of their own."""
+    trials = [frozen(kind="trial", optimizer__lr=lr) for lr in (0.1, 0.2, 0.3)]
+
+    assert swept_keys([frozen(), *trials]) == []
+
+
+def test_argument_counts_only_among_runs_of_one_option(frozen):
+    """focal with gamma 2 and focal_lin with gamma 3 are two losses, not two gammas."""
+    focal = [frozen("loss=focal", loss__gamma=gamma) for gamma in (2.0, 3.0)]
+    lin = frozen("loss=focal_lin", loss__gamma=3.0)
+
+    assert swept_keys([focal[0], lin, frozen()]) == []
+    assert swept_keys([*focal, lin, frozen()]) == ["loss.gamma"]
+
+
+def test_argument_that_only_some_runs_set_is_a_column(frozen):
+    """`+optimizer.amsgrad=true` on the second command is another protocol."""
+    assert swept_keys([frozen(), frozen("+optimizer.amsgrad=true")]) == ["optimizer.amsgrad"]
+
+
+def test_optimizer_is_one_column_by_its_option(frozen):
+    """Its arguments differ because the option does; they add nothing."""
+    configs = [frozen(), frozen("optimizer=sgd", optimizer__lr=0.002)]
+
+    assert swept_keys(configs) == ["optimizer"]
+    assert [flat_values(config)["optimizer"] for config in configs] == ["adamw", "sgd"]
+
+
+def test_flat_values_name_every_setting_once(frozen):
+    """Sections by dotted path, classes by option name, nothing of how it is stored."""
+    values = flat_values(frozen("loss=focal"))
+
+    assert values["loss"] == "focal"
+    assert values["loss.gamma"] == 2.0
+    assert values["data.split.train"] == 0.5
+    assert not [key for key in values if "_target_" in key or key.startswith("choices")]
+    assert not [value for value in values.values() if isinstance(value, dict)]

@@ -1,0 +1,314 @@
+"""The entry point: one run and many, bad input, failures, exit codes."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command import TINY, train_here
+
+GRID = ("model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return a CSV's rows."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def train(monkeypatch, tmp_path):
+    """Return a function that carries out a command line in tmp_path and gives the exit code."""
+    return lambda *words: train_here(words, monkeypatch, tmp_path)
+
+
+BAD = {
+    "unknown option": (["model=unet5"], ["unet5", "unet2", "did you mean"]),
+    "no option": (["loss="], ["loss=", "bce_ss"]),
+    "misspelt group": (["modle=unet"], ["modle", "did you mean 'model'"]),
+    "misspelt key": (["trainer.epoch=3"], ["trainer.epoch", "did you mean 'trainer.epochs'"]),
+    "misspelt argument": (["optimizer.lrr=1"], ["optimizer.lrr", "lr"]),
+    "text for a number": (["optimizer.lr=abc"], ["optimizer.lr", "abc", "number"]),
+    "negative rate": (["optimizer.lr=-1"], ["optimizer.lr=-1.0", "> 0"]),
+    "no epochs": (["trainer.epochs=0"], ["trainer.epochs=0", ">= 1"]),
+    "threshold of 2": (["threshold=2"], ["threshold=2.0", "< 1"]),
+    "half an epoch": (["trainer.epochs=1.5"], ["trainer.epochs=1.5", "whole number"]),
+    "size": (["data.size=100"], ["data.size=100", "96 and 112"]),
+    "sweep name": (["sweep=../elsewhere"], ["sweep=../elsewhere", "letters"]),
+    "grid without -m": (["model=unet,unet2"], ["model", "-m"]),
+    "nonsense": (["what is this"], ["what is this", "key=value"]),
+    "no root": (["data=ph2"], ["data.root", "not set"]),
+    "no such folder": (["data=ph2", "data.root=nowhere"], ["nowhere", "no such folder"]),
+    "large batch": (
+        [*TINY, "trainer.batch=13"],
+        ["trainer.batch=13", "12 training images"],
+    ),
+    "fold": ([*TINY, "data.split.fold=5"], ["data.split.fold=5", "below"]),
+    "untrusted class": (["loss._target_=os.system"], ["os", "not trusted"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_starts_nothing(name, train, tmp_path, capsys) -> None:
+    """What, where, what is allowed; exit code 2; no run folder, no traceback."""
+    words, expected = BAD[name]
+    code = train(*words)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "reading images" not in line]
+
+    assert code == 2
+    assert len(lines) == 1
+    assert all(text in lines[0] for text in expected), lines[0]
+    assert not list(tmp_path.glob("outputs/*/runs"))
+
+
+def test_empty_and_useless_folders(train, tmp_path, capsys) -> None:
+    """A data folder that is empty, or holds only text, says so and names itself."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "readme.txt").write_text("no image")
+    codes, errors = [], []
+    for folder in ("empty", "texts"):
+        for words in (
+            ["data=ph2", f"data.root={folder}"],
+            ["data=folder", f"data.images={folder}"],
+        ):
+            codes.append(train(*words))
+            errors.append(capsys.readouterr().err)
+
+    assert codes == [2] * 4
+    assert all(Path(text.split(":")[0]).name in ("empty", "texts") for text in errors), errors
+
+
+def test_value_that_fits_only_some_options_names_the_cells(train, tmp_path, capsys) -> None:
+    """loss=bce has no gamma; loss=focal has: nothing starts, the cell is named."""
+    code = train("-m", *TINY, "loss=bce,focal", "loss.gamma=3")
+    error = capsys.readouterr().err
+
+    assert code == 2
+    assert "loss.gamma" in error
+    assert "loss=bce" in error
+    assert "loss=focal" not in error
+    assert "conf/loss/" in error
+    assert not list(tmp_path.glob("outputs/*/runs"))
+
+
+def test_value_that_fits_all_options_of_a_swept_group(train, tmp_path) -> None:
+    """Both losses have a gamma, the default loss has not: this is a fine sweep."""
+    code = train("-m", *TINY, "trainer.epochs=1", "loss=focal,focal_lin", "loss.gamma=3")
+    rows = rows_of(tmp_path / "outputs/main/results.csv")
+
+    assert code == 0
+    assert {"focal", "focal_lin"} == {row["loss"] for row in rows}
+
+
+def test_bad_value_in_the_last_cell_stops_the_first(train, tmp_path, capsys) -> None:
+    """A sweep is checked whole before anything trains."""
+    code = train("-m", *TINY, "optimizer.lr=1e-3,1e-2,-1")
+
+    assert code == 2
+    assert "optimizer.lr=-1" in capsys.readouterr().err
+    assert not list(tmp_path.glob("outputs/*/runs"))
+
+
+def test_outputs_that_cannot_be_written(train, tmp_path, capsys) -> None:
+    """A file stands where the folder should: one line, exit code 2."""
+    (tmp_path / "taken").write_text("")
+    code = train(*TINY, "outputs=taken/inside")
+
+    assert code == 2
+    assert "outputs=taken/inside: cannot be written" in capsys.readouterr().err
+
+
+def test_literal_grid_trains_every_cell_and_prints_the_table(train, tmp_path, capsys) -> None:
+    """The command of the README: 20 cells, a row each, best first; a rerun trains nothing."""
+    code = train("-m", *GRID, *TINY, "trainer.epochs=1", "evaluate.at=train")
+    output = capsys.readouterr()
+    rows = rows_of(tmp_path / "outputs/main/results.csv")
+    cells = rows_of(tmp_path / "outputs/main/comparison.csv")
+    ious = [float(row["test_iou"]) for row in cells]
+
+    assert code == 0
+    assert len({(row["model"], row["loss"]) for row in rows}) == 20
+    assert {"finished"} == {row["status"] for row in rows}
+    assert len(cells) == 20
+    assert ious == sorted(ious, reverse=True)
+    assert "bce_ss" in output.out
+    assert "20 to do" in output.err
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "outputs/main/runs").rglob("*")}
+    assert train("-m", *GRID, *TINY, "trainer.epochs=1", "evaluate.at=train") == 0
+    assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "outputs/main/runs").rglob("*")}
+    assert "20 finished, 0 to do" in capsys.readouterr().err
+
+
+def test_run_folder_holds_what_the_contract_names(train, tmp_path) -> None:
+    """Every file of a finished run; one reading of the test set; 40 digits of nothing lost."""
+    assert train(*TINY) == 0
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    result = json.loads((run / "result.json").read_text())
+    images = rows_of(run / "per_image.csv")
+    counted = [row for row in images if (row["split"], row["at"]) == ("test", "train")]
+    ious = [
+        int(row["tp"]) / max(int(row["tp"]) + int(row["fp"]) + int(row["fn"]), 1) for row in counted
+    ]
+
+    assert names == {
+        *("config.yaml", "split.csv", "environment.json", "history.csv", "per_image.csv"),
+        *("test_reads.csv", "result.json", "train.log", "preview", "checkpoints"),
+    }
+    assert len(rows_of(run / "test_reads.csv")) == 1
+    assert len(rows_of(run / "history.csv")) == 2
+    assert len(counted) == result["n_test"] == 6
+    assert result["test_iou"] == pytest.approx(sum(ious) / len(ious), abs=1e-12)
+    assert {"train", "native"} == {row["at"] for row in images}
+    assert (run / "checkpoints" / f"best-{result['best_epoch']}.pt").exists()
+    assert (run / "preview" / "best.png").stat().st_size > 0
+
+
+def test_failing_run_stops_no_other(train, tmp_path, capsys, monkeypatch) -> None:
+    """One loss raises, one gives NaN: the third trains; exit code 1 and both reasons."""
+    package = tmp_path / "mylosses.py"
+    package.write_text(
+        "from torch import nn\n"
+        "class Raises(nn.Module):\n"
+        "    def forward(self, logits, target):\n"
+        "        raise RuntimeError('the loss fell over')\n"
+        "class NotANumber(nn.Module):\n"
+        "    def forward(self, logits, target):\n"
+        "        return (logits * float('nan')).mean()\n"
+    )
+    groups = tmp_path / "myconf" / "loss"
+    groups.mkdir(parents=True)
+    for name in ("Raises", "NotANumber"):
+        (groups / f"{name.lower()}.yaml").write_text(f"_target_: mylosses.{name}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ["-m", *TINY, "--config-dir", str(tmp_path / "myconf"), "allow=[mylosses]"]
+    code = train(*words, "loss=raises,notanumber,bce")
+    error = capsys.readouterr().err
+    status = {row["loss"]: row["status"] for row in rows_of(tmp_path / "outputs/main/results.csv")}
+
+    assert code == 1
+    assert status == {"raises": "failed", "notanumber": "failed", "bce": "finished"}
+    assert "2 of 3 runs failed" in error
+    assert "the loss fell over" in error
+    assert "training loss is nan in epoch 1, step 1" in error
+    assert "mylosses" in sys.modules
+
+
+def test_failed_run_is_tried_again(train, tmp_path, monkeypatch) -> None:
+    """After the cause is mended the same command finishes the run; the failure is forgotten."""
+    import segsweep.fit
+
+    def broken(*arguments, **named):
+        raise RuntimeError("disk on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segsweep.fit, "train_step", broken)
+        assert train(*TINY) == 1
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    failure = json.loads((run / "failure.json").read_text())
+
+    assert failure["cause"] == "raised"
+    assert failure["error"] == "RuntimeError: disk on fire"
+    assert train(*TINY) == 0
+    assert not (run / "failure.json").exists()
+    assert (run / "result.json").exists()
+
+
+def test_folds_and_seeds_are_repetitions_of_one_cell(train, tmp_path) -> None:
+    """Each image is tested in exactly one fold; the comparison has one row."""
+    code = train("-m", *TINY, "trainer.epochs=1", "data.split.fold=0,1,2,3,4", "seed=0,1")
+    results = rows_of(tmp_path / "outputs/main/results.csv")
+    images = rows_of(tmp_path / "outputs/main/per_image.csv")
+    first = {row["run_id"] for row in results if row["seed"] == "0"}
+    tested = [
+        row["image"]
+        for row in images
+        if row["run_id"] in first and (row["split"], row["at"]) == ("test", "train")
+    ]
+
+    assert code == 0
+    assert len(results) == 10
+    assert len(rows_of(tmp_path / "outputs/main/comparison.csv")) == 1
+    assert sorted(tested) == sorted(set(tested))
+    assert len(tested) == 24
+
+
+def test_protocols_in_one_folder_are_told_apart(train, tmp_path) -> None:
+    """A changed default makes a second cell, with the key that differs as a column."""
+    assert train(*TINY) == 0
+    assert train(*TINY, "trainer.epochs=1") == 0
+    cells = rows_of(tmp_path / "outputs/main/comparison.csv")
+
+    assert len(cells) == 2
+    assert {"1", "2"} == {row["trainer.epochs"] for row in cells}
+
+
+def test_optuna_maximizes_validation_iou_and_never_reads_the_test_set(train, tmp_path) -> None:
+    """Hydra's own Optuna sweeper: the study lies in the sweep folder, its best is ours."""
+    import optuna
+
+    words = ["-m", *TINY, "trainer.epochs=1", "experiment=optuna_lr", "hydra/sweeper=optuna"]
+    code = train(*words, "hydra.sweeper.n_trials=3")
+    folder = tmp_path / "outputs/optuna_lr"
+    trials = rows_of(folder / "trials.csv")
+    storage = f"sqlite:///{folder}/search.db"
+    study = optuna.load_study(study_name="lr", storage=storage)
+
+    assert code == 0
+    assert len(trials) == len(study.trials) == 3
+    assert study.direction.name == "MAXIMIZE"
+    assert study.best_value == pytest.approx(max(float(row["val_iou"]) for row in trials))
+    assert all(row["test_iou"] == "" for row in trials)
+    assert not list(folder.glob("runs/*/test_reads.csv"))
+    assert len({row["lr"] for row in trials}) == 3
+
+
+def test_optuna_takes_an_interval_from_the_command_line(train, tmp_path) -> None:
+    """The learning rate's range can be given in the command."""
+    words = ["-m", *TINY, "trainer.epochs=1", "experiment=optuna_lr", "hydra.sweeper.n_trials=2"]
+    code = train(*words, "optimizer.lr=interval(0.01,0.02)")
+    rates = [float(row["lr"]) for row in rows_of(tmp_path / "outputs/optuna_lr/trials.csv")]
+
+    assert code == 0
+    assert all(0.01 <= rate <= 0.02 for rate in rates)
+
+
+def test_bad_input_under_optuna_is_one_line(train, tmp_path, capsys) -> None:
+    """Before the study exists: exit code 2."""
+    code = train("-m", "experiment=optuna_lr", "optimizer=sgd", "optimizer.momentum=2")
+    error = capsys.readouterr().err
+
+    assert code == 2
+    assert error.splitlines() == ["optimizer.momentum=2.0: must be >= 0 and < 1"]
+    assert not (tmp_path / "outputs/optuna_lr/search.db").exists()
+
+
+def test_notebook_says_that_its_split_takes_a_lesion_apart(train, tmp_path, capsys) -> None:
+    """IMD199 and IMD200 are one lesion; the original split has them in train and validation."""
+    from PIL import Image
+
+    order = np.random.RandomState(42).permutation(200).tolist()
+    train_part, val_part = order[:100], order[100:150]
+    first = next(i for i in train_part if i < 199 and i + 1 in val_part)
+    numbers = [*range(199 - first, 200), *range(200, 400)][:200]  # IMD199 stands at *first*
+    for number in numbers:
+        name = f"IMD{number:03d}"
+        for kind, mode in (("Dermoscopic_Image", "RGB"), ("lesion", "1")):
+            folder = tmp_path / "PH2 Dataset images" / name / f"{name}_{kind}"
+            folder.mkdir(parents=True)
+            file = folder / (f"{name}.bmp" if mode == "RGB" else f"{name}_lesion.bmp")
+            image = Image.new(mode, (32, 32), 0)
+            image.paste(1 if mode == "1" else (number % 256, number // 256, 60), (8, 8, 20, 20))
+            image.save(file)
+    words = ["experiment=notebook", f"data.root={tmp_path}", "data.size=32", "trainer.epochs=1"]
+    code = train(*words, "model.channels=[4,4]", "threads=1")
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    sides = {row["id"]: row["split"] for row in rows_of(run / "split.csv")}
+
+    assert code == 0
+    assert (sides["IMD199"], sides["IMD200"]) == ("train", "val")
+    assert "IMD199 in train, IMD200 in val" in capsys.readouterr().err
