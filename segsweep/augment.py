@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
 
 Pair = tuple[Tensor, Tensor]
 
@@ -87,33 +86,40 @@ def together(*steps: Any) -> Callable[[Tensor, Tensor], Pair]:
 def with_reflected_border(affine: Any) -> Any:
     """Return v2's *affine*, shear aside, on the image continued by mirrors without end.
 
-    Padding before it would need more the farther the image moves, and would count shifts in
-    shares of the padded side; sampling a mirrored plane has neither trouble.
+    The image is padded by what each draw reaches beyond it, moved, and cut back; shifts
+    stay shares of the image's own sides.
     """
-    from torchvision import tv_tensors
+    from torchvision.transforms.v2 import functional
 
-    def sampled(x: Tensor, grid: Tensor, mode: str) -> Tensor:
-        moved = grid_sample(x.as_subclass(Tensor).float()[None], grid, mode, "reflection", False)
-        return tv_tensors.wrap(moved[0].to(x.dtype), like=x)
+    def moved(x: Any, params: dict[str, Any], reach: tuple[int, int], mode: Any) -> Any:
+        height, width = x.shape[-2:]
+        right, down = reach
+        while right > 0 or down > 0:  # a mirror is at most as wide as what it shows
+            side = min(right, x.shape[-1] - 1), min(down, x.shape[-2] - 1)
+            x = functional.pad(x, list(side), padding_mode="reflect")
+            right, down = right - side[0], down - side[1]
+        x = functional.affine(x, **{"shear": [0.0, 0.0], **params}, interpolation=mode)
+        return functional.center_crop(x, [height, width])
 
     class Reflected(torch.nn.Module):
         def forward(self, image: Any, mask: Any) -> tuple[Any, Any]:
-            grid = _sources(image.shape[-2:], affine.make_params([image]))
-            return sampled(image, grid, "bilinear"), sampled(mask, grid, "nearest")
+            params = affine.make_params([image])
+            reach = _reach(image.shape[-2:], params)
+            bilinear = functional.InterpolationMode.BILINEAR
+            nearest = functional.InterpolationMode.NEAREST
+            return moved(image, params, reach, bilinear), moved(mask, params, reach, nearest)
 
     return Reflected()
 
 
-def _sources(size: tuple[int, int], params: dict[str, Any]) -> Tensor:
-    """Return where each pixel comes from, (1, H, W, 2), in torch's units of half a side."""
+def _reach(size: tuple[int, int], params: dict[str, Any]) -> tuple[int, int]:
+    """Return how many columns and rows beyond the image the moved frame shows."""
     height, width = size
-    turn, (x, y) = math.radians(params["angle"]), params["translate"]
-    cos, sin = math.cos(turn) / params["scale"], math.sin(turn) / params["scale"]
-    rows = [
-        [cos, sin * height / width, -2 * (cos * x + sin * y) / width],
-        [-sin * width / height, cos, -2 * (cos * y - sin * x) / height],
-    ]
-    return affine_grid(torch.tensor([rows]), [1, 1, height, width], align_corners=False)
+    turn, (x, y) = math.radians(params["angle"]), map(abs, params["translate"])
+    cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
+    right = (cos * (width / 2 + x) + sin * (height / 2 + y)) / params["scale"] - width / 2
+    down = (cos * (height / 2 + y) + sin * (width / 2 + x)) / params["scale"] - height / 2
+    return max(0, math.ceil(right) + 1), max(0, math.ceil(down) + 1)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -17,7 +17,8 @@ BESIDE = ("run_id", "kind", "search", "segsweep_version")
 def flat_values(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a frozen config as dotted key -> value, classes as their option names.
 
-    The learning rate stands as `lr`, the name it has in every table.
+    The learning rate stands as `lr`, the name it has in every table; lists as text, so that
+    they can name a cell.
     """
     choices = config["choices"]
     values: dict[str, Any] = {"data_fingerprint": config["data_fingerprint"]}
@@ -31,7 +32,7 @@ def flat_values(config: Mapping[str, Any]) -> dict[str, Any]:
             values[key] = value
     if LR in values:
         values["lr"] = values.pop(LR)
-    return values
+    return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
 
 
 def swept_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,6 +4,7 @@
 old best file deleted third: a kill between any two of them loses nothing.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +58,10 @@ class Checkpoints:
 
 
 def _save(values: Mapping[str, Any], path: Path) -> None:
+    buffer = io.BytesIO()  # writing straight to a full disk, torch hides the system's error
+    torch.save(dict(values), buffer)
     with replacing(path) as temporary:
-        torch.save(dict(values), temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def _load(path: Path, device: torch.device) -> dict[str, Any]:

@@ -17,6 +17,10 @@ class StoreError(SegsweepError):
     """A run or sweep folder cannot be read or written."""
 
 
+class DiskFullError(StoreError):
+    """Nothing more can be written; what was written is whole."""
+
+
 class RunClaimedError(StoreError):
     """Another live process is training this run."""
 

@@ -3,6 +3,7 @@
 Here config and code meet; below this file functions take values.
 """
 
+import errno
 import os
 import platform
 import sys
@@ -30,6 +31,7 @@ from segsweep.device import Placement
 from segsweep.errors import (
     ConfigError,
     DataError,
+    DiskFullError,
     Interrupted,
     NonFiniteLossError,
     RunClaimedError,
@@ -94,8 +96,8 @@ def execute(path: Path, allow: Sequence[str] = (), stop: StopRequest | None = No
     """Carry out the run whose frozen config is at *path*, or go on with it, or skip it.
 
     *allow* names packages whose classes may be used; what the file says of that is not
-    trusted. A run that fails is recorded and returned; Interrupted and KeyboardInterrupt
-    pass through.
+    trusted. A run that fails is recorded and returned; Interrupted, KeyboardInterrupt and
+    DiskFullError pass through: they end a sweep.
     """
     paths = RunPaths(path.parent)
     earlier = read_json(paths.result)
@@ -116,6 +118,11 @@ def execute(path: Path, allow: Sequence[str] = (), stop: StopRequest | None = No
         except Interrupted:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise DiskFullError(
+                    f"no space left for {error.filename or paths.root}; make some, then start "
+                    "the same command again: it goes on from here"
+                ) from error
             return _failed(paths, "raised", error)
     return Outcome(paths.root.name, "finished", value)
 

@@ -69,9 +69,18 @@ def _option_keys(node: str, words: Sequence[str]) -> list[str] | None:
 
 
 def _wrong_type(match: re.Match[str], words: Sequence[str]) -> str:
-    types = {"Float": "number", "Integer": "whole number", "Boolean": "true or false"}
+    types = {"Float": "number", "Integer": "whole number", "bool": "true or false"}
     wanted = types.get(match["type"], match["type"])
     return f"{match['key']}={match['value']}: wanted {wanted}"
+
+
+def _null(match: re.Match[str], words: Sequence[str]) -> str:
+    return f"{match['key']}=null: wanted a value, not null"
+
+
+def _no_list(match: re.Match[str], words: Sequence[str]) -> str:
+    key, value = match["key"], match["value"]
+    return f"{key}={value}: wanted a list, as in {key}=[{value}]"
 
 
 def _several(match: re.Match[str], words: Sequence[str]) -> str:
@@ -79,7 +88,9 @@ def _several(match: re.Match[str], words: Sequence[str]) -> str:
 
 
 def _grammar(match: re.Match[str], words: Sequence[str]) -> str:
-    return f"{match['text']}: cannot be read as key=value"
+    key, equals, value = match["text"].partition("=")
+    hint = f"; put quotes around the value: {key}='\"{value}\"'" if equals else ""
+    return f"{match['text']}: cannot be read as key=value{hint}"
 
 
 def _known_keys() -> list[str]:
@@ -108,9 +119,12 @@ _PATTERNS = (
     ),
     (r"Ambiguous value for argument '(?P<key>[^=']+)=", _several),
     (
-        r"Value '(?P<value>[^']*)'.*?converted to (?P<type>\w+).*?full_key: (?P<key>[\w.]+)",
+        r"Value '(?P<value>.*?)'(?: of type .*? converted to| is not a valid) (?P<type>\w+).*?"
+        r"full_key: (?P<key>[\w.]+)",
         _wrong_type,
     ),
+    (r"field '\w+' is not Optional\s+full_key: (?P<key>[\w.]+)", _null),
+    (r"override \+*(?P<key>[\w.]+)=(?P<value>.*)\n.*is not a ListConfig", _no_list),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
     (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),
     (r"Error parsing override '(?P<text>[^']*)'", _grammar),

@@ -267,14 +267,14 @@ class Tables:
     @cached_property
     def history(self) -> "DataFrame":
         """Columns run_id, model, loss, seed and those of history.csv."""
-        from pandas import DataFrame, read_csv
+        from pandas import DataFrame
 
         parts = []
         for run in self.runs:
-            path = RunPaths(Path(run["path"])).history
-            if path.is_file() and path.stat().st_size:
+            frame = _read_table(RunPaths(Path(run["path"])).history, HISTORY)
+            if frame is not None:
                 names = {key: run[key] for key in ("run_id", "kind", "model", "loss", "seed")}
-                parts.append(read_csv(path).assign(**names))
+                parts.append(frame.assign(**names))
         columns = ["run_id", "kind", "model", "loss", "seed", *HISTORY]
         return _concatenated(parts, columns) if parts else DataFrame(columns=columns)
 
@@ -301,18 +301,20 @@ def read_all(folder: Path | str) -> Tables:
     sweep = SweepPaths(Path(folder))
     if not sweep.root.is_dir():
         raise StoreError(f"no sweep in {sweep.root}; `segsweep-train` makes one")
-    records, configs = [], []
+    records, configs, settings = [], [], []
     for paths in sweep.run_folders():
         try:
             config = read_config(paths.config)
-            records.append(_record(paths, config))
-        except (StoreError, KeyError, TypeError) as error:
-            warnings.warn(f"{paths.root.name} left out: {error}", stacklevel=2)
+            record, values = _record(paths, config), flat_values(config)
+        except (StoreError, KeyError, TypeError, AttributeError) as error:
+            what = "" if isinstance(error, StoreError) else f"{paths.config}: is not whole, "
+            warnings.warn(f"{paths.root.name} left out: {what}{error}", stacklevel=2)
             continue
+        records.append(record)
         configs.append(config)
+        settings.append(values)
     swept = swept_keys(configs)
-    for record, config in zip(records, configs, strict=True):
-        values = flat_values(config)
+    for record, values in zip(records, settings, strict=True):
         record.update({key: values.get(key) for key in swept})
     return Tables(sweep, records, swept)
 
@@ -342,11 +344,28 @@ def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stack(files: Sequence[Path], columns: Sequence[str]) -> "DataFrame":
-    from pandas import DataFrame, read_csv
+    from pandas import DataFrame
 
-    types = {"run_id": str, "image": str}
-    parts = [read_csv(path, dtype=types) for path in files if path.is_file()]
+    types = {**dict.fromkeys(columns, "str"), **dict.fromkeys(COUNTS, "int64")}
+    found = [_read_table(path, columns, types) for path in files]
+    parts = [frame for frame in found if frame is not None]
     return _concatenated(parts, columns) if parts else DataFrame(columns=list(columns))
+
+
+def _read_table(
+    path: Path, columns: Sequence[str], types: Mapping[str, str] | None = None
+) -> "DataFrame | None":
+    """Return *columns* of a CSV; None where there is none, or it is spoilt, which is said."""
+    from pandas import read_csv
+
+    try:
+        frame = read_csv(path, dtype=types, keep_default_na=types is None)
+        return frame[list(columns)]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
+        warnings.warn(f"{path}: left out ({type(error).__name__})", stacklevel=3)
+        return None
 
 
 def _concatenated(parts: "list[DataFrame]", columns: Sequence[str]) -> "DataFrame":

@@ -30,17 +30,17 @@ def run_command() -> int:
     """Carry out the command line; return the exit code."""
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        from segsweep.sweep.session import Refused, current
+        from segsweep.sweep.session import Ended, current
 
         current.stop.install()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
         sys.argv[1:] = per_run(sys.argv[1:])
         try:
             _hydra_main()
-        except Refused as refused:
+        except Ended as ended:
             if verbose:
-                raise refused.error from None
-            return _refuse(refused.error)
+                raise ended.error from None
+            return _refuse(ended.error, int(str(ended.code)))
         return _end()
     except KeyboardInterrupt:
         return _interrupted()
@@ -105,10 +105,10 @@ def task(cfg: "DictConfig") -> float:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from segsweep.errors import Interrupted, RunClaimedError
+    from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
     from segsweep.execute import Outcome, execute
     from segsweep.sweep.plan import freeze, plan_run, resolve
-    from segsweep.sweep.session import current
+    from segsweep.sweep.session import Ended, current
 
     planned = plan_run(resolve(cfg), HydraConfig.get().runtime.choices)
     current.enter(planned.config["outputs"], planned.config["sweep"])
@@ -117,6 +117,8 @@ def task(cfg: "DictConfig") -> float:
         outcome = execute(planned.paths.config, planned.config["allow"], current.stop)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
+    except DiskFullError as error:
+        raise Ended(error, 1) from error
     except RunClaimedError as error:
         if current.asked == 1:
             raise
@@ -173,11 +175,11 @@ def _interrupted() -> int:
     return 130
 
 
-def _refuse(error: BaseException) -> int:
+def _refuse(error: BaseException, code: int = 2) -> int:
     from segsweep.explain import one_line
 
     print(one_line(error), file=sys.stderr)
-    return 2
+    return code
 
 
 if __name__ == "__main__":

@@ -182,15 +182,15 @@ def test_away_from_the_border_it_is_torchvisions_affine(size, channels):
 
 
 def test_beyond_the_border_it_is_the_mirror():
-    """Moved right by 3, the first three columns are the next three backwards."""
+    """Moved right by 3, the first three columns mirror those right of the edge."""
     affine = v2.RandomAffine(0)
     affine.make_params = lambda _: {"angle": 0.0, "scale": 1.0, "translate": (3, 0)}
     change = augment.together(augment.with_reflected_border(affine))
     image = torch.arange(8.0).expand(1, 6, 8) / 8
     moved, mask = change(image, (image > 0.2).to(torch.uint8))
 
-    assert moved[0, 0].mul(8).tolist() == pytest.approx([2, 1, 0, 0, 1, 2, 3, 4], abs=1e-5)
-    assert mask[0, 0].tolist() == [1, 0, 0, 0, 0, 1, 1, 1]
+    assert moved[0, 0].mul(8).tolist() == pytest.approx([3, 2, 1, 0, 1, 2, 3, 4], abs=1e-5)
+    assert mask[0, 0].tolist() == [1, 1, 0, 0, 0, 1, 1, 1]
 
 
 def test_shift_is_a_share_of_the_side():

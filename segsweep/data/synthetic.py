@@ -212,10 +212,10 @@ def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float
         cx, cy, size = *rng.uniform(-1, 1, 2), 0.02 * np.exp(rng.exponential(0.6))
         spot = np.exp(-(((x - cx) / size) ** 2)) * np.exp(-(((y - cy) / size) ** 2))
         stain += rng.uniform(0.1, 0.6) * spot
-    if rng.random() < 0.5 * difficulty:
+    if rng.random() < 0.6 * difficulty:
         turn = rng.uniform(0, 2 * np.pi)
         band = x * np.cos(turn) + y * np.sin(turn) + 0.2 * _noise(rng, side, 5)
-        stain += rng.uniform(0.2, 0.6) * _step((band - rng.uniform(0.7, 1.0)) * 3)
+        stain += rng.uniform(0.2, 0.9) * _step((band - rng.uniform(0.55, 1.0)) * 3)
     image = _pass(image, np.minimum(stain, 0.9), PIGMENTS[rng.integers(0, 2)])
     red = rng.uniform(0, 0.9 * difficulty) if rng.random() < 0.5 else 0.0
     around = 1 + depth / rng.uniform(0.2, 0.6) + 0.3 * _noise(rng, side, 5)

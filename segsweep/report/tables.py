@@ -36,7 +36,7 @@ def print_comparison(tables: Tables) -> None:
     """Print the cells, best first, and where everything is."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(markup=False)  # a folder may be called [old]
     frame = comparison(tables)
     searched = len(tables.trials)
     if len(frame):
@@ -65,13 +65,16 @@ def _table(frame: "DataFrame", tables: Tables) -> "Table":
         table.add_column(name, no_wrap=True)
     if tables.swept:
         table.add_column("differs in", overflow="fold", min_width=14)
-    measured = ("test IoU", "sd", "seeds", "val IoU", "score", "params", "seconds")
-    for name in (*measured, "failed") if frame["failed"].any() else measured:
+    failed = ["failed"] if frame["failed"].any() else []
+    measured = ("test IoU", "sd", "seeds", *failed, "val IoU", "score", "params", "seconds")
+    for name in measured:
         table.add_column(name, justify="right", no_wrap=True)
     for row in frame.to_dict("records"):
         beside = [_beside(row, tables.swept)] if tables.swept else []
-        failed = [str(row["failed"] or "")] if frame["failed"].any() else []
-        table.add_row(str(row["model"]), str(row["loss"]), *beside, *_numbers(row), *failed)
+        numbers = _numbers(row)
+        if failed:
+            numbers.insert(3, str(row["failed"] or ""))
+        table.add_row(str(row["model"]), str(row["loss"]), *beside, *numbers)
     return table
 
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from segsweep.errors import ConfigError
 from segsweep.sweep import session
-from segsweep.sweep.session import Refused
+from segsweep.sweep.session import Ended
 
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -143,4 +143,4 @@ def _refusing(function: Any, *arguments: Any) -> None:
     try:
         function(*arguments)
     except Exception as error:
-        raise Refused(error) from error
+        raise Ended(error) from error

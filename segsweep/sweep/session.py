@@ -9,15 +9,15 @@ from segsweep.stopping import StopRequest
 from segsweep.store import SweepPaths
 
 
-class Refused(SystemExit):
-    """The command cannot be carried out; nothing was started.
+class Ended(SystemExit):
+    """The command cannot go on: with code 2 nothing was started, with 1 some of it was done.
 
-    A SystemExit, because Hydra swallows every other exception of a callback.
+    A SystemExit, because Hydra swallows every other exception of a callback or job.
     """
 
-    def __init__(self, error: Exception) -> None:
-        """Exit code 2, with *error* as the reason."""
-        super().__init__(2)
+    def __init__(self, error: Exception, code: int = 2) -> None:
+        """*error* is the reason."""
+        super().__init__(code)
         self.error = error
 
 

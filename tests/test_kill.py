@@ -1,0 +1,186 @@
+"""Kill it, interrupt it, fill its disk: nothing is lost, and it ends as if undisturbed."""
+
+import contextlib
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from command import TINY, start, wait_for
+
+pytestmark = pytest.mark.slow
+LONGER = (*TINY, "trainer.epochs=30", "trainer.averaging=0.9", "evaluate.at=train")
+TIMES = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
+
+
+def run_folder(folder: Path) -> Path:
+    """Return the one run there is."""
+    (run,) = (folder / "outputs/main/runs").iterdir()
+    return run
+
+
+def facts(run: Path) -> tuple[object, ...]:
+    """Return all that must be the same bit by bit: result, history, counts, weights."""
+    result = json.loads((run / "result.json").read_text())
+    with (run / "history.csv").open() as file:
+        history = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    best = torch.load(run / f"checkpoints/best-{result['best_epoch']}.pt", weights_only=True)
+    last = torch.load(run / "checkpoints/last.pt", weights_only=True)["model"]
+    weights = [(key, value.numpy().tobytes()) for key, value in (*best.items(), *last.items())]
+    kept = {key: value for key, value in result.items() if key not in TIMES}
+    return kept, history, (run / "per_image.csv").read_text(), weights
+
+
+def finish(folder: Path, words: tuple[str, ...] = LONGER) -> str:
+    """Carry the command out to its end; return what it said."""
+    process = start(words, folder)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return error
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[object, ...]:
+    """Return the facts of a run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish(folder)
+    return facts(run_folder(folder))
+
+
+@pytest.mark.parametrize("draw", range(3))
+def test_killed_at_random_moments_ends_bit_identical(draw, undisturbed, tmp_path) -> None:
+    """SIGKILL at a random moment of start-up or training, three times over, then to the end."""
+    generator = random.Random(draw)
+    for _ in range(3):
+        process = start(LONGER, tmp_path)
+        if generator.random() < 0.7:  # in training, else wherever it is
+            wait_for(lambda: list((tmp_path / "outputs/main/runs").glob("*/history.csv")))
+        time.sleep(generator.random())
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finish(tmp_path)
+
+    assert undisturbed == facts(run_folder(tmp_path))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_and_goes_on(number, undisturbed, tmp_path) -> None:
+    """Exit code 130, one line, no traceback, the rest of the sweep not started; then resumed."""
+    process = start(("-m", *LONGER, "seed=0,1"), tmp_path)
+    runs = tmp_path / "outputs/main/runs"
+    wait_for(lambda: list(runs.glob("*/history.csv")))
+    os.kill(process.pid, number)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert "the same command goes on from here" in error
+    assert len(list(runs.glob("*/history.csv"))) == 1
+    assert not list(runs.glob("*/result.json"))
+    assert "going on after epoch" in finish(tmp_path)
+    (first,) = runs.glob("*-s0-*")
+    assert undisturbed == facts(first)
+
+
+def test_second_ctrl_c_leaves_at_once_and_loses_nothing(undisturbed, tmp_path) -> None:
+    """Two signals in a row: exit code 130, then the run ends as if undisturbed."""
+    process = start(LONGER, tmp_path)
+    wait_for(lambda: list((tmp_path / "outputs/main/runs").glob("*/history.csv")))
+    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    finish(tmp_path)
+
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert undisturbed == facts(run_folder(tmp_path))
+
+
+def test_ctrl_c_before_training_leaves_quietly(tmp_path) -> None:
+    """While it starts up a signal ends it with 130 and no traceback."""
+    process = start(("data.count=3000", "data.side=64"), tmp_path)
+    wait_for(lambda: list((tmp_path / "outputs/.cache").glob("*.tmp*")))
+    os.kill(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert not list((tmp_path / "outputs/.cache").glob("data-*.tmp*"))
+
+
+def test_two_processes_on_one_run(tmp_path) -> None:
+    """The second is told that the run is being trained, and harms nothing."""
+    words = (*LONGER, "trainer.epochs=400")
+    first = start(words, tmp_path)
+    wait_for(lambda: list((tmp_path / "outputs/main/runs").glob("*/history.csv")))
+    second = start(words, tmp_path)
+    _, error = second.communicate(timeout=120)
+    _, first_error = first.communicate(timeout=120)
+
+    assert first.returncode == 0, first_error
+    assert second.returncode == 2
+    assert "is being trained by another process" in error.splitlines()[-1]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a folder on a file system of its own with room for 2 MB."""
+    folder = tmp_path / "small disk ü"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write to *path* until the disk is full."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+
+def test_disk_that_fills_up_ends_the_sweep_and_is_resumed(
+    undisturbed, small_disk, tmp_path
+) -> None:
+    """One line that says so, exit code 1; after room is made the same command finishes."""
+    words = (*LONGER, f"outputs='{small_disk}/outputs'")
+    (small_disk / "outputs/.cache").mkdir(parents=True)
+    process = start(words, tmp_path)
+    runs = small_disk / "outputs/main/runs"
+    wait_for(lambda: list(runs.glob("*/history.csv")))
+    filler = small_disk / "filler"
+    fill(filler)
+    _, error = process.communicate(timeout=120)
+
+    assert process.returncode == 1
+    assert "no space left" in error
+    assert "Traceback" not in error
+    filler.unlink()
+    finish(tmp_path, words)
+    (run,) = runs.iterdir()
+    assert undisturbed == facts(run)
+
+
+def test_full_and_read_only_outputs_are_refused(small_disk, tmp_path) -> None:
+    """Nothing is started; one line; exit code 2."""
+    errors = []
+    fill(small_disk / "filler")
+    for _ in range(2):
+        process = start((*TINY, f"outputs='{small_disk}/outputs'"), tmp_path)
+        errors.append((process.communicate(timeout=60)[1], process.returncode))
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    assert [code for _, code in errors] == [2, 2]
+    assert "No space left" in errors[0][0]
+    assert "Read-only" in errors[1][0]
+    assert all(len(text.splitlines()) == 1 for text, _ in errors)
