@@ -1,20 +1,19 @@
 # make demo: set up, train the whole grid on embedded images, show the table
-# make test: set up, run the everyday tests    make check: what CI runs before the slow tests
+# make test: set up, run the everyday tests     make check: what must pass before a commit
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
-.PHONY: demo test check slow format clean
+.PHONY: demo test lint check slow format clean
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
 $(VENV)/.test: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -e '.[test]'
 	touch $@
 
 demo: $(VENV)/.base
@@ -26,11 +25,12 @@ test: $(VENV)/.test
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m slow
 
-check: $(VENV)/.test
+lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow"
+
+check: lint test
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

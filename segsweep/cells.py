@@ -10,7 +10,7 @@ REPEATED = ("seed", "data.split.fold")
 """Seeds and folds repeat a cell; they are no cells of their own."""
 LR = "optimizer.lr"
 ALWAYS = ("model", "loss")
-BESIDE = ("run_id", "kind", "search", "segsweep_version")
+BESIDE = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 
 
@@ -30,6 +30,7 @@ def flat_values(config: Mapping[str, Any]) -> dict[str, Any]:
             values.update(_flat(key, value))
         elif key != "choices":
             values[key] = value
+    values.update(config.get("contents", {}))  # what counts is in the file, not where it is
     if LR in values:
         values["lr"] = values.pop(LR)
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}

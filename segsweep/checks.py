@@ -17,6 +17,7 @@ from segsweep.config import (
     DataConfig,
     SplitConfig,
     check_section,
+    conf_folder,
     raise_all,
 )
 from segsweep.errors import ConfigError
@@ -41,6 +42,7 @@ def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[
         for node in OPTION_NODES
         if node not in choices
     ]
+    problems += [line for node in OPTION_NODES if (line := _other_class(node, values, choices))]
     raise_all(problems)
     checked["choices"] = {node: choices[node] for node in OPTION_NODES}
     check_built(checked)
@@ -54,6 +56,21 @@ def check_sweep_name(name: str) -> None:
             f"sweep={name}: a folder name of letters, digits, space and _ . + = - "
             "that starts with a letter or digit; outputs=<folder> says where it stands"
         )
+
+
+def _other_class(node: str, values: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
+    """Return a line if a shipped option was given another class: ids go by option names."""
+    file = conf_folder() / node / f"{choices.get(node)}.yaml"
+    named = values.get(node)
+    if not isinstance(named, Mapping) or "_target_" not in named or not file.is_file():
+        return ""
+    found = re.search(r"^_target_: *(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None or named["_target_"] == found[1]:
+        return ""
+    return (
+        f"{node}._target_={named['_target_']}: {node}={choices[node]} is {found[1]}; "
+        f"put another class into a file conf/{node}/<name>.yaml"
+    )
 
 
 def check_built(config: Mapping[str, Any]) -> None:

@@ -39,9 +39,10 @@ def data(
     ] = None,
 ) -> None:
     """Check a data set, say everything that is wrong with it, draw a contact sheet."""
-    from segsweep.checks import check_config
+    from segsweep.checks import check_config, split_config
     from segsweep.data.source import Problem
-    from segsweep.sweep.plan import check_batch, check_writable, prepared_data, resolve
+    from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
+    from segsweep.sweep.plan import check_writable, prepared_data, resolve
 
     composed, choices = compose(overrides or [], config_dir)
     config = check_config(resolve(composed), choices)
@@ -49,9 +50,11 @@ def data(
     prepared = prepared_data(config)
     for problem in sorted(prepared.warnings, key=Problem.__str__):
         print(f"warning: {problem.where}: {problem.what}")
-    parts = check_batch(config, prepared.samples)
+    parts = split_samples(prepared.samples, split_config(config))
+    for line in crossing_groups(prepared.samples, parts):
+        print(f"warning: {line}")
     sheet = _draw_sheet(prepared, Path(config["outputs"]) / f"data-{prepared.fingerprint}.png")
-    counts = ", ".join(f"{parts.count(part)} {part}" for part in dict.fromkeys(sorted(parts)))
+    counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
     print(f"contact sheet: {sheet}")
@@ -92,7 +95,8 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[A
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
-    from segsweep.train import conf_folder, register_schema
+    from segsweep.config import conf_folder
+    from segsweep.train import register_schema
 
     if any(word.startswith("-") for word in overrides):
         raise ConfigError(f"{' '.join(overrides)}: key=value words only")

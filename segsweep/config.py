@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -18,6 +19,13 @@ from segsweep.errors import ConfigError
 MISSING = "???"
 OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 """Groups whose options name a class; their option names are part of a run's identity."""
+
+
+def conf_folder() -> Path:
+    """Return the folder of config groups: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
 
 
 def option(
@@ -226,7 +234,7 @@ def within(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
             and (limits["high"] is None or one <= limits["high"])
             and (limits["below"] is None or one < limits["below"])
         )
-        if not inside or one != one:
+        if not inside or one != one or one in (float("inf"), float("-inf")):
             raise ConfigError(f"{key}={one}: must be {limits_text(limits) or 'a number'}")
     return value
 

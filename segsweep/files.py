@@ -90,8 +90,11 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Yield True in the one process that holds *path*, False at once in any other."""
-    lock = FileLock(path, timeout=0)
+    """Yield True in the one process that holds *path*, False in any other.
+
+    Waits a moment, because `is_locked` holds it for a moment to look.
+    """
+    lock = FileLock(path, timeout=1)
     try:
         lock.acquire()
     except Timeout:
@@ -107,8 +110,14 @@ def is_locked(path: Path) -> bool:
     """Whether a live process holds the lock on *path*; creates nothing."""
     if not path.exists():
         return False
-    with claimed(path) as free:
-        return not free
+    lock = FileLock(path, timeout=0)
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that can only be read: nobody trains there
+        return False
 
 
 def _plain(value: Any) -> Any:

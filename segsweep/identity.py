@@ -78,6 +78,22 @@ def _node(
     return kept
 
 
+def contents(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return dotted key -> digest for every path in a checked config, "" for a folder.
+
+    Tables compare runs by these, as ids do: a folder's files are in the data fingerprint.
+    """
+    found = {}
+    for node in OPTION_NODES:
+        for name in sorted(path_arguments(config[node]["_target_"], config.get("allow", ()))):
+            value = config[node].get(name)
+            if value is not None:
+                folder = Path(value).expanduser().is_dir()
+                found[f"{node}.{name}"] = "" if folder else content(value, f"{node}.{name}")
+    file = config["data"]["split"]["file"]
+    return found | ({"data.split.file": content(file, "data.split.file")} if file else {})
+
+
 def content(path: str, key: str) -> str:
     """Return the digest of a file that steers numbers; ConfigError if it cannot be read."""
     try:

@@ -14,7 +14,12 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from segsweep.config import coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError
 
-TRUSTED = ("segsweep", "torch.optim", "torch.nn", "torchvision")
+TRUSTED = (
+    *("segsweep.augment", "segsweep.losses", "segsweep.models", "segsweep.schedulers"),
+    *("segsweep.data.folder", "segsweep.data.ph2", "segsweep.data.synthetic"),
+    *("torch.nn", "torch.optim", "torchvision.models", "torchvision.ops"),
+)
+"""Modules that only build things: no file is written, nothing fetched, by naming one of theirs."""
 CONTROL = ("_target_", "every")
 """Keys of a node that are no arguments."""
 GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
@@ -32,9 +37,10 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     """Return the class or function at the dotted path *target*.
 
     Only packages named in TRUSTED or *allow* are imported: a config is data, and naming
-    a module runs it. Raises ConfigError.
+    a module runs it. What a trusted module merely imported is not trusted either. Raises
+    ConfigError.
     """
-    if not any(target.startswith(f"{package}.") for package in (*TRUSTED, *allow)):
+    if not _below(target, (*TRUSTED, *allow)):
         package = target.split(".")[0]
         raise ConfigError(
             f"_target_={target}: package {package!r} is not trusted; "
@@ -47,7 +53,14 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
         raise ConfigError(f"_target_={target}: cannot be imported ({error})") from error
     if not callable(found):
         raise ConfigError(f"_target_={target}: names no class or function")
+    home = f"{getattr(found, '__module__', None)}.{name}"
+    if not _below(target, allow) and not _below(home, TRUSTED):
+        raise ConfigError(f"_target_={target}: is only imported there; it comes from {home}")
     return found
+
+
+def _below(target: str, packages: Sequence[str]) -> bool:
+    return any(target.startswith(f"{package}.") for package in packages if package)
 
 
 @cache
@@ -80,7 +93,7 @@ def check_node(
     checked: dict[str, Any] = {key: values[key] for key in CONTROL if key in values}
     problems = []
     for key, value in values.items():
-        if key in CONTROL:
+        if key == "_target_" or (key == "every" and node == "scheduler"):
             continue
         if key not in known:
             problems.append(unknown_key(f"{node}.{key}", {*known, *beside} - {*GIVEN}))

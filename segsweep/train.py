@@ -8,7 +8,6 @@ import os
 import re
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,13 +69,6 @@ def per_run(words: list[str]) -> list[str]:
     ]
 
 
-def conf_folder() -> Path:
-    """Return the folder of config groups: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parent / "conf"
-
-
 def register_schema() -> None:
     """Put the schema where `conf/config.yaml` finds it, as `base_config`."""
     from hydra.core.config_store import ConfigStore
@@ -88,6 +80,8 @@ def register_schema() -> None:
 
 def _hydra_main() -> None:
     import hydra
+
+    from segsweep.config import conf_folder
 
     register_schema()
 

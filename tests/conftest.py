@@ -19,8 +19,9 @@ def compose_here(*overrides):
     """Return (resolved values, choices) of a command line, composed in this process."""
     from hydra import compose, initialize_config_dir
 
+    from segsweep.config import conf_folder
     from segsweep.sweep.plan import resolve
-    from segsweep.train import conf_folder, register_schema
+    from segsweep.train import register_schema
 
     register_schema()
     with initialize_config_dir(str(conf_folder())):

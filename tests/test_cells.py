@@ -91,7 +91,7 @@ def test_trials_do_not_make_columns(frozen):
 
 
 def test_argument_counts_only_among_runs_of_one_option(frozen):
-    """focal with gamma 2 and focal_lin with gamma 3 are two losses, not two gammas."""
+    """Gamma 2 of focal and gamma 3 of focal_lin are two losses, not two gammas."""
     focal = [frozen("loss=focal", loss__gamma=gamma) for gamma in (2.0, 3.0)]
     lin = frozen("loss=focal_lin", loss__gamma=3.0)
 
@@ -102,6 +102,24 @@ def test_argument_counts_only_among_runs_of_one_option(frozen):
 def test_argument_that_only_some_runs_set_is_a_column(frozen):
     """`+optimizer.amsgrad=true` on the second command is another protocol."""
     assert swept_keys([frozen(), frozen("+optimizer.amsgrad=true")]) == ["optimizer.amsgrad"]
+
+
+def test_moved_data_are_the_same_cell(frozen):
+    """Seed 0 ran before the folder was moved, seed 1 after: same data, same cell."""
+    configs = [frozen("data=ph2", "data.root=/", data__root=place) for place in ("/old", "/new")]
+    for config in configs:
+        config["contents"] = {"data.root": ""}  # as a plan writes it: a folder
+
+    assert swept_keys(configs) == []
+
+
+def test_file_overwritten_in_place_is_another_cell(frozen):
+    """Same path, other content: two protocols, told apart by the digest."""
+    configs = [frozen(data__split__file="split.csv") for _ in range(2)]
+    for config, digest in zip(configs, ("aa", "bb"), strict=True):
+        config["contents"] = {"data.split.file": digest}
+
+    assert swept_keys(configs) == ["data.split.file"]
 
 
 def test_optimizer_is_one_column_by_its_option(frozen):

@@ -16,8 +16,8 @@ from segsweep.checks import (
     image_size,
     source_node,
 )
+from segsweep.config import conf_folder
 from segsweep.targets import build
-from segsweep.train import conf_folder
 
 CONF = conf_folder()
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))

@@ -370,5 +370,5 @@ def test_types_are_said_in_words(hint, text):
 
 def test_coerce_asks_for_what_is_missing():
     """The key, its type and its range."""
-    with pytest.raises(ConfigError, match="^lr is not set; give it as lr=<number, > 0>$"):
+    with pytest.raises(ConfigError, match=r"^lr is not set; give it as lr=<number, > 0>$"):
         coerce("lr", "???", float, "> 0")

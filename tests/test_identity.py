@@ -43,7 +43,14 @@ data:
   size: 32
   channels: 3
   split:
-    {seed: 42, train: 0.5, val: 0.25, test: 0.25, keep_groups: true, folds: 5, fold: null, file: null}
+    seed: 42
+    train: 0.5
+    val: 0.25
+    test: 0.25
+    keep_groups: true
+    folds: 5
+    fold: null
+    file: null
 trainer:
   epochs: 40
   batch: 10
@@ -210,6 +217,15 @@ def test_option_counts_by_its_name_not_by_its_module():
     assert run_id(renamed, DATA) != run_id(config, DATA)
 
 
+def test_another_class_under_the_same_option_is_refused(composed):
+    """`model=unet2 model._target_=segsweep.models.unet.UNet` would be skipped as finished."""
+    values, choices = composed()
+    values["model"]["_target_"] = "segsweep.models.unet.UNet"
+
+    with pytest.raises(ConfigError, match=r"model=unet2 is segsweep\.models\.unet2\.UNet2"):
+        check_config(values, choices)
+
+
 def lraspp(weights_file):
     """Return a config whose network starts from a file."""
     target = "segsweep.models.torchvision_nets.lraspp"
@@ -347,7 +363,6 @@ def test_frozen_config_is_accepted_as_it_is(stored):
         ("trainer.epochs", 41),
         ("optimizer.lr", 0.003),
         ("data.split.seed", 43),
-        ("choices.model", "unet3"),
         ("run_id", "0" * 12),
         ("kind", "trial"),
     ],
@@ -357,6 +372,15 @@ def test_edited_config_is_refused(stored, key, value):
     _, _, config = stored
     put(config, key, value)
     with pytest.raises(ConfigError, match=r"was edited \(its hash is [0-9a-f]{12}\); put it back"):
+        check_frozen(config)
+
+
+def test_other_option_for_the_same_class_is_refused(stored):
+    """unet2's class does not become unet3 by its name."""
+    _, _, config = stored
+    put(config, "choices.model", "unet3")
+
+    with pytest.raises(ConfigError, match="model=unet3 is"):
         check_frozen(config)
 
 

@@ -108,7 +108,7 @@ def test_columns_of_a_cell():
 
 
 def test_further_keys_divide_cells_also_where_they_are_empty():
-    """bce has no gamma: its runs are one cell, not none."""
+    """A loss without gamma is one cell, not none."""
     rows = [
         run("a", "focal", 0.5, **{"loss.gamma": 2.0}),
         run("a", "focal", 0.7, **{"loss.gamma": 3.0}),

@@ -47,7 +47,7 @@ BAD = {
         ["trainer.batch=13", "12 training images"],
     ),
     "fold": ([*TINY, "data.split.fold=5"], ["data.split.fold=5", "below"]),
-    "untrusted class": (["loss._target_=os.system"], ["os", "not trusted"]),
+    "another class": (["loss._target_=os.system"], ["loss._target_=os.system", "conf/loss/"]),
 }
 
 

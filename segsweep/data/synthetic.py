@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import ndimage
 
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
@@ -28,7 +28,7 @@ def _colours(codes: str) -> Array:
 
 
 # skins under the dermoscope's lamp, fair to dark
-SKINS = _colours("f0d4cc edd6a8 dbb0b8 e3b58a db9c5e a37354 734d38")
+SKINS = _colours("f0d4cc edd6a8 dbb0b8 e3b58a db9c5e b5845f 8c6247")
 # light that passes light brown, brown, dark brown, black, red and blue-grey at full density
 PIGMENTS = _colours("b88759 8a5e40 52382e 211c1f c76b61 7a859e")
 PIGMENT_ODDS = (0.26, 0.33, 0.21, 0.08, 0.07, 0.05)
@@ -158,7 +158,8 @@ def _cover(image: Array, amount: Array, colour: Array) -> Array:
 
 def _skin(rng: Generator, side: int) -> Array:
     """Return bare skin: a tone between two neighbours, uneven light, redness and fine lines."""
-    low, rest = divmod(rng.uniform(0, len(SKINS) - 1.001), 1)
+    # dark skin is the rarer: with as much of it, a training of a minute learns nothing of use
+    low, rest = divmod((len(SKINS) - 1.001) * rng.random() ** 1.5, 1)
     base = SKINS[int(low)] * (1 - rest) + SKINS[int(low) + 1] * rest
     light = 1 + 0.035 * _noise(rng, side, 2) + 0.02 * _noise(rng, side, 6)
     along, across = rng.integers(20, 60, 2)
@@ -225,7 +226,7 @@ def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float
 def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Array:
     """Return *image* with the lesion: two or three pigments under an uneven, soft-edged density."""
     side = len(depth)
-    soft = 0.2 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
+    soft = 0.24 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
     inside = _step(depth / np.clip(soft, 0.03, 0.7) + 0.4)
     density = inside * _density(rng, side, depth, difficulty)
     first, *more = PIGMENTS[rng.choice(len(PIGMENTS), 3, replace=False, p=PIGMENT_ODDS)]
@@ -326,7 +327,7 @@ def _lens(rng: Generator, image: Array) -> Array:
 def _sensor(rng: Generator, image: Array, difficulty: float) -> NDArray[np.uint8]:
     """Return 8-bit pixels, (H, W, 3), after exposure, colour balance, blur and noise."""
     side = image.shape[1]
-    image = image * (rng.uniform(0.85, 1.08) * rng.uniform(0.95, 1.05, (3, 1, 1)))
+    image = image * (rng.uniform(0.88, 1.08) * rng.uniform(0.95, 1.05, (3, 1, 1)))
     blur = rng.uniform(0.1, 0.35) * side / 100
     image = ndimage.gaussian_filter(image, (0, blur, blur), truncate=3)
     image += rng.uniform(0.004, 0.004 + 0.025 * difficulty) * rng.standard_normal((side, side))

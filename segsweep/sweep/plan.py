@@ -19,10 +19,13 @@ from segsweep.data.source import Sample
 from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError, DataError
 from segsweep.files import locked
-from segsweep.identity import IDENTITY_VERSION, run_id
+from segsweep.identity import IDENTITY_VERSION, contents, run_id
 from segsweep.progress import Counter
 from segsweep.store import RunPaths, SweepPaths, add_to_plan, folder_name, write_config
 from segsweep.targets import build
+
+FACTS = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "contents")
+"""What a frozen config holds beside the config."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
         "identity_version": IDENTITY_VERSION,
         "segsweep_version": __version__,
         "data_fingerprint": prepared.fingerprint,
+        "contents": contents(config),
         **config,
     }
     model, loss = config["choices"]["model"], config["choices"]["loss"]
@@ -79,7 +83,7 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
     sweep.root.mkdir(parents=True, exist_ok=True)
     with locked(sweep.lock):
         for run in planned:
-            if not run.paths.config.exists():
+            if not run.paths.result.exists():  # same id: only places and devices may be new
                 write_config(run.paths.config, run.config)
         add_to_plan(sweep, [_plan_row(run, request) for run in planned])
 
@@ -148,7 +152,7 @@ def check_frozen(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises ConfigError if the schema no longer accepts it or its hash is another, DataError
     if the data changed since.
     """
-    facts = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "choices")
+    facts = (*FACTS, "choices")
     values = {key: value for key, value in config.items() if key not in facts}
     checked = check_config(values, config["choices"])
     prepared = prepared_data(checked)

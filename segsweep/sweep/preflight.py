@@ -48,7 +48,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     """Return the config of one run, Hydra's part included."""
     hydra = GlobalHydra.instance().hydra
     if hydra is None:  # Hydra has ended, as when it refused the command line
-        from segsweep.train import conf_folder
+        from segsweep.config import conf_folder
 
         with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
             return compose(overrides)

@@ -1,0 +1,70 @@
+"""The real PH2 data, where SEGSWEEP_PH2 names its folder."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command import train_here
+
+pytestmark = pytest.mark.slow
+PH2 = os.environ.get("SEGSWEEP_PH2", "")
+
+
+@pytest.fixture
+def ph2() -> str:
+    """Return the data's folder, or skip."""
+    if not PH2 or not Path(PH2).is_dir():
+        pytest.skip("SEGSWEEP_PH2 names no folder with the PH2 data set")
+    return PH2
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return a CSV's rows."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_original_split_on_real_ids(ph2, monkeypatch, tmp_path, capsys) -> None:
+    """The seed-42 permutation over sorted ids, 100/50/50; it takes IMD199 and IMD200 apart."""
+    words = ["experiment=notebook", f"data.root='{ph2}'", "data.size=32", "trainer.epochs=1"]
+    code = train_here([*words, "model.channels=[4,4]"], monkeypatch, tmp_path)
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    rows = rows_of(run / "split.csv")
+    np.random.seed(42)
+    order = np.random.choice(200, 200, replace=False)
+    expected = {
+        part: {rows[i]["id"] for i in order[a:b]}
+        for part, a, b in (("train", 0, 100), ("val", 100, 150), ("test", 150, 200))
+    }
+
+    assert code == 0
+    assert rows == sorted(rows, key=lambda row: row["id"])
+    for part, ids in expected.items():
+        assert ids == {row["id"] for row in rows if row["split"] == part}
+    assert "IMD199 in train, IMD200 in val" in capsys.readouterr().err
+
+
+def test_default_split_keeps_the_shared_lesion_together(ph2, monkeypatch, tmp_path) -> None:
+    """Outside the notebook's protocol one lesion never stands on two sides."""
+    words = ["data=ph2", f"data.root='{ph2}'", "data.size=32", "trainer.epochs=1"]
+    code = train_here([*words, "model.channels=[4,4]"], monkeypatch, tmp_path)
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    sides = {row["id"]: row["split"] for row in rows_of(run / "split.csv")}
+    sizes = [list(sides.values()).count(part) for part in ("train", "val", "test")]
+
+    assert code == 0
+    assert sides["IMD199"] == sides["IMD200"]
+    assert sizes == [100, 50, 50]
+
+
+def test_short_training_learns_on_real_images(ph2, monkeypatch, tmp_path) -> None:
+    """Twenty epochs at 64x64 beat every simple answer (Otsu .512, mean mask .484) by far."""
+    words = ["data=ph2", f"data.root='{ph2}'", "data.size=64", "trainer=quick"]
+    code = train_here([*words, "trainer.epochs=20"], monkeypatch, tmp_path)
+    (row,) = rows_of(tmp_path / "outputs/main/results.csv")
+
+    assert code == 0
+    assert 0.75 < float(row["test_iou"]) < 0.91
