@@ -1,11 +1,87 @@
-"""What the four networks share: the convolution block, the two ladders, the checks.
+"""What the four networks share: the convolution block, the way down and up, the checks.
 
 Shapes: B images, C channels, H rows, W columns.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+
+
+class EncoderDecoder(nn.Module):
+    """A network that halves its image stage by stage, and doubles it again.
+
+    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W divide by `size_multiple`.
+
+    Args:
+        in_channels: of the image, >= 1.
+        channels: of each stage, from the image down, each >= 1.
+        down: channels -> what halves; it may return what `up` needs beside its output.
+        up: channels -> what doubles, given what `down` returned at that size.
+        skips: whether a stage on the way up also sees the encoder's output of its size.
+
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: tuple[int, ...],
+        *,
+        down: Callable[[int], nn.Module],
+        up: Callable[[int], nn.Module],
+        skips: bool,
+    ) -> None:
+        super().__init__()
+        check_channels(in_channels, channels)
+        self.size_multiple = 2 ** len(channels)
+        self.skips = skips
+        self.encoder = encoder(in_channels, channels)
+        self.downs = nn.ModuleList(down(count) for count in channels)
+        self.bottleneck = conv(channels[-1], channels[-1])
+        self.ups = nn.ModuleList(up(count) for count in reversed(channels))
+        self.decoder = decoder(channels, skips=skips)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        check_size(x, self.size_multiple)
+        passed = []
+        for stage, down in zip(self.encoder, self.downs, strict=True):
+            skip = stage(x)
+            x, *beside = _as_tuple(down(skip))
+            passed.append((skip, beside))
+        x = self.bottleneck(x)
+        for up, stage in zip(self.ups, self.decoder, strict=True):
+            skip, beside = passed.pop()
+            x = up(x, *beside)
+            x = stage(torch.cat([x, skip], dim=1) if self.skips else x)
+        return x
+
+
+def pool(count: int) -> nn.Module:
+    """Return 2x2 max-pooling; the number of channels does not matter."""
+    return nn.MaxPool2d(2)
+
+
+def pool_keeping_indices(count: int) -> nn.Module:
+    """Return 2x2 max-pooling that also gives where each maximum stood."""
+    return nn.MaxPool2d(2, return_indices=True)
+
+
+def unpool(count: int) -> nn.Module:
+    """Return its inverse: each value goes where the maximum stood, the rest is 0."""
+    return nn.MaxUnpool2d(2)
+
+
+def repeat(count: int) -> nn.Module:
+    """Return nearest upsampling to twice the size."""
+    return nn.Upsample(scale_factor=2, mode="nearest")
+
+
+def double(count: int) -> nn.Module:
+    """Return a learned step up: transposed 2x2 convolution, stride 2, same channels."""
+    return nn.ConvTranspose2d(count, count, 2, stride=2)
 
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -63,3 +139,7 @@ def check_size(image: Tensor, multiple: int) -> None:
             f"height and width must be multiples of {multiple}, at least {2 * multiple};"
             f" got {height}x{width}"
         )
+
+
+def _as_tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return output if isinstance(output, tuple) else (output,)
