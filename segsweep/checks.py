@@ -35,14 +35,16 @@ def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[
     problems: list[str] = []
     checked = _collect(problems, check_section, Config, values) or dict(values)
     for node in OPTION_NODES:
-        checked[node] = _collect(problems, _checked_node, node, checked)
+        if line := _other_class(node, values, choices):
+            problems.append(line)
+        else:
+            checked[node] = _collect(problems, _checked_node, node, checked)
     _collect(problems, check_sweep_name, str(checked["sweep"]))
     problems += [
         f"{node}: choose one option, {node}=<name>; -m {node}=<name>,<name> compares several"
         for node in OPTION_NODES
         if node not in choices
     ]
-    problems += [line for node in OPTION_NODES if (line := _other_class(node, values, choices))]
     raise_all(problems)
     checked["choices"] = {node: choices[node] for node in OPTION_NODES}
     check_built(checked)

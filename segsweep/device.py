@@ -137,6 +137,12 @@ def is_deterministic(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Let the next reading of a GPU's peak count from here."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory_mb(device: torch.device) -> float:
     """Return the most memory used so far, MB: the GPU's own count, else the process's."""
     if device.type == "cuda":

@@ -63,7 +63,7 @@ def score_images(
             logits = model(images)
         logits = logits if logits.dtype == torch.float64 else logits.float()
         if loss_fn is not None:
-            loss += loss_fn(logits, masks).double().cpu() * len(images)
+            loss += loss_fn(logits, masks).cpu().double() * len(images)
         probability = logits.sigmoid()
         counts.append(count(probability > threshold, masks > 0.5).cpu())
         if native_mask is not None:

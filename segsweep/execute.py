@@ -139,6 +139,7 @@ def build_job(
         config["device"], config["threads"], trainer["precision"], trainer["memory_format"], earlier
     )
     torch.set_num_threads(placement.threads)
+    device.forget_peak_memory(placement.torch_device)
     seed_everything(derive(config["seed"], WEIGHTS))
     model = device.place(build("model", config["model"], allow), placement)
     parts = split_samples(prepared.samples, split_config(config))

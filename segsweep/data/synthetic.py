@@ -179,7 +179,7 @@ def _outline(rng: Generator, side: int) -> tuple[Array, Mask]:
     u = (x * np.cos(turn) + y * np.sin(turn)) * stretch
     v = (y * np.cos(turn) - x * np.sin(turn)) / stretch
     distance = np.hypot(u, v) / _reach(rng, np.arctan2(v, u))
-    for cells, rough in (10, 0.05), (22, 0.05), (44, 0.04):
+    for cells, rough in (10, 0.05), (22, 0.03), (44, 0.02):
         distance *= 1 + rng.uniform(0, rough) * _noise(rng, side, cells)
     # the border lies where the share comes out as asked, also if the image's edge cuts the lesion
     depth = 1 - distance / np.quantile(distance, share)
@@ -226,7 +226,7 @@ def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float
 def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Array:
     """Return *image* with the lesion: two or three pigments under an uneven, soft-edged density."""
     side = len(depth)
-    soft = 0.18 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
+    soft = 0.24 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
     inside = _step(depth / np.clip(soft, 0.03, 0.7) + 0.4)
     density = inside * _density(rng, side, depth, difficulty)
     first, *more = PIGMENTS[rng.choice(len(PIGMENTS), 3, replace=False, p=PIGMENT_ODDS)]
