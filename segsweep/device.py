@@ -119,14 +119,14 @@ def keep_memory() -> bool:
     """
     if not sys.platform.startswith("linux"):
         return False
-    mmap_max, trim_threshold, top_pad = -4, -1, -2
+    mmap_max, trim_threshold, top_pad, arena_max = -4, -1, -2, -8
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):
         return False
-    return bool(
-        mallopt(mmap_max, 0) and mallopt(trim_threshold, -1) and mallopt(top_pad, 256 << 20)
-    )
+    kept = mallopt(mmap_max, 0) and mallopt(trim_threshold, -1) and mallopt(top_pad, 8 << 20)
+    # the backward pass has a thread of its own: one heap for both, or each keeps memory apart
+    return bool(kept and mallopt(arena_max, 1))
 
 
 def is_deterministic(device: torch.device) -> bool:
