@@ -43,13 +43,13 @@ class Checkpoints:
             if old.name != self.best(best_epoch).name:
                 old.unlink()
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the state to go on from, or None where there is none."""
-        return _load(self.last, device) if self.last.exists() else None
+    def load(self) -> dict[str, Any] | None:
+        """Return the state to go on from, on the CPU, or None where there is none."""
+        return _load(self.last) if self.last.exists() else None
 
-    def load_best(self, epoch: int, device: torch.device) -> dict[str, Any]:
-        """Return the weights of the best epoch."""
-        return _load(self.best(epoch), device)
+    def load_best(self, epoch: int) -> dict[str, Any]:
+        """Return the weights of the best epoch, on the CPU."""
+        return _load(self.best(epoch))
 
     def clear(self) -> None:
         """Forget everything: the run starts anew."""
@@ -64,10 +64,13 @@ def _save(values: Mapping[str, Any], path: Path) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def _load(path: Path, device: torch.device) -> dict[str, Any]:
-    """Load tensors and plain values only: a checkpoint cannot run code."""
+def _load(path: Path) -> dict[str, Any]:
+    """Load tensors and plain values only: a checkpoint cannot run code.
+
+    Onto the CPU: what takes them over puts each where it belongs, counters stay here.
+    """
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise StoreError(
             f"{path}: cannot be read ({type(error).__name__}); delete it to start this run anew"

@@ -79,8 +79,13 @@ def check_built(config: Mapping[str, Any]) -> None:
     """Build everything that a config names, without data; raise ConfigError listing misfits."""
     import torch
 
+    from segsweep.device import choose
+
     problems: list[str] = []
     allow = config["allow"]
+    trainer = config["trainer"]
+    placement = (config["device"], config["threads"], trainer["precision"], "auto")
+    _collect(problems, choose, *placement)
     _collect(problems, _check_model, config)
     for node in ("loss", "augment"):
         _collect(problems, build, node, config[node], allow)

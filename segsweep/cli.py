@@ -35,11 +35,13 @@ def data(
         list[str] | None, typer.Argument(help="as in training: data=ph2 data.root=/data/PH2")
     ] = None,
     config_dir: Annotated[
-        Path | None, typer.Option(help="a folder with config groups of your own")
+        Path | None,
+        typer.Option(help="a folder with config groups of your own", exists=True, file_okay=False),
     ] = None,
 ) -> None:
     """Check a data set, say everything that is wrong with it, draw a contact sheet."""
     from segsweep.checks import check_config, split_config
+    from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
     from segsweep.sweep.plan import check_writable, prepared_data, resolve
@@ -48,11 +50,11 @@ def data(
     config = check_config(resolve(composed), choices)
     check_writable(config["outputs"])
     prepared = prepared_data(config)
-    for problem in sorted(prepared.warnings, key=Problem.__str__):
-        print(f"warning: {problem.where}: {problem.what}")
     parts = split_samples(prepared.samples, split_config(config))
-    for line in crossing_groups(prepared.samples, parts):
-        print(f"warning: {line}")
+    crossing = crossing_groups(prepared.samples, parts)
+    problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]
+    if problems:
+        print(format_problems(problems))
     sheet = _draw_sheet(prepared, Path(config["outputs"]) / f"data-{prepared.fingerprint}.png")
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
@@ -77,6 +79,9 @@ def report(
 
 def main() -> None:
     """Run a command; user errors are one line and exit code 2."""
+    from segsweep.explain import say_warnings_plainly
+
+    say_warnings_plainly()
     try:
         app()
     except KeyboardInterrupt:

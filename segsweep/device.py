@@ -4,12 +4,14 @@ None of it is part of a run's identity; it is chosen when a run first starts and
 resume, because sums over other threads or in another precision round differently.
 """
 
+import contextlib
 import ctypes
 import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -88,6 +90,8 @@ def _device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError(f"{device.type} is not supported")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
@@ -98,6 +102,8 @@ def _device(name: str) -> torch.device:
 
 
 def _precision(wanted: str, device: torch.device) -> str:
+    if wanted == "float16" and device.type != "cuda":
+        raise ConfigError("trainer.precision=float16: only on a CUDA GPU; bfloat16 works anywhere")
     if wanted != "auto":
         return wanted
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -138,15 +144,21 @@ def is_deterministic(device: torch.device) -> bool:
 
 
 def forget_peak_memory(device: torch.device) -> None:
-    """Let the next reading of a GPU's peak count from here."""
+    """Let the next reading of the peak count from here, where the system can do that."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):  # Linux alone
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_mb(device: torch.device) -> float:
     """Return the most memory used so far, MB: the GPU's own count, else the process's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 2**10
     try:
         import resource
     except ImportError:  # Windows

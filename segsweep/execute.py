@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,6 +45,7 @@ from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
 from segsweep.stopping import StopRequest
 from segsweep.store import (
     COUNTS,
+    RETRIED,
     RunPaths,
     add_test_read,
     per_image_text,
@@ -92,7 +93,12 @@ class Job:
         return Checkpoints(self.paths.checkpoints)
 
 
-def execute(path: Path, allow: Sequence[str] = (), stop: StopRequest | None = None) -> Outcome:
+def execute(
+    path: Path,
+    allow: Sequence[str] = (),
+    stop: StopRequest | None = None,
+    each_epoch: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Carry out the run whose frozen config is at *path*, or go on with it, or skip it.
 
     *allow* names packages whose classes may be used; what the file says of that is not
@@ -100,17 +106,18 @@ def execute(path: Path, allow: Sequence[str] = (), stop: StopRequest | None = No
     DiskFullError pass through: they end a sweep.
     """
     paths = RunPaths(path.parent)
-    earlier = read_json(paths.result)
-    if earlier is not None:
-        return Outcome(paths.root.name, "finished", _number(earlier.get("val_iou")), trained=False)
-    with claimed(paths.claim) as mine:
+    if (done := _finished(paths)) is not None:
+        return done
+    with _telling_full_disk(paths), claimed(paths.claim) as mine:
         if not mine:
             raise RunClaimedError(
                 f"run {paths.root.name} is being trained by another process; wait for it"
             )
+        if (done := _finished(paths)) is not None:  # by another process, a moment ago
+            return done
         try:
             config = check_frozen({**read_config(path), "allow": list(allow)})
-            value = _train_and_score(config, paths, stop or StopRequest())
+            value = _train_and_score(config, paths, stop or StopRequest(), each_epoch)
         except (ConfigError, DataError) as error:
             return _failed(paths, "refused", error)
         except NonFiniteLossError as error:
@@ -119,12 +126,29 @@ def execute(path: Path, allow: Sequence[str] = (), stop: StopRequest | None = No
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise DiskFullError(
-                    f"no space left for {error.filename or paths.root}; make some, then start "
-                    "the same command again: it goes on from here"
-                ) from error
+                raise
             return _failed(paths, "raised", error)
     return Outcome(paths.root.name, "finished", value)
+
+
+@contextmanager
+def _telling_full_disk(paths: RunPaths) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DiskFullError(
+            f"no space left for {error.filename or paths.root}; make some, then start "
+            "the same command again: it goes on from here"
+        ) from error
+
+
+def _finished(paths: RunPaths) -> Outcome | None:
+    result = read_json(paths.result)
+    if result is None:
+        return None
+    return Outcome(paths.root.name, "finished", _number(result.get("val_iou")), trained=False)
 
 
 def build_job(
@@ -153,7 +177,11 @@ def build_job(
     averaged = averaging_of(model, trainer["averaging"])
     if trainer["compile"]:
         model.compile(dynamic=False)  # in place: the state's names stay what they are
-    scaler = torch.amp.GradScaler() if placement.precision == "float16" else None
+    scaler = (
+        torch.amp.GradScaler(placement.torch_device.type)
+        if placement.precision == "float16"
+        else None
+    )
     seed_everything(derive(config["seed"], TRAINING))
     return Job(
         config=config,
@@ -173,13 +201,17 @@ def build_job(
 PARTS = ("train", "val", "test")
 
 
-def _train_and_score(config: dict[str, Any], paths: RunPaths, stop: StopRequest) -> float:
+def _train_and_score(
+    config: dict[str, Any], paths: RunPaths, stop: StopRequest, each_epoch: Callable[[], None]
+) -> float:
     device.keep_memory()
     started = time.time()
     prepared = prepared_data(config)
     progress = Progress(paths.root.name, config["trainer"]["epochs"], paths.log)
-    if (read_json(paths.failure) or {}).get("cause") in ("raised", "non-finite"):
+    failure = read_json(paths.failure) or {}
+    if failure.get("cause") in ("raised", "non-finite"):
         Checkpoints(paths.checkpoints).clear()  # what went wrong may be in the state
+        write_json(paths.failure, {**failure, "cause": RETRIED})  # from here on it resumes
     job = build_job(config, paths, prepared, read_json(paths.environment))
     _note_start(job, progress)
     with stop.patient(), _closing(progress):
@@ -190,7 +222,7 @@ def _train_and_score(config: dict[str, Any], paths: RunPaths, stop: StopRequest)
             job.train,
             job.val,
             job.loop,
-            _hooks(job, progress, stop),
+            _hooks(job, progress, stop, each_epoch),
             job.augment,
             job.placement.autocast if job.placement.precision != "float32" else None,
         )
@@ -198,16 +230,19 @@ def _train_and_score(config: dict[str, Any], paths: RunPaths, stop: StopRequest)
 
 
 def _go_on_or_start(job: Job, progress: Progress) -> None:
-    saved = job.checkpoints.load(job.placement.torch_device)
+    saved = job.checkpoints.load()
     if saved is None:
         return
     job.state.load(saved)
     progress.say(f"going on after epoch {job.state.epoch}, step {job.state.step}")
 
 
-def _hooks(job: Job, progress: Progress, stop: StopRequest) -> Hooks:
+def _hooks(
+    job: Job, progress: Progress, stop: StopRequest, each_epoch: Callable[[], None]
+) -> Hooks:
     def epoch_done(history: list[Row], shown: NDArray[np.float32], best: bool) -> None:
         write_history(job.paths, history)
+        each_epoch()
         progress.epoch(history, best)
         every = job.config["trainer"]["preview_every"]
         if every and (best or len(history) % every == 0):
@@ -226,8 +261,9 @@ def _preview(job: Job, shown: NDArray[np.float32], name: str) -> None:
 
 def _finish(job: Job, history: list[Row], started: float) -> float:
     """Score the selected weights, the test set once, and write the result last."""
+    write_history(job.paths, history)  # a kill may have come between checkpoint and file
     best = history[job.state.best_epoch - 1]
-    weights = job.checkpoints.load_best(job.state.best_epoch, job.placement.torch_device)
+    weights = job.checkpoints.load_best(job.state.best_epoch)
     job.state.judged.load_state_dict(weights)
     rows = _image_rows(job, "val", _score(job, job.val))
     test: dict[str, Any] = {}
@@ -315,11 +351,11 @@ def _note_start(job: Job, progress: Progress) -> None:
         "command": sys.argv[1:],
         "warnings": [f"{p.where}: {p.what}" for p in job.prepared.warnings],
     }
-    changed = [
-        key for key in ("segsweep", "torch", "machine") if earlier.get(key, now[key]) != now[key]
-    ]
-    marks = [*earlier.get("resumed_with", []), {key: now[key] for key in changed}]
-    write_json(job.paths.environment, {**now, **earlier, "resumed_with": [m for m in marks if m]})
+    placement = job.placement.values()
+    watched = ("segsweep", "torch", "machine", *placement)
+    changed = {key: now[key] for key in watched if earlier.get(key, now[key]) != now[key]}
+    marks = [*earlier.get("resumed_with", []), *([changed] if changed else [])]
+    write_json(job.paths.environment, {**now, **earlier, **placement, "resumed_with": marks})
 
 
 def _batches(

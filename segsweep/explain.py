@@ -3,11 +3,21 @@
 import dataclasses
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import cast, get_type_hints
 
 from segsweep.config import OPTION_NODES, Config, DataConfig, nearest
 from segsweep.errors import SegsweepError
+
+
+def say_warnings_plainly() -> None:
+    """Let Python's warnings be one line without the place in the code."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    warnings.showwarning = show  # type: ignore[assignment]
 
 
 def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:

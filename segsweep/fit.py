@@ -187,14 +187,21 @@ def train_step(
         nn.utils.clip_grad_norm_(state.model.parameters(), loop.clip_norm)
     if state.scaler is None:
         state.optimizer.step()
-    else:
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
+    elif not _scaled_step(state):
+        return loss.detach()  # float16 overflowed: the step was left out, and so is what follows
     if state.every == "step":
         state.scheduler.step()
     if state.averaged is not None:
         state.averaged.update_parameters(state.model)
     return loss.detach()
+
+
+def _scaled_step(state: State) -> bool:
+    """Step through the gradient scaler; False if it left the step out."""
+    before = state.scaler.get_scale()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    return bool(state.scaler.get_scale() >= before)
 
 
 def validate(

@@ -1,5 +1,6 @@
 """What a run says while it trains: one line with the time left."""
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ class Progress:
     def __init__(self, name: str, epochs: int, log: Path) -> None:
         """*name* stands in front; *epochs* is the full length."""
         self.name, self.epochs, self.log = name, epochs, log
+        self.short = name.rpartition("-")[0]
         self.live = sys.stderr.isatty()
         self.started = self.spoke = time.monotonic()
         self.latest = ""
@@ -72,7 +74,8 @@ class Progress:
         self.spoke = time.monotonic()
 
     def _show(self, line: str) -> None:
-        sys.stderr.write(f"\r\033[K{self.name}  {line}")
+        width = shutil.get_terminal_size().columns - 1  # a longer line would not be rewritten
+        sys.stderr.write(f"\r\033[K{f'{self.short}  {line}'[:width]}")
         sys.stderr.flush()
         self.spoke = time.monotonic()
 

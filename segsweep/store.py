@@ -19,6 +19,8 @@ from segsweep.files import csv_text, is_locked, read_json, write_if_changed, wri
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+RETRIED = "retried"
+"""The cause in `failure.json` once a failed run was started anew."""
 COUNTS = ("tp", "fp", "fn", "tn")
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
 HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
@@ -29,7 +31,18 @@ MEASURED = (
     *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
     *("data_fingerprint", "started", "finished", "error"),
 )
-PLAN = ("run_id", "kind", "model", "loss", "seed", "fold", "folder", "requested_at", "request")
+PLAN = (
+    "run_id",
+    "kind",
+    "cell",
+    "model",
+    "loss",
+    "seed",
+    "fold",
+    "folder",
+    "requested_at",
+    "request",
+)
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -107,8 +120,9 @@ class RunPaths:
             return "finished"
         if is_locked(self.claim):
             return "running"
-        if self.failure.exists():
-            return "failed"
+        failure = read_json(self.failure)
+        if failure is not None:
+            return "interrupted" if failure.get("cause") == RETRIED else "failed"
         started = self.history.exists() or self.environment.exists()
         return "interrupted" if started else "planned"
 
@@ -231,10 +245,11 @@ def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: st
 
 
 def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add the runs that the plan does not hold yet; a run stands there once."""
+    """Add the runs that the plan does not hold yet; a run stands there once per request."""
     known: list[Mapping[str, Any]] = list(read_rows(sweep.plan))
-    ids = {row["run_id"] for row in known}
-    fresh = [row for row in rows if row["run_id"] not in ids]
+    stands = {(row["run_id"], row["request"]) for row in known}
+    asked = {(row["run_id"], row["request"]): row for row in rows}
+    fresh = [row for key, row in asked.items() if key not in stands]
     if fresh:
         write_text(sweep.plan, csv_text([*known, *fresh], PLAN))
 
@@ -266,16 +281,17 @@ class Tables:
 
     @cached_property
     def history(self) -> "DataFrame":
-        """Columns run_id, model, loss, seed and those of history.csv."""
+        """Columns run_id, kind, cell, model, loss, seed and those of history.csv."""
         from pandas import DataFrame
 
+        names_of_a_run = ("run_id", "kind", "cell", "model", "loss", "seed")
         parts = []
         for run in self.runs:
             frame = _read_table(RunPaths(Path(run["path"])).history, HISTORY)
             if frame is not None:
-                names = {key: run[key] for key in ("run_id", "kind", "model", "loss", "seed")}
+                names = {key: run[key] for key in names_of_a_run}
                 parts.append(frame.assign(**names))
-        columns = ["run_id", "kind", "model", "loss", "seed", *HISTORY]
+        columns = [*names_of_a_run, *HISTORY]
         return _concatenated(parts, columns) if parts else DataFrame(columns=columns)
 
     def _files(self, name: str) -> list[Path]:
@@ -296,11 +312,11 @@ def read_all(folder: Path | str) -> Tables:
     Works on a half-finished, crashed or copied sweep. Raises StoreError where there is no
     such folder.
     """
-    from segsweep.cells import flat_values, swept_keys
+    from segsweep.cells import cell_name, flat_values, swept_keys
 
     sweep = SweepPaths(Path(folder))
-    if not sweep.root.is_dir():
-        raise StoreError(f"no sweep in {sweep.root}; `segsweep-train` makes one")
+    if not sweep.runs.is_dir():
+        raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
     records, configs, settings = [], [], []
     for paths in sweep.run_folders():
         try:
@@ -316,6 +332,7 @@ def read_all(folder: Path | str) -> Tables:
     swept = swept_keys(configs)
     for record, values in zip(records, settings, strict=True):
         record.update({key: values.get(key) for key in swept})
+        record["cell"] = cell_name(config, swept)
     return Tables(sweep, records, swept)
 
 

@@ -4,14 +4,19 @@ Hydra composes the config; from there a run is its frozen `config.yaml`, and tha
 what is carried out.
 """
 
+import contextlib
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from segsweep.sweep.plan import Planned
 
 TRUSTED = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
 
@@ -28,10 +33,13 @@ def main() -> None:
 def run_command() -> int:
     """Carry out the command line; return the exit code."""
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    leave_quietly()
     try:
+        from segsweep.explain import say_warnings_plainly
         from segsweep.sweep.session import Ended, current
 
         current.stop.install()
+        say_warnings_plainly()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
         sys.argv[1:] = per_run(sys.argv[1:])
         try:
@@ -48,7 +56,22 @@ def run_command() -> int:
     except Exception as error:
         if verbose:
             raise
-        return _refuse(error)
+        return _broken_off(error)
+
+
+def leave_quietly() -> None:
+    """Let a signal end the program at once while it still imports: nothing is written yet.
+
+    An import that is cut off cannot be repeated in the same process, so nothing else will do.
+    """
+
+    def leave(number: int, frame: object) -> None:
+        os.write(2, b"stopped before anything started\n")
+        os._exit(130)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGTERM, leave)
 
 
 def per_run(words: list[str]) -> list[str]:
@@ -93,33 +116,47 @@ def _hydra_main() -> None:
 
 
 def task(cfg: "DictConfig") -> float:
-    """Freeze the run that Hydra composed and carry it out from its file.
+    """Carry out a run from its frozen file, which was written before the first run started.
 
+    What Hydra composed just now counts only in a search, whose values are not known before.
     Returns the validation IoU, which a search maximizes; NaN where the run failed.
     """
-    from hydra.core.hydra_config import HydraConfig
-
-    from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
+    from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
     from segsweep.execute import Outcome, execute
-    from segsweep.sweep.plan import freeze, plan_run, resolve
     from segsweep.sweep.session import Ended, current
 
-    planned = plan_run(resolve(cfg), HydraConfig.get().runtime.choices)
-    current.enter(planned.config["outputs"], planned.config["sweep"])
-    freeze([planned], current.request)
     try:
-        outcome = execute(planned.paths.config, planned.config["allow"], current.stop)
+        planned = _planned(cfg)
+        allow, refresh = planned.config["allow"], lambda: _refresh_tables(current)
+        outcome = execute(planned.paths.config, allow, current.stop, refresh)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
-    except DiskFullError as error:
-        raise Ended(error, 1) from error
     except RunClaimedError as error:
         if current.asked == 1:
-            raise
+            raise Ended(error) from error
         outcome = Outcome(planned.name, "failed", float("nan"), str(error))
+    except SegsweepError as error:
+        done = current.outcomes or isinstance(error, DiskFullError)
+        raise Ended(error, 1 if done else 2) from error
     current.outcomes.append(outcome)
     _refresh_tables(current)
     return outcome.value
+
+
+def _planned(cfg: "DictConfig") -> "Planned":
+    """Return the run that was planned in this place, or plan the one a search asks for."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from segsweep.sweep.plan import freeze, plan_run, resolve
+    from segsweep.sweep.session import current
+
+    config = HydraConfig.get()
+    if current.planned:
+        return current.planned[config.job.num if config.mode == RunMode.MULTIRUN else 0]
+    planned = plan_run(resolve(cfg), config.runtime.choices)
+    freeze([planned], current.request)
+    return planned
 
 
 def _refresh_tables(current: Any) -> None:
@@ -129,7 +166,8 @@ def _refresh_tables(current: Any) -> None:
     started = time.monotonic()
     if started - current.drawn < max(10.0, 20 * current.cost):
         return
-    write_tables(current.sweep)
+    with contextlib.suppress(OSError):  # written again at the end, where it is said
+        write_tables(current.sweep)
     current.drawn = time.monotonic()
     current.cost = current.drawn - started
 
@@ -146,7 +184,20 @@ def _end() -> int:
         print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
     for outcome in failed:
         print(f"  {outcome.run}: {outcome.error}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or len(current.outcomes) < current.asked else 0
+
+
+def _broken_off(error: Exception) -> int:
+    """Say what ended the command; if runs were carried out, show them too."""
+    from segsweep.sweep.session import current
+
+    if not current.outcomes:
+        return _refuse(error)
+    if all(outcome.status == "finished" for outcome in current.outcomes):
+        _refuse(error)  # else a search without a single value: the reasons below say more
+    with contextlib.suppress(OSError):
+        _end()
+    return 1
 
 
 def _show(sweep: Any) -> None:
@@ -163,9 +214,10 @@ def _interrupted() -> int:
 
     print("\nstopped; the same command goes on from here", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
-        from segsweep.report.tables import write_tables
+        with contextlib.suppress(Exception):  # the tables can be rebuilt at any time
+            from segsweep.report.tables import write_tables
 
-        write_tables(current.sweep)
+            write_tables(current.sweep)
     return 130
 
 

@@ -173,6 +173,7 @@ def test_names_with_brackets_are_printed_as_they_are(tmp_path, frozen, write_run
 
 def test_empty_sweep_prints_no_table(tmp_path, capsys):
     """Nothing is finished, nothing is planned; the files say so with their headers."""
+    (tmp_path / "runs").mkdir()
     tables = write_tables(SweepPaths(tmp_path))
     draw_curves(tables)
     print_comparison(tables)

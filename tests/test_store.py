@@ -190,9 +190,9 @@ def test_trials_stand_apart(sweep, frozen, write_run):
 
 def test_folder_without_a_sweep(tmp_path):
     """What, where, what to do."""
-    with pytest.raises(StoreError, match=r"no sweep in .*nothing; `segsweep-train` makes one"):
+    with pytest.raises(StoreError, match=r"no sweep in .*nothing: it has no folder runs/"):
         read_all(tmp_path / "nothing")
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "runs").mkdir(parents=True)
     tables = read_all(tmp_path / "empty")
 
     assert [len(tables.results), len(tables.per_image), len(tables.history)] == [0, 0, 0]
@@ -324,19 +324,20 @@ def plan_rows(*ids, request="first"):
 
 
 def test_plan_is_a_union(tmp_path):
-    """A run stands there once, for the command that asked first; adding again writes nothing."""
+    """A run stands there once per command that asked; adding again writes nothing."""
     sweep = SweepPaths(tmp_path)
     add_to_plan(sweep, plan_rows("a", "b"))
     add_to_plan(sweep, plan_rows("b", "c", request="second"))
     rows = [(row["run_id"], row["request"]) for row in csv.DictReader(sweep.plan.open())]
     os.utime(sweep.plan, ns=(1, 1))
-    add_to_plan(sweep, plan_rows("a", "b", "c"))
+    add_to_plan(sweep, plan_rows("a", "b"))
+    add_to_plan(sweep, plan_rows("b", "b", request="second"))
     add_to_plan(sweep, [])
 
-    assert rows == [("a", "first"), ("b", "first"), ("c", "second")]
+    assert rows == [("a", "first"), ("b", "first"), ("b", "second"), ("c", "second")]
     assert sweep.plan.stat().st_mtime_ns == 1
     assert sweep.plan.read_text().splitlines()[0] == (
-        "run_id,kind,model,loss,seed,fold,folder,requested_at,request"
+        "run_id,kind,cell,model,loss,seed,fold,folder,requested_at,request"
     )
 
 

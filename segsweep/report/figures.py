@@ -21,7 +21,7 @@ def draw_curves(tables: Tables) -> None:
     Several runs of a cell are drawn as their mean. Nothing is written where no epoch is
     done, or where the picture is newer than every history.
     """
-    history = tables.history
+    history = tables.history[tables.history["kind"] == "run"]
     target = tables.sweep.curves
     if history.empty or _is_current(tables):
         return
@@ -34,18 +34,19 @@ def curves(history: "DataFrame") -> "Figure":
     """Return a matplotlib figure with a column per architecture: loss above, score below."""
     from matplotlib.figure import Figure
 
-    models, losses = sorted(history["model"].unique()), sorted(history["loss"].unique())
+    history = history.assign(line=history["cell"].str.partition("/")[2])
+    models, lines = sorted(history["model"].unique()), sorted(history["line"].unique())
     figure = Figure(figsize=(3.4 * len(models) + 0.8, 5.6), layout="constrained")
     axes = figure.subplots(2, len(models), squeeze=False, sharex=True, sharey="row")
     for column, model in enumerate(models):
         rows = history[history["model"] == model]
         for name, axis in zip(("val_loss", "val_score"), axes[:, column], strict=True):
-            for index, loss in enumerate(losses):
-                line = rows[rows["loss"] == loss].groupby("epoch")[name].mean()
+            for index, label in enumerate(lines):
+                line = rows[rows["line"] == label].groupby("epoch")[name].mean()
                 if len(line):
                     colour = COLOURS[index % len(COLOURS)]
                     style = ("-", "--", ":")[(index // len(COLOURS)) % 3]
-                    axis.plot(line.index, line, color=colour, linestyle=style, label=loss, lw=1.4)
+                    axis.plot(line.index, line, color=colour, linestyle=style, label=label, lw=1.4)
             axis.grid(alpha=0.3)
         axes[0, column].set_title(model)
         axes[1, column].set_xlabel("epoch")
@@ -55,7 +56,9 @@ def curves(history: "DataFrame") -> "Figure":
     if len(positive) and positive.max() / positive.min() > 20 and math.isfinite(positive.max()):
         axes[0, 0].set_yscale("log")
     handles = {line.get_label(): line for line in [x for axis in axes[0] for x in axis.lines]}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(losses))
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=min(len(lines), 5)
+    )
     return figure
 
 

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from segsweep import __version__
+from segsweep.cells import cell_name, swept_keys
 from segsweep.checks import check_config, image_size, source_node, split_config
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.source import Sample
@@ -56,8 +57,11 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
 def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
     """Check a resolved config with its data and return the run it is; writes no run file."""
     config = check_config(values, choices)
-    check_writable(config["outputs"])
-    prepared = prepared_data(config)
+    try:
+        prepared = prepared_data(config)
+    except OSError:
+        check_writable(config["outputs"])
+        raise
     check_batch(config, prepared.samples)
     identity = run_id(config, prepared.fingerprint)
     frozen = {
@@ -76,16 +80,16 @@ def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
 
 def freeze(planned: Sequence[Planned], request: str) -> None:
     """Write the runs' configs and add them to their sweep's plan; what stands is kept."""
-    if not planned:
-        return
+    todo = [run for run in planned if not run.paths.result.exists()]
     config = planned[0].config
+    if todo:
+        check_writable(config["outputs"])
     sweep = SweepPaths(Path(config["outputs"]) / config["sweep"])
     sweep.root.mkdir(parents=True, exist_ok=True)
     with locked(sweep.lock):
-        for run in planned:
-            if not run.paths.result.exists():  # same id: only places and devices may be new
-                write_config(run.paths.config, run.config)
-        add_to_plan(sweep, [_plan_row(run, request) for run in planned])
+        for run in todo:  # a config that stands has the same id: only places may be new
+            write_config(run.paths.config, run.config)
+        add_to_plan(sweep, _plan_rows(planned, request))
 
 
 def check_writable(outputs: str) -> None:
@@ -131,11 +135,17 @@ def check_batch(config: Mapping[str, Any], samples: Sequence[Sample]) -> list[st
     return parts
 
 
-def _plan_row(run: Planned, request: str) -> dict[str, Any]:
+def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, Any]]:
+    swept = swept_keys([run.config for run in planned])
+    return [_plan_row(run, request, swept) for run in planned]
+
+
+def _plan_row(run: Planned, request: str, swept: Sequence[str]) -> dict[str, Any]:
     config = run.config
     return {
         "run_id": config["run_id"],
         "kind": config["kind"],
+        "cell": cell_name(config, swept),
         "model": config["choices"]["model"],
         "loss": config["choices"]["loss"],
         "seed": config["seed"],

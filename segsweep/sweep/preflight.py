@@ -29,9 +29,11 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Plan every run of a sweep; of a search, whose values are not known yet, its frame."""
         arguments = list(config.hydra.overrides.task)
+        _refusing(check_one_sweep, arguments)
         if config.hydra.sweeper._target_ == BASIC:
             _refusing(plan_all, *[expand(arguments, config.hydra.sweeper.get("params"))])
         else:
+            _refusing(check_search, config)
             _refusing(check_frame, arguments)
 
 
@@ -42,6 +44,23 @@ def expand(arguments: Sequence[str], params: Any = None) -> list[list[str]]:
     beside = [f"{key}={value}" for key, value in (params or {}).items()]
     overrides = OverridesParser.create().parse_overrides([*beside, *arguments])
     return BasicSweeper.split_arguments(overrides, None)[0]
+
+
+def check_one_sweep(arguments: Sequence[str]) -> None:
+    """Raise ConfigError if a command asks for runs in several folders."""
+    for override in OverridesParser.create().parse_overrides(list(arguments)):
+        if override.get_key_element() in ("sweep", "outputs") and override.is_sweep_override():
+            raise ConfigError(f"{override.input_line}: one command fills one sweep folder")
+
+
+def check_search(config: DictConfig) -> None:
+    """Raise ConfigError unless a search looks for a high value, and only on validation images."""
+    direction = config.hydra.sweeper.get("direction", "maximize")
+    if config.kind != "trial" or str(getattr(direction, "name", direction)) != "maximize":
+        raise ConfigError(
+            "a search maximizes validation IoU and never reads the test set: "
+            "add experiment=optuna_lr (kind=trial hydra.sweeper.direction=maximize)"
+        )
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:
@@ -81,19 +100,20 @@ def plan_all(runs: Sequence[Sequence[str]]) -> None:
     _raise_misfits(misfits, len(runs))
     first = planned[0].config
     session.current.enter(first["outputs"], first["sweep"])
-    session.current.asked = len(planned)
+    session.current.planned = planned
     freeze(planned, session.current.request)
     announce(planned)
 
 
 def check_frame(arguments: Sequence[str]) -> None:
     """Check what a search's command fixes: the first value stands for each that is searched."""
-    from segsweep.sweep.plan import plan_run, resolve
+    from segsweep.sweep.plan import check_writable, plan_run, resolve
 
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
     cfg = compose([line for line in fixed if line is not None])
     planned = plan_run(resolve(cfg), cfg.hydra.runtime.choices)
+    check_writable(planned.config["outputs"])
     session.current.enter(planned.config["outputs"], planned.config["sweep"])
     Path(planned.config["outputs"], planned.config["sweep"]).mkdir(parents=True, exist_ok=True)
 
@@ -101,19 +121,22 @@ def check_frame(arguments: Sequence[str]) -> None:
 def announce(planned: Sequence[Any]) -> None:
     """Say what will run, what is wrong with the data, and how long it will take."""
     from segsweep.checks import split_config
+    from segsweep.data.check import format_problems
+    from segsweep.data.source import Problem
     from segsweep.data.split import crossing_groups, split_samples
     from segsweep.progress import duration
     from segsweep.sweep.estimate import estimate_seconds
     from segsweep.sweep.plan import prepared_data
 
-    said: set[str] = set()
+    found: dict[Any, None] = {}
     for run in planned:
         prepared = prepared_data(run.config)
         parts = split_samples(prepared.samples, split_config(run.config))
-        said |= {f"{problem.where}: {problem.what}" for problem in prepared.warnings}
-        said |= set(crossing_groups(prepared.samples, parts))
-    for line in sorted(said):
-        print(f"warning: {line}", file=sys.stderr)
+        crossing = crossing_groups(prepared.samples, parts)
+        found.update(dict.fromkeys(prepared.warnings))
+        found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
+    if found:
+        print(format_problems(found), file=sys.stderr)
     todo = [run for run in planned if not run.paths.result.exists()]
     done = len(planned) - len(todo)
     text = f"{len(planned)} runs in {session.current.sweep.root}" if session.current.sweep else ""

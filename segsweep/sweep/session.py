@@ -7,6 +7,7 @@ from pathlib import Path
 from segsweep.execute import Outcome
 from segsweep.stopping import StopRequest
 from segsweep.store import SweepPaths
+from segsweep.sweep.plan import Planned
 
 
 class Ended(SystemExit):
@@ -27,12 +28,17 @@ class Session:
 
     stop: StopRequest = field(default_factory=StopRequest)
     sweep: SweepPaths | None = None
-    asked: int = 0
-    """Runs that the command asks for, where that is known in advance."""
+    planned: list[Planned] = field(default_factory=list)
+    """Runs that the command asks for, in order; empty in a search, which finds them one by one."""
     outcomes: list[Outcome] = field(default_factory=list)
     drawn: float = 0.0
     """When the sweep's tables were last written, and what that cost, seconds."""
     cost: float = 0.0
+
+    @property
+    def asked(self) -> int:
+        """How many runs the command asks for, where that is known in advance."""
+        return len(self.planned)
 
     @property
     def request(self) -> str:
