@@ -184,3 +184,16 @@ def test_full_and_read_only_outputs_are_refused(small_disk, tmp_path) -> None:
     assert "No space left" in errors[0][0]
     assert "Read-only" in errors[1][0]
     assert all(len(text.splitlines()) == 1 for text, _ in errors)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("seconds", [0.15, 0.4, 0.8, 1.5])
+def test_signal_while_it_starts(number, seconds, tmp_path) -> None:
+    """Whatever is being imported: exit code 130 (or the shell's, before our code runs)."""
+    process = start(TINY, tmp_path)
+    time.sleep(seconds)
+    os.kill(process.pid, number)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode in (130, 0) or (seconds < 0.2 and process.returncode == -number)
+    assert "Traceback" not in error or seconds < 0.2

@@ -312,3 +312,133 @@ def test_notebook_says_that_its_split_takes_a_lesion_apart(train, tmp_path, caps
     assert code == 0
     assert (sides["IMD199"], sides["IMD200"]) == ("train", "val")
     assert "IMD199 in train, IMD200 in val" in capsys.readouterr().err
+
+
+def test_edited_conf_changes_no_planned_run(train, tmp_path, monkeypatch) -> None:
+    """A yaml edited while run 1 trains: run 2 has the value that was planned."""
+    import segsweep.execute
+
+    groups = tmp_path / "mine" / "experiment"
+    groups.mkdir(parents=True)
+    file = groups / "ex.yaml"
+    file.write_text("# @package _global_\noptimizer: {lr: 0.001}\n")
+    finish = segsweep.execute._finish
+
+    def edit_then_finish(*arguments):
+        file.write_text("# @package _global_\noptimizer: {lr: 0.02}\n")
+        return finish(*arguments)
+
+    monkeypatch.setattr(segsweep.execute, "_finish", edit_then_finish)
+    words = ["-m", *TINY, "--config-dir", str(tmp_path / "mine"), "experiment=ex"]
+    code = train(*words, "model=unet2,unet,segnet")
+    rows = rows_of(tmp_path / "outputs/main/results.csv")
+
+    assert code == 0
+    assert {"0.001"} == {row["lr"] for row in rows}
+    assert len(rows) == 3
+
+
+def test_missing_gpu_is_refused_before_anything_starts(train, tmp_path, capsys) -> None:
+    """One line with what is allowed; no run is recorded as failed."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    code = train(*TINY, "device=cuda")
+    lines = capsys.readouterr().err.splitlines()
+
+    assert code == 2
+    assert len(lines) == 1
+    assert "device=cuda" in lines[0]
+    assert "allowed are auto, cpu" in lines[0]
+    assert not list(tmp_path.glob("outputs/*/runs"))
+
+
+def test_search_without_its_experiment_is_refused(train, capsys) -> None:
+    """Hydra's sweeper would minimize the IoU and each run would read the test set."""
+    code = train("-m", *TINY, "hydra/sweeper=optuna", "optimizer.lr=interval(0.001,0.01)")
+
+    assert code == 2
+    assert "experiment=optuna_lr" in capsys.readouterr().err
+
+
+def test_search_in_which_all_trials_fail_says_why(train, capsys) -> None:
+    """Exit code 1 and a reason for each, not Optuna's own complaint."""
+    words = ["-m", *TINY, "experiment=optuna_lr", "hydra.sweeper.n_trials=2"]
+    code = train(*words, "optimizer.lr=interval(1e20,1e22)")
+    error = capsys.readouterr().err
+
+    assert code == 1
+    assert "2 of 2 runs failed" in error
+    assert "epoch" in error
+    assert "Record does not exist" not in error
+
+
+def test_one_command_fills_one_sweep(train, capsys) -> None:
+    """Sweeping over sweep folders is refused."""
+    assert train("-m", *TINY, "sweep=a,b") == 2
+    assert "one command fills one sweep folder" in capsys.readouterr().err
+
+
+def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -> None:
+    """Only the first attempt after a failure starts anew."""
+    import segsweep.fit
+    from segsweep.store import RunPaths
+
+    words = [*TINY, "trainer.epochs=4"]
+    step, calls = segsweep.fit.train_step, []
+
+    def at(number, action):
+        def counted(*arguments, **named):
+            calls.append(1)
+            if len(calls) == number:
+                action()
+            return step(*arguments, **named)
+
+        calls.clear()
+        monkeypatch.setattr(segsweep.fit, "train_step", counted)
+
+    def broken():
+        raise RuntimeError("once")
+
+    def interrupt():
+        from segsweep.sweep import session
+
+        session.current.stop.asked = True
+
+    at(8, broken)
+    assert train(*words) == 1
+    at(7, interrupt)
+    assert train(*words) == 130
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    assert RunPaths(run).status() == "interrupted"
+    at(10**6, broken)
+    assert train(*words) == 0
+
+    assert len(calls) == 12 - 7
+
+
+def test_history_is_rebuilt_from_the_checkpoint(train, tmp_path) -> None:
+    """A kill between the last checkpoint and the CSV loses no row."""
+    assert train(*TINY) == 0
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    before = (run / "history.csv").read_text()
+    (run / "history.csv").unlink()
+    (run / "result.json").unlink()
+
+    assert train(*TINY) == 0
+    assert before == (run / "history.csv").read_text()
+
+
+def test_rerun_of_a_finished_sweep_touches_no_file(train, tmp_path) -> None:
+    """Every file of outputs/ keeps its time, but for what Hydra writes into the cache."""
+    words = ["-m", *TINY, "trainer.epochs=1", "model=unet,unet2"]
+    assert train(*words) == 0
+
+    def times():
+        found = (tmp_path / "outputs").rglob("*")
+        return {p: p.stat().st_mtime_ns for p in found if ".cache" not in p.parts}
+
+    before = times()
+    assert train(*words) == 0
+    assert before == times()
