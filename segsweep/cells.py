@@ -52,9 +52,8 @@ def swept_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if not _skip(key, skipped) and _differs(key, flat)]
 
 
-def cell_name(config: Mapping[str, Any], swept: Iterable[str]) -> str:
-    """Return a cell as people write it: `unet2/dice;trainer.epochs=80`."""
-    values = flat_values(config)
+def cell_name(values: Mapping[str, Any], swept: Iterable[str]) -> str:
+    """Return a cell as people write it, from its flat values: `unet2/dice;trainer.epochs=80`."""
     beside = [f"{key}={values[key]}" for key in swept if key in values]
     return ";".join([f"{values['model']}/{values['loss']}", *beside])
 

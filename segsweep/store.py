@@ -332,7 +332,7 @@ def read_all(folder: Path | str) -> Tables:
     swept = swept_keys(configs)
     for record, values in zip(records, settings, strict=True):
         record.update({key: values.get(key) for key in swept})
-        record["cell"] = cell_name(config, swept)
+        record["cell"] = cell_name(values, swept)
     return Tables(sweep, records, swept)
 
 

@@ -7,9 +7,9 @@ import re
 import pandas as pd
 import pytest
 
-from segsweep.report.figures import draw_curves
+from segsweep.report.figures import curves, draw_curves
 from segsweep.report.tables import comparison, print_comparison, write_tables
-from segsweep.store import SweepPaths
+from segsweep.store import SweepPaths, read_all
 
 TABLES = ("results.csv", "per_image.csv", "comparison.csv")
 # tp, fp, fn of three test images per cell; the IoU of each stands beside it
@@ -214,3 +214,15 @@ def test_curves_survive_losses_that_are_no_numbers(sweep):
 
     assert sweep.curves.stat().st_size > 1000
     assert math.isfinite(sweep.curves.stat().st_mtime)
+
+
+def test_curves_have_a_line_per_loss_and_a_column_per_network(tmp_path, frozen, write_run):
+    """Two networks by two losses: two columns, two lines in each, named by their losses."""
+    for model in ("unet", "unet2"):
+        for loss in ("bce", "dice"):
+            write_run(tmp_path, frozen(f"model={model}", f"loss={loss}"), epochs=3)
+    figure = curves(read_all(tmp_path).history)
+    top = figure.axes[:2]
+
+    assert [axis.get_title() for axis in top] == ["unet", "unet2"]
+    assert [[line.get_label() for line in axis.lines] for axis in top] == [["bce", "dice"]] * 2

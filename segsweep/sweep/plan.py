@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from segsweep import __version__
-from segsweep.cells import cell_name, swept_keys
+from segsweep.cells import cell_name, flat_values, swept_keys
 from segsweep.checks import check_config, image_size, source_node, split_config
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.source import Sample
@@ -145,7 +145,7 @@ def _plan_row(run: Planned, request: str, swept: Sequence[str]) -> dict[str, Any
     return {
         "run_id": config["run_id"],
         "kind": config["kind"],
-        "cell": cell_name(config, swept),
+        "cell": cell_name(flat_values(config), swept),
         "model": config["choices"]["model"],
         "loss": config["choices"]["loss"],
         "seed": config["seed"],
