@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 from copy import deepcopy
 from functools import cache
 
@@ -13,6 +14,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests are small; threads only w
 
 FACTS = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint": "0123456789abcdef"}
 HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Give every file one thread, where torch is loaded: a run before it may have set more."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def compose_here(*overrides):

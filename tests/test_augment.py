@@ -23,15 +23,6 @@ STILL = {"degrees": 0.0, "scale": 0.0, "shift": 0.0}
 WILD = {"degrees": 180.0, "scale": 0.5, "shift": 0.5}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors: a second thread gains nothing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def shape(height=32, width=32):
     """Return a mask (1, H, W) of a lopsided L, which no flip or turn leaves alone."""
     mask = torch.zeros(1, height, width, dtype=torch.uint8)

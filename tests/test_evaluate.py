@@ -15,15 +15,6 @@ SIZES = [(16, 24), (33, 50), (7, 9), (16, 9), (40, 24), (5, 61), (16, 24)]
 """Height and width of seven images before they became 16 x 24: larger, smaller, mixed."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors: a second thread gains nothing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Logits(nn.Module):
     """A network whose logits are 8 * (grey - 1/2), and which notes how it was called."""
 

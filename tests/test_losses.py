@@ -48,15 +48,6 @@ OTHER_SETTINGS = {
 PER_IMAGE = ("soft_dice", "jaccard", "tversky", "focal_tversky", "lovasz")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors: a second thread gains nothing, and on a busy machine waits for its turn."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def random_case(shape: tuple[int, ...] = (3, 1, 13, 17), seed: int = 0) -> tuple[Tensor, Tensor]:
     """Return float64 logits and a {0, 1} target with foreground in every image."""
     generator = torch.Generator().manual_seed(seed)

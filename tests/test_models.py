@@ -36,15 +36,6 @@ every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWOR
 every_torchvision = pytest.mark.parametrize("build", TORCHVISION.values(), ids=TORCHVISION)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors: a second thread gains nothing, and on a busy machine waits for its turn."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def seeded(build, *arguments, **keywords) -> nn.Module:
     """Build a network from a fixed seed."""
     torch.manual_seed(0)
