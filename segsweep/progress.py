@@ -34,7 +34,7 @@ class Progress:
     def step(self, step: int, steps: int) -> None:
         """Show the position inside an epoch."""
         if self.live and time.monotonic() - self.spoke > 0.2:
-            self._show(f"{self.latest or 'epoch 1'}  [{step}/{steps}]")
+            self._show(f"[{step}/{steps}]  {self.latest}")
 
     def epoch(self, history: Sequence[dict[str, float]], best: bool) -> None:
         """Show an epoch's figures and the time left, from the mean of the last epochs."""
@@ -42,9 +42,9 @@ class Progress:
         pace = sum(item["seconds"] for item in recent) / len(recent)
         left = pace * (self.epochs - row["epoch"])
         self.latest = (
-            f"epoch {row['epoch']:.0f}/{self.epochs}  loss {row['train_loss']:.4f}  "
-            f"val {row['val_loss']:.4f}  IoU {row['val_iou']:.4f}{'*' if best else ' '} "
-            f"lr {row['lr']:.2e}  {duration(left)} left"
+            f"epoch {row['epoch']:.0f}/{self.epochs}  {duration(left)} left  "
+            f"val IoU {row['val_iou']:.4f}{'*' if best else ' '} loss {row['train_loss']:.4f}  "
+            f"val {row['val_loss']:.4f}  lr {row['lr']:.2e}"
         )
         self.write(self.latest)
         ended = row["epoch"] == self.epochs
