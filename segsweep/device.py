@@ -135,6 +135,17 @@ def keep_memory() -> bool:
     return bool(kept and mallopt(arena_max, 1))
 
 
+def give_back_memory() -> None:
+    """Return what is free right now to the system, where `keep_memory` kept it.
+
+    Kept memory grows holes: the first step of training lays out its tensors differently
+    from all that follow. Given back once, only what the later steps touch is taken again.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def is_deterministic(device: torch.device) -> bool:
     """Whether the same run gives the same bits again: on CPUs with the same thread count.
 

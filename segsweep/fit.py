@@ -21,11 +21,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from segsweep import metrics
 from segsweep.data.batches import Augment, Batches
+from segsweep.device import give_back_memory
 from segsweep.errors import Interrupted, NonFiniteLossError
 from segsweep.evaluate import score_images
 
 Row = dict[str, float]
 SHOWN = 6
+LARGE_BATCH = 8 << 20
+"""Bytes of images from which on memory matters more than the time to take it again."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,8 @@ def train_epoch(
     for images, masks in train.shuffled(loop.seed, state.epoch, augment, state.step):
         pending.append(train_step(state, loss_fn, images, masks, loop, autocast))
         state.step += 1
+        if state.step == 1 and images.device.type == "cpu" and images.nbytes > LARGE_BATCH:
+            give_back_memory()
         stop = hooks.should_stop()
         store = stop or (
             loop.checkpoint_every_steps and state.step % loop.checkpoint_every_steps == 0

@@ -59,8 +59,8 @@ def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 def inputs_of(modules: nn.ModuleList, model: nn.Module, x: Tensor) -> list[Tensor]:
-    """Return what each of *modules* is given when *model* sees *x*."""
-    return recorded(modules, model, x, lambda given, _: given[0])
+    """Return what each of *modules* is given, side by side, when *model* sees *x*."""
+    return recorded(modules, model, x, lambda given, _: torch.cat(given, 1))
 
 
 def outputs_of(modules: nn.ModuleList, model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -153,6 +153,40 @@ def test_border_is_reflected():
     plain = nn.functional.conv2d(torch.from_numpy(around), layer.weight, layer.bias)
 
     torch.testing.assert_close(layer(x), plain)
+
+
+def gradients_of(layer, output, *inputs):
+    """Return the gradients of a weighted sum of *output* to the layer's weights and the inputs."""
+    weights = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).reshape(output.shape)
+    return torch.autograd.grad((output * weights).sum(), [*layer.parameters(), *inputs])
+
+
+def test_padding_again_changes_no_bit():
+    """Values and gradients are nn.Conv2d's own, though the padded copy is not kept."""
+    layer = seeded(conv3x3, 2, 3)
+    plain = nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect")
+    plain.load_state_dict(layer.state_dict())
+    x = images(channels=2).requires_grad_()
+    ours, theirs = layer(x), plain(x)
+    pairs = zip(gradients_of(layer, ours, x), gradients_of(plain, theirs, x), strict=True)
+
+    assert torch.equal(ours, theirs)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_tensors_side_by_side_are_convolved_as_if_joined():
+    """Two inputs give what torch.cat and nn.Conv2d give, gradients too, to rounding."""
+    layer = seeded(conv3x3, 5, 3).double()
+    plain = nn.Conv2d(5, 3, 3, padding=1, padding_mode="reflect").double()
+    plain.load_state_dict(layer.state_dict())
+    a, b = (images(channels=n).double().requires_grad_() for n in (2, 3))
+    ours, theirs = layer(a, b), plain(torch.cat([a, b], 1))
+
+    torch.testing.assert_close(ours, theirs)
+    for mine, other in zip(
+        gradients_of(layer, ours, a, b), gradients_of(plain, theirs, a, b), strict=True
+    ):
+        torch.testing.assert_close(mine, other)
 
 
 @every_network

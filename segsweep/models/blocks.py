@@ -56,7 +56,7 @@ class EncoderDecoder(nn.Module):
         for up, stage in zip(self.ups, self.decoder, strict=True):
             skip, beside = passed.pop()
             x = up(x, *beside)
-            x = stage(torch.cat([x, skip], dim=1) if self.skips else x)
+            x = stage(x, skip) if self.skips else stage(x)
         return x
 
 
@@ -85,9 +85,21 @@ def double(count: int) -> nn.Module:
     return nn.ConvTranspose2d(count, count, 2, stride=2)
 
 
+class Joining(nn.Sequential):
+    """A sequence whose first module takes several tensors, side by side in their channels."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Return what comes out at the end."""
+        first, *rest = self
+        x = first(*parts)
+        for module in rest:
+            x = module(x)
+        return x
+
+
 def conv(inputs: int, outputs: int) -> nn.Sequential:
     """Return 3x3 convolution, BatchNorm, ReLU: (B, inputs, H, W) to (B, outputs, H, W)."""
-    return nn.Sequential(conv3x3(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return Joining(conv3x3(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
@@ -96,16 +108,28 @@ def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class ReflectConv2d(nn.Conv2d):
-    """A convolution with reflected border that does not keep the padded copy of its input.
+    """A convolution with reflected border that is easy on memory.
 
-    What it needs for the gradient is padded again then: a quarter of the memory of a training
-    step for a hundredth of its time. Values and gradients are those of nn.Conv2d, bit by bit.
+    It does not keep the padded copy of its input: what the gradient needs is padded again then.
+    Several tensors side by side are never joined: each is convolved with its own share of the
+    weights, and the results are added. Values and gradients are those of nn.Conv2d on
+    torch.cat, but for the order of that one addition.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of (B, inputs, H, W), same height and width."""
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Return the convolution of one or more (B, C, H, W), same height and width."""
+        first, *rest = parts
+        if not rest:
+            return self._convolved(first, self.weight, self.bias)
+        shares = self.weight.split([part.shape[1] for part in parts], dim=1)
+        result = self._convolved(first, shares[0], self.bias)
+        for part, share in zip(rest, shares[1:], strict=True):
+            result = result.add_(self._convolved(part, share, None))
+        return result
+
+    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
-            return super().forward(x)
+            return F.conv2d(self._padded(x), weight, bias)
         padded = self._padded(x)
 
         def pack(saved: Tensor) -> Tensor | None:
@@ -116,9 +140,7 @@ class ReflectConv2d(nn.Conv2d):
 
         padded_at, shape = padded.data_ptr(), padded.shape
         with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
-            result = F.conv2d(padded, self.weight, self.bias)
-        del padded
-        return result
+            return F.conv2d(padded, weight, bias)
 
     def _padded(self, x: Tensor) -> Tensor:
         return F.pad(x, (1, 1, 1, 1), mode="reflect")
@@ -145,8 +167,8 @@ def decoder(channels: tuple[int, ...], *, skips: bool) -> nn.ModuleList:
     """
     sources = 2 if skips else 1
     first = channels[0]
-    stages = [nn.Sequential(conv(sources * b, b), conv(b, a)) for a, b in pairwise(channels)]
-    last = nn.Sequential(conv(sources * first, first), conv3x3(first, 1))
+    stages = [Joining(conv(sources * b, b), conv(b, a)) for a, b in pairwise(channels)]
+    last = Joining(conv(sources * first, first), conv3x3(first, 1))
     return nn.ModuleList([*reversed(stages), last])
 
 
