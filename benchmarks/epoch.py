@@ -71,6 +71,7 @@ def plain_loop(data, indices, double, gradients):
 
     from segsweep.augment import flips
     from segsweep.losses import BceLoss
+    from segsweep.models.blocks import ReflectConv2d
     from segsweep.models.unet2 import UNet2
     from segsweep.seeding import AUGMENT, derive, drawing_from, epoch_order
 
@@ -95,8 +96,27 @@ def plain_loop(data, indices, double, gradients):
                     image, mask = self.flip(image, mask)
             return image, mask
 
+    class PlainUNet2(UNet2):
+        """The network as it is usually written: torch's convolutions, skips joined by torch.cat."""
+
+        def __init__(self):
+            super().__init__()
+            for module in self.modules():
+                if isinstance(module, ReflectConv2d):
+                    module.__class__ = torch.nn.Conv2d
+
+        def forward(self, x):
+            skips = []
+            for stage, down in zip(self.encoder, self.downs, strict=True):
+                skips.append(stage(x))
+                x = down(skips[-1])
+            x = self.bottleneck(x)
+            for up, stage in zip(self.ups, self.decoder, strict=True):
+                x = stage(torch.cat([up(x), skips.pop()], dim=1))
+            return x
+
     torch.manual_seed(SEED)
-    model, loss_fn = UNet2().to(dtype), BceLoss()
+    model, loss_fn = PlainUNet2().to(dtype), BceLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
 
     def score(rows, batch):
