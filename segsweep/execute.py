@@ -26,7 +26,7 @@ from segsweep.checkpoint import Checkpoints
 from segsweep.checks import build_optimizer, build_scheduler, split_config
 from segsweep.data.batches import Augment, Batches
 from segsweep.data.cache import Prepared
-from segsweep.data.split import UNUSED, crossing_groups, split_samples, write_split
+from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples, write_split
 from segsweep.device import Placement
 from segsweep.errors import (
     ConfigError,
@@ -78,6 +78,8 @@ class Job:
     config: dict[str, Any]
     paths: RunPaths
     prepared: Prepared
+    parts: list[str]
+    """train | val | test | unused, for each sample."""
     placement: Placement
     loop: Loop
     state: State
@@ -187,6 +189,7 @@ def build_job(
         config=config,
         paths=paths,
         prepared=prepared,
+        parts=parts,
         placement=placement,
         loop=_loop(config),
         state=State(model, optimizer, scheduler, every, averaged, scaler),
@@ -196,9 +199,6 @@ def build_job(
         val=val,
         test=test,
     )
-
-
-PARTS = ("train", "val", "test")
 
 
 def _train_and_score(
@@ -331,8 +331,7 @@ def _image_rows(job: Job, split: str, scored: Scored) -> list[dict[str, Any]]:
 
 def _note_start(job: Job, progress: Progress) -> None:
     """Store the split and, the first time, the machine; keep what was chosen on resume."""
-    samples = job.prepared.samples
-    parts = split_samples(samples, split_config(job.config))
+    samples, parts = job.prepared.samples, job.parts
     write_split(job.paths.split, samples, parts)
     progress.write(f"segsweep {__version__}, {parts.count(UNUSED)} of {len(parts)} images unused")
     for line in crossing_groups(samples, parts):

@@ -28,7 +28,7 @@ class Progress:
         self.name, self.epochs, self.log = name, epochs, log
         self.short = name.rpartition("-")[0]
         self.live = sys.stderr.isatty()
-        self.started = self.spoke = time.monotonic()
+        self.spoke = time.monotonic()
         self.latest = ""
 
     def step(self, step: int, steps: int) -> None:

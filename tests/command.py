@@ -1,5 +1,6 @@
 """Carry out command lines of `segsweep.train`: in this process (quick), or in one of its own."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -14,6 +15,12 @@ TINY = (
     *("trainer.epochs=2", "trainer.batch=4", "trainer.averaging=0", "threads=1", "device=cpu"),
 )
 """Settings under which a run takes well under a second, for every network of ours."""
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return a CSV's rows."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def train_here(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> int:

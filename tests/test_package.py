@@ -47,21 +47,22 @@ def installed(tmp_path_factory) -> Path:
     return target
 
 
+def carried_out(words, folder, installed) -> "subprocess.CompletedProcess[str]":
+    """Run python with *words* in *folder*, where only the installed wheel can be imported."""
+    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, *words]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.parametrize("command", [["-m", "segsweep.train"], ["bin/segsweep-train"]])
 def test_installed_wheel_trains_in_any_folder(command, installed, tmp_path) -> None:
     """From an empty folder with a space in its name; outputs/ appears there."""
     folder = tmp_path / "some where"
     folder.mkdir()
     words = [str(installed / w) if w.startswith("bin/") else w for w in command]
-    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(
-        [sys.executable, *words, *TINY, "trainer.epochs=1"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = carried_out([*words, *TINY, "trainer.epochs=1"], folder, installed)
 
     assert done.returncode == 0, done.stderr
     assert list(folder.glob("outputs/main/runs/*/result.json"))
@@ -69,15 +70,8 @@ def test_installed_wheel_trains_in_any_folder(command, installed, tmp_path) -> N
 
 def test_installed_console_script_checks_data(installed, tmp_path) -> None:
     """`segsweep data` works from the wheel and writes its picture."""
-    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(
-        [sys.executable, str(installed / "bin/segsweep"), "data", "data.count=8", "data.side=32"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = [str(installed / "bin/segsweep"), "data", "data.count=8", "data.side=32"]
+    done = carried_out(words, tmp_path, installed)
 
     assert done.returncode == 0, done.stderr
     assert "8 images" in done.stdout

@@ -1,13 +1,12 @@
 """The real PH2 data, where SEGSWEEP_PH2 names its folder."""
 
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from command import train_here
+from command import rows_of, train_here
 
 pytestmark = pytest.mark.slow
 PH2 = os.environ.get("SEGSWEEP_PH2", "")
@@ -19,12 +18,6 @@ def ph2() -> str:
     if not PH2 or not Path(PH2).is_dir():
         pytest.skip("SEGSWEEP_PH2 names no folder with the PH2 data set")
     return PH2
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_original_split_on_real_ids(ph2, monkeypatch, tmp_path, capsys) -> None:

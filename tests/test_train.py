@@ -1,6 +1,5 @@
 """The entry point: one run and many, bad input, failures, exit codes."""
 
-import csv
 import json
 import sys
 from pathlib import Path
@@ -8,15 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command import TINY, train_here
+from command import TINY, rows_of, train_here
 
 GRID = ("model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss")
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

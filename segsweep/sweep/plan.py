@@ -73,9 +73,13 @@ def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
         **config,
     }
     model, loss = config["choices"]["model"], config["choices"]["loss"]
-    sweep = SweepPaths(Path(config["outputs"]) / config["sweep"])
     name = folder_name(model, loss, config["seed"], identity)
-    return Planned(frozen, sweep.run(name))
+    return Planned(frozen, sweep_of(config).run(name))
+
+
+def sweep_of(config: Mapping[str, Any]) -> SweepPaths:
+    """Return the sweep that a config belongs to."""
+    return SweepPaths(Path(config["outputs"]) / config["sweep"])
 
 
 def freeze(planned: Sequence[Planned], request: str) -> None:
@@ -84,7 +88,7 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
     config = planned[0].config
     if todo:
         check_writable(config["outputs"])
-    sweep = SweepPaths(Path(config["outputs"]) / config["sweep"])
+    sweep = sweep_of(config)
     sweep.root.mkdir(parents=True, exist_ok=True)
     with locked(sweep.lock):
         for run in todo:  # a config that stands has the same id: only places may be new

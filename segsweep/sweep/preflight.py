@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
@@ -82,7 +81,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 def plan_all(runs: Sequence[Sequence[str]]) -> None:
     """Check and freeze every run; raise ConfigError naming the cells that do not fit."""
     from segsweep.explain import one_line
-    from segsweep.sweep.plan import freeze, plan_run, resolve
+    from segsweep.sweep.plan import freeze, plan_run, resolve, sweep_of
 
     planned = []
     misfits: dict[str, list[str]] = {}
@@ -98,8 +97,7 @@ def plan_all(runs: Sequence[Sequence[str]]) -> None:
             for line in one_line(error, overrides).splitlines():
                 misfits.setdefault(line, []).append(cell)
     _raise_misfits(misfits, len(runs))
-    first = planned[0].config
-    session.current.enter(first["outputs"], first["sweep"])
+    session.current.sweep = sweep_of(planned[0].config)
     session.current.planned = planned
     freeze(planned, session.current.request)
     announce(planned)
@@ -107,15 +105,15 @@ def plan_all(runs: Sequence[Sequence[str]]) -> None:
 
 def check_frame(arguments: Sequence[str]) -> None:
     """Check what a search's command fixes: the first value stands for each that is searched."""
-    from segsweep.sweep.plan import check_writable, plan_run, resolve
+    from segsweep.sweep.plan import check_writable, plan_run, resolve, sweep_of
 
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
     cfg = compose([line for line in fixed if line is not None])
     planned = plan_run(resolve(cfg), cfg.hydra.runtime.choices)
     check_writable(planned.config["outputs"])
-    session.current.enter(planned.config["outputs"], planned.config["sweep"])
-    Path(planned.config["outputs"], planned.config["sweep"]).mkdir(parents=True, exist_ok=True)
+    session.current.sweep = sweep_of(planned.config)
+    session.current.sweep.root.mkdir(parents=True, exist_ok=True)
 
 
 def announce(planned: Sequence[Any]) -> None:

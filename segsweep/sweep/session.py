@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from segsweep.execute import Outcome
 from segsweep.stopping import StopRequest
@@ -32,8 +31,9 @@ class Session:
     """Runs that the command asks for, in order; empty in a search, which finds them one by one."""
     outcomes: list[Outcome] = field(default_factory=list)
     drawn: float = 0.0
-    """When the sweep's tables were last written, and what that cost, seconds."""
+    """When the sweep's tables were last written, by the monotonic clock."""
     cost: float = 0.0
+    """What writing them took, seconds."""
 
     @property
     def asked(self) -> int:
@@ -44,10 +44,6 @@ class Session:
     def request(self) -> str:
         """The command's arguments: the same command is the same request."""
         return " ".join(sys.argv[1:])
-
-    def enter(self, outputs: str, sweep: str) -> None:
-        """Note where the command's runs go."""
-        self.sweep = SweepPaths(Path(outputs) / sweep)
 
 
 current = Session()
