@@ -37,6 +37,7 @@ def option(
     below: float | None = None,
     allowed: tuple[str, ...] = (),
     identity: bool = True,
+    command: bool = False,
     neutral: Any = dataclasses.MISSING,
 ) -> Any:
     """Declare a config key: its default, its range, and whether it can change numbers.
@@ -49,11 +50,13 @@ def option(
         below: every value must be less than this.
         allowed: the words allowed.
         identity: False for keys that cannot change a run's numbers.
+        command: True for keys that steer one command and are no part of any run's config.
         neutral: the value that means "as before this key existed"; left out of the run's id.
 
     """
     limits = {"low": low, "above": above, "high": high, "below": below, "allowed": allowed}
-    metadata = {"limits": limits, "identity": identity, "neutral": neutral}
+    counts = identity and not command
+    metadata = {"limits": limits, "identity": counts, "command": command, "neutral": neutral}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -150,6 +153,26 @@ class Config:
     """CPU threads of a run; 0: all cores that this process may use."""
     allow: list[str] = option([], identity=False)
     """Packages beside segsweep's and torch's whose classes a config may name."""
+    keep: str = option("best", allowed=("best", "last", "both", "none"), identity=False)
+    """Checkpoints of a finished run that stay: tables and report need none."""
+    keep_gb: float | None = option(None, low=0, command=True)
+    """Gigabytes that the checkpoints of a sweep's finished runs may take; null: any."""
+    plan: bool = option(False, command=True)
+    """Stop after the plan: what would run, how long, with how much memory and disk."""
+    preflight: bool = option(True, command=True)
+    """Try a training and a validation step of each kind of run before the first starts."""
+    rerun: str = option("none", allowed=("none", "stale", "all"), command=True)
+    """Finished runs to do again; stale: made by another version of segsweep."""
+    retry_failed: bool = option(True, command=True)
+    """Try runs again that failed under an earlier command."""
+    slots: int | None = option(None, low=1, command=True)
+    """Runs at the same time; null: what this machine is good for."""
+    per_device: int = option(1, low=1, command=True)
+    """Runs at the same time on each GPU."""
+    time_limit: float | None = option(None, above=0, command=True)
+    """Seconds a run may take before it counts as hanging; null: any."""
+    frozen: str | None = option(None, command=True)
+    """A run's frozen config.yaml: what launchers are given instead of single values."""
     model: Any = MISSING
     loss: Any = MISSING
     optimizer: Any = MISSING
@@ -159,6 +182,12 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+
+
+COMMAND_KEYS = tuple(
+    item.name for item in dataclasses.fields(Config) if item.metadata.get("command")
+)
+"""Keys that steer one command: a frozen config does not hold them."""
 
 
 def check_section(section: type, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:

@@ -25,6 +25,10 @@ class RunClaimedError(StoreError):
     """Another live process is training this run."""
 
 
+class SweepLockedError(StoreError):
+    """Another live command is working on this sweep."""
+
+
 class NonFiniteLossError(SegsweepError):
     """The loss became NaN or infinite; the run stops and counts as failed."""
 

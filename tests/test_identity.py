@@ -27,6 +27,16 @@ threshold: 0.5
 device: auto
 threads: 0
 allow: []
+keep: best
+keep_gb: null
+plan: false
+preflight: true
+rerun: none
+retry_failed: true
+slots: null
+per_device: 1
+time_limit: null
+frozen: null
 model: {_target_: segsweep.models.unet2.UNet2, in_channels: 3, channels: [16, 32, 64, 128]}
 loss: {_target_: segsweep.losses.BceLoss}
 optimizer: {_target_: torch.optim.AdamW, lr: 0.002, weight_decay: 0.01}
@@ -74,7 +84,8 @@ NO_AUGMENT = {"_target_": "segsweep.augment.none"}
 CANNOT_CHANGE_NUMBERS = {
     *("sweep", "outputs", "device", "threads", "allow", "search.filled", "evaluate.at"),
     *("trainer.memory_format", "trainer.compile", "trainer.preview_every"),
-    "trainer.checkpoint_every_steps",
+    *("trainer.checkpoint_every_steps", "keep", "keep_gb", "plan", "preflight", "rerun"),
+    *("retry_failed", "slots", "per_device", "time_limit", "frozen"),
 }
 
 # These ids stand in the folders of people's finished runs. They must never change: if a line

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from segsweep import __version__
 from segsweep.cells import cell_name, flat_values, swept_keys
 from segsweep.checks import check_config, image_size, source_node, split_config
+from segsweep.config import COMMAND_KEYS
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.source import Sample
 from segsweep.data.split import split_samples
@@ -70,7 +71,7 @@ def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
         "segsweep_version": __version__,
         "data_fingerprint": prepared.fingerprint,
         "contents": contents(config),
-        **config,
+        **_without_command(config),
     }
     model, loss = config["choices"]["model"], config["choices"]["loss"]
     name = folder_name(model, loss, config["seed"], identity)
@@ -182,4 +183,8 @@ def check_frozen(config: Mapping[str, Any]) -> dict[str, Any]:
             f"config.yaml of run {config['run_id']} was edited (its hash is {found}); "
             "put it back, or set the values on the command line to make another run"
         )
-    return {**{key: config[key] for key in facts}, **checked}
+    return {**{key: config[key] for key in facts}, **_without_command(checked)}
+
+
+def _without_command(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in COMMAND_KEYS}
