@@ -8,8 +8,8 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from segsweep.config import (
     OPTION_NODES,
@@ -23,12 +23,44 @@ from segsweep.config import (
 from segsweep.errors import ConfigError
 from segsweep.targets import build, check_node
 
+P = ParamSpec("P")
+R = TypeVar("R")
 COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
 SWEEP_NAME = re.compile(r"[^\W_][\w .+=-]{0,99}")
 
 
-def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+def once(function: Callable[P, R]) -> Callable[P, R]:
+    """Call *function* once for equal arguments, which are plain values; results are copied.
+
+    The runs of a sweep have most of their parts in common. Told apart by their text, in which
+    1, 1.0 and true differ. What was refused is tried again.
+    """
+    known: dict[str, R] = {}
+
+    @wraps(function)
+    def remembering(*arguments: P.args, **named: P.kwargs) -> R:
+        key = f"{arguments!r}{named!r}"
+        if key not in known:
+            known[key] = function(*arguments, **named)
+        return copied(known[key])
+
+    return remembering
+
+
+def copied(values: Any) -> Any:
+    """Return plain *values* with dicts and lists of their own."""
+    if isinstance(values, dict):
+        return {key: copied(item) for key, item in values.items()}
+    return [copied(item) for item in values] if isinstance(values, list) else values
+
+
+def check_config(
+    values: Mapping[str, Any], choices: Mapping[str, Any], *, built: bool = True
+) -> dict[str, Any]:
     """Return the config complete, coerced and with its `choices`; values are resolved.
+
+    With *built*, all that it names is built once too: what was planned has been, and need not
+    be again.
 
     Raises ConfigError with a line for each problem.
     """
@@ -38,7 +70,8 @@ def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[
         if line := _other_class(node, values, choices):
             problems.append(line)
         else:
-            checked[node] = _collect(problems, _checked_node, node, checked)
+            allow = tuple(checked.get("allow") or ())
+            checked[node] = _collect(problems, _checked_node, node, checked[node], allow)
     _collect(problems, check_sweep_name, str(checked["sweep"]))
     problems += [
         f"{node}: choose one option, {node}=<name>; -m {node}=<name>,<name> compares several"
@@ -47,7 +80,8 @@ def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[
     ]
     raise_all(problems)
     checked["choices"] = {node: choices[node] for node in OPTION_NODES}
-    check_built(checked)
+    if built:
+        check_built(checked)
     return checked
 
 
@@ -62,38 +96,57 @@ def check_sweep_name(name: str) -> None:
 
 def _other_class(node: str, values: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
     """Return a line if a shipped option was given another class: ids go by option names."""
-    file = conf_folder() / node / f"{choices.get(node)}.yaml"
     named = values.get(node)
-    if not isinstance(named, Mapping) or "_target_" not in named or not file.is_file():
+    if not isinstance(named, Mapping) or "_target_" not in named:
         return ""
-    found = re.search(r"^_target_: *(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
-    if found is None or named["_target_"] == found[1]:
+    shipped = _shipped_target(node, str(choices.get(node)))
+    if shipped in ("", named["_target_"]):
         return ""
     return (
-        f"{node}._target_={named['_target_']}: {node}={choices[node]} is {found[1]}; "
+        f"{node}._target_={named['_target_']}: {node}={choices[node]} is {shipped}; "
         f"put another class into a file conf/{node}/<name>.yaml"
     )
 
 
+@cache
+def _shipped_target(node: str, option: str) -> str:
+    """Return the class that an option of ours names, "" for an option that is not ours."""
+    file = conf_folder() / node / f"{option}.yaml"
+    if not file.is_file():
+        return ""
+    found = re.search(r"^_target_: *(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
 def check_built(config: Mapping[str, Any]) -> None:
     """Build everything that a config names, without data; raise ConfigError listing misfits."""
-    import torch
-
-    from segsweep.device import choose
+    from segsweep.device import check_device
 
     problems: list[str] = []
-    allow = config["allow"]
-    trainer = config["trainer"]
-    placement = (config["device"], config["threads"], trainer["precision"], "auto")
-    _collect(problems, choose, *placement)
+    allow = tuple(config["allow"])
+    _collect(problems, check_device, config["device"], config["trainer"]["precision"])
     _collect(problems, _check_model, config)
     for node in ("loss", "augment"):
-        _collect(problems, build, node, config[node], allow)
-    weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = _collect(problems, build_optimizer, config, [weight])
-    if optimizer is not None:
-        _collect(problems, build_scheduler, config, optimizer, 100)
+        _collect(problems, _check_node_builds, node, config[node], allow)
+    _collect(problems, _check_steps, config["optimizer"], config["scheduler"], allow)
     raise_all(problems)
+
+
+@once
+def _check_node_builds(node: str, values: Mapping[str, Any], allow: tuple[str, ...]) -> None:
+    build(node, values, allow)
+
+
+@once
+def _check_steps(
+    optimizer: Mapping[str, Any], scheduler: Mapping[str, Any], allow: tuple[str, ...]
+) -> None:
+    """Build the optimizer, and the scheduler on it."""
+    import torch
+
+    config = {"optimizer": optimizer, "scheduler": scheduler, "allow": allow}
+    weight = torch.nn.Parameter(torch.zeros(1))
+    build_scheduler(config, build_optimizer(config, [weight]), 100)
 
 
 def build_optimizer(config: Mapping[str, Any], parameters: Any) -> Any:
@@ -132,8 +185,8 @@ def source_node(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config["data"].items() if key not in COMMON}
 
 
-def _checked_node(node: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    values, allow = config[node], config.get("allow") or ()
+@once
+def _checked_node(node: str, values: Any, allow: tuple[str, ...]) -> dict[str, Any]:
     if node != "data" or not isinstance(values, Mapping):
         return check_node(node, values, allow, ("every",) if node == "scheduler" else ())
     problems: list[str] = []
@@ -153,7 +206,7 @@ def _check_model(config: Mapping[str, Any]) -> None:
     )
 
 
-@lru_cache(maxsize=256)
+@cache
 def _check_shapes(
     name: str, node: str, size: tuple[int, int], channels: int, allow: tuple[str, ...]
 ) -> None:

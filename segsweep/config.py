@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -21,6 +22,7 @@ OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 """Groups whose options name a class; their option names are part of a run's identity."""
 
 
+@cache
 def conf_folder() -> Path:
     """Return the folder of config groups: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parent
@@ -196,7 +198,7 @@ def check_section(section: type, values: Mapping[str, Any], where: str = "") -> 
     Raises ConfigError with one line for each key that is unknown, of the wrong type or
     out of range. Fields of type Any (option nodes) are passed through.
     """
-    hints = get_type_hints(section)
+    hints = hints_of(section)
     fields = {item.name: item for item in dataclasses.fields(section)}
     problems = [unknown_key(where + key, fields) for key in values if key not in fields]
     checked: dict[str, Any] = {}
@@ -207,6 +209,12 @@ def check_section(section: type, values: Mapping[str, Any], where: str = "") -> 
             problems.append(str(error))
     raise_all(problems)
     return checked
+
+
+@cache
+def hints_of(section: type) -> dict[str, Any]:
+    """Return the fields' types of a schema section, by name."""
+    return get_type_hints(section)
 
 
 def _check_field(
@@ -234,19 +242,29 @@ def _default(item: dataclasses.Field[Any]) -> Any:
 
 def coerce(key: str, value: Any, hint: Any, limits: str = "") -> Any:
     """Return *value* as the annotated type, or raise ConfigError saying what is wanted."""
-    wanted = type_text(hint) + (f", {limits}" if limits else "")
     if value == MISSING:
-        raise ConfigError(f"{key} is not set; give it as {key}=<{wanted}>")
+        raise ConfigError(f"{key} is not set; give it as {key}=<{_wanted(hint, limits)}>")
     takes_flag = bool in (hint, *get_args(hint)) or hint is Any
     items = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(item, bool) for item in items) and not takes_flag:  # true would pass as 1
-        raise ConfigError(f"{key}={value!r}: wanted {wanted}")
+        raise ConfigError(f"{key}={value!r}: wanted {_wanted(hint, limits)}")
     try:
-        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-        result = adapter.validate_python(value)
+        return _adapter(hint, repr(hint)).validate_python(value)
     except ValidationError:
-        raise ConfigError(f"{key}={value!r}: wanted {wanted}") from None
-    return result
+        raise ConfigError(f"{key}={value!r}: wanted {_wanted(hint, limits)}") from None
+
+
+def _wanted(hint: Any, limits: str) -> str:
+    return type_text(hint) + (f", {limits}" if limits else "")
+
+
+@cache
+def _adapter(hint: Any, text: str) -> TypeAdapter[Any]:
+    """Return what turns a value into *hint*; making one takes much longer than using it.
+
+    By *text* too: `int | float` equals `float | int`, yet "3" is 3 to the one, 3.0 to the other.
+    """
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
 
 
 def within(key: str, value: Any, limits: Mapping[str, Any]) -> Any:

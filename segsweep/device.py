@@ -6,7 +6,6 @@ resume, because sums over other threads or in another precision round differentl
 
 import contextlib
 import ctypes
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,8 +17,10 @@ import torch
 from torch import nn
 
 from segsweep.errors import ConfigError
+from segsweep.sweep.machine import usable_cores
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+NO_FLOAT16 = "trainer.precision=float16: only on a CUDA GPU; bfloat16 works anywhere"
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -76,11 +77,22 @@ def choose(
     )
 
 
-def usable_cores() -> int:
-    """Return the number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def check_device(name: str, precision: str) -> None:
+    """Raise ConfigError unless this machine has the device and that can do the precision.
+
+    A GPU is only counted, not used: a process that has used one can hand none to the
+    processes forked from it, and would hold some of its memory.
+    """
+    kind, _, index = name.partition(":")
+    gpus = torch.cuda.device_count()
+    there = {"auto": True, "cpu": not index, "mps": torch.backends.mps.is_available()}
+    if kind == "cuda" and (index or "0").isdecimal():
+        there["cuda"] = int(index or 0) < gpus
+    if not there.get(kind, False):
+        has = f"this machine has {gpus} CUDA GPUs"
+        raise ConfigError(f"device={name}: {has}; allowed are auto, cpu, cuda, cuda:1, mps")
+    if precision == "float16" and not (kind == "cuda" or (kind == "auto" and gpus)):
+        raise ConfigError(NO_FLOAT16)
 
 
 def _device(name: str) -> torch.device:
@@ -103,7 +115,7 @@ def _device(name: str) -> torch.device:
 
 def _precision(wanted: str, device: torch.device) -> str:
     if wanted == "float16" and device.type != "cuda":
-        raise ConfigError("trainer.precision=float16: only on a CUDA GPU; bfloat16 works anywhere")
+        raise ConfigError(NO_FLOAT16)
     if wanted != "auto":
         return wanted
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

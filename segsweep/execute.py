@@ -1,33 +1,22 @@
-"""Carry out one run from its frozen config: build, fit, evaluate, store.
-
-Here config and code meet; below this file functions take values.
-"""
+"""Carry out one run from its frozen config: build, fit, evaluate, store."""
 
 import errno
-import os
-import platform
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from segsweep import __version__, device, metrics
 from segsweep.checkpoint import Checkpoints
-from segsweep.checks import build_optimizer, build_scheduler, split_config
-from segsweep.data.batches import Augment, Batches
-from segsweep.data.cache import Prepared
-from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples, write_split
-from segsweep.device import Placement
+from segsweep.data.batches import Batches
+from segsweep.data.split import UNUSED, crossing_groups, write_split
+from segsweep.environment import facts, git_commit
 from segsweep.errors import (
     ConfigError,
     DataError,
@@ -38,10 +27,10 @@ from segsweep.errors import (
 )
 from segsweep.evaluate import Scored, score_images
 from segsweep.files import claimed, read_json, write_json, write_text
-from segsweep.fit import SHOWN, Hooks, Loop, Row, State, averaging_of, fit
+from segsweep.fit import SHOWN, Hooks, Row, fit
+from segsweep.job import Job, build_job
 from segsweep.preview import draw_preview
 from segsweep.progress import Progress
-from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
 from segsweep.stopping import StopRequest
 from segsweep.store import (
     COUNTS,
@@ -54,7 +43,10 @@ from segsweep.store import (
     write_history,
 )
 from segsweep.sweep.plan import check_frozen, prepared_data
-from segsweep.targets import build
+from segsweep.sweep.tidy import keep_checkpoints
+
+ANEW = ("raised", "non-finite", "exited")
+"""Causes of failure after which a run starts from its first epoch: its state may be spoilt."""
 
 
 @dataclass(frozen=True)
@@ -63,50 +55,37 @@ class Outcome:
 
     run: str
     status: str
-    """finished | failed."""
+    """finished | failed; from a process of its own also interrupted | claimed | disk-full."""
     value: float
     """Validation IoU of the selected epoch, NaN for a failed run."""
     error: str = ""
     trained: bool = True
     """False where the run was finished before."""
+    cause: str = ""
+    """Of a failure, as in `failure.json`."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One run with everything built."""
+class Around:
+    """What surrounds a run while it is carried out."""
 
-    config: dict[str, Any]
-    paths: RunPaths
-    prepared: Prepared
-    parts: list[str]
-    """train | val | test | unused, for each sample."""
-    placement: Placement
-    loop: Loop
-    state: State
-    loss_fn: nn.Module
-    augment: Augment | None
-    train: Batches
-    val: Batches
-    test: Batches
-
-    @property
-    def checkpoints(self) -> Checkpoints:
-        """The run's checkpoint folder."""
-        return Checkpoints(self.paths.checkpoints)
+    stop: StopRequest = field(default_factory=StopRequest)
+    each_epoch: Callable[[Row, bool], None] = lambda row, best: None
+    """Told of each epoch: its row of the history, whether it is the best so far."""
+    aloud: bool = True
+    """Whether the run itself shows its progress in the terminal."""
+    device: str | None = None
+    """Where to compute, instead of what the config says."""
 
 
-def execute(
-    path: Path,
-    allow: Sequence[str] = (),
-    stop: StopRequest | None = None,
-    each_epoch: Callable[[], None] = lambda: None,
-) -> Outcome:
+def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None) -> Outcome:
     """Carry out the run whose frozen config is at *path*, or go on with it, or skip it.
 
     *allow* names packages whose classes may be used; what the file says of that is not
     trusted. A run that fails is recorded and returned; Interrupted, KeyboardInterrupt and
     DiskFullError pass through: they end a sweep.
     """
+    around = around or Around()
     paths = RunPaths(path.parent)
     if (done := _finished(paths)) is not None:
         return done
@@ -118,8 +97,10 @@ def execute(
         if (done := _finished(paths)) is not None:  # by another process, a moment ago
             return done
         try:
-            config = check_frozen({**read_config(path), "allow": list(allow)})
-            value = _train_and_score(config, paths, stop or StopRequest(), each_epoch)
+            config = check_frozen(_here(read_config(path), path, allow))
+            config["device"] = around.device or config["device"]
+            value = _train_and_score(config, paths, around)
+            keep_checkpoints(paths, config["keep"])
         except (ConfigError, DataError) as error:
             return _failed(paths, "refused", error)
         except NonFiniteLossError as error:
@@ -131,6 +112,12 @@ def execute(
                 raise
             return _failed(paths, "raised", error)
     return Outcome(paths.root.name, "finished", value)
+
+
+def _here(config: dict[str, Any], path: Path, allow: Sequence[str]) -> dict[str, Any]:
+    """Return a frozen config as it holds in this place: its sweep may have been moved."""
+    sweep = path.resolve().parents[2]
+    return {**config, "allow": list(allow), "outputs": str(sweep.parent), "sweep": sweep.name}
 
 
 @contextmanager
@@ -153,68 +140,20 @@ def _finished(paths: RunPaths) -> Outcome | None:
     return Outcome(paths.root.name, "finished", _number(result.get("val_iou")), trained=False)
 
 
-def build_job(
-    config: dict[str, Any],
-    paths: RunPaths,
-    prepared: Prepared,
-    earlier: Mapping[str, Any] | None = None,
-) -> Job:
-    """Return the run with network, loss, optimizer, scheduler and batches built and seeded."""
-    trainer, allow = config["trainer"], config["allow"]
-    placement = device.choose(
-        config["device"], config["threads"], trainer["precision"], trainer["memory_format"], earlier
-    )
-    torch.set_num_threads(placement.threads)
-    device.forget_peak_memory(placement.torch_device)
-    seed_everything(derive(config["seed"], WEIGHTS))
-    model = device.place(build("model", config["model"], allow), placement)
-    parts = split_samples(prepared.samples, split_config(config))
-    train, val, test = (
-        _batches(prepared, parts, name, trainer["batch"], placement) for name in PARTS
-    )
-    optimizer = build_optimizer(config, model.parameters())
-    lengths = {"step": trainer["epochs"] * train.steps()}
-    every = config["scheduler"]["every"]
-    scheduler = build_scheduler(config, optimizer, lengths.get(every, trainer["epochs"]))
-    averaged = averaging_of(model, trainer["averaging"])
-    if trainer["compile"]:
-        model.compile(dynamic=False)  # in place: the state's names stay what they are
-    scaler = (
-        torch.amp.GradScaler(placement.torch_device.type)
-        if placement.precision == "float16"
-        else None
-    )
-    seed_everything(derive(config["seed"], TRAINING))
-    return Job(
-        config=config,
-        paths=paths,
-        prepared=prepared,
-        parts=parts,
-        placement=placement,
-        loop=_loop(config),
-        state=State(model, optimizer, scheduler, every, averaged, scaler),
-        loss_fn=build("loss", config["loss"], allow).to(placement.torch_device),
-        augment=build("augment", config["augment"], allow),
-        train=train,
-        val=val,
-        test=test,
-    )
-
-
-def _train_and_score(
-    config: dict[str, Any], paths: RunPaths, stop: StopRequest, each_epoch: Callable[[], None]
-) -> float:
+def _train_and_score(config: dict[str, Any], paths: RunPaths, around: Around) -> float:
     device.keep_memory()
     started = time.time()
     prepared = prepared_data(config)
-    progress = Progress(paths.root.name, config["trainer"]["epochs"], paths.log)
+    epochs = config["trainer"]["epochs"]
+    progress = Progress(paths.root.name, epochs, paths.log, aloud=around.aloud)
     failure = read_json(paths.failure) or {}
-    if failure.get("cause") in ("raised", "non-finite"):
-        Checkpoints(paths.checkpoints).clear()  # what went wrong may be in the state
+    if failure.get("cause") in ANEW:
+        Checkpoints(paths.checkpoints).clear()
+    if failure.get("cause", RETRIED) != RETRIED:
         write_json(paths.failure, {**failure, "cause": RETRIED})  # from here on it resumes
     job = build_job(config, paths, prepared, read_json(paths.environment))
     _note_start(job, progress)
-    with stop.patient(), _closing(progress):
+    with around.stop.patient(), _closing(progress):
         _go_on_or_start(job, progress)
         history = fit(
             job.state,
@@ -222,7 +161,7 @@ def _train_and_score(
             job.train,
             job.val,
             job.loop,
-            _hooks(job, progress, stop, each_epoch),
+            _hooks(job, progress, around),
             job.augment,
             job.placement.autocast if job.placement.precision != "float32" else None,
         )
@@ -237,12 +176,10 @@ def _go_on_or_start(job: Job, progress: Progress) -> None:
     progress.say(f"going on after epoch {job.state.epoch}, step {job.state.step}")
 
 
-def _hooks(
-    job: Job, progress: Progress, stop: StopRequest, each_epoch: Callable[[], None]
-) -> Hooks:
+def _hooks(job: Job, progress: Progress, around: Around) -> Hooks:
     def epoch_done(history: list[Row], shown: NDArray[np.float32], best: bool) -> None:
         write_history(job.paths, history)
-        each_epoch()
+        around.each_epoch(history[-1], best)
         progress.epoch(history, best)
         every = job.config["trainer"]["preview_every"]
         if every and (best or len(history) % every == 0):
@@ -250,7 +187,7 @@ def _hooks(
             if best and len(history) % every == 0:
                 _preview(job, shown, f"epoch-{len(history):04d}")
 
-    return Hooks(job.checkpoints.save, epoch_done, progress.step, stop)
+    return Hooks(job.checkpoints.save, epoch_done, progress.step, around.stop)
 
 
 def _preview(job: Job, shown: NDArray[np.float32], name: str) -> None:
@@ -338,16 +275,7 @@ def _note_start(job: Job, progress: Progress) -> None:
         progress.write(line)
     earlier = read_json(job.paths.environment) or {}
     now = {
-        **job.placement.values(),
-        "deterministic": device.is_deterministic(job.placement.torch_device),
-        "segsweep": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "machine": platform.node(),
-        "processor": _processor(job.placement.torch_device),
-        "git_commit": git_commit(),
-        "command": sys.argv[1:],
+        **facts(job.placement),
         "warnings": [f"{p.where}: {p.what}" for p in job.prepared.warnings],
     }
     placement = job.placement.values()
@@ -357,33 +285,12 @@ def _note_start(job: Job, progress: Progress) -> None:
     write_json(job.paths.environment, {**now, **earlier, **placement, "resumed_with": marks})
 
 
-def _batches(
-    prepared: Prepared, parts: Sequence[str], name: str, batch: int, placement: Placement
-) -> Batches:
-    indices = [index for index, part in enumerate(parts) if part == name]
-    return Batches(
-        prepared.images, prepared.masks, indices, batch, placement.torch_device, placement.layout
-    )
-
-
-def _loop(config: Mapping[str, Any]) -> Loop:
-    trainer, evaluate = config["trainer"], config["evaluate"]
-    names = ("epochs", "early_stop", "clip_norm", "averaging", "checkpoint_every_steps")
-    return Loop(
-        seed=config["seed"],
-        threshold=config["threshold"],
-        select=evaluate["select"],
-        empty=evaluate["empty"],
-        **{name: trainer[name] for name in names},
-    )
-
-
 def _failed(paths: RunPaths, cause: str, error: Exception) -> Outcome:
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     if cause == "raised":
         line = f"{type(error).__name__}: {line}"
     record_failure(paths, cause, line, traceback.format_exc(), _now())
-    return Outcome(paths.root.name, "failed", float("nan"), line)
+    return Outcome(paths.root.name, "failed", float("nan"), line, cause=cause)
 
 
 @contextmanager
@@ -403,31 +310,3 @@ def _now() -> str:
 
 def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _processor(found: torch.device) -> str:
-    if found.type == "cuda":
-        return torch.cuda.get_device_name(found)
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-@lru_cache(maxsize=1)
-def git_commit() -> str:
-    """Return the commit of the checkout that segsweep runs from, "" outside one."""
-    import subprocess
-
-    folder = Path(__file__).resolve().parent
-    if not (folder.parent / ".git").exists():
-        return ""
-    command = ["git", "-C", os.fspath(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()

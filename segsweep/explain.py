@@ -68,7 +68,7 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
 
 def _option_keys(node: str, words: Sequence[str]) -> list[str] | None:
     """Return the keys of the option of *node* that the command line chooses, if it composes."""
-    from segsweep.sweep.preflight import compose
+    from segsweep.sweep.compose import compose
 
     chosen = [word for word in words if re.fullmatch(rf"{node}=[\w]+", word)]
     try:

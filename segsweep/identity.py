@@ -6,11 +6,12 @@ paths, no module names. A key that is added later carries a neutral value, left 
 
 import dataclasses
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from segsweep.config import OPTION_NODES, Config, DataConfig
+from segsweep.config import OPTION_NODES, Config, DataConfig, hints_of
 from segsweep.errors import ConfigError
 from segsweep.files import file_digest, text_digest
 from segsweep.targets import path_arguments
@@ -48,7 +49,7 @@ _NAMES = {item.name for item in dataclasses.fields(Config)} - set(OPTION_NODES)
 
 
 def _section(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    hints = get_type_hints(section)
+    hints = hints_of(section)
     kept = {}
     for item in dataclasses.fields(section):
         if item.name not in values or not item.metadata.get("identity", True):
@@ -97,18 +98,49 @@ def contents(config: Mapping[str, Any]) -> dict[str, str]:
 def content(path: str, key: str) -> str:
     """Return the digest of a file that steers numbers; ConfigError if it cannot be read."""
     try:
-        return file_digest(Path(path).expanduser())
+        return _digest(Path(path).expanduser())
     except OSError as error:
         raise ConfigError(f"{key}={path}: cannot be read ({error.strerror})") from error
 
 
+def _digest(path: Path) -> str:
+    """Return a file's digest; every run of a sweep asks for it, so it is read once."""
+    status = path.stat()
+    stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    known = _digests.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    digest = file_digest(path)
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _FRESH_NS:
+        _digests[path] = (stamp, digest)
+    return digest
+
+
+_digests: dict[Path, tuple[tuple[int, ...], str]] = {}
+_FRESH_NS = 2_000_000_000
+"""A file changed this shortly before it was hashed may change again within its time stamp."""
+
+
 def not_identity(section: type, above: str = "") -> list[str]:
     """Return the dotted keys of *section* that cannot change a run's numbers."""
-    hints = get_type_hints(section)
-    keys = []
+    found = _leaves(section, above)
+    return [key for key, item in found if not item.metadata.get("identity", True)]
+
+
+def neutral_values(section: type, above: str = "") -> dict[str, Any]:
+    """Return dotted key -> the value that means "as before", where a key of *section* has one."""
+    none = dataclasses.MISSING
+    found = {key: item.metadata.get("neutral", none) for key, item in _leaves(section, above)}
+    return {key: value for key, value in found.items() if value is not none}
+
+
+def _leaves(section: type, above: str) -> list[tuple[str, dataclasses.Field[Any]]]:
+    """Return the dotted keys of *section* that hold values."""
+    hints = hints_of(section)
+    leaves: list[tuple[str, dataclasses.Field[Any]]] = []
     for item in dataclasses.fields(section):
         if dataclasses.is_dataclass(hints[item.name]):
-            keys += not_identity(hints[item.name], f"{above}{item.name}.")
-        elif not item.metadata.get("identity", True):
-            keys.append(above + item.name)
-    return keys
+            leaves += _leaves(hints[item.name], f"{above}{item.name}.")
+        else:
+            leaves.append((above + item.name, item))
+    return leaves

@@ -23,11 +23,11 @@ def duration(seconds: float) -> str:
 class Progress:
     """The line of one run: rewritten in a terminal, now and then elsewhere, all in its log."""
 
-    def __init__(self, name: str, epochs: int, log: Path) -> None:
-        """*name* stands in front; *epochs* is the full length."""
-        self.name, self.epochs, self.log = name, epochs, log
+    def __init__(self, name: str, epochs: int, log: Path, *, aloud: bool = True) -> None:
+        """*name* stands in front; *epochs* is the full length; not *aloud*: the log only."""
+        self.name, self.epochs, self.log, self.aloud = name, epochs, log, aloud
         self.short = name.rpartition("-")[0]
-        self.live = sys.stderr.isatty()
+        self.live = aloud and sys.stderr.isatty()
         self.spoke = time.monotonic()
         self.latest = ""
 
@@ -69,6 +69,8 @@ class Progress:
             sys.stderr.write("\n")
 
     def _print(self, line: str) -> None:
+        if not self.aloud:
+            return
         start = "\r\033[K" if self.live else ""
         print(f"{start}{self.name}  {line}", file=sys.stderr, flush=True)
         self.spoke = time.monotonic()

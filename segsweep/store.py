@@ -4,6 +4,7 @@ A run is finished exactly when its `result.json` exists: it is written last.
 """
 
 import csv
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from segsweep.errors import StoreError
-from segsweep.files import csv_text, is_locked, read_json, write_if_changed, write_json, write_text
+from segsweep.files import csv_text, is_locked, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -45,7 +46,16 @@ PLAN = (
 )
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _PlainDumper(_Dumper):  # type: ignore[misc]
+    """Writes a list that stands in two places twice, not as a reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Return that nothing is to be referred to."""
+        return True
+
 
 
 @dataclass(frozen=True)
@@ -170,8 +180,13 @@ class SweepPaths:
 
     @property
     def lock(self) -> Path:
-        """Held while the sweep's own files are written."""
+        """Held by the one command that carries runs of this sweep out."""
         return self.root / "lock"
+
+    @property
+    def plan_lock(self) -> Path:
+        """Held for the moment in which plan and configs are written."""
+        return self.root / ".plan.lock"
 
     def run(self, folder: str) -> RunPaths:
         """Return the paths of the run in *folder* below `runs/`."""
@@ -188,11 +203,50 @@ def folder_name(model: str, loss: str, seed: int, run_id: str) -> str:
     return f"{model}-{loss}-s{seed}-{run_id}"
 
 
+def config_text(config: Mapping[str, Any], known: dict[str, str] | None = None) -> str:
+    """Return a frozen config as YAML.
+
+    *known* remembers the text of each top-level key: those of many runs have most in common.
+    """
+    known = {} if known is None else known
+    parts = []
+    for item in config.items():
+        name = repr(item)
+        if name not in known:
+            known[name] = yaml.dump(
+                dict([item]), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True
+            )
+        parts.append(known[name])
+    return "".join(parts)
+
+
+def holds(path: Path, text: str) -> bool:
+    """Whether the file at *path* is there and holds *text*."""
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
     """Write a frozen config, unless it stands there already."""
+    text = config_text(config)
+    if not holds(path, text):
+        write_config_text(path, text)
+
+
+def write_config_text(path: Path, text: str) -> None:
+    """Write a frozen config, whole or not at all.
+
+    Nobody waits for the disk here: what a power failure takes, the same command writes again.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    write_if_changed(path, text)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -233,9 +287,10 @@ def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: st
 
     Args:
         paths: the run.
-        cause: raised | non-finite | refused.
+        cause: raised | non-finite | refused, and where a process ended without a word
+            killed | exited | time-limit.
         error: one line.
-        trace: the traceback, for whoever mends it.
+        trace: the traceback, or the last lines of output, for whoever mends it.
         when: time of the failure, ISO 8601.
 
     """
@@ -246,12 +301,19 @@ def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: st
 
 def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add the runs that the plan does not hold yet; a run stands there once per request."""
-    known: list[Mapping[str, Any]] = list(read_rows(sweep.plan))
-    stands = {(row["run_id"], row["request"]) for row in known}
-    asked = {(row["run_id"], row["request"]): row for row in rows}
-    fresh = [row for key, row in asked.items() if key not in stands]
+    known = read_rows(sweep.plan)
+    fresh = missing_rows(known, rows)
     if fresh:
         write_text(sweep.plan, csv_text([*known, *fresh], PLAN))
+
+
+def missing_rows(
+    known: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return those of *rows* whose run the plan's *known* rows do not hold for that request."""
+    stands = {(row["run_id"], row["request"]) for row in known}
+    asked = {(row["run_id"], row["request"]): row for row in rows}
+    return [row for key, row in asked.items() if key not in stands]
 
 
 @dataclass(frozen=True)

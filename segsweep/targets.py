@@ -122,14 +122,20 @@ def plain(value: Any) -> Any:
     return value
 
 
-def path_arguments(target: str, allow: Sequence[str] = ()) -> set[str]:
+def path_arguments(target: str, allow: Sequence[str] = ()) -> frozenset[str]:
     """Return the names of arguments annotated as Path: their files count by content."""
+    return _path_arguments(target, tuple(allow))
 
-    def is_path(hint: Any) -> bool:
-        union = get_origin(hint) in (Union, UnionType)
-        return hint is Path or (union and any(map(is_path, get_args(hint))))
 
-    return {name for name, (hint, _) in arguments_of(target, tuple(allow)).items() if is_path(hint)}
+@cache
+def _path_arguments(target: str, allow: tuple[str, ...]) -> frozenset[str]:
+    known = arguments_of(target, allow)
+    return frozenset(name for name, (hint, _) in known.items() if _is_path(hint))
+
+
+def _is_path(hint: Any) -> bool:
+    union = get_origin(hint) in (Union, UnionType)
+    return hint is Path or (union and any(map(_is_path, get_args(hint))))
 
 
 def build(node: str, values: Mapping[str, Any], allow: Sequence[str] = (), **given: Any) -> Any:

@@ -10,7 +10,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,8 +31,17 @@ def main() -> None:
 
 def run_command() -> int:
     """Carry out the command line; return the exit code."""
-    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     leave_quietly()
+    try:
+        return _command()
+    finally:
+        from segsweep.sweep.session import current
+
+        current.release()
+
+
+def _command() -> int:
+    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         from segsweep.explain import say_warnings_plainly
         from segsweep.sweep.session import Ended, current
@@ -101,12 +109,24 @@ def register_schema() -> None:
     ConfigStore.instance().store(name="base_config", node=Config, replace=True)
 
 
+def register_plugins() -> None:
+    """Tell Hydra of our sweeper and launcher; no other Hydra application sees them."""
+    from hydra.core.plugins import Plugins
+
+    from segsweep.sweep.launcher import SegsweepLauncher
+    from segsweep.sweep.sweeper import SegsweepSweeper
+
+    for plugin in (SegsweepSweeper, SegsweepLauncher):
+        Plugins.instance().register(plugin)
+
+
 def _hydra_main() -> None:
     import hydra
 
     from segsweep.config import conf_folder
 
     register_schema()
+    register_plugins()
 
     @hydra.main(config_path=str(conf_folder()), config_name="config", execution_whitelist=TRUSTED)
     def train(cfg: "DictConfig") -> float:
@@ -122,13 +142,15 @@ def task(cfg: "DictConfig") -> float:
     Returns the validation IoU, which a search maximizes; NaN where the run failed.
     """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
-    from segsweep.execute import Outcome, execute
+    from segsweep.execute import Around, Outcome, execute
     from segsweep.sweep.session import Ended, current
 
+    if cfg.frozen is not None:
+        return _frozen_task(cfg)
     try:
         planned = _planned(cfg)
-        allow, refresh = planned.config["allow"], lambda: _refresh_tables(current)
-        outcome = execute(planned.paths.config, allow, current.stop, refresh)
+        around = Around(stop=current.stop, each_epoch=lambda row, best: current.refresh())
+        outcome = execute(planned.paths.config, planned.config["allow"], around)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except RunClaimedError as error:
@@ -139,8 +161,29 @@ def task(cfg: "DictConfig") -> float:
         done = current.outcomes or isinstance(error, DiskFullError)
         raise Ended(error, 1 if done else 2) from error
     current.outcomes.append(outcome)
-    _refresh_tables(current)
+    current.refresh()
     return outcome.value
+
+
+def _frozen_task(cfg: "DictConfig") -> float:
+    """Carry out the run that a launcher was handed, perhaps on another machine.
+
+    Whatever goes wrong stands in the run's folder: an error here would end other jobs too.
+    """
+    from pathlib import Path
+
+    from segsweep.errors import Interrupted, SegsweepError
+    from segsweep.execute import Around, execute
+    from segsweep.sweep.session import current
+
+    try:
+        around = Around(stop=current.stop)
+        return execute(Path(cfg.frozen), list(cfg.allow), around).value
+    except Interrupted as stopped:
+        raise KeyboardInterrupt(str(stopped)) from stopped
+    except SegsweepError as error:
+        print(error, file=sys.stderr)
+        return float("nan")
 
 
 def _planned(cfg: "DictConfig") -> "Planned":
@@ -159,24 +202,11 @@ def _planned(cfg: "DictConfig") -> "Planned":
     return planned
 
 
-def _refresh_tables(current: Any) -> None:
-    """Keep the sweep's tables current: every 10 s, and never more than a twentieth of the time."""
-    from segsweep.report.tables import write_tables
-
-    started = time.monotonic()
-    if started - current.drawn < max(10.0, 20 * current.cost):
-        return
-    with contextlib.suppress(OSError):  # written again at the end, where it is said
-        write_tables(current.sweep)
-    current.drawn = time.monotonic()
-    current.cost = current.drawn - started
-
-
 def _end() -> int:
     """Write the tables, print the comparison and what failed; return the exit code."""
     from segsweep.sweep.session import current
 
-    if current.sweep is None:  # --help, --cfg and the like
+    if current.sweep is None or current.only_plan:  # None: --help, --cfg and the like
         return 0
     _show(current.sweep)
     failed = [outcome for outcome in current.outcomes if outcome.status == "failed"]

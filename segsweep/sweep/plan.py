@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,26 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from segsweep import __version__
-from segsweep.cells import cell_name, flat_values, swept_keys
-from segsweep.checks import check_config, image_size, source_node, split_config
+from segsweep.cells import cell_name, flat_values, swept_among
+from segsweep.checks import check_built, check_config, image_size, source_node, split_config
 from segsweep.config import COMMAND_KEYS
 from segsweep.data.cache import Prepared, prepare
-from segsweep.data.source import Sample
 from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError, DataError
 from segsweep.files import locked
 from segsweep.identity import IDENTITY_VERSION, contents, run_id
 from segsweep.progress import Counter
-from segsweep.store import RunPaths, SweepPaths, add_to_plan, folder_name, write_config
+from segsweep.store import (
+    RunPaths,
+    SweepPaths,
+    add_to_plan,
+    config_text,
+    folder_name,
+    holds,
+    missing_rows,
+    read_rows,
+    write_config_text,
+)
 from segsweep.targets import build
 
 FACTS = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "contents")
@@ -36,6 +45,8 @@ class Planned:
 
     config: dict[str, Any]
     paths: RunPaths
+    command: dict[str, Any] = field(default_factory=dict)
+    """Keys that steer the command which asks for it; not in the frozen config."""
 
     @property
     def name(self) -> str:
@@ -57,13 +68,13 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
 
 def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
     """Check a resolved config with its data and return the run it is; writes no run file."""
-    config = check_config(values, choices)
+    config = check_config(values, choices, built=False)
     try:
         prepared = prepared_data(config)
     except OSError:
         check_writable(config["outputs"])
         raise
-    check_batch(config, prepared.samples)
+    check_batch(config, prepared)
     identity = run_id(config, prepared.fingerprint)
     frozen = {
         "run_id": identity,
@@ -75,7 +86,10 @@ def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
     }
     model, loss = config["choices"]["model"], config["choices"]["loss"]
     name = folder_name(model, loss, config["seed"], identity)
-    return Planned(frozen, sweep_of(config).run(name))
+    paths = sweep_of(config).run(name)
+    if not paths.result.exists():  # else it was built before, which takes seconds of imports
+        check_built(config)
+    return Planned(frozen, paths, {key: config[key] for key in COMMAND_KEYS})
 
 
 def sweep_of(config: Mapping[str, Any]) -> SweepPaths:
@@ -85,16 +99,27 @@ def sweep_of(config: Mapping[str, Any]) -> SweepPaths:
 
 def freeze(planned: Sequence[Planned], request: str) -> None:
     """Write the runs' configs and add them to their sweep's plan; what stands is kept."""
-    todo = [run for run in planned if not run.paths.result.exists()]
-    config = planned[0].config
-    if todo:
-        check_writable(config["outputs"])
-    sweep = sweep_of(config)
+    config, sweep = planned[0].config, sweep_of(planned[0].config)
+    new, rows = _new_texts(planned), _plan_rows(planned, request)
+    if not new and not missing_rows(read_rows(sweep.plan), rows):
+        return
+    check_writable(config["outputs"])
     sweep.root.mkdir(parents=True, exist_ok=True)
-    with locked(sweep.lock):
-        for run in todo:  # a config that stands has the same id: only places may be new
-            write_config(run.paths.config, run.config)
-        add_to_plan(sweep, _plan_rows(planned, request))
+    with locked(sweep.plan_lock):
+        for path, text in new.items():
+            write_config_text(path, text)
+        add_to_plan(sweep, rows)
+
+
+def _new_texts(planned: Sequence[Planned]) -> dict[Path, str]:
+    """Return path -> text of the configs that do not stand yet, or stand with other places.
+
+    A finished run keeps the config that it was carried out with.
+    """
+    known: dict[str, str] = {}
+    todo = [run for run in planned if not run.paths.result.exists()]
+    texts = {run.paths.config: config_text(run.config, known) for run in todo}
+    return {path: text for path, text in texts.items() if not holds(path, text)}
 
 
 def check_writable(outputs: str) -> None:
@@ -120,7 +145,7 @@ def prepared_data(config: Mapping[str, Any]) -> Prepared:
     return _prepared(node, image_size(config), config["data"]["channels"], cache, allow)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _prepared(
     node: str, size: tuple[int, int], channels: int, cache: str, allow: tuple[str, ...]
 ) -> Prepared:
@@ -128,36 +153,47 @@ def _prepared(
     return prepare(source, size, channels, Path(cache), Counter("reading images"))
 
 
-def check_batch(config: Mapping[str, Any], samples: Sequence[Sample]) -> list[str]:
-    """Return the part of each sample; raise ConfigError if no whole batch can be trained on."""
-    parts = split_samples(samples, split_config(config))
-    batch, count = config["trainer"]["batch"], parts.count("train")
+def check_batch(config: Mapping[str, Any], prepared: Prepared) -> None:
+    """Raise ConfigError if no whole batch can be trained on."""
+    batch, count = config["trainer"]["batch"], _training_images(config, prepared)
     if count < batch:
         raise ConfigError(
             f"trainer.batch={batch}: more than the {count} training images; "
             f"allowed are 1 to {count}"
         )
-    return parts
+
+
+def _training_images(config: Mapping[str, Any], prepared: Prepared) -> int:
+    split = config["data"]["split"]
+    key = (prepared.fingerprint, str(split))
+    if split["file"] or key not in _counts:  # a file may have other content by now
+        _counts[key] = split_samples(prepared.samples, split_config(config)).count("train")
+    return _counts[key]
+
+
+_counts: dict[tuple[str, str], int] = {}
 
 
 def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, Any]]:
-    swept = swept_keys([run.config for run in planned])
-    return [_plan_row(run, request, swept) for run in planned]
+    values = [flat_values(run.config) for run in planned]
+    swept = swept_among([run.config for run in planned], values)
+    asked = {"requested_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "request": request}
+    return [
+        {**_plan_row(run), "cell": cell_name(flat, swept), **asked}
+        for run, flat in zip(planned, values, strict=True)
+    ]
 
 
-def _plan_row(run: Planned, request: str, swept: Sequence[str]) -> dict[str, Any]:
+def _plan_row(run: Planned) -> dict[str, Any]:
     config = run.config
     return {
         "run_id": config["run_id"],
         "kind": config["kind"],
-        "cell": cell_name(flat_values(config), swept),
         "model": config["choices"]["model"],
         "loss": config["choices"]["loss"],
         "seed": config["seed"],
         "fold": config["data"]["split"]["fold"],
         "folder": run.name,
-        "requested_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "request": request,
     }
 
 
@@ -169,7 +205,7 @@ def check_frozen(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     facts = (*FACTS, "choices")
     values = {key: value for key, value in config.items() if key not in facts}
-    checked = check_config(values, config["choices"])
+    checked = check_config(values, config["choices"], built=False)
     prepared = prepared_data(checked)
     if prepared.fingerprint != config["data_fingerprint"]:
         raise DataError(

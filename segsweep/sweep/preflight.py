@@ -1,167 +1,248 @@
-"""Before the first run starts: compose and check all of them, say how long they take."""
+"""Before runs start: a real step of each kind in a process of its own, held against the machine."""
 
-import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.experimental.callback import Callback
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
+from segsweep.cells import cell_name, flat_values, swept_keys
 from segsweep.errors import ConfigError
-from segsweep.sweep import session
-from segsweep.sweep.session import Ended
+from segsweep.progress import Counter
+from segsweep.store import SweepPaths, read_config, read_rows
+from segsweep.sweep import probe
+from segsweep.sweep.budget import (
+    MB,
+    Budget,
+    Cost,
+    Room,
+    budget_of,
+    check_budget,
+    cost_of,
+    impossible,
+    room_of,
+)
+from segsweep.sweep.plan import Planned, sweep_of
+from segsweep.sweep.pool import Ended, Pool, Task
+from segsweep.sweep.probe import Measured, probe_key
+from segsweep.sweep.slots import Slot, find_slots
+from segsweep.sweep.table import CellRow, plan_sums, plan_table
+from segsweep.sweep.tidy import checkpoint_bytes
 
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+if TYPE_CHECKING:
+    from segsweep.sweep.command import Sorted
 
-
-class Preflight(Callback):
-    """Hydra's callback; what it finds wrong ends the command with exit code 2."""
-
-    def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Plan the one run of a command without `-m`."""
-        _refusing(plan_all, [list(config.hydra.overrides.task)])
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Plan every run of a sweep; of a search, whose values are not known yet, its frame."""
-        arguments = list(config.hydra.overrides.task)
-        _refusing(check_one_sweep, arguments)
-        if config.hydra.sweeper._target_ == BASIC:
-            _refusing(plan_all, *[expand(arguments, config.hydra.sweeper.get("params"))])
-        else:
-            _refusing(check_search, config)
-            _refusing(check_frame, arguments)
-
-
-def expand(arguments: Sequence[str], params: Any = None) -> list[list[str]]:
-    """Return the overrides of each run of a sweep, in Hydra's own order."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    beside = [f"{key}={value}" for key, value in (params or {}).items()]
-    overrides = OverridesParser.create().parse_overrides([*beside, *arguments])
-    return BasicSweeper.split_arguments(overrides, None)[0]
-
-
-def check_one_sweep(arguments: Sequence[str]) -> None:
-    """Raise ConfigError if a command asks for runs in several folders."""
-    for override in OverridesParser.create().parse_overrides(list(arguments)):
-        if override.get_key_element() in ("sweep", "outputs") and override.is_sweep_override():
-            raise ConfigError(f"{override.input_line}: one command fills one sweep folder")
+STATE_NAMES = {
+    "finished": "finished",
+    "interrupted": "resumable",
+    "running": "resumable",
+    "failed": "failed",
+    "planned": "new",
+}
+"""What a plan calls the states of runs."""
+PROBE_SECONDS = 600.0
+"""After this a kind of run counts as too slow to be measured."""
 
 
-def check_search(config: DictConfig) -> None:
-    """Raise ConfigError unless a search looks for a high value, and only on validation images."""
-    direction = config.hydra.sweeper.get("direction", "maximize")
-    if config.kind != "trial" or str(getattr(direction, "name", direction)) != "maximize":
-        raise ConfigError(
-            "a search maximizes validation IoU and never reads the test set: "
-            "add experiment=optuna_lr (kind=trial hydra.sweeper.direction=maximize)"
-        )
+def fix_threads(todo: Sequence[Planned], sweep: SweepPaths) -> None:
+    """Give each run its CPU threads: those of the sweep's earlier runs, else what pays off here.
+
+    They stay, whatever runs beside it later: sums over other threads round differently.
+    """
+    fixed = sweep_threads(sweep)
+    threads = _slots(todo, fixed)[0].threads
+    for run in todo:
+        run.config["threads"] = run.config["threads"] or threads
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """Return the config of one run, Hydra's part included."""
-    hydra = GlobalHydra.instance().hydra
-    if hydra is None:  # Hydra has ended, as when it refused the command line
-        from segsweep.config import conf_folder
+def sweep_threads(sweep: SweepPaths) -> int:
+    """Return the threads per run that earlier commands fixed for *sweep*; 0 if none did."""
+    for paths in sweep.run_folders()[:3]:
+        threads = int(read_config(paths.config).get("threads") or 0)
+        if threads:
+            return threads
+    return 0
 
-        with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
-            return compose(overrides)
-    return hydra.compose_config(
-        config_name="config",
-        overrides=list(overrides),
-        run_mode=RunMode.RUN,
-        with_log_configuration=False,
+
+def prepare_slots(
+    todo: Sequence[Planned], sweep: SweepPaths, stop: Callable[[], bool]
+) -> tuple[list[Slot], dict[str, Cost]]:
+    """Return the slots for the runs to do, and what each costs, by name.
+
+    Raises ConfigError naming the cells that cannot be trained here: one whose first step
+    fails, or needs more memory or disk than there is. Without preflight nothing is known of
+    costs, and nothing refused.
+    """
+    slots = _slots(todo)
+    if not todo[0].command["preflight"]:
+        return slots, {}
+    kinds = {run.name: probe_key(run.config) for run in todo}
+    measured = measure_kinds(todo, kinds, slots, stop)
+    costs = {
+        run.name: _cost(run, measured[kinds[run.name]])
+        for run in todo
+        if kinds[run.name] in measured
+    }
+    if costs:
+        slots = _fitting_slots(todo, list(costs.values()))
+        budget, room = budget_for(list(costs.values()), slots, todo[0], sweep)
+        check_budget(list(costs.values()), budget, room, todo[0].config["outputs"])
+    return slots, costs
+
+
+def budget_for(
+    costs: Sequence[Cost], slots: Sequence[Slot], run: Planned, sweep: SweepPaths
+) -> tuple[Budget, Room]:
+    """Return what all runs to do take together, and what there is."""
+    keep_gb = run.command["keep_gb"]
+    stored = 0.0 if keep_gb is None else stored_bytes(sweep) / MB
+    budget = budget_of(costs, slots, keep_gb=keep_gb, stored_mb=stored)
+    return budget, room_of(Path(run.config["outputs"]), slots)
+
+
+def _fitting_slots(todo: Sequence[Planned], costs: Sequence[Cost]) -> list[Slot]:
+    """Return the slots again, now that it is known what fits side by side."""
+    return _slots(
+        todo,
+        per_run_mb=max(one.own_mb for one in costs),
+        shared_mb=max(one.shared_mb for one in costs),
+        gpu_mb=max(one.gpu_mb for one in costs),
     )
 
 
-def plan_all(runs: Sequence[Sequence[str]]) -> None:
-    """Check and freeze every run; raise ConfigError naming the cells that do not fit."""
-    from segsweep.explain import one_line
-    from segsweep.sweep.plan import freeze, plan_run, resolve, sweep_of
+def measure_kinds(
+    todo: Sequence[Planned],
+    kinds: Mapping[str, str],
+    slots: Sequence[Slot],
+    stop: Callable[[], bool],
+) -> dict[str, Measured]:
+    """Return what each kind of run costs, from the cache or measured now.
 
-    planned = []
-    misfits: dict[str, list[str]] = {}
-    fixed = set.intersection(*map(set, runs)) if len(runs) > 1 else set()
-    for overrides in runs:
-        try:
-            cfg = compose(overrides)
-            planned.append(plan_run(resolve(cfg), cfg.hydra.runtime.choices))
-        except Exception as error:
-            if len(runs) == 1:
-                raise
-            cell = " ".join(word for word in overrides if word not in fixed)
-            for line in one_line(error, overrides).splitlines():
-                misfits.setdefault(line, []).append(cell)
-    _raise_misfits(misfits, len(runs))
-    session.current.sweep = sweep_of(planned[0].config)
-    session.current.planned = planned
-    freeze(planned, session.current.request)
-    announce(planned)
+    A kind that took too long to measure is left out.
+    """
+    cache = Path(todo[0].config["outputs"]) / ".cache"
+    by_kind = {kinds[run.name]: run for run in reversed(todo)}
+    known = {key: probe.load(cache, key) for key in by_kind}
+    missing = [key for key, found in known.items() if found is None]
+    found = {key: one for key, one in known.items() if one is not None}
+    if missing:
+        found |= _measure({key: by_kind[key] for key in missing}, slots, stop, cache)
+    return found
 
 
-def check_frame(arguments: Sequence[str]) -> None:
-    """Check what a search's command fixes: the first value stands for each that is searched."""
-    from segsweep.sweep.plan import check_writable, plan_run, resolve, sweep_of
-
-    parsed = OverridesParser.create().parse_overrides(list(arguments))
-    fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
-    cfg = compose([line for line in fixed if line is not None])
-    planned = plan_run(resolve(cfg), cfg.hydra.runtime.choices)
-    check_writable(planned.config["outputs"])
-    session.current.sweep = sweep_of(planned.config)
-    session.current.sweep.root.mkdir(parents=True, exist_ok=True)
-
-
-def announce(planned: Sequence[Any]) -> None:
-    """Say what will run, what is wrong with the data, and how long it will take."""
-    from segsweep.checks import split_config
-    from segsweep.data.check import format_problems
-    from segsweep.data.source import Problem
-    from segsweep.data.split import crossing_groups, split_samples
-    from segsweep.progress import duration
-    from segsweep.sweep.estimate import estimate_seconds
-    from segsweep.sweep.plan import prepared_data
-
-    found: dict[Any, None] = {}
-    for run in planned:
-        prepared = prepared_data(run.config)
-        parts = split_samples(prepared.samples, split_config(run.config))
-        crossing = crossing_groups(prepared.samples, parts)
-        found.update(dict.fromkeys(prepared.warnings))
-        found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
-    if found:
-        print(format_problems(found), file=sys.stderr)
-    todo = [run for run in planned if not run.paths.result.exists()]
-    done = len(planned) - len(todo)
-    text = f"{len(planned)} runs in {session.current.sweep.root}" if session.current.sweep else ""
-    if len(planned) > 1 or done:
-        print(f"{text}: {done} finished, {len(todo)} to do", file=sys.stderr)
-    if len(todo) > 1:
-        try:
-            seconds = estimate_seconds([run.config for run in todo], [run.paths for run in todo])
-        except Exception:  # whatever a run does wrong is that run's failure, said when it runs
-            return
-        print(f"about {duration(seconds)}, from timing the first steps", file=sys.stderr)
+def _measure(
+    kinds: Mapping[str, Planned], slots: Sequence[Slot], stop: Callable[[], bool], cache: Path
+) -> dict[str, Measured]:
+    """Measure each of *kinds* in a slot and keep what was found; ConfigError if one fails."""
+    found: dict[str, Measured] = {}
+    problems: list[str] = []
+    counter = Counter("trying a step of each kind of run:")
+    cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="preflight-", dir=cache) as scratch:
+        tasks = [_probe(key, run, Path(scratch)) for key, run in kinds.items()]
+        for done, ended in enumerate(Pool(slots, PROBE_SECONDS).run(tasks, stop)):
+            key = ended.task.name
+            if ended.cause or isinstance(ended.value, str):
+                problems += _problem(ended, kinds[key])
+            else:
+                found[key] = Measured(**ended.value)
+                probe.store(cache, key, found[key])
+            counter(done, len(tasks))
+    if stop():
+        raise KeyboardInterrupt
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return found
 
 
-def _raise_misfits(misfits: dict[str, list[str]], total: int) -> None:
-    """Raise one error: each different reason once, with the runs that have it."""
-    lines = []
-    for reason, cells in misfits.items():
-        more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
-        where = f" [in {'; '.join(cells[:3])}{more}]" if len(cells) < total else ""
-        lines.append(reason + where)
-    if lines:
-        raise ConfigError("\n".join(lines))
+def _slots(
+    todo: Sequence[Planned],
+    threads: int = 0,
+    *,
+    per_run_mb: float = 0.0,
+    shared_mb: float = 0.0,
+    gpu_mb: float = 0.0,
+) -> list[Slot]:
+    config, command = todo[0].config, todo[0].command
+    return find_slots(
+        device=config["device"],
+        runs=len(todo),
+        slots=command["slots"],
+        per_device=command["per_device"],
+        threads=config["threads"] or threads,
+        per_run_mb=per_run_mb,
+        shared_mb=shared_mb,
+        gpu_mb=gpu_mb,
+    )
 
 
-def _refusing(function: Any, *arguments: Any) -> None:
-    """Call; Hydra swallows a callback's exceptions but not the end of the program."""
+def _cost(run: Planned, measured: Measured) -> Cost:
+    choices = run.config["choices"]
+    done = len(read_rows(run.paths.history))
+    return cost_of(f"{choices['model']}/{choices['loss']}", run.config, measured, done)
+
+
+def _probe(key: str, run: Planned, scratch: Path) -> Task:
+    folder = scratch / key
+    return Task(key, try_step, (run.config, folder), log=scratch / f"{key}.log")
+
+
+def try_step(
+    config: Mapping[str, object], folder: Path, *, tell: object, stop: object, slot: Slot
+) -> "dict[str, object] | str":
+    """Measure in a slot's process; return what is wrong, in one line, where a step raises."""
     try:
-        function(*arguments)
+        return probe.measure(config, folder, slot=slot)
     except Exception as error:
-        raise Ended(error) from error
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _problem(ended: Ended, run: Planned) -> list[str]:
+    """Return the line that names a cell that cannot be trained; none for one that is slow."""
+    if ended.cause == "time-limit":
+        return []
+    choices = run.config["choices"]
+    cell = f"{choices['model']}/{choices['loss']}"
+    why = ended.value if isinstance(ended.value, str) else ended.error
+    return [impossible(cell, why)]
+
+
+def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
+    """Print the plan: a row per cell, and what the runs to do take together."""
+    from rich.console import Console
+
+    planned = [*work.done, *work.left, *work.todo]
+    cells: dict[str, list[Planned]] = {}
+    swept = swept_keys([run.config for run in planned])
+    for run in planned:
+        cells.setdefault(cell_name(flat_values(run.config), swept), []).append(run)
+    rows = [_row(cell, runs, work, costs) for cell, runs in cells.items()]
+    budget, room = None, Room()
+    if costs:
+        first = work.todo[0]
+        budget, room = budget_for(list(costs.values()), slots, first, sweep_of(first.config))
+    console = Console(markup=False, highlight=False)
+    console.print(plan_table(rows))
+    console.print(plan_sums(rows, budget, room))
+
+
+def _row(cell: str, runs: Sequence[Planned], work: "Sorted", costs: Mapping[str, Cost]) -> CellRow:
+    todo = {run.name for run in work.todo}
+    names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
+    for run in runs:
+        state = work.states[run.name]
+        again = state == "finished" and run.name in todo
+        names["new" if again else STATE_NAMES[state]] += 1
+    known = [costs[run.name] for run in runs if run.name in costs]
+    return CellRow(
+        cell=cell,
+        runs=len(runs),
+        **names,
+        seconds=sum(one.seconds for one in known) / len(known) if known else None,
+        peak_mb=max(one.peak_mb for one in known) if known else None,
+        kept_mb=max(one.kept_mb for one in known) if known else None,
+    )
+
+
+def stored_bytes(sweep: SweepPaths) -> int:
+    """Return what the checkpoints of a sweep's finished runs take."""
+    return sum(checkpoint_bytes(run) for run in sweep.run_folders() if run.result.exists())

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from segsweep.execute import Outcome
 from segsweep.stopping import StopRequest
 from segsweep.store import SweepPaths
+from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.plan import Planned
+from segsweep.sweep.refresh import Refresher
 
 
 class Ended(SystemExit):
@@ -23,17 +25,17 @@ class Ended(SystemExit):
 
 @dataclass
 class Session:
-    """State of one command, for Hydra's callbacks and its task function alike."""
+    """State of one command, for Hydra's plugins, callbacks and task function alike."""
 
     stop: StopRequest = field(default_factory=StopRequest)
     sweep: SweepPaths | None = None
     planned: list[Planned] = field(default_factory=list)
     """Runs that the command asks for, in order; empty in a search, which finds them one by one."""
     outcomes: list[Outcome] = field(default_factory=list)
-    drawn: float = 0.0
-    """When the sweep's tables were last written, by the monotonic clock."""
-    cost: float = 0.0
-    """What writing them took, seconds."""
+    only_plan: bool = False
+    """The command was to stop after the plan."""
+    lock: SweepLock | None = None
+    refresher: Refresher | None = None
 
     @property
     def asked(self) -> int:
@@ -44,6 +46,27 @@ class Session:
     def request(self) -> str:
         """The command's arguments: the same command is the same request."""
         return " ".join(sys.argv[1:])
+
+    def hold(self, sweep: SweepPaths) -> None:
+        """Be the one command that works on *sweep*, until the end; SweepLockedError if not."""
+        if self.lock is None:
+            sweep.root.mkdir(parents=True, exist_ok=True)
+            lock = SweepLock(sweep.lock)
+            lock.acquire()
+            self.lock = lock
+
+    def refresh(self) -> None:
+        """Keep the sweep's tables current, where runs are carried out in this process."""
+        if self.sweep is not None:
+            self.refresher = self.refresher or Refresher(self.sweep)
+            self.refresher.changed = True
+            self.refresher.tick()
+
+    def release(self) -> None:
+        """Let others work on the sweep."""
+        if self.lock is not None:
+            self.lock.release()
+            self.lock = None
 
 
 current = Session()

@@ -1,0 +1,274 @@
+"""One command over many runs: plan them, try a step of each kind, freeze them, launch the rest.
+
+The same command starts, resumes, repairs and extends a sweep: what is finished is left alone,
+everything else that it asks for is carried out.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from segsweep import __version__
+from segsweep.errors import ConfigError, DiskFullError, SweepLockedError
+from segsweep.execute import Outcome
+from segsweep.files import read_json
+from segsweep.store import read_config
+from segsweep.sweep import session
+from segsweep.sweep.callback import check_one_sweep
+from segsweep.sweep.compose import Composer, expand
+from segsweep.sweep.plan import Planned, freeze, plan_run, sweep_of
+from segsweep.sweep.session import Ended
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The runs that a command asks for, by what is to be done with them."""
+
+    done: list[Planned]
+    """Finished before."""
+    todo: list[Planned]
+    """New, interrupted, or failed and tried again."""
+    again: list[Planned]
+    """Of those to do: finished ones that the command asks for once more."""
+    left: list[Planned]
+    """Failed before, and not to be tried again."""
+    states: Mapping[str, str]
+    """Name -> status before the command."""
+
+
+def carry_out(
+    arguments: Sequence[str], params: Mapping[str, str], launcher: Launcher, config: DictConfig
+) -> None:
+    """Carry out a `-m` command; how its runs ended stands in the session.
+
+    Raises ConfigError, DataError or SweepLockedError before anything is started, Ended where
+    something ends a command midway, KeyboardInterrupt when it was asked to stop.
+    """
+    from segsweep.sweep.launcher import SegsweepLauncher
+    from segsweep.sweep.pool import start_server
+
+    here = isinstance(launcher, SegsweepLauncher)
+    if here:
+        start_server()  # it imports while we compose
+    check_one_sweep(arguments)
+    planned = plan_all(expand(arguments, params))
+    current = session.current
+    current.sweep, current.planned = sweep_of(planned[0].config), planned
+    work = sort_out(planned)
+    current.only_plan = planned[0].command["plan"]
+    announce(planned, work)
+    if here:
+        outcomes = carry_out_here(work)
+    else:
+        from segsweep.sweep.elsewhere import carry_out_elsewhere
+
+        outcomes = carry_out_elsewhere(work, launcher, config)
+    current.outcomes += outcomes
+
+
+def carry_out_batch(planned: Sequence[Planned]) -> list[float]:
+    """Carry out what another sweeper asks for next; return validation IoUs, NaN for failures."""
+    current = session.current
+    current.sweep = current.sweep or sweep_of(planned[0].config)
+    outcomes = carry_out_here(sort_out(planned))
+    current.outcomes += outcomes
+    values = {outcome.run: outcome.value for outcome in outcomes}
+    return [values.get(run.name, NAN) for run in planned]
+
+
+def plan_all(runs: Sequence[Sequence[str]]) -> list[Planned]:
+    """Compose and check every run; raise ConfigError naming the cells that do not fit."""
+    from segsweep.explain import one_line
+
+    planned: dict[str, Planned] = {}
+    misfits: dict[str, list[str]] = {}
+    fixed = set.intersection(*map(set, runs)) if len(runs) > 1 else set()
+    composer = Composer()
+    for overrides in runs:
+        try:
+            run = plan_run(*composer.composed(overrides))
+            planned.setdefault(run.name, run)
+        except Exception as error:
+            if len(runs) == 1:
+                raise
+            cell = " ".join(word for word in overrides if word not in fixed)
+            for line in one_line(error, overrides).splitlines():
+                misfits.setdefault(line, []).append(cell)
+    _raise_misfits(misfits, len(runs))
+    return list(planned.values())
+
+
+def sort_out(planned: Sequence[Planned]) -> Sorted:
+    """Look at what is there and return what is to be done."""
+    command = planned[0].command
+    states = {run.name: run.paths.status() for run in planned}
+    again = [
+        run
+        for run in planned
+        if states[run.name] == "finished" and _is_asked_again(run, command["rerun"])
+    ]
+    names = {run.name for run in again}
+    done = [run for run in planned if states[run.name] == "finished" and run.name not in names]
+    left = [run for run in planned if states[run.name] == "failed" and not command["retry_failed"]]
+    names = {run.name for run in (*done, *left)}
+    todo = [run for run in planned if run.name not in names]
+    return Sorted(done, todo, again, left, states)
+
+
+def carry_out_here(work: Sorted) -> list[Outcome]:
+    """Carry out what is to do in slots of this machine; return how all asked-for runs ended."""
+    from segsweep.sweep.local import Crew
+    from segsweep.sweep.preflight import fix_threads, prepare_slots
+    from segsweep.sweep.tidy import CheckpointCap
+
+    before = finished_before(work)
+    if not work.todo:
+        return _plan_only(work, {}, []) or before
+    current, command = session.current, work.todo[0].command
+    assert current.sweep is not None
+    if not current.only_plan:
+        current.hold(current.sweep)
+    fix_threads(work.todo, current.sweep)
+    slots, costs = prepare_slots(work.todo, current.sweep, current.stop)
+    if current.only_plan:
+        freeze(current.planned, current.request)
+        return _plan_only(work, costs, slots)
+    if current.lock is not None:
+        current.lock.tell_slots(len(slots))
+    freeze_all(work)
+    cap = None if command["keep_gb"] is None else CheckpointCap(current.sweep, command["keep_gb"])
+    crew = Crew(current.sweep, slots, current.stop, current.lock, command["time_limit"], cap)
+    seconds = {name: cost.seconds for name, cost in costs.items()}
+    outcomes = crew.carry_out(work.todo, seconds, len(work.done))
+    if crew.full is not None:
+        current.outcomes += [*before, *outcomes]
+        raise Ended(DiskFullError(crew.full.error), 1)
+    if current.lock is not None and current.lock.lost:
+        raise Ended(SweepLockedError("another command has taken this sweep over"), 1)
+    if current.stop():
+        raise KeyboardInterrupt
+    return [*before, *outcomes]
+
+
+def freeze_all(work: Sorted) -> None:
+    """Put aside what is to be done again, then write the configs of all that is to do."""
+    from segsweep.sweep.tidy import mend, move_earlier
+
+    current = session.current
+    assert current.sweep is not None
+    mend(current.sweep)
+    for run in work.again:
+        move_earlier(current.sweep, run.paths)
+    freeze([*work.done, *work.left, *work.todo], current.request)
+
+
+def finished_before(work: Sorted) -> list[Outcome]:
+    """Return the outcomes of runs that this command leaves alone."""
+    outcomes = [Outcome(run.name, "finished", _value(run), trained=False) for run in work.done]
+    for run in work.left:
+        failure = read_json(run.paths.failure) or {}
+        error = f"{failure.get('error', 'unknown')} (not tried again: retry_failed=false)"
+        outcomes.append(Outcome(run.name, "failed", NAN, error, trained=False))
+    return outcomes
+
+
+def announce(planned: Sequence[Planned], work: Sorted | None = None) -> None:
+    """Say what will run, what is wrong with the data, and what one should know before."""
+    from segsweep.checks import split_config
+    from segsweep.data.check import format_problems
+    from segsweep.data.source import Problem
+    from segsweep.data.split import crossing_groups, split_samples
+    from segsweep.sweep.plan import prepared_data
+
+    found: dict[Any, None] = {}
+    seen = set()
+    for run in planned:
+        data = str(run.config["data"])
+        if data in seen:
+            continue
+        seen.add(data)
+        prepared = prepared_data(run.config)
+        parts = split_samples(prepared.samples, split_config(run.config))
+        crossing = crossing_groups(prepared.samples, parts)
+        found.update(dict.fromkeys(prepared.warnings))
+        found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
+    if found:
+        print(format_problems(found), file=sys.stderr)
+    work = work or sort_out(planned)
+    if len(planned) > 1 or work.done:
+        where = sweep_of(planned[0].config).root
+        text = f"{len(planned)} runs in {where}: {len(work.done)} finished, {len(work.todo)} to do"
+        print(text, file=sys.stderr)
+    for line in (*_other_versions(work), *_changed_defaults(work)):
+        print(line, file=sys.stderr)
+
+
+def _value(run: Planned) -> float:
+    value = (read_json(run.paths.result) or {}).get("val_iou")
+    return NAN if value is None else float(value)
+
+
+def _is_asked_again(run: Planned, rerun: str) -> bool:
+    return rerun == "all" or (rerun == "stale" and _version(run) != __version__)
+
+
+def _version(run: Planned) -> str:
+    return str((read_json(run.paths.result) or {}).get("version", ""))
+
+
+def _other_versions(work: Sorted) -> list[str]:
+    if not work.todo:
+        return []
+    others = [version for run in work.done if (version := _version(run)) != __version__]
+    if not others:
+        return []
+    names = ", ".join(sorted(set(others)))
+    return [f"{len(others)} finished by segsweep {names}; they stay, rerun=stale redoes them"]
+
+
+def _changed_defaults(work: Sorted) -> list[str]:
+    """Say where finished runs differ from new ones in one key: those are trained from scratch."""
+    new = [run.config for run in work.todo if work.states[run.name] == "planned"]
+    sweep = sweep_of(work.todo[0].config) if work.todo else None
+    if not new or sweep is None or not sweep.runs.is_dir():
+        return []
+    asked = {run.name for run in (*work.done, *work.todo)}
+    others = [
+        read_config(paths.config)
+        for paths in sweep.run_folders()
+        if paths.root.name not in asked and paths.result.exists()
+    ]
+    if not others:
+        return []
+    from segsweep.cells import differing_in_one_key
+
+    return [
+        f"{count} finished runs differ only in {key} from runs to do, which start from scratch"
+        for key, count in differing_in_one_key(new, others).items()
+    ]
+
+
+def _plan_only(work: Sorted, costs: Mapping[str, Any], slots: Sequence[Any]) -> list[Outcome]:
+    """Print the plan, where the command stops after it."""
+    if session.current.only_plan:
+        from segsweep.sweep.preflight import print_plan
+
+        print_plan(work, costs, slots)
+    return []
+
+
+def _raise_misfits(misfits: dict[str, list[str]], total: int) -> None:
+    """Raise one error: each different reason once, with the runs that have it."""
+    lines = []
+    for reason, cells in misfits.items():
+        more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""
+        where = f" [in {'; '.join(cells[:3])}{more}]" if len(cells) < total else ""
+        lines.append(reason + where)
+    if lines:
+        raise ConfigError("\n".join(lines))

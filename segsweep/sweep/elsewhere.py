@@ -1,0 +1,171 @@
+"""Planned runs through any of Hydra's launchers: joblib, submitit (SLURM), Ray, basic.
+
+A launcher is handed frozen files. What it says of its jobs is not believed: whether a run is
+finished or failed stands in its folder. Runs of which neither can be said were killed, or
+never started when the launcher gave up; they are launched again.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from segsweep.execute import Outcome
+from segsweep.files import read_json
+from segsweep.store import RunPaths, record_failure
+from segsweep.sweep import session
+from segsweep.sweep.command import Sorted, finished_before, freeze_all
+from segsweep.sweep.local import ATTEMPTS, last_lines
+from segsweep.sweep.plan import Planned, freeze
+from segsweep.sweep.preflight import sweep_threads
+from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.session import Ended
+
+POLL_SECONDS = 5.0
+NAN = float("nan")
+
+
+def carry_out_elsewhere(work: Sorted, launcher: Launcher, config: DictConfig) -> list[Outcome]:
+    """Launch what is to do; return how all asked-for runs ended."""
+    before = finished_before(work)
+    current = session.current
+    assert current.sweep is not None
+    if current.only_plan:
+        from segsweep.sweep.preflight import print_plan
+
+        freeze(current.planned, current.request)
+        print_plan(work, {}, [])
+        return []
+    if not work.todo:
+        return before
+    current.hold(current.sweep)
+    threads = sweep_threads(current.sweep) or job_threads(config.hydra.launcher)
+    for run in work.todo:
+        run.config["threads"] = run.config["threads"] or threads
+    freeze_all(work)
+    with _watching(work.todo):
+        outcomes = _launch_until_done(launcher, work.todo)
+    return [*before, *outcomes]
+
+
+def job_threads(launcher: DictConfig) -> int:
+    """Return the CPU threads that a job of *launcher* has; 0 where its place decides."""
+    from segsweep.sweep.machine import usable_cores
+
+    if "n_jobs" in launcher:  # joblib: processes of this machine
+        jobs = int(launcher.n_jobs)
+        return max(1, usable_cores() // (jobs if jobs > 0 else usable_cores()))
+    return int(launcher.get("cpus_per_task") or 0)
+
+
+def frozen_override(path: Path) -> str:
+    """Return the one override that names a frozen file, quoted as Hydra's grammar wants."""
+    text = str(path.resolve()).replace("\\", "\\\\").replace("'", "\\'")
+    return f"frozen='{text}'"
+
+
+def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outcome]:
+    """Launch, look, and launch again what was killed or never started."""
+    attempts = {run.name: _attempts(run.paths) for run in runs}
+    killed: Counter[str] = Counter()
+    todo = list(runs)
+    while todo:
+        logs = {run.name: _size(run.paths.log) for run in todo}
+        error = _launch(launcher, todo)
+        rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
+        touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
+        if error is not None and len(rest) == len(todo) and not touched:
+            raise Ended(error, 1)  # it can start nothing at all
+        for run in touched if len(rest) < len(todo) or touched else rest:
+            killed[run.name] += 1
+            if killed[run.name] >= ATTEMPTS:
+                _record_killed(run.paths, error)
+        todo = [run for run in rest if not _has_ended(run.paths, attempts[run.name])]
+        for run in todo:
+            print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
+    return [_outcome(run.paths) for run in runs]
+
+
+def _launch(launcher: Launcher, runs: Sequence[Planned]) -> Exception | None:
+    """Launch and wait; return what the launcher raised: one killed job makes most raise."""
+    from hydra.core.utils import setup_globals
+
+    setup_globals()
+    allow = [f"allow=[{','.join(run.config['allow'])}]" for run in runs]
+    words = [
+        [frozen_override(run.paths.config), more] for run, more in zip(runs, allow, strict=True)
+    ]
+    try:
+        launcher.launch(words, 0)
+    except Exception as error:
+        return error
+    return None
+
+
+def _attempts(paths: RunPaths) -> int:
+    return int((read_json(paths.failure) or {}).get("attempts", 0))
+
+
+def _has_ended(paths: RunPaths, attempts: int) -> bool:
+    return paths.result.exists() or _attempts(paths) > attempts
+
+
+def _record_killed(paths: RunPaths, error: Exception | None) -> None:
+    said = f": {str(error).splitlines()[0]}" if error is not None and str(error) else ""
+    output = "\n".join(last_lines(paths.log))
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    record_failure(paths, "killed", f"its job ended without a result{said}", output, now)
+
+
+def _outcome(paths: RunPaths) -> Outcome:
+    result = read_json(paths.result)
+    if result is not None:
+        value = result.get("val_iou")
+        return Outcome(paths.root.name, "finished", NAN if value is None else float(value))
+    failure = read_json(paths.failure) or {}
+    error, cause = str(failure.get("error", "unknown")), str(failure.get("cause", ""))
+    return Outcome(paths.root.name, "failed", NAN, error, cause=cause)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@contextmanager
+def _watching(runs: Sequence[Planned]) -> Iterator[None]:
+    """Say which runs end while a launcher waits for them, and keep the tables current."""
+    current = session.current
+    assert current.sweep is not None
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(runs, Refresher(current.sweep), over))
+    watcher.daemon = True
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _watch(runs: Sequence[Planned], refresher: Refresher, over: threading.Event) -> None:
+    open_runs: dict[str, Any] = {run.name: run.paths for run in runs}
+    attempts = {name: _attempts(paths) for name, paths in open_runs.items()}
+    last = False
+    while not last:
+        last = over.wait(POLL_SECONDS)
+        for name, paths in list(open_runs.items()):
+            if _has_ended(paths, attempts[name]):
+                del open_runs[name]
+                outcome = _outcome(paths)
+                what = outcome.error or f"val IoU {outcome.value:.4f}"
+                print(f"[{len(runs) - len(open_runs)}/{len(runs)}] {name}  {what}", file=sys.stderr)
+                refresher.changed = True
+        refresher.tick()
+    refresher.close()

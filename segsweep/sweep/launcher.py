@@ -1,0 +1,54 @@
+"""`hydra/launcher=segsweep`: runs in slots of this machine; the work is in `local.py`.
+
+segsweep's own sweeper hands it frozen runs. Other sweepers (Hydra's Optuna and basic ones)
+hand it overrides, which are planned here first.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from segsweep.sweep.plan import Planned
+
+
+class SegsweepLauncher(Launcher):
+    """Each run in a process of its own, as many at a time as there are slots."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Nothing to prepare: a run needs only its frozen config."""
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Carry the runs out; return their validation IoU, NaN where one failed."""
+        from segsweep.sweep.command import carry_out_batch
+        from segsweep.sweep.session import current
+
+        given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
+        planned = given or [_plan(overrides) for overrides in job_overrides]
+        values = carry_out_batch(planned)
+        return [
+            _returned(overrides, value)
+            for overrides, value in zip(job_overrides, values, strict=True)
+        ]
+
+
+def _plan(overrides: Sequence[str]) -> "Planned":
+    from segsweep.sweep.compose import compose
+    from segsweep.sweep.plan import plan_run, resolve
+
+    cfg = compose(overrides)
+    return plan_run(resolve(cfg), cfg.hydra.runtime.choices)
+
+
+def _returned(overrides: Sequence[str], value: float) -> JobReturn:
+    result: Any = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    result.return_value = value
+    return result

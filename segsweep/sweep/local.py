@@ -1,0 +1,166 @@
+"""Planned runs in the slots of this machine: start, watch, record, try again."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segsweep.cells import flat_values
+from segsweep.errors import StoreError
+from segsweep.execute import Outcome
+from segsweep.stopping import StopRequest
+from segsweep.store import RunPaths, SweepPaths, read_config, record_failure
+from segsweep.sweep.lock import SweepLock
+from segsweep.sweep.plan import Planned
+from segsweep.sweep.pool import Ended, Pool, Task
+from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.slots import Slot
+from segsweep.sweep.tidy import CheckpointCap
+from segsweep.sweep.view import View
+from segsweep.sweep.worker import train
+
+ATTEMPTS = 2
+"""How often a run is started that something kills."""
+CLAIM_SECONDS = 60.0
+"""How long to wait for a run that an orphan of a killed command still holds."""
+TAIL_LINES = 20
+NAN = float("nan")
+
+
+@dataclass
+class Crew:
+    """What carries runs out in slots."""
+
+    sweep: SweepPaths
+    slots: Sequence[Slot]
+    stop: StopRequest
+    lock: SweepLock | None = None
+    time_limit: float | None = None
+    cap: CheckpointCap | None = None
+    full: Outcome | None = None
+    """The run that found the disk full, which ends everything."""
+    _kills: Counter[str] = field(default_factory=Counter)
+    _claimed: dict[str, float] = field(default_factory=dict)
+
+    def carry_out(
+        self, planned: Sequence[Planned], seconds: Mapping[str, float], done: int
+    ) -> list[Outcome]:
+        """Carry all runs out and return how they ended, in the order in which they did.
+
+        *seconds* are expected per run, by name; *done* runs of the command were finished
+        before. Runs that were stopped, or never started because of a stop, are left out.
+        """
+        by_name = {run.name: run for run in planned}
+        expected = {name: seconds.get(name, 0.0) for name in by_name}
+        outcomes = []
+        refresher = Refresher(self.sweep)
+        title = self.sweep.root.name
+        with View(title, expected, len(self.slots), done) as view, self.stop.patient():
+            pool = Pool(
+                self.slots,
+                self.time_limit,
+                started=lambda task, slot: view.started(task.name, slot.number),
+                told=lambda task, message: view.epoch(task.name, *message),
+                tick=lambda: self._tick(view, refresher),
+            )
+            tasks = [_task(run, expected[run.name]) for run in planned]
+            for ended in pool.run(tasks, self._should_stop):
+                outcome = self._judge(ended, by_name[ended.task.name], pool, view)
+                if outcome is not None:
+                    view.ended(outcome.run, outcome.status, outcome.value, outcome.error)
+                    outcomes.append(outcome)
+                    refresher.changed = True
+        refresher.close()
+        return [one for one in outcomes if one.status in ("finished", "failed")]
+
+    def _should_stop(self) -> bool:
+        lost = self.lock is not None and self.lock.lost
+        return self.stop() or self.full is not None or lost
+
+    def _tick(self, view: View, refresher: Refresher) -> None:
+        view.tick()
+        refresher.tick()
+
+    def _judge(self, ended: Ended, run: Planned, pool: Pool, view: View) -> Outcome | None:
+        """Return how the run ended; None where it is started once more."""
+        if ended.cause:
+            return self._ended_without_a_word(ended, run, pool, view)
+        outcome: Outcome = ended.value
+        if outcome.status == "claimed" and self._may_wait(run.name):
+            view.again(run.name, "still held by a process of an earlier command")
+            pool.add(ended.task)
+            return None
+        if outcome.status == "interrupted" and not self._should_stop():
+            lost = Ended(ended.task, cause="killed", error="it was told to stop (SIGTERM)")
+            return self._ended_without_a_word(lost, run, pool, view)
+        if outcome.status == "claimed":
+            return Outcome(run.name, "failed", NAN, outcome.error, cause="claimed")
+        if outcome.status == "disk-full":
+            self.full = outcome
+        if outcome.cause == "refused":
+            return _with_difference(outcome, run)
+        if outcome.status == "finished" and self.cap is not None:
+            self.cap.add(run.paths, outcome.value)
+        return outcome
+
+    def _ended_without_a_word(
+        self, ended: Ended, run: Planned, pool: Pool, view: View
+    ) -> Outcome | None:
+        """Try a killed run once more; record what happened to any other."""
+        self._kills[run.name] += 1
+        if ended.cause == "killed" and self._kills[run.name] < ATTEMPTS:
+            if self._should_stop():
+                return Outcome(run.name, "interrupted", NAN)
+            view.again(run.name, ended.error)
+            pool.add(ended.task)
+            return None
+        output = "\n".join(last_lines(run.paths.log))
+        record_failure(run.paths, ended.cause, ended.error, output, _now())
+        return Outcome(run.name, "failed", NAN, ended.error, cause=ended.cause)
+
+    def _may_wait(self, name: str) -> bool:
+        first = self._claimed.setdefault(name, time.monotonic())
+        return time.monotonic() - first < CLAIM_SECONDS
+
+
+def _task(run: Planned, seconds: float) -> Task:
+    config = run.config
+    arguments = (run.paths.config.resolve(), tuple(config["allow"]), config["trainer"]["epochs"])
+    return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
+
+
+def last_lines(path: Path, count: int = TAIL_LINES) -> list[str]:
+    """Return the last lines of a log that has any."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - 200 * count, 0))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def _with_difference(outcome: Outcome, run: Planned) -> Outcome:
+    """Say where a refused run's file differs from what was planned."""
+    found = "; ".join(differences(run.config, run.paths))
+    if not found:
+        return outcome
+    return Outcome(run.name, "failed", NAN, f"{outcome.error} [{found}]", cause="refused")
+
+
+def differences(planned: Mapping[str, object], paths: RunPaths) -> list[str]:
+    """Return the values in which a run's config.yaml is not what was planned."""
+    try:
+        stands = flat_values(read_config(paths.config))
+    except (StoreError, KeyError, TypeError, AttributeError):
+        return []
+    wanted = flat_values(planned)
+    keys = [key for key in wanted if key in stands and stands[key] != wanted[key]]
+    lines = [f"{key} is {stands[key]}, planned {wanted[key]}" for key in keys]
+    lines += [f"{key} is gone, planned {wanted[key]}" for key in wanted if key not in stands]
+    return lines + [f"{key} was not planned" for key in stands if key not in wanted]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

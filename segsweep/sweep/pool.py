@@ -1,0 +1,239 @@
+"""Tasks in slots, each in a process of its own; a free slot takes the next one at once.
+
+The processes are forks of one server that has torch imported, so that each starts in
+hundredths of a second, and whatever happens to one (a crash, a kill, `sys.exit`, a hang)
+costs that one only.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from segsweep.sweep.machine import oom_kills
+from segsweep.sweep.slots import Slot
+from segsweep.sweep.worker import STOP, Work, work
+
+TICK = 0.2
+"""Seconds between looks at the clock and at requests to stop."""
+GRACE = 10.0
+"""Seconds that a task over its time limit has to save and leave."""
+PRELOADED = ["segsweep.sweep.warm"]
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to do in a slot."""
+
+    name: str
+    function: Work
+    arguments: Sequence[Any]
+    seconds: float = 0.0
+    """How long it is expected to take: the longest goes first."""
+    log: Path | None = None
+    """Where its output goes."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended: with a value, or without a word and why."""
+
+    task: Task
+    value: Any = None
+    cause: str = ""
+    """killed | exited | time-limit; empty where there is a value."""
+    error: str = ""
+
+
+@dataclass
+class _Running:
+    task: Task
+    slot: Slot
+    process: Any
+    pipe: Connection
+    started: float
+    ooms: int
+    value: Any = None
+    done: bool = False
+    limit_hit: float | None = None
+
+
+@dataclass
+class Pool:
+    """Slots and what runs in them."""
+
+    slots: Sequence[Slot]
+    time_limit: float | None = None
+    """Seconds a task may take; None: any."""
+    started: Callable[[Task, Slot], None] = lambda task, slot: None
+    told: Callable[[Task, Any], None] = lambda task, message: None
+    """Given what a task tells while it runs."""
+    tick: Callable[[], None] = lambda: None
+    """Called several times a second."""
+    _waiting: list[Task] = field(default_factory=list)
+    _running: list[_Running] = field(default_factory=list)
+    _stopping: bool = False
+
+    def add(self, task: Task) -> None:
+        """Let *task* wait for a slot, behind those that take longer."""
+        self._waiting.append(task)
+        self._waiting.sort(key=lambda one: -one.seconds)
+
+    def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[Ended]:
+        """Do all *tasks*, and those added meanwhile; yield each as it ends.
+
+        When *stop* says so, nothing more is started and what runs is asked to leave in good
+        order. If the caller leaves early, what runs is killed.
+        """
+        for task in tasks:
+            self.add(task)
+        try:
+            while self._waiting or self._running:
+                if stop():
+                    self.stop()
+                self._fill()
+                yield from self._ended()
+                self.tick()
+        finally:
+            self._kill_all()
+
+    def stop(self) -> None:
+        """Start nothing more, and ask what runs to save and leave."""
+        self._waiting.clear()
+        if not self._stopping:
+            self._stopping = True
+            for running in self._running:
+                _ask(running)
+
+    def _fill(self) -> None:
+        taken = {running.slot.number for running in self._running}
+        for slot in self.slots:
+            if self._waiting and slot.number not in taken:
+                self._running.append(_start(self._waiting[0], slot))
+                self.started(self._waiting.pop(0), slot)
+
+    def _ended(self) -> Iterator[Ended]:
+        """Wait a moment for news; yield the tasks whose process has ended."""
+        sources = [item for one in self._running for item in (one.process.sentinel, one.pipe)]
+        ready = wait(sources, TICK) if sources else []
+        for one in list(self._running):
+            if one.pipe in ready or one.process.sentinel in ready:
+                self._listen(one)
+            if one.process.sentinel in ready:
+                self._running.remove(one)
+                yield _ending(one, self.time_limit)
+            elif self.time_limit is not None:
+                _limit(one, self.time_limit)
+
+    def _listen(self, one: _Running) -> None:
+        """Take everything that its pipe holds."""
+        with suppress(EOFError, OSError):
+            while one.pipe.poll():
+                kind, message = one.pipe.recv()
+                if kind == "done":
+                    one.value, one.done = message, True
+                else:
+                    self.told(one.task, message)
+
+    def _kill_all(self) -> None:
+        for one in self._running:
+            one.process.kill()
+        for one in self._running:
+            one.process.join()
+        self._running.clear()
+        self._waiting.clear()
+
+
+def start_server() -> None:
+    """Start the fork server, unless it runs; its imports go on while the caller does other things.
+
+    It has one thread and asks no GPU: a process that did cannot be forked safely.
+    """
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with _environment(ONE_THREAD):
+        forkserver.ensure_running()  # type: ignore[attr-defined]
+
+
+def _start(task: Task, slot: Slot) -> _Running:
+    """Start the task's process; once more with a new server, should that have been killed."""
+    try:
+        return _forked(task, slot)
+    except (EOFError, OSError):
+        return _forked(task, slot)
+
+
+def _forked(task: Task, slot: Slot) -> _Running:
+    start_server()
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    arguments = (task.function, tuple(task.arguments), slot, task.log, theirs)
+    process = context.Process(target=work, args=arguments, name=task.name, daemon=True)
+    process.start()
+    theirs.close()
+    return _Running(task, slot, process, ours, time.monotonic(), oom_kills())
+
+
+def _ask(one: _Running) -> None:
+    with suppress(OSError):
+        one.pipe.send(STOP)
+
+
+def _limit(one: _Running, limit: float) -> None:
+    """Ask a task over its time limit to leave, and kill it if it does not."""
+    now = time.monotonic()
+    if one.limit_hit is None and now - one.started > limit:
+        one.limit_hit = now
+        _ask(one)
+    elif one.limit_hit is not None and now - one.limit_hit > GRACE:
+        one.process.kill()
+
+
+def _ending(one: _Running, limit: float | None) -> Ended:
+    one.process.join()
+    code = one.process.exitcode
+    one.pipe.close()
+    one.process.close()
+    if one.limit_hit is not None and not (one.done and _is_success(one.value)):
+        return Ended(one.task, cause="time-limit", error=f"took longer than time_limit={limit:g} s")
+    if one.done:
+        return Ended(one.task, one.value)
+    if code < 0 or code == 255:  # 255: the fork server was killed and cannot tell
+        return Ended(one.task, cause="killed", error=_killed(-code, one.ooms))
+    return Ended(one.task, cause="exited", error=f"the process ended with exit code {code}")
+
+
+def _is_success(value: Any) -> bool:
+    return getattr(value, "status", "finished") == "finished"
+
+
+def _killed(number: int, ooms: int) -> str:
+    if oom_kills() > ooms:
+        return "killed by the system: out of memory"
+    name = signal.Signals(number).name if number in signal.valid_signals() else "an unknown signal"
+    more = " (out of memory, or by hand)" if name == "SIGKILL" else ""
+    return f"killed by {name}{more}"
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Have *values* in the environment for what is started in the block."""
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value

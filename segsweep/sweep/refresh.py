@@ -1,0 +1,47 @@
+"""Keeps a sweep's tables current while it runs, beside the work and without slowing it."""
+
+import threading
+import time
+from contextlib import suppress
+
+from segsweep.store import SweepPaths
+
+SECONDS = 10.0
+"""Between two writings, at least."""
+SHARE = 20
+"""Writing may take one part in this many of the time."""
+
+
+class Refresher:
+    """Writes tables now and then in a thread of its own."""
+
+    def __init__(self, sweep: SweepPaths) -> None:
+        """Nothing is written yet."""
+        self.sweep = sweep
+        self.written = 0.0
+        self.cost = 0.0
+        self.changed = False
+        self.thread: threading.Thread | None = None
+
+    def tick(self) -> None:
+        """Write, if something changed and it is time."""
+        busy = self.thread is not None and self.thread.is_alive()
+        since = time.monotonic() - self.written
+        if self.changed and not busy and since > max(SECONDS, SHARE * self.cost):
+            self.changed = False
+            self.thread = threading.Thread(target=self._write, daemon=True)
+            self.thread.start()
+
+    def close(self) -> None:
+        """Wait for a writing that is under way."""
+        if self.thread is not None:
+            self.thread.join()
+
+    def _write(self) -> None:
+        from segsweep.report.tables import write_tables
+
+        started = time.monotonic()
+        with suppress(OSError):  # written again at the end, where it is said
+            write_tables(self.sweep)
+        self.written = time.monotonic()
+        self.cost = self.written - started

@@ -1,0 +1,35 @@
+"""`hydra/sweeper=segsweep`: the thin class that Hydra knows; the work is in `command.py`."""
+
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class SegsweepSweeper(Sweeper):
+    """Plans every run of a command, then launches those that are not finished."""
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        """*params* are overrides that stand in the config."""
+        super().__init__()
+        self.params = dict(params or {})
+        self.launcher: Launcher | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Make the launcher that the config names."""
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Carry the command out; how its runs ended stands in the session."""
+        from segsweep.sweep.command import carry_out
+
+        assert self.launcher is not None, "Hydra calls setup first"
+        carry_out(arguments, self.params, self.launcher, self.config)

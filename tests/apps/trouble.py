@@ -1,0 +1,60 @@
+"""A loss that does what it should, until a run's process has called it a number of times."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Trouble(nn.Module):
+    """Binary cross-entropy that raises, is killed, gives NaN, leaves or hangs at call *after*.
+
+    With the environment variable MENDED it is well.
+
+    Args:
+        kind: raise | kill | nan | exit | hang | wait | none.
+        after: calls (training steps and validation batches) that go well.
+        seconds: of sleep in each call of kind wait.
+        once: a file: where it exists, nothing happens; it is made when something does.
+
+    """
+
+    def __init__(
+        self, kind: str = "none", after: int = 12, seconds: float = 0.0, once: str = ""
+    ) -> None:
+        super().__init__()
+        self.kind, self.after, self.seconds, self.once = kind, after, seconds, once
+        self.calls = 0
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss, or do not return."""
+        self.calls += 1
+        loss = F.binary_cross_entropy_with_logits(logits, target)
+        if self.kind == "wait":
+            time.sleep(self.seconds)
+        elif self.calls > self.after and "MENDED" not in os.environ and not self._was_there():
+            return self._trouble(loss)
+        return loss
+
+    def _was_there(self) -> bool:
+        if not self.once:
+            return False
+        there = Path(self.once).exists()
+        Path(self.once).touch()
+        return there
+
+    def _trouble(self, loss: Tensor) -> Tensor:
+        if self.kind == "raise":
+            raise RuntimeError("the loss has a fault")
+        if self.kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "exit":
+            print("about to leave")
+            sys.exit(3)
+        if self.kind == "hang":
+            time.sleep(3600)
+        return loss * float("nan") if self.kind == "nan" else loss
