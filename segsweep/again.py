@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segsweep.config import COMMAND_KEYS, OPTION_NODES
+from segsweep.config import OPTION_NODES
 from segsweep.files import read_json
 from segsweep.store import RunPaths, read_config, read_rows
 
@@ -55,7 +55,8 @@ def _differences(wanted: Mapping[str, Any], composed: Mapping[str, Any]) -> list
             words.append(f"+{key}={_text(value)}")
         elif composed[key] != value and not key.endswith("._target_"):  # the option names it
             words.append(f"{key}={_text(value)}")
-    return words + [f"~{key}" for key in composed if key not in wanted and key not in COMMAND_KEYS]
+    gone = [key for key in composed if key not in wanted and key.split(".")[0] in OPTION_NODES]
+    return words + [f"~{key}" for key in gone]  # a section's new keys mean "as before"
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -99,14 +100,11 @@ def _own_options(paths: RunPaths) -> Path | None:
     noted = read_json(paths.environment) or {}
     plan = read_rows(paths.root.parents[1] / "plan.csv")
     asked = [row.get("request") or "" for row in plan if row.get("folder") == paths.root.name]
-    commands = [list(map(str, noted.get("command") or [])), *map(_split, asked)]
-    for words in commands:
-        for name in ("--config-dir", "-cd"):
-            if name in words[:-1]:
-                return Path(words[words.index(name) + 1])
-            for word in words:
-                if word.startswith(f"{name}="):
-                    return Path(word.partition("=")[2])
+    for words in (list(map(str, noted.get("command") or [])), *map(_split, asked)):
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            name, _, value = word.partition("=")
+            if name in ("--config-dir", "-cd"):
+                return Path(value or following)
     return None
 
 

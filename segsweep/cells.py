@@ -74,7 +74,8 @@ def differing_in_one_key(
     keys = dict.fromkeys(key for marks in (*old, *fresh) for key in marks)
     counts = {}
     for key in keys:
-        if key not in (*ALWAYS, *REPEATED, "kind"):
+        differs = len({marks.get(key) for marks in (*old, *fresh)}) > 1
+        if differs and key not in (*ALWAYS, *REPEATED, "kind"):
             together = [other for other in keys if _goes_with(other, key)]
             counts[key] = _count_alike(key, together, fresh, old)
     return {key: count for key, count in counts.items() if count}

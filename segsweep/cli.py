@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segsweep import __version__
+from segsweep import __version__, look
 from segsweep.errors import ConfigError, SegsweepError
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
     help="Look at data before training, at results after. Training: segsweep-train.",
 )
 SHEET_IMAGES = 100
+UsageError: Any = typer.BadParameter.__base__
+"""click's own, wherever typer has it from."""
 
 
 @app.callback(invoke_without_command=True)
@@ -77,15 +79,36 @@ def report(
     print_comparison(tables)
 
 
+app.command()(look.status)
+app.command()(look.runs)
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="a run's id or a start of it, its folder or name")],
+    outputs: look.Outputs = Path("outputs"),
+) -> None:
+    """Print a run's config, history, files, result or failure, and how to run it again."""
+    from segsweep.again import command_of
+
+    look.show_run(run, outputs, lambda paths: command_of(paths, _composed))
+
+
+app.command()(look.rm)
+
+
 def main() -> None:
     """Run a command; user errors are one line and exit code 2."""
     from segsweep.explain import say_warnings_plainly
 
     say_warnings_plainly()
     try:
-        app()
-    except KeyboardInterrupt:
+        sys.exit(app(standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except UsageError as error:
+        print(error.format_message(), file=sys.stderr)
+        sys.exit(2)
     except Exception as error:
         from segsweep.explain import one_line
 
@@ -110,6 +133,14 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[A
     with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
         cfg = hydra_compose("config", [*beside, *overrides], return_hydra_config=True)
     return cfg, cfg.hydra.runtime.choices
+
+
+def _composed(overrides: Sequence[str], config_dir: Path | None) -> tuple[Any, Any]:
+    """Return the resolved values that *overrides* compose to, and the options chosen."""
+    from segsweep.sweep.plan import resolve
+
+    cfg, choices = compose(overrides, config_dir)
+    return resolve(cfg), choices
 
 
 def _draw_sheet(prepared: Any, path: Path) -> Path:

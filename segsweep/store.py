@@ -4,7 +4,9 @@ A run is finished exactly when its `result.json` exists: it is written last.
 """
 
 import csv
+import io
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +57,6 @@ class _PlainDumper(_Dumper):  # type: ignore[misc]
     def ignore_aliases(self, data: Any) -> bool:
         """Return that nothing is to be referred to."""
         return True
-
 
 
 @dataclass(frozen=True)
@@ -316,6 +317,46 @@ def missing_rows(
     return [row for key, row in asked.items() if key not in stands]
 
 
+@dataclass
+class _Run:
+    """What a run's folder says."""
+
+    stamp: tuple[int, ...] | None
+    """Of `result.json`; None for a run that is not finished."""
+    config: dict[str, Any]
+    values: dict[str, Any]
+    """The config as dotted key -> value."""
+    record: dict[str, Any]
+    images: str | None = None
+    """The rows of `per_image.csv`, once they were asked for."""
+
+
+class Known:
+    """Finished runs that were read before: they never change, so they are read once.
+
+    Who rebuilds the tables of a sweep again and again keeps one, for `read_all`.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self._runs: dict[str, _Run] = {}
+
+    def run(self, paths: RunPaths) -> _Run:
+        """Return what a run says, from memory if it has the result that it had then."""
+        name, stamp = str(paths.root), _stamp(paths.result)
+        known = self._runs.get(name)
+        if known is None or stamp is None or known.stamp != stamp:
+            self._runs[name] = known = _read_run(paths, stamp)
+        return known
+
+    def images(self, path: str) -> str:
+        """Return the rows of `per_image.csv` of the finished run in folder *path*."""
+        run = self._runs[path]
+        if run.images is None:
+            run.images = _image_rows(RunPaths(Path(path)).per_image, run.record["run_id"])
+        return run.images
+
+
 @dataclass(frozen=True)
 class Tables:
     """A sweep as tidy tables; built on first use, from files alone."""
@@ -325,6 +366,7 @@ class Tables:
     """A flat record per run, swept keys included; trials too."""
     swept: list[str]
     """Dotted keys, beside model and loss, whose values differ between cells."""
+    known: Known
 
     @cached_property
     def results(self) -> "DataFrame":
@@ -339,7 +381,13 @@ class Tables:
     @cached_property
     def per_image(self) -> "DataFrame":
         """Columns run_id, split, at, image, tp, fp, fn, tn of all finished runs."""
-        return _stack(self._files("per_image"), PER_IMAGE)
+        return _read_images(io.StringIO(self.per_image_text))
+
+    @cached_property
+    def per_image_text(self) -> str:
+        """The same as CSV."""
+        finished = [run["path"] for run in self.runs if run["status"] == "finished"]
+        return ",".join(PER_IMAGE) + "\n" + "".join(map(self.known.images, finished))
 
     @cached_property
     def history(self) -> "DataFrame":
@@ -356,10 +404,6 @@ class Tables:
         columns = [*names_of_a_run, *HISTORY]
         return _concatenated(parts, columns) if parts else DataFrame(columns=columns)
 
-    def _files(self, name: str) -> list[Path]:
-        finished = [run for run in self.runs if run["status"] == "finished"]
-        return [getattr(RunPaths(Path(run["path"])), name) for run in finished]
-
     def _frame(self, kind: str) -> "DataFrame":
         from pandas import DataFrame
 
@@ -368,34 +412,52 @@ class Tables:
         return DataFrame([{key: run.get(key) for key in columns} for run in rows], columns=columns)
 
 
-def read_all(folder: Path | str) -> Tables:
+def read_all(folder: Path | str, known: Known | None = None) -> Tables:
     """Return everything that a sweep folder holds; one warning for each file that is spoilt.
 
-    Works on a half-finished, crashed or copied sweep. Raises StoreError where there is no
-    such folder.
+    Works on a half-finished, crashed or copied sweep. Runs that are *known* are not read again.
+    Raises StoreError where there is no such folder.
     """
-    from segsweep.cells import cell_name, flat_values, swept_keys
+    from segsweep.cells import cell_name, swept_among
 
+    known = Known() if known is None else known
     sweep = SweepPaths(Path(folder))
     if not sweep.runs.is_dir():
         raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
-    records, configs, settings = [], [], []
+    runs = []
     for paths in sweep.run_folders():
         try:
-            config = read_config(paths.config)
-            record, values = _record(paths, config), flat_values(config)
+            runs.append(known.run(paths))
         except (StoreError, KeyError, TypeError, AttributeError) as error:
             what = "" if isinstance(error, StoreError) else f"{paths.config}: is not whole, "
             warnings.warn(f"{paths.root.name} left out: {what}{error}", stacklevel=2)
-            continue
-        records.append(record)
-        configs.append(config)
-        settings.append(values)
-    swept = swept_keys(configs)
-    for record, values in zip(records, settings, strict=True):
-        record.update({key: values.get(key) for key in swept})
-        record["cell"] = cell_name(values, swept)
-    return Tables(sweep, records, swept)
+    swept = swept_among([run.config for run in runs], [run.values for run in runs])
+    records = [
+        {
+            **run.record,
+            **{key: run.values.get(key) for key in swept},
+            "cell": cell_name(run.values, swept),
+        }
+        for run in runs
+    ]
+    return Tables(sweep, records, swept, known)
+
+
+def _read_run(paths: RunPaths, stamp: tuple[int, ...] | None) -> _Run:
+    from segsweep.cells import flat_values
+
+    config = read_config(paths.config)
+    record = _record(paths, config)
+    finished = record["status"] == "finished"
+    return _Run(stamp if finished else None, config, flat_values(config), record)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
@@ -403,7 +465,7 @@ def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
     status = paths.status()
     result = read_json(paths.result) if status == "finished" else None
     if status == "finished" and result is None:
-        warnings.warn(f"{paths.result}: cut short; the run counts as interrupted", stacklevel=3)
+        warnings.warn(f"{paths.result}: cut short; the run counts as interrupted", stacklevel=5)
         status = "interrupted"
     failure = (read_json(paths.failure) or {}) if status == "failed" else {}
     record: dict[str, Any] = {
@@ -422,24 +484,52 @@ def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
     return record | {key: value for key, value in (result or {}).items() if key in MEASURED}
 
 
-def _stack(files: Sequence[Path], columns: Sequence[str]) -> "DataFrame":
-    from pandas import DataFrame
+def _image_rows(path: Path, run_id: str) -> str:
+    """Return the rows of a run's per_image.csv; none where there is no such file.
 
-    types = {**dict.fromkeys(columns, "str"), **dict.fromkeys(COUNTS, "int64")}
-    found = [_read_table(path, columns, types) for path in files]
-    parts = [frame for frame in found if frame is not None]
-    return _concatenated(parts, columns) if parts else DataFrame(columns=list(columns))
+    A file as we write it is taken as it stands; one with other columns or quotes goes through
+    pandas. One that is spoilt, or another run's, is left out, which is said.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if (plain := _PLAIN_IMAGES.fullmatch(text)) is not None:
+            rows = plain[1]
+            alien = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
+        else:
+            frame = _read_images(io.StringIO(text))
+            rows = frame.to_csv(index=False, header=False, lineterminator="\n")
+            alien = bool((frame["run_id"] != run_id).any())
+        if alien:
+            raise StoreError(f"rows of another run than {run_id}")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, StoreError) as error:  # pandas' errors are ValueErrors
+        why = str(error) if isinstance(error, StoreError) else type(error).__name__
+        warnings.warn(f"{path}: left out ({why})", stacklevel=5)
+        return ""
+    return rows
 
 
-def _read_table(
-    path: Path, columns: Sequence[str], types: Mapping[str, str] | None = None
-) -> "DataFrame | None":
+def _read_images(text: io.StringIO) -> "DataFrame":
+    from pandas import read_csv
+
+    types = {**dict.fromkeys(PER_IMAGE, "str"), **dict.fromkeys(COUNTS, "int64")}
+    return read_csv(text, dtype=types, keep_default_na=False)[list(PER_IMAGE)]
+
+
+_CELL = r'[^,"\r\n]*'
+_PLAIN_IMAGES = re.compile(
+    ",".join(PER_IMAGE) + "\n"
+    rf"((?:{_CELL},{_CELL},{_CELL},{_CELL},[0-9]+,[0-9]+,[0-9]+,[0-9]+\n)*+)"
+)
+
+
+def _read_table(path: Path, columns: Sequence[str]) -> "DataFrame | None":
     """Return *columns* of a CSV; None where there is none, or it is spoilt, which is said."""
     from pandas import read_csv
 
     try:
-        frame = read_csv(path, dtype=types, keep_default_na=types is None)
-        return frame[list(columns)]
+        return read_csv(path)[list(columns)]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any
 from segsweep.cells import cell_columns
 from segsweep.files import write_if_changed
 from segsweep.statistics import compare_cells
-from segsweep.store import SweepPaths, Tables, read_all
+from segsweep.store import Known, SweepPaths, Tables, read_all
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.table import Table
 
 
-def write_tables(sweep: SweepPaths) -> Tables:
+def write_tables(sweep: SweepPaths, known: Known | None = None) -> Tables:
     """Rebuild results.csv, per_image.csv, comparison.csv and trials.csv; return the tables.
 
-    A file that would not change is not touched.
+    A file that would not change is not touched, and finished runs that are *known* are not
+    read again.
     """
-    tables = read_all(sweep.root)
+    tables = read_all(sweep.root, known)
     write_if_changed(sweep.results, _csv(tables.results))
-    write_if_changed(sweep.per_image, _csv(tables.per_image))
+    write_if_changed(sweep.per_image, tables.per_image_text)
     write_if_changed(sweep.comparison, _csv(comparison(tables)))
     if len(tables.trials):
         write_if_changed(sweep.trials, _csv(tables.trials))

@@ -165,13 +165,13 @@ def check_budget(
     raise_all([*problems, *_too_little_disk(budget, room, outputs)])
 
 
-def impossible(cell: str, reason: str) -> str:
-    """Return the line for a cell whose trial steps ended by *reason*, itself one line.
+def is_memory(reason: str) -> bool:
+    """Whether trial steps that ended by *reason* ran out of memory."""
+    return re.search(r"out of memory|allocate memory|MemoryError", reason) is not None
 
-    Where it speaks of memory, so does the line.
-    """
-    if not re.search(r"out of memory|allocate memory|MemoryError", reason):
-        return f"{cell}: cannot be trained ({reason}); mend it, or leave it out"
+
+def impossible(cell: str, reason: str) -> str:
+    """Return the line for a cell whose trial steps ran out of memory, by *reason*, one line."""
     of_gpu = "CUDA" in reason
     what = "GPU memory" if of_gpu else "memory"
     has = "" if of_gpu else f", this machine has {size(available_memory_mb())} free"

@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.config import conf_folder
+from segsweep.config import OPTION_NODES, conf_folder
 from segsweep.sweep.plan import resolve
 
 CONFIG = "config"
@@ -101,8 +101,7 @@ class Composer:
         if override.is_hydra_override() or override.package is not None or "/" in key:
             return True
         if self._groups is None:
-            groups = _loader().get_group_options("", ObjectType.GROUP)
-            self._groups = frozenset(groups)
+            self._groups = _group_names()
         return key in self._groups and not isinstance(override.value(), dict)
 
     def _base(self, chosen: tuple[str, ...]) -> "_Base":
@@ -173,6 +172,12 @@ def _parsed(word: str) -> Override:
 def _loader() -> ConfigLoader | None:
     hydra = GlobalHydra.instance().hydra
     return None if hydra is None else hydra.config_loader
+
+
+def _group_names() -> frozenset[str]:
+    """Return the names that choose an option of a group, also of groups that no default names."""
+    loader = _loader()
+    return frozenset(loader.get_group_options("", ObjectType.GROUP) if loader else OPTION_NODES)
 
 
 def _is_plain(override: Override) -> bool:

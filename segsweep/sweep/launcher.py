@@ -5,6 +5,7 @@ hand it overrides, which are planned here first.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -22,7 +23,8 @@ class SegsweepLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Nothing to prepare: a run needs only its frozen config."""
+        """Make the folder in which Hydra's other sweepers leave files; runs have their own."""
+        self.folder = Path(config.hydra.sweep.dir)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -31,6 +33,7 @@ class SegsweepLauncher(Launcher):
         from segsweep.sweep.command import carry_out_batch
         from segsweep.sweep.session import current
 
+        self.folder.mkdir(parents=True, exist_ok=True)
         given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
         planned = given or [_plan(overrides) for overrides in job_overrides]
         values = carry_out_batch(planned)

@@ -184,10 +184,9 @@ def _memory_groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, tuple[str
 
 def _room(group: Path, limit: str, usage: str, cache: tuple[str, ...]) -> float:
     """Return the bytes that a control group leaves, infinite where it sets no bound."""
-    bound = _first_number(group / limit)
-    used = _first_number(group / usage)
+    bound, used = _first_number(group / limit), _first_number(group / usage)
     if math.inf in (bound, used):
-        return math.inf
+        return bound
     counts = _table(group / "memory.stat")
     return bound - max(0.0, used - sum(counts.get(name, 0.0) for name in cache))
 

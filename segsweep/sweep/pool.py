@@ -220,7 +220,7 @@ def _killed(number: int, ooms: int) -> str:
     if oom_kills() > ooms:
         return "killed by the system: out of memory"
     name = signal.Signals(number).name if number in signal.valid_signals() else "an unknown signal"
-    more = " (out of memory, or by hand)" if name == "SIGKILL" else ""
+    more = " (by hand, or by the system)" if name == "SIGKILL" else ""
     return f"killed by {name}{more}"
 
 

@@ -1,5 +1,6 @@
 """Before runs start: a real step of each kind in a process of its own, held against the machine."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from segsweep.sweep.budget import (
     check_budget,
     cost_of,
     impossible,
+    is_memory,
     room_of,
 )
 from segsweep.sweep.plan import Planned, sweep_of
@@ -68,9 +70,9 @@ def prepare_slots(
 ) -> tuple[list[Slot], dict[str, Cost]]:
     """Return the slots for the runs to do, and what each costs, by name.
 
-    Raises ConfigError naming the cells that cannot be trained here: one whose first step
-    fails, or needs more memory or disk than there is. Without preflight nothing is known of
-    costs, and nothing refused.
+    Raises ConfigError naming the cells that cannot be trained here, because they need more
+    memory or disk than there is. A cell whose first steps fail for another reason is only
+    told: that costs its own runs, not the others. Without preflight nothing is known of costs.
     """
     slots = _slots(todo)
     if not todo[0].command["preflight"]:
@@ -142,7 +144,11 @@ def _measure(
         for done, ended in enumerate(Pool(slots, PROBE_SECONDS).run(tasks, stop)):
             key = ended.task.name
             if ended.cause or isinstance(ended.value, str):
-                problems += _problem(ended, kinds[key])
+                cell, reason = _cell(kinds[key]), _reason(ended)
+                if is_memory(reason):
+                    problems.append(impossible(cell, reason))
+                else:  # that costs its own runs only, which will say more
+                    print(f"{cell}: its first steps fail: {reason}", file=sys.stderr)
             else:
                 found[key] = Measured(**ended.value)
                 probe.store(cache, key, found[key])
@@ -176,9 +182,13 @@ def _slots(
 
 
 def _cost(run: Planned, measured: Measured) -> Cost:
-    choices = run.config["choices"]
     done = len(read_rows(run.paths.history))
-    return cost_of(f"{choices['model']}/{choices['loss']}", run.config, measured, done)
+    return cost_of(_cell(run), run.config, measured, done)
+
+
+def _cell(run: Planned) -> str:
+    choices = run.config["choices"]
+    return f"{choices['model']}/{choices['loss']}"
 
 
 def _probe(key: str, run: Planned, scratch: Path) -> Task:
@@ -196,14 +206,9 @@ def try_step(
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-def _problem(ended: Ended, run: Planned) -> list[str]:
-    """Return the line that names a cell that cannot be trained; none for one that is slow."""
-    if ended.cause == "time-limit":
-        return []
-    choices = run.config["choices"]
-    cell = f"{choices['model']}/{choices['loss']}"
-    why = ended.value if isinstance(ended.value, str) else ended.error
-    return [impossible(cell, why)]
+def _reason(ended: Ended) -> str:
+    """Return why a kind of run could not be measured."""
+    return ended.value if isinstance(ended.value, str) else ended.error
 
 
 def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:

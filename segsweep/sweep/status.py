@@ -113,7 +113,7 @@ def seconds_left(run: RunState, pace: float | None) -> float | None:
     """Return what is left of a run at *pace* seconds per epoch; None where unknown."""
     if pace is None or run.epochs is None:
         return None
-    return max(run.epochs - run.epoch, 0) * pace
+    return run.epochs * pace
 
 
 def is_sweep(folder: Path) -> bool:
@@ -159,9 +159,9 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
     if status == "finished" and result is None:
         warnings.append(f"{paths.result}: cut short; the run counts as interrupted")
         status = "interrupted"
-    names: dict[str, Any] = {
-        key: row.get(key) or "" for key in ("run_id", "kind", "cell", "model", "seed", "fold")
-    }
+    named = ("run_id", "kind", "cell", "model", "seed", "fold")
+    names: dict[str, Any] = {key: row.get(key) or "" for key in named}
+    names["cell"] = names["cell"] or f"{row.get('model')}/{row.get('loss')}"  # in early plans
     if result is not None:
         found = _finished(result)
     else:

@@ -170,9 +170,10 @@ def cells_of(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
         paths = RunPaths(Path(record["path"]))
         cells.setdefault(record["cell"], []).append(paths)
         known.add(paths.root.name)
-    planned = {row["folder"]: row["cell"] for row in read_rows(sweep.plan)}
-    for folder, cell in planned.items():
+    planned = {row["folder"]: row for row in read_rows(sweep.plan)}
+    for folder, row in planned.items():
         if folder not in known:
+            cell = row.get("cell") or f"{row['model']}/{row['loss']}"  # early plans had no cells
             cells.setdefault(cell, []).append(sweep.run(folder))
     return cells
 
