@@ -110,6 +110,8 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
+            if type(error).__module__.startswith("submitit"):  # its handler: the job's time is up
+                raise
             return _failed(paths, "raised", error)
     return Outcome(paths.root.name, "finished", value)
 

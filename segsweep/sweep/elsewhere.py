@@ -9,13 +9,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from segsweep.execute import Outcome
 from segsweep.files import read_json
@@ -29,6 +29,8 @@ from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import Ended
 
 POLL_SECONDS = 5.0
+SHARED_FATE = ("hydra_plugins.hydra_joblib_launcher",)
+"""Launchers whose jobs all end when one is killed."""
 NAN = float("nan")
 
 
@@ -62,7 +64,8 @@ def job_threads(launcher: DictConfig) -> int:
     if "n_jobs" in launcher:  # joblib: processes of this machine
         jobs = int(launcher.n_jobs)
         return max(1, usable_cores() // (jobs if jobs > 0 else usable_cores()))
-    return int(launcher.get("cpus_per_task") or 0)
+    of_ray = OmegaConf.select(launcher, "ray.remote.num_cpus")
+    return int(launcher.get("cpus_per_task") or of_ray or 0)
 
 
 def frozen_override(path: Path) -> str:
@@ -78,12 +81,15 @@ def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outc
     todo = list(runs)
     while todo:
         logs = {run.name: _size(run.paths.log) for run in todo}
-        error = _launch(launcher, todo)
+        batches = _batches(launcher, todo, killed)
+        errors = [error for batch in batches if (error := _launch(launcher, batch)) is not None]
+        error = errors[0] if errors else None
         rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
         touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
         if error is not None and len(rest) == len(todo) and not touched:
             raise Ended(error, 1)  # it can start nothing at all
-        for run in touched if len(rest) < len(todo) or touched else rest:
+        started = touched if error is not None else rest
+        for run in started:
             killed[run.name] += 1
             if killed[run.name] >= ATTEMPTS:
                 _record_killed(run.paths, error)
@@ -91,6 +97,20 @@ def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outc
         for run in todo:
             print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
     return [_outcome(run.paths) for run in runs]
+
+
+def _batches(
+    launcher: Launcher, runs: Sequence[Planned], killed: Mapping[str, int]
+) -> list[list[Planned]]:
+    """Return what to launch at a time: all, but apart what was killed where jobs share a fate.
+
+    joblib ends all workers when one is killed: which one it was shows when each is alone.
+    """
+    if not type(launcher).__module__.startswith(SHARED_FATE):
+        return [list(runs)]
+    suspects = [[run] for run in runs if killed[run.name]]
+    others = [run for run in runs if not killed[run.name]]
+    return [*([others] if others else []), *suspects]
 
 
 def _launch(launcher: Launcher, runs: Sequence[Planned]) -> Exception | None:
