@@ -101,7 +101,7 @@ def _own_options(paths: RunPaths) -> Path | None:
     plan = read_rows(paths.root.parents[1] / "plan.csv")
     asked = [row.get("request") or "" for row in plan if row.get("folder") == paths.root.name]
     for words in (list(map(str, noted.get("command") or [])), *map(_split, asked)):
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for word, following in zip(words, [*words, ""][1:], strict=True):
             name, _, value = word.partition("=")
             if name in ("--config-dir", "-cd"):
                 return Path(value or following)

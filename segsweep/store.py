@@ -51,7 +51,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class _PlainDumper(_Dumper):  # type: ignore[misc]
+class _PlainDumper(_Dumper):
     """Writes a list that stands in two places twice, not as a reference."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -454,7 +454,7 @@ def _read_run(paths: RunPaths, stamp: tuple[int, ...] | None) -> _Run:
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -13,6 +13,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from segsweep import __version__
+from segsweep.cells import cell_name, flat_values, swept_among
 from segsweep.errors import ConfigError, DiskFullError, SweepLockedError
 from segsweep.execute import Outcome
 from segsweep.files import read_json
@@ -145,7 +146,7 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     cap = None if command["keep_gb"] is None else CheckpointCap(current.sweep, command["keep_gb"])
     crew = Crew(current.sweep, slots, current.stop, current.lock, command["time_limit"], cap)
     seconds = {name: cost.seconds for name, cost in costs.items()}
-    outcomes = crew.carry_out(work.todo, seconds, len(work.done))
+    outcomes = crew.carry_out(work.todo, seconds, cells_of([*work.done, *work.left, *work.todo]))
     if crew.full is not None:
         current.outcomes += [*before, *outcomes]
         raise Ended(DiskFullError(crew.full.error), 1)
@@ -154,6 +155,13 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     if current.stop():
         raise KeyboardInterrupt
     return [*before, *outcomes]
+
+
+def cells_of(planned: Sequence[Planned]) -> dict[str, str]:
+    """Return the cell of each run, by its name."""
+    values = {run.name: flat_values(run.config) for run in planned}
+    swept = swept_among([run.config for run in planned], list(values.values()))
+    return {name: cell_name(flat, swept) for name, flat in values.items()}
 
 
 def freeze_all(work: Sorted) -> None:

@@ -21,7 +21,7 @@ from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.config import OPTION_NODES, conf_folder
+from segsweep.config import conf_folder
 from segsweep.sweep.plan import resolve
 
 CONFIG = "config"
@@ -58,6 +58,10 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     )
 
 
+class _NotPlain(Exception):  # noqa: N818  a reason to ask Hydra, no fault
+    """More than a plain value is to be set."""
+
+
 class Composer:
     """Composes the runs of one command; what they have in common is done once.
 
@@ -68,7 +72,7 @@ class Composer:
     def __init__(self) -> None:
         """Start with nothing composed."""
         self._bases: dict[tuple[str, ...], _Base] = {}
-        self._groups: frozenset[str] | None = None
+        self._groups: dict[tuple[str, ...], frozenset[str]] = {}
 
     def composed(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a run's resolved values, Hydra's own part left out, and its choices.
@@ -85,24 +89,27 @@ class Composer:
     def _set_on_base(self, overrides: list[Override]) -> tuple[dict[str, Any], dict[str, Any]]:
         chosen: list[str] = []
         values: dict[str, list[Override]] = {}
+        groups = self._group_names(overrides)
         for override in overrides:
-            if self._is_choice(override):
+            if _is_choice(override, groups):
                 chosen.append(str(override.input_line))
             elif _is_plain(override):
                 values.setdefault(override.key_or_group.split(".")[0], []).append(override)
             else:
-                raise NotImplementedError(override.input_line)
+                raise _NotPlain
         base = self._base(tuple(chosen))
         return base.with_values(values), dict(base.choices)
 
-    def _is_choice(self, override: Override) -> bool:
-        """Whether it steers what Hydra puts together, not a value in it."""
-        key = override.key_or_group
-        if override.is_hydra_override() or override.package is not None or "/" in key:
-            return True
-        if self._groups is None:
-            self._groups = _group_names()
-        return key in self._groups and not isinstance(override.value(), dict)
+    def _group_names(self, overrides: list[Override]) -> frozenset[str]:
+        """Return the keys that choose an option, where Hydra's own *overrides* make it look."""
+        key = tuple(str(item.input_line) for item in overrides if item.is_hydra_override())
+        if key not in self._groups:
+            loader = _loader()
+            if loader is None:
+                raise _NotPlain
+            names = loader.get_group_options("", ObjectType.GROUP, CONFIG, list(key))
+            self._groups[key] = frozenset(names)
+        return self._groups[key]
 
     def _base(self, chosen: tuple[str, ...]) -> "_Base":
         if chosen not in self._bases:
@@ -127,8 +134,8 @@ class _Base:
 
     def __init__(self, cfg: DictConfig) -> None:
         self.choices = dict(cfg.hydra.runtime.choices)
-        task = {key: node for key, node in cfg.items_ex(resolve=False) if key != "hydra"}
-        self.parts = _parts(OmegaConf.create(task))
+        self.root = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        self.parts = _parts(self.root)
         self._changed: dict[tuple[str, ...], _Part] = {}
         self._resolved: dict[tuple[Any, ...], Any] = {}
 
@@ -147,7 +154,7 @@ class _Base:
         """Return the top-level key *name* after *overrides*, in their order."""
         key = tuple(str(override.input_line) for override in overrides)
         if key not in self._changed:
-            root = OmegaConf.create({name: self.parts[name].node} if name in self.parts else {})
+            root = OmegaConf.masked_copy(self.root, name)
             OmegaConf.set_struct(root, True)
             for override in overrides:
                 _set(root, override)
@@ -160,7 +167,8 @@ class _Base:
         key = (name, *((other, id(part)) for other, part in seen.items()))
         if key not in self._resolved:
             cfg = OmegaConf.create({other: part.node for other, part in seen.items()})
-            self._resolved[key] = OmegaConf.to_container(cfg, resolve=True)[name]
+            values: Any = OmegaConf.to_container(cfg, resolve=True)
+            self._resolved[key] = values[name]
         return self._resolved[key]
 
 
@@ -174,10 +182,12 @@ def _loader() -> ConfigLoader | None:
     return None if hydra is None else hydra.config_loader
 
 
-def _group_names() -> frozenset[str]:
-    """Return the names that choose an option of a group, also of groups that no default names."""
-    loader = _loader()
-    return frozenset(loader.get_group_options("", ObjectType.GROUP) if loader else OPTION_NODES)
+def _is_choice(override: Override, groups: frozenset[str]) -> bool:
+    """Whether it steers what Hydra puts together, not a value in it."""
+    key = override.key_or_group
+    if override.is_hydra_override() or override.package is not None or "/" in key:
+        return True
+    return key in groups and not isinstance(override.value(), dict)
 
 
 def _is_plain(override: Override) -> bool:
@@ -195,7 +205,7 @@ def _set(root: DictConfig, override: Override) -> None:
     key, value = override.key_or_group, override.value()
     add = override.type is not OverrideType.CHANGE
     if not _is_place(OmegaConf.to_container(root), override):
-        raise NotImplementedError(override.input_line)
+        raise _NotPlain
     OmegaConf.update(root, key, value, merge=True, force_add=add)
 
 
@@ -229,7 +239,7 @@ def _needs(values: Any) -> frozenset[str] | None:
 def _texts(values: Any) -> Iterator[str]:
     if isinstance(values, str):
         yield values
-    elif isinstance(values, dict | list):
+    elif isinstance(values, dict | list | tuple):
         for item in values.values() if isinstance(values, dict) else values:
             yield from _texts(item)
 

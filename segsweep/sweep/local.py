@@ -9,6 +9,7 @@ from pathlib import Path
 from segsweep.cells import flat_values
 from segsweep.errors import StoreError
 from segsweep.execute import Outcome
+from segsweep.files import read_json, write_json
 from segsweep.stopping import StopRequest
 from segsweep.store import RunPaths, SweepPaths, read_config, record_failure
 from segsweep.sweep.lock import SweepLock
@@ -44,19 +45,19 @@ class Crew:
     _claimed: dict[str, float] = field(default_factory=dict)
 
     def carry_out(
-        self, planned: Sequence[Planned], seconds: Mapping[str, float], done: int
+        self, planned: Sequence[Planned], seconds: Mapping[str, float], cells: Mapping[str, str]
     ) -> list[Outcome]:
         """Carry all runs out and return how they ended, in the order in which they did.
 
-        *seconds* are expected per run, by name; *done* runs of the command were finished
-        before. Runs that were stopped, or never started because of a stop, are left out.
+        *seconds* are expected per run, by name; *cells* are those of all runs of the command.
+        Runs that were stopped, or never started because of a stop, are left out.
         """
         by_name = {run.name: run for run in planned}
         expected = {name: seconds.get(name, 0.0) for name in by_name}
         outcomes = []
         refresher = Refresher(self.sweep)
         title = self.sweep.root.name
-        with View(title, expected, len(self.slots), done) as view, self.stop.patient():
+        with View(title, expected, len(self.slots), cells) as view, self.stop.patient():
             pool = Pool(
                 self.slots,
                 self.time_limit,
@@ -146,7 +147,10 @@ def _with_difference(outcome: Outcome, run: Planned) -> Outcome:
     found = "; ".join(differences(run.config, run.paths))
     if not found:
         return outcome
-    return Outcome(run.name, "failed", NAN, f"{outcome.error} [{found}]", cause="refused")
+    error = f"{outcome.error} [{found}]"
+    failure = read_json(run.paths.failure) or {}
+    write_json(run.paths.failure, {**failure, "error": error})
+    return Outcome(run.name, "failed", NAN, error, cause="refused")
 
 
 def differences(planned: Mapping[str, object], paths: RunPaths) -> list[str]:

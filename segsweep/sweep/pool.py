@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from segsweep.errors import ConfigError
 from segsweep.sweep.machine import oom_kills
 from segsweep.sweep.slots import Slot
 from segsweep.sweep.worker import STOP, Work, work
@@ -158,6 +159,11 @@ def start_server() -> None:
     """
     from multiprocessing import forkserver
 
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        raise ConfigError(
+            "hydra/launcher=segsweep: this system cannot fork processes; "
+            "hydra/launcher=basic works everywhere, hydra/launcher=joblib in parallel"
+        )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with _environment(ONE_THREAD):

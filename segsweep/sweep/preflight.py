@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from segsweep.cells import cell_name, flat_values, swept_keys
 from segsweep.errors import ConfigError
 from segsweep.progress import Counter
 from segsweep.store import SweepPaths, read_config, read_rows
@@ -27,7 +26,7 @@ from segsweep.sweep.plan import Planned, sweep_of
 from segsweep.sweep.pool import Ended, Pool, Task
 from segsweep.sweep.probe import Measured, probe_key
 from segsweep.sweep.slots import Slot, find_slots
-from segsweep.sweep.table import CellRow, plan_sums, plan_table
+from segsweep.sweep.table import CellRow, cost_lines, plan_sums, plan_table
 from segsweep.sweep.tidy import checkpoint_bytes
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ def prepare_slots(
         slots = _fitting_slots(todo, list(costs.values()))
         budget, room = budget_for(list(costs.values()), slots, todo[0], sweep)
         check_budget(list(costs.values()), budget, room, todo[0].config["outputs"])
+        if len(costs) > 1 and not todo[0].command["plan"]:
+            print("; ".join(cost_lines(budget, room)), file=sys.stderr)
     return slots, costs
 
 
@@ -215,11 +216,12 @@ def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot])
     """Print the plan: a row per cell, and what the runs to do take together."""
     from rich.console import Console
 
+    from segsweep.sweep.command import cells_of
+
     planned = [*work.done, *work.left, *work.todo]
-    cells: dict[str, list[Planned]] = {}
-    swept = swept_keys([run.config for run in planned])
+    names, cells = cells_of(planned), dict[str, list[Planned]]()
     for run in planned:
-        cells.setdefault(cell_name(flat_values(run.config), swept), []).append(run)
+        cells.setdefault(names[run.name], []).append(run)
     rows = [_row(cell, runs, work, costs) for cell, runs in cells.items()]
     budget, room = None, Room()
     if costs:

@@ -1,7 +1,6 @@
 """Where runs execute: shares of the CPU or of a GPU, as many as this machine is good for."""
 
 import importlib.util
-import math
 import platform
 import re
 import sys
@@ -128,6 +127,6 @@ def _torch_has_cuda() -> bool:
 
 def _fitting(room_mb: float, each_mb: float, most: int) -> int:
     """Return how many runs of *each_mb* fit into *room_mb*: at least one, at most *most*."""
-    if not each_mb or room_mb == math.inf:
+    if most * each_mb <= room_mb:
         return most
-    return max(1, min(most, int(room_mb // each_mb)))
+    return max(1, int(room_mb // each_mb)) if each_mb else 1

@@ -113,7 +113,7 @@ def seconds_left(run: RunState, pace: float | None) -> float | None:
     """Return what is left of a run at *pace* seconds per epoch; None where unknown."""
     if pace is None or run.epochs is None:
         return None
-    return run.epochs * pace
+    return max(run.epochs - run.epoch, 0) * pace
 
 
 def is_sweep(folder: Path) -> bool:

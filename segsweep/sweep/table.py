@@ -56,8 +56,13 @@ def plan_sums(rows: Sequence[CellRow], budget: Budget | None, room: Room) -> str
     runs = _count(sum(row.runs for row in rows), "run")
     lines = [f"{runs} in {_count(len(rows), 'cell')}: {states or 'nothing to do'}"]
     if budget is not None and budget.runs:
-        lines += [_time_line(budget), *_memory_lines(budget, room), _disk_line(budget, room)]
+        lines += cost_lines(budget, room)
     return "\n".join(lines)
+
+
+def cost_lines(budget: Budget, room: Room) -> list[str]:
+    """Return lines on time, memory and disk of the runs to do, against what there is."""
+    return [_time_line(budget), *_memory_lines(budget, room), _disk_line(budget, room)]
 
 
 def _amounts(row: CellRow) -> list[str]:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,11 +48,27 @@ class Row:
 class View:
     """Counts runs and shows them; `with View(...) as view:`."""
 
-    def __init__(self, title: str, expected: Mapping[str, float], slots: int, done: int) -> None:
-        """*expected* holds the seconds of each run to do, *done* counts those finished before."""
-        self.title, self.slots = title, slots
+    def __init__(
+        self,
+        title: str,
+        expected: Mapping[str, float],
+        slots: int,
+        cells: Mapping[str, str],
+    ) -> None:
+        """Take what the command asks for.
+
+        Args:
+            title: the sweep's name.
+            expected: seconds of each run to do, by name; 0 where unknown.
+            slots: how many run at the same time.
+            cells: cell of each run, those that were finished before included.
+
+        """
+        self.title, self.slots, self.cells = title, slots, cells
         self.waiting = dict(expected)
-        self.total, self.finished, self.failed = len(expected) + done, done, 0
+        self.total, self.finished, self.failed = len(cells), len(cells) - len(expected), 0
+        self.open_runs = Counter(cells[name] for name in expected)
+        self.all_cells = len(set(cells.values()))
         self.rows: dict[str, Row] = {}
         self.pace = 1.0  # what runs took, over what they were expected to take
         self.taken = self.meant = 0.0
@@ -100,6 +117,7 @@ class View:
         took = time.monotonic() - row.started
         if status == "finished":
             self.finished += 1
+            self.open_runs[self.cells[name]] -= 1
             self._learn(row, took)
             time_taken = f"{took:.1f} s" if took < 10 else duration(took)
             text = f"val IoU {value:.4f}, {time_taken}"
@@ -136,8 +154,10 @@ class View:
     def summary(self) -> str:
         """Return how far the sweep is, in one line."""
         left = self.seconds_left()
+        cells = self.all_cells - sum(count > 0 for count in self.open_runs.values())
         parts = [
-            f"{self.title}: {self.finished}/{self.total} runs finished",
+            f"{self.title}: {self.finished}/{self.total} runs and "
+            f"{cells}/{self.all_cells} cells finished",
             f"{len(self.rows)} running",
             f"{len(self.waiting)} waiting",
             *([f"{self.failed} failed"] if self.failed else []),
@@ -161,8 +181,9 @@ class View:
             table.add_row(Text(_short(row.name)), bar, Text(_figures(row)))
         more = len(self.rows) - SHOWN
         rest = [Text(f"and {more} more")] if more > 0 else []
-        bar = ProgressBar(total=max(self.total, 1), completed=self.finished + self.failed)
-        return Group(Text(self.summary()), bar, table, *rest)
+        whole = Table.grid(expand=True)  # a bar alone would not end its line
+        whole.add_row(ProgressBar(total=max(self.total, 1), completed=self.finished + self.failed))
+        return Group(Text(self.summary()), whole, table, *rest)
 
     def _learn(self, row: Row, took: float) -> None:
         self.taken += took
