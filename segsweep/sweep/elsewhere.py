@@ -19,18 +19,23 @@ from omegaconf import DictConfig, OmegaConf
 
 from segsweep.execute import Outcome
 from segsweep.files import read_json
-from segsweep.store import RunPaths, record_failure
+from segsweep.store import RunPaths, SweepPaths, record_failure
 from segsweep.sweep import session
+from segsweep.sweep.budget import Cost
 from segsweep.sweep.command import Sorted, finished_before, freeze_all
 from segsweep.sweep.local import ATTEMPTS, last_lines
+from segsweep.sweep.machine import usable_cores
 from segsweep.sweep.plan import Planned, freeze
-from segsweep.sweep.preflight import sweep_threads
+from segsweep.sweep.preflight import prepare_slots, print_plan, sweep_threads
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import Ended
+from segsweep.sweep.slots import Slot
 
 POLL_SECONDS = 5.0
 SHARED_FATE = ("hydra_plugins.hydra_joblib_launcher",)
 """Launchers whose jobs all end when one is killed."""
+THIS_MACHINE = ("hydra._internal.core_plugins", *SHARED_FATE)
+"""Launchers whose jobs run where the command does."""
 NAN = float("nan")
 
 
@@ -39,28 +44,43 @@ def carry_out_elsewhere(work: Sorted, launcher: Launcher, config: DictConfig) ->
     before = finished_before(work)
     current = session.current
     assert current.sweep is not None
+    if work.todo and not current.only_plan:
+        current.hold(current.sweep)
+    _fix_threads(work.todo, current.sweep, config.hydra.launcher)
+    slots, costs = _preflight(work.todo, launcher, config.hydra.launcher)
     if current.only_plan:
-        from segsweep.sweep.preflight import print_plan
-
         freeze(current.planned, current.request)
-        print_plan(work, {}, [])
+        print_plan(work, costs, slots)
         return []
     if not work.todo:
         return before
-    current.hold(current.sweep)
-    threads = sweep_threads(current.sweep) or job_threads(config.hydra.launcher)
-    for run in work.todo:
-        run.config["threads"] = run.config["threads"] or threads
     freeze_all(work)
     with _watching(work.todo):
         outcomes = _launch_until_done(launcher, work.todo)
     return [*before, *outcomes]
 
 
+def _fix_threads(todo: Sequence[Planned], sweep: SweepPaths, launcher: DictConfig) -> None:
+    threads = sweep_threads(sweep) or job_threads(launcher)
+    for run in todo:
+        run.config["threads"] = run.config["threads"] or threads
+
+
+def _preflight(
+    todo: Sequence[Planned], launcher: Launcher, config: DictConfig
+) -> tuple[list[Slot], dict[str, Cost]]:
+    """Try a step of each kind of run, if the jobs are of this machine."""
+    current = session.current
+    if not todo or current.sweep is None or not type(launcher).__module__.startswith(THIS_MACHINE):
+        return [], {}
+    jobs = int(config.get("n_jobs", 1))
+    for run in todo:
+        run.command["slots"] = run.command["slots"] or (jobs if jobs > 0 else usable_cores())
+    return prepare_slots(todo, current.sweep, current.stop)
+
+
 def job_threads(launcher: DictConfig) -> int:
     """Return the CPU threads that a job of *launcher* has; 0 where its place decides."""
-    from segsweep.sweep.machine import usable_cores
-
     if "n_jobs" in launcher:  # joblib: processes of this machine
         jobs = int(launcher.n_jobs)
         return max(1, usable_cores() // (jobs if jobs > 0 else usable_cores()))

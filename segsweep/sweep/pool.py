@@ -167,7 +167,7 @@ def start_server() -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with _environment(ONE_THREAD):
-        forkserver.ensure_running()  # type: ignore[attr-defined]
+        forkserver.ensure_running()
 
 
 def _start(task: Task, slot: Slot) -> _Running:

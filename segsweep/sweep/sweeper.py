@@ -17,6 +17,7 @@ class SegsweepSweeper(Sweeper):
         super().__init__()
         self.params = dict(params or {})
         self.launcher: Launcher | None = None
+        self.config: DictConfig | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -31,5 +32,5 @@ class SegsweepSweeper(Sweeper):
         """Carry the command out; how its runs ended stands in the session."""
         from segsweep.sweep.command import carry_out
 
-        assert self.launcher is not None, "Hydra calls setup first"
+        assert self.launcher is not None and self.config is not None, "Hydra calls setup first"
         carry_out(arguments, self.params, self.launcher, self.config)
