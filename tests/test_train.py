@@ -413,13 +413,13 @@ def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -
 
 def test_history_is_rebuilt_from_the_checkpoint(train, tmp_path) -> None:
     """A kill between the last checkpoint and the CSV loses no row."""
-    assert train(*TINY) == 0
+    assert train(*TINY, "keep=both") == 0
     (run,) = (tmp_path / "outputs/main/runs").iterdir()
     before = (run / "history.csv").read_text()
     (run / "history.csv").unlink()
     (run / "result.json").unlink()
 
-    assert train(*TINY) == 0
+    assert train(*TINY, "keep=both") == 0
     assert before == (run / "history.csv").read_text()
 
 

@@ -4,6 +4,7 @@ The same command starts, resumes, repairs and extends a sweep: what is finished 
 everything else that it asks for is carried out.
 """
 
+import errno
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from segsweep.sweep.plan import Planned, freeze, plan_run, sweep_of
 from segsweep.sweep.session import Ended
 
 NAN = float("nan")
+FULL = "no space left; make some, then start the same command again: it goes on from here"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     assert current.sweep is not None
     if not current.only_plan:
         current.hold(current.sweep)
-    fix_threads(work.todo, current.sweep)
+    fix_threads([*work.todo, *work.left], current.sweep)
     slots, costs = prepare_slots(work.todo, current.sweep, current.stop)
     if current.only_plan:
         freeze(current.planned, current.request)
@@ -146,7 +148,13 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     cap = None if command["keep_gb"] is None else CheckpointCap(current.sweep, command["keep_gb"])
     crew = Crew(current.sweep, slots, current.stop, current.lock, command["time_limit"], cap)
     seconds = {name: cost.seconds for name, cost in costs.items()}
-    outcomes = crew.carry_out(work.todo, seconds, cells_of([*work.done, *work.left, *work.todo]))
+    cells = cells_of([*work.done, *work.left, *work.todo])
+    try:
+        outcomes = crew.carry_out(work.todo, seconds, cells)
+    except OSError as error:  # the controller's own few files
+        if error.errno != errno.ENOSPC:
+            raise
+        raise Ended(DiskFullError(FULL), 1) from error
     if crew.full is not None:
         current.outcomes += [*before, *outcomes]
         raise Ended(DiskFullError(crew.full.error), 1)

@@ -195,31 +195,22 @@ def _is_plain(override: Override) -> bool:
     return (
         override.type in _SETS
         and override.value_type is ValueType.ELEMENT
-        and not override.is_value_path
         and _KEY.fullmatch(override.key_or_group) is not None
     )
 
 
 def _set(root: DictConfig, override: Override) -> None:
     """Set one value as Hydra does, where nothing but sections stands above it."""
-    key, value = override.key_or_group, override.value()
-    add = override.type is not OverrideType.CHANGE
-    if not _is_place(OmegaConf.to_container(root), override):
-        raise _NotPlain
-    OmegaConf.update(root, key, value, merge=True, force_add=add)
-
-
-def _is_place(values: Any, override: Override) -> bool:
     *above, name = override.key_or_group.split(".")
+    values: Any = OmegaConf.to_container(root)
     for section in above:
         values = values.get(section)
         if not isinstance(values, dict):  # an interpolation, null, a list: for Hydra to judge
-            return False
-    if isinstance(override.value(), dict) and not isinstance(values.get(name), dict):
-        return False
-    if override.is_add():
-        return name not in values
-    return name in values or override.is_force_add()
+            raise _NotPlain
+    if override.is_add() and name in values:
+        raise _NotPlain
+    add = override.type is not OverrideType.CHANGE
+    OmegaConf.update(root, override.key_or_group, override.value(), merge=True, force_add=add)
 
 
 def _parts(root: DictConfig) -> dict[str, _Part]:

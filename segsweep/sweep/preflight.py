@@ -183,7 +183,7 @@ def _slots(
 
 
 def _cost(run: Planned, measured: Measured) -> Cost:
-    done = len(read_rows(run.paths.history))
+    done = 0 if run.paths.result.exists() else len(read_rows(run.paths.history))
     return cost_of(_cell(run), run.config, measured, done)
 
 
