@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -20,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     The bytes reach the disk before the name does, so neither a kill nor a power
     failure leaves a half-written file under the real name.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as file:

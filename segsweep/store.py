@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -242,7 +243,7 @@ def write_config_text(path: Path, text: str) -> None:
     Nobody waits for the disk here: what a power failure takes, the same command writes again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)

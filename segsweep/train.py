@@ -208,6 +208,7 @@ def _end() -> int:
 
     if current.sweep is None or current.only_plan:  # None: --help, --cfg and the like
         return 0
+    current.settle()
     _show(current.sweep)
     failed = [outcome for outcome in current.outcomes if outcome.status == "failed"]
     if failed:
@@ -247,6 +248,7 @@ def _interrupted() -> int:
         with contextlib.suppress(Exception):  # the tables can be rebuilt at any time
             from segsweep.report.tables import write_tables
 
+            current.settle()
             write_tables(current.sweep)
     return 130
 

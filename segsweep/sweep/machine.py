@@ -155,7 +155,6 @@ def _slurm_cores() -> Iterator[float]:
         word = os.environ.get(name, "")
         if word.isdecimal() and int(word):
             yield int(word)
-            return
 
 
 def _groups(controller: str, root: Path) -> Iterator[Path]:

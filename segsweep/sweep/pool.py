@@ -24,7 +24,9 @@ from segsweep.sweep.worker import STOP, Work, work
 TICK = 0.2
 """Seconds between looks at the clock and at requests to stop."""
 GRACE = 10.0
-"""Seconds that a task over its time limit has to save and leave."""
+"""Seconds that a task over its time limit, or one that is done, has to leave."""
+SERVER_SECONDS = 20.0
+"""How long to try to start a process."""
 PRELOADED = ["segsweep.sweep.warm"]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -63,7 +65,9 @@ class _Running:
     ooms: int
     value: Any = None
     done: bool = False
-    limit_hit: float | None = None
+    limit_hit: bool = False
+    leaving: float | None = None
+    """Since when it should be about to end."""
 
 
 @dataclass
@@ -130,8 +134,8 @@ class Pool:
             if one.process.sentinel in ready:
                 self._running.remove(one)
                 yield _ending(one, self.time_limit)
-            elif self.time_limit is not None:
-                _limit(one, self.time_limit)
+            else:
+                _hurry(one, self.time_limit)
 
     def _listen(self, one: _Running) -> None:
         """Take everything that its pipe holds."""
@@ -139,7 +143,7 @@ class Pool:
             while one.pipe.poll():
                 kind, message = one.pipe.recv()
                 if kind == "done":
-                    one.value, one.done = message, True
+                    one.value, one.done, one.leaving = message, True, time.monotonic()
                 else:
                     self.told(one.task, message)
 
@@ -171,11 +175,18 @@ def start_server() -> None:
 
 
 def _start(task: Task, slot: Slot) -> _Running:
-    """Start the task's process; once more with a new server, should that have been killed."""
-    try:
-        return _forked(task, slot)
-    except (EOFError, OSError):
-        return _forked(task, slot)
+    """Start the task's process; with a new server, should that have been killed.
+
+    A killed server counts as alive for some hundredths of a second: until its memory is free.
+    """
+    end = time.monotonic() + SERVER_SECONDS
+    while True:
+        try:
+            return _forked(task, slot)
+        except (EOFError, OSError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _forked(task: Task, slot: Slot) -> _Running:
@@ -194,13 +205,13 @@ def _ask(one: _Running) -> None:
         one.pipe.send(STOP)
 
 
-def _limit(one: _Running, limit: float) -> None:
-    """Ask a task over its time limit to leave, and kill it if it does not."""
+def _hurry(one: _Running, limit: float | None) -> None:
+    """Ask a task over its time limit to leave; kill one that should have left and has not."""
     now = time.monotonic()
-    if one.limit_hit is None and now - one.started > limit:
-        one.limit_hit = now
+    if one.leaving is None and limit is not None and now - one.started > limit:
+        one.limit_hit, one.leaving = True, now
         _ask(one)
-    elif one.limit_hit is not None and now - one.limit_hit > GRACE:
+    elif one.leaving is not None and now - one.leaving > GRACE:
         one.process.kill()
 
 
@@ -209,7 +220,7 @@ def _ending(one: _Running, limit: float | None) -> Ended:
     code = one.process.exitcode
     one.pipe.close()
     one.process.close()
-    if one.limit_hit is not None and not (one.done and _is_success(one.value)):
+    if one.limit_hit and not (one.done and _is_success(one.value)):
         return Ended(one.task, cause="time-limit", error=f"took longer than time_limit={limit:g} s")
     if one.done:
         return Ended(one.task, one.value)

@@ -62,6 +62,11 @@ class Session:
             self.refresher.changed = True
             self.refresher.tick()
 
+    def settle(self) -> None:
+        """Wait for tables that are being written, before others write them."""
+        if self.refresher is not None:
+            self.refresher.close()
+
     def release(self) -> None:
         """Let others work on the sweep."""
         if self.lock is not None:

@@ -1,0 +1,113 @@
+"""Where the variance of a cell's mean comes from: its seeds, and the images it was scored on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segsweep.stats.values import Array, Values
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Means and variances of C cells, from n images in G groups."""
+
+    mean: Array
+    """(C,)"""
+    seeds: NDArray[np.int64]
+    """(C,) How many each cell has."""
+    variance: Array
+    """(C,) Of the means of single seeds: seed noise and residual / n. NaN for one seed."""
+    sigma: Array
+    """(C, C) Covariance of the cells' means that comes from which images were drawn."""
+    sd_seeds: Array
+    """(C,) Of seeds alone, from the two-way table; NaN for one seed."""
+    sd_images: Array
+    """(C,) Of images alone; with one seed it holds the residual too."""
+    groups: int
+    """G: how many units the images make."""
+
+
+def parts_of(values: Values) -> Parts:
+    """Return means and variances of *values*."""
+    mean = np.array([table.mean() for table in values.tables])
+    seeds = np.array([len(table) for table in values.tables])
+    groups = int(values.groups.max(initial=-1)) + 1
+    two_way = np.array([two_way_sds(table) for table in values.tables])
+    return Parts(
+        mean,
+        seeds,
+        np.array([seed_variance(table) for table in values.tables]),
+        image_covariance(values),
+        *two_way.reshape(-1, 2).T,
+        groups,
+    )
+
+
+def seed_variance(table: Array) -> float:
+    """Return the sample variance of the seeds' means of a (seeds, images) table."""
+    return float(table.mean(1).var(ddof=1)) if len(table) > 1 else np.nan
+
+
+def two_way_sds(table: Array) -> tuple[float, float]:
+    """Return the standard deviations over seeds and over images of a (seeds, images) table.
+
+    (MS_seed - MS_res) / n and (MS_image - MS_res) / S, at least 0. With one seed the first is
+    NaN and the second is the plain standard deviation over images.
+    """
+    seeds, images = table.shape
+    if images < 2:
+        return np.nan, np.nan
+    if seeds < 2:
+        return np.nan, float(table.std(ddof=1))
+    residual = float((_residuals(table) ** 2).sum()) / ((seeds - 1) * (images - 1))
+    of_seeds = table.mean(1).var(ddof=1) - residual / images
+    of_images = table.mean(0).var(ddof=1) - residual / seeds
+    return float(np.sqrt(max(of_seeds, 0.0))), float(np.sqrt(max(of_images, 0.0)))
+
+
+def image_covariance(values: Values) -> Array:
+    """Return (C, C): how the means of all cells vary together over drawn images.
+
+    Sums per group make it robust to images that belong together. What each cell's seeds do
+    differently on each image is no property of the images and is taken off the diagonal.
+    """
+    means, groups = values.means, values.groups
+    count = int(groups.max(initial=-1)) + 1
+    if count < 2:
+        return np.zeros((len(means), len(means)))
+    scale = count / (count - 1) / len(groups) ** 2
+    sums = _group_sums(means - means.mean(1, keepdims=True), groups, count)
+    residual = [_residual_part(table, groups, count) for table in values.tables]
+    return positive(scale * sums @ sums.T, scale * np.array(residual))
+
+
+def positive(sigma: Array, residual: Array) -> Array:
+    """Return *sigma* less the diagonal *residual*, moved as little as keeps it positive.
+
+    Directions that would have a negative variance get none; all others keep theirs.
+    """
+    weight, direction = np.linalg.eigh(sigma - np.diag(residual))
+    return (direction * np.maximum(weight, 0.0)) @ direction.T
+
+
+def _residual_part(table: Array, groups: NDArray[np.int64], count: int) -> float:
+    """Return the residual's share in the sum over groups of squared sums; 0 for one seed."""
+    seeds = len(table)
+    if seeds < 2:
+        return 0.0
+    sums = _group_sums(_residuals(table), groups, count)
+    return float((sums**2).sum()) / (seeds * (seeds - 1))
+
+
+def _residuals(table: Array) -> Array:
+    return table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+
+
+def _group_sums(rows: Array, groups: NDArray[np.int64], count: int) -> Array:
+    """Return the sums over the images of each group, (rows, groups)."""
+    if count == rows.shape[1]:
+        return rows
+    member = np.zeros((rows.shape[1], count))
+    member[np.arange(rows.shape[1]), groups] = 1.0
+    return rows @ member
