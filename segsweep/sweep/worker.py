@@ -89,6 +89,7 @@ def _settle(slot: Slot) -> None:
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(slot.threads)
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     if slot.gpu is not None:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as `nvidia-smi` counts them
         os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu
     with suppress(OSError):  # out of memory, the system should end a run, not the controller
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")

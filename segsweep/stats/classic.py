@@ -1,0 +1,31 @@
+"""Tests that other tools use, to stand beside ours; what each speaks about is part of its name."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from segsweep.stats.values import Array
+
+NETWORKS_ONLY = "these trained networks on new images, not the methods"
+"""What a test over images speaks about: it never sees how much seeds differ."""
+
+
+def holm(p: ArrayLike) -> Array:
+    """Return p values adjusted by Holm's steps, in the order given."""
+    values = np.asarray(p, float)
+    order = np.argsort(values)
+    steps = values[order] * np.arange(len(values), 0, -1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def wilcoxon_over_images(a: ArrayLike, b: ArrayLike) -> Array:
+    """Return the two-sided p of Wilcoxon's signed-rank test along the last axis; equal is 1.
+
+    Says something about NETWORKS_ONLY. *a* and *b* are values on the same images.
+    """
+    difference = np.asarray(a, float) - np.asarray(b, float)
+    same = ~difference.any(-1)
+    safe = np.where(same[..., None], 1.0, difference)
+    return np.where(same, 1.0, stats.wilcoxon(safe, axis=-1).pvalue)
