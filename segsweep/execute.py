@@ -100,7 +100,6 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
             config = check_frozen(_here(read_config(path), path, allow))
             config["device"] = around.device or config["device"]
             value = _train_and_score(config, paths, around)
-            keep_checkpoints(paths, config["keep"])
         except (ConfigError, DataError) as error:
             return _failed(paths, "refused", error)
         except NonFiniteLossError as error:
@@ -113,6 +112,7 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
             if type(error).__module__.startswith("submitit"):  # its handler: the job's time is up
                 raise
             return _failed(paths, "raised", error)
+        keep_checkpoints(paths, config["keep"])
     return Outcome(paths.root.name, "finished", value)
 
 

@@ -279,7 +279,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:
     """Note, before it happens, that the test set is about to be scored."""
     rows: list[Mapping[str, Any]] = list(read_rows(paths.test_reads))
-    reason = "repeat after a crash" if rows else "the run's one reading"
+    before = len(list(paths.root.parents[1].glob(f"earlier/{paths.root.name}-*")))
+    reason = "repeat after a crash" if len(rows) > before else "the run's one reading"
+    if before and len(rows) <= before:
+        reason = "the run was done again"
     rows.append({"time": when, "reason": reason, "images": images})
     write_text(paths.test_reads, csv_text(rows, ("time", "reason", "images")))
 
