@@ -16,13 +16,17 @@ $(VENV)/.test: $(VENV)/.base
 	$(BIN)/python -m pip install --quiet -e '.[test]'
 	touch $@
 
+$(VENV)/.slow: $(VENV)/.slow
+	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray]'
+	touch $@
+
 demo: $(VENV)/.base
 	$(BIN)/python -m segsweep.train -m experiment=demo $(GRID)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m "not slow"
 
-slow: $(VENV)/.test
+slow: $(VENV)/.slow
 	$(BIN)/python -m pytest -q -m slow
 
 lint: $(VENV)/.test
