@@ -10,9 +10,10 @@ from types import FrameType
 class StopRequest:
     """Whether somebody asked to stop."""
 
-    def __init__(self) -> None:
-        """Nobody has yet."""
+    def __init__(self, *, hasty: bool = True) -> None:
+        """Nobody has yet; not *hasty*: a second signal says the same as the first."""
         self.asked = False
+        self._hasty = hasty
         self._patient = False
 
     def __call__(self) -> bool:
@@ -37,5 +38,5 @@ class StopRequest:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again = self.asked
         self.asked = True
-        if again or not self._patient:
+        if (again and self._hasty) or not self._patient:
             raise KeyboardInterrupt

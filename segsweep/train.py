@@ -234,8 +234,9 @@ def _broken_off(error: Exception) -> int:
 def _show(sweep: Any) -> None:
     from segsweep.report.figures import draw_curves
     from segsweep.report.tables import print_comparison, write_tables
+    from segsweep.sweep.session import current
 
-    tables = write_tables(sweep)
+    tables = write_tables(sweep, current.known)
     draw_curves(tables)
     print_comparison(tables)
 
@@ -249,7 +250,7 @@ def _interrupted() -> int:
             from segsweep.report.tables import write_tables
 
             current.settle()
-            write_tables(current.sweep)
+            write_tables(current.sweep, current.known)
     return 130
 
 

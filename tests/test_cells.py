@@ -2,7 +2,7 @@
 
 import pytest
 
-from segsweep.cells import cell_columns, flat_values, swept_keys
+from segsweep.cells import cell_columns, differing_in_one_key, flat_values, swept_keys
 
 
 def test_model_and_loss_always_name_a_cell():
@@ -139,3 +139,83 @@ def test_flat_values_name_every_setting_once(frozen):
     assert values["data.split.train"] == 0.5
     assert not [key for key in values if "_target_" in key or key.startswith("choices")]
     assert not [value for value in values.values() if isinstance(value, dict)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"trainer__epochs": 80}, "trainer.epochs"),
+        ({"optimizer__lr": 0.1}, "lr"),
+        ({"model__channels": [4, 8]}, "model.channels"),
+        ({"data__size": 64}, "data.size"),
+        ({"data__split__seed": 1}, "data.split.seed"),
+        ({"data_fingerprint": "f" * 16}, "data_fingerprint"),
+        ({"data_fingerprint": "f" * 16, "data__count": 100}, "data.count"),
+        ({"trainer__epochs": 80, "outputs": "elsewhere", "threads": 2}, "trainer.epochs"),
+    ],
+)
+def test_finished_runs_that_differ_from_new_ones_in_one_key(frozen, changed, key):
+    """Seeds 0 and 1 are there with another value; seed 2 is not asked for again."""
+    finished = [frozen(seed=seed, **changed) for seed in (0, 1, 2)]
+    new = [frozen(seed=seed) for seed in (0, 1)]
+
+    assert differing_in_one_key(new, finished) == {key: 2}
+    assert differing_in_one_key(finished, new) == {key: 2}
+
+
+def test_another_option_is_one_key_with_its_arguments(frozen):
+    """SGD has a momentum that AdamW has not, and another learning rate: still one choice."""
+    finished = [frozen("optimizer=sgd")]
+
+    assert differing_in_one_key([frozen()], finished) == {"optimizer": 1}
+    assert differing_in_one_key([frozen()], [*finished, frozen(optimizer__lr=0.1)]) == {
+        **{"optimizer": 1, "lr": 1}
+    }
+    assert differing_in_one_key([frozen(threshold=0.6)], finished) == {}
+
+
+def test_several_keys_are_counted_each_for_itself(frozen):
+    """One finished run may be near two new ones, and is near in two keys."""
+    new = [frozen(trainer__epochs=80), frozen(threshold=0.6), frozen("+optimizer.amsgrad=true")]
+
+    assert differing_in_one_key(new, [frozen(), frozen()]) == {
+        **{"trainer.epochs": 2, "threshold": 2, "optimizer.amsgrad": 2}
+    }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"seed": 1},
+        {"data__split__fold": 1},
+        {"kind": "trial"},
+        {"outputs": "elsewhere", "threads": 2, "segsweep_version": "9.9"},
+        {"trainer__epochs": 80, "trainer__batch": 5},
+        {"trainer__epochs": 80, "seed": 1},
+        {"trainer__epochs": 80, "kind": "trial"},
+        {"data_fingerprint": "f" * 16, "data__size": 64},
+    ],
+)
+def test_what_a_sweep_is_made_of_and_two_changes_count_nothing(frozen, changed):
+    """Another seed is another run, not another default; two changes are another protocol."""
+    assert differing_in_one_key([frozen()], [frozen(**changed)]) == {}
+    assert differing_in_one_key([frozen("model=unet")], [frozen()]) == {}
+    assert differing_in_one_key([frozen("loss=focal")], [frozen()]) == {}
+    assert differing_in_one_key([], [frozen()]) == {}
+
+
+def test_key_that_an_older_version_did_not_have_is_no_difference(frozen):
+    """A later key's neutral value means "as before"."""
+    old = frozen(trainer__epochs=80)
+    del old["trainer"]["precision"]
+
+    assert differing_in_one_key([frozen()], [old]) == {"trainer.epochs": 1}
+
+
+def test_grid_of_small_numbers_is_not_mixed_up(frozen):
+    """No two of these differ in one key alone, however their values add up."""
+    new = [frozen(seed=seed, trainer__epochs=40, trainer__batch=10) for seed in range(40)]
+    old = [frozen(seed=seed, trainer__epochs=50, trainer__batch=5) for seed in range(40)]
+
+    assert differing_in_one_key(new, old) == {}

@@ -368,6 +368,31 @@ def test_types_are_said_in_words(hint, text):
     assert type_text(hint) == text
 
 
+def test_order_of_types_counts():
+    """Python holds these two equal; the first type that takes the value wins all the same."""
+    found = [coerce("x", "3", hint) for hint in (int | float, float | int, int | float)]
+
+    assert [repr(value) for value in found] == ["3", "3.0", "3"]
+
+
+def test_checked_configs_share_nothing(composed):
+    """Runs of a sweep are checked alike, yet changing one leaves the others as they are."""
+    first, second = (check_config(*composed(*SMALL)) for _ in range(2))
+    first["model"]["channels"].append(99)
+    first["data"]["split"]["fold"] = 3
+    third = check_config(*composed(*SMALL))
+
+    assert second == third
+    assert third["model"]["channels"] == [2, 2]
+
+
+@pytest.mark.parametrize(("given", "kind"), [(1, "float"), (1.0, "float"), ("1", "float")])
+def test_equal_numbers_of_other_types_are_checked_for_themselves(accepted, refusal, given, kind):
+    """1, 1.0 and true are equal in Python; a check that remembers must not mix them up."""
+    assert type(accepted(optimizer__lr=given)["optimizer"]["lr"]).__name__ == kind
+    assert refusal(optimizer__lr=True) == ["optimizer.lr=True: wanted number"]
+
+
 def test_coerce_asks_for_what_is_missing():
     """The key, its type and its range."""
     with pytest.raises(ConfigError, match=r"^lr is not set; give it as lr=<number, > 0>$"):

@@ -1,6 +1,7 @@
 """The same config on the same data is the same run, forever; anything else is another."""
 
 import csv
+import os
 from copy import deepcopy
 
 import pytest
@@ -9,10 +10,12 @@ from PIL import Image
 
 from conftest import put
 from fake_data import blob
+from segsweep import identity
 from segsweep.checks import check_config
 from segsweep.data.cache import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError, DataError
+from segsweep.files import file_digest
 from segsweep.identity import identity_values, run_id
 from segsweep.sweep import plan
 from segsweep.sweep.plan import check_frozen, freeze, plan_run
@@ -271,6 +274,30 @@ def test_files_count_by_their_content_not_by_their_place(tmp_path, config):
     assert first != run_id(made(check=False), DATA)
 
 
+def test_file_is_read_once_while_it_stays_as_it_is(tmp_path, monkeypatch):
+    """A thousand runs from the same weights read them once; a change is seen all the same."""
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"as it was")
+    read = []
+
+    def digest(path):
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(identity, "file_digest", digest)
+    fresh = [run_id(lraspp(file), DATA) for _ in range(2)]  # it may change within its time stamp
+    monkeypatch.setattr(identity, "_FRESH_NS", -1)  # as if it had been lying there for long
+    first = [run_id(lraspp(file), DATA) for _ in range(3)]
+    often = len(read)
+    before = file.stat().st_mtime_ns
+    file.write_bytes(b"as it is.")
+    os.utime(file, ns=(before, before))
+
+    assert often == 2 + 1
+    assert len({*fresh, *first}) == 1
+    assert run_id(lraspp(file), DATA) not in first
+
+
 @pytest.mark.parametrize("config", [lraspp, split_by, grouped_by])
 def test_file_that_is_not_there_is_said_before_anything_starts(tmp_path, config):
     """Left out of the id, a typing error would be a run of its own."""
@@ -360,6 +387,41 @@ def test_frozen_config_is_the_run_and_stands_in_the_plan(stored):
     assert run.paths.config.stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("finished", [False, True])
+def test_planning_again_touches_nothing(stored, somebodys, finished):
+    """No file, no folder, no lock, whether the run is finished or not."""
+    folder, run, _ = stored
+    if finished:
+        run.paths.result.write_text("{}")
+    outputs = run.paths.root.parents[2]
+
+    def times():
+        found = [outputs, *outputs.rglob("*")]
+        return {path: path.stat().st_mtime_ns for path in found if ".cache" not in path.parts}
+
+    before = times()
+    again = somebodys[1](folder)
+    freeze([again], "a command")
+
+    assert again == run
+    assert len(before) == 7 + finished  # outputs, sweep, plan, its lock, runs, run, config
+    assert times() == before
+
+
+def test_config_is_frozen_again_for_another_place(stored):
+    """The same run with other threads: its file follows, until it is finished."""
+    _, run, config = stored
+    run.config["threads"] = 3
+    freeze([run], "a command")
+    moved = yaml.safe_load(run.paths.config.read_text())
+    run.paths.result.write_text("{}")
+    run.config["threads"] = 4
+    freeze([run], "a command")
+
+    assert moved == config | {"threads": 3}
+    assert yaml.safe_load(run.paths.config.read_text()) == moved
+
+
 def test_frozen_config_is_accepted_as_it_is(stored):
     """Out of the check comes what was planned."""
     _, run, config = stored
@@ -431,6 +493,14 @@ def test_batch_larger_than_the_training_part_is_refused(somebodys):
     assert str(caught.value) == (
         "trainer.batch=3: more than the 2 training images; allowed are 1 to 2"
     )
+
+
+def test_each_split_of_the_same_data_is_counted_for_itself(somebodys):
+    """A larger training part before does not hide that this one is too small."""
+    folder, planned = somebodys
+    planned(folder)
+    with pytest.raises(ConfigError, match="more than the 1 training images"):
+        planned(folder, data__split__train=1)
 
 
 def test_outputs_that_cannot_be_written_are_refused(somebodys, tmp_path):

@@ -12,10 +12,12 @@ import yaml
 
 from segsweep.errors import StoreError
 from segsweep.store import (
+    Known,
     RunPaths,
     SweepPaths,
     add_test_read,
     add_to_plan,
+    config_text,
     folder_name,
     read_all,
     read_config,
@@ -392,3 +394,82 @@ def test_names_of_folders_are_read_by_people():
 def test_rows_of_an_absent_file_are_none(tmp_path):
     """Nothing was written yet."""
     assert read_rows(tmp_path / "history.csv") == []
+
+
+def test_finished_runs_are_read_once(sweep, warned):
+    """Whoever keeps what is known can rebuild the tables from the runs that changed alone."""
+    known = Known()
+    first = read_all(sweep, known)
+    images = first.per_image_text
+    (finished,) = sweep.glob("runs/*-dice-*")
+    for name in ("config.yaml", "per_image.csv"):
+        (finished / name).write_text("spoilt since")
+    (failed,) = sweep.glob("runs/*-s1-*")
+    (failed / "failure.json").unlink()
+    again = read_all(sweep, known)
+
+    assert [run["status"] for run in again.runs if run["loss"] == "dice"] == ["finished"]
+    assert again.per_image_text == images
+    assert [run["status"] for run in again.runs if run["seed"] == 1] == ["interrupted"]
+    assert first.swept == again.swept
+    assert warned() == []
+    assert len(read_all(sweep).runs) == 3  # without it, the spoilt one is seen
+
+
+def test_finished_run_that_was_done_again_is_read_again(sweep, frozen, write_run):
+    """Its result is another file; one that was removed is gone; columns follow the rest."""
+    known = Known()
+    write_run(sweep, frozen(seed=7, trainer__epochs=80), result=RESULT)
+    before = read_all(sweep, known)
+    (finished,) = sweep.glob("runs/*-dice-*")
+    (finished / "result.new").write_text(json.dumps(RESULT | {"test_iou": 0.9}))
+    (finished / "result.new").replace(finished / "result.json")
+    (other,) = sweep.glob("runs/*-s7-*")
+    other.rename(sweep / "removed")
+    after = read_all(sweep, known)
+
+    assert before.swept == ["trainer.epochs"]
+    assert after.swept == []
+    assert [run["test_iou"] for run in after.runs if run["loss"] == "dice"] == [0.9]
+    assert "trainer.epochs" not in after.runs[0]
+    assert len(after.runs) == len(before.runs) - 1
+
+
+@pytest.mark.parametrize("name", ["plain", "a,b", 'a"b', "Läsion 1", "a\nb", " a "])
+def test_counts_as_text_and_as_table_are_the_same(sweep, frozen, write_run, name):
+    """Whatever an image is called, its row is in both, as it stood in the run's file."""
+    run = write_run(
+        sweep, frozen(seed=9), result=RESULT, counts=[("test", "train", name, 1, 2, 3, 4)]
+    )
+    tables = read_all(sweep)
+    rows = list(csv.DictReader(tables.per_image_text.splitlines(keepends=True)))
+
+    assert rows == tables.per_image.astype(str).to_dict("records")
+    assert [row["image"] for row in rows if row["run_id"] == run.name[-12:]] == [name]
+
+
+@pytest.mark.parametrize("quoted", ["", '"'])
+def test_counts_of_another_run_are_left_out(sweep, frozen, write_run, warned, quoted):
+    """A file that was copied from elsewhere would count that run twice."""
+    run = write_run(sweep, frozen(seed=9), result=RESULT, counts=COUNTS)
+    path = run / "per_image.csv"
+    path.write_text(path.read_text() + f"ffffffffffff,test,train,{quoted}009{quoted},1,2,3,4\n")
+
+    assert len(read_all(sweep).per_image) == 2
+    assert warned() == [f"{path}: left out (rows of another run than {run.name[-12:]})"]
+
+
+def test_text_of_many_configs_is_the_text_of_each(frozen):
+    """What they share is written once, and 1, 1.0 and true are not the same; no anchors."""
+    shared = [4, 8]
+    values = [1, 1.0, True, "1", None, "null", [], {}, float("nan"), "Läsion: 1", "a\n b\n", shared]
+    configs = [frozen(threshold=value, seed=seed) for value in values for seed in (0, 1)]
+    configs.append(frozen(search__filled=shared, allow=shared))
+    known = {}
+    texts = [config_text(config, known) for config in configs]
+
+    assert texts == [
+        yaml.safe_dump(c, sort_keys=False, allow_unicode=True) for c in configs[:-1]
+    ] + [config_text(configs[-1])]
+    assert [repr(yaml.safe_load(text)) for text in texts] == [repr(config) for config in configs]
+    assert "&" not in texts[-1]

@@ -24,16 +24,17 @@ class Planning(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Plan the one run of a command without `-m`."""
-        _refusing(_plan_and_freeze, [list(config.hydra.overrides.task)])
+        _refusing(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Plan a sweep of Hydra's basic sweeper, or the frame of a search, whose values come later."""
+        """Plan a sweep of Hydra's basic sweeper; of a search, whose values come later, the frame."""
         arguments = list(config.hydra.overrides.task)
         if config.hydra.sweeper._target_ == OURS:
             return
         _refusing(check_one_sweep, arguments)
         if config.hydra.sweeper._target_ == BASIC:
-            _refusing(_plan_and_freeze, expand(arguments, config.hydra.sweeper.get("params")))
+            params = config.hydra.sweeper.get("params")
+            _refusing(_plan_and_freeze, config, expand(arguments, params))
         else:
             _refusing(check_search, config)
             _refusing(check_frame, arguments)
@@ -74,11 +75,12 @@ def check_frame(arguments: Sequence[str]) -> None:
     session.current.sweep.root.mkdir(parents=True, exist_ok=True)
 
 
-def _plan_and_freeze(runs: Sequence[Sequence[str]]) -> None:
+def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     from segsweep.sweep.command import announce, plan_all
     from segsweep.sweep.plan import freeze, sweep_of
 
-    planned = plan_all(runs)
+    words = list(config.hydra.overrides.hydra)
+    planned = plan_all([[*words, *run] for run in runs])
     current = session.current
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     freeze(planned, current.request)

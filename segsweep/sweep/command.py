@@ -5,6 +5,7 @@ everything else that it asks for is carried out.
 """
 
 import errno
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from segsweep.sweep.callback import check_one_sweep
 from segsweep.sweep.compose import Composer, expand
 from segsweep.sweep.plan import Planned, freeze, plan_run, sweep_of
 from segsweep.sweep.session import Ended
+from segsweep.sweep.tidy import CheckpointCap, keep_checkpoints, mend, move_earlier
 
 NAN = float("nan")
 FULL = "no space left; make some, then start the same command again: it goes on from here"
@@ -60,7 +62,9 @@ def carry_out(
     if here:
         start_server()  # it imports while we compose
     check_one_sweep(arguments)
-    planned = plan_all(expand(arguments, params))
+    words = list(config.hydra.overrides.hydra)
+    gc.freeze()  # what is imported stays: looking through it again takes a tenth of the planning
+    planned = plan_all([[*words, *run] for run in expand(arguments, params)])
     current = session.current
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = sort_out(planned)
@@ -128,7 +132,6 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     """Carry out what is to do in slots of this machine; return how all asked-for runs ended."""
     from segsweep.sweep.local import Crew
     from segsweep.sweep.preflight import fix_threads, prepare_slots
-    from segsweep.sweep.tidy import CheckpointCap
 
     before = finished_before(work)
     if not work.todo:
@@ -146,11 +149,12 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
         current.lock.tell_slots(len(slots))
     freeze_all(work)
     cap = None if command["keep_gb"] is None else CheckpointCap(current.sweep, command["keep_gb"])
-    crew = Crew(current.sweep, slots, current.stop, current.lock, command["time_limit"], cap)
+    limit, known = command["time_limit"], current.known
+    crew = Crew(current.sweep, slots, current.stop, current.lock, limit, cap, known)
     seconds = {name: cost.seconds for name, cost in costs.items()}
     cells = cells_of([*work.done, *work.left, *work.todo])
     try:
-        outcomes = crew.carry_out(work.todo, seconds, cells)
+        outcomes = crew.carry_out(work.todo, seconds, cells, len(work.left))
     except OSError as error:  # the controller's own few files
         if error.errno != errno.ENOSPC:
             raise
@@ -174,14 +178,21 @@ def cells_of(planned: Sequence[Planned]) -> dict[str, str]:
 
 def freeze_all(work: Sorted) -> None:
     """Put aside what is to be done again, then write the configs of all that is to do."""
-    from segsweep.sweep.tidy import mend, move_earlier
-
     current = session.current
     assert current.sweep is not None
     mend(current.sweep)
     for run in work.again:
         move_earlier(current.sweep, run.paths)
+    for run in work.done:
+        _complete(run)
     freeze([*work.done, *work.left, *work.todo], current.request)
+
+
+def _complete(run: Planned) -> None:
+    """Do what a kill between a run's result and its end left undone."""
+    run.paths.failure.unlink(missing_ok=True)
+    if (run.paths.checkpoints / "last.pt").exists():
+        keep_checkpoints(run.paths, read_config(run.paths.config).get("keep", "both"))
 
 
 def finished_before(work: Sorted) -> list[Outcome]:

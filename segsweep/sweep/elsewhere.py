@@ -184,7 +184,9 @@ def _watching(runs: Sequence[Planned]) -> Iterator[None]:
     current = session.current
     assert current.sweep is not None
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(runs, Refresher(current.sweep), over))
+    watcher = threading.Thread(
+        target=_watch, args=(runs, Refresher(current.sweep, current.known), over)
+    )
     watcher.daemon = True
     watcher.start()
     try:

@@ -11,7 +11,7 @@ from segsweep.errors import StoreError
 from segsweep.execute import Outcome
 from segsweep.files import read_json, write_json
 from segsweep.stopping import StopRequest
-from segsweep.store import RunPaths, SweepPaths, read_config, record_failure
+from segsweep.store import Known, RunPaths, SweepPaths, read_config, record_failure
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.plan import Planned
 from segsweep.sweep.pool import Ended, Pool, Task
@@ -39,25 +39,31 @@ class Crew:
     lock: SweepLock | None = None
     time_limit: float | None = None
     cap: CheckpointCap | None = None
+    known: Known = field(default_factory=Known)
     full: Outcome | None = None
     """The run that found the disk full, which ends everything."""
     _kills: Counter[str] = field(default_factory=Counter)
     _claimed: dict[str, float] = field(default_factory=dict)
 
     def carry_out(
-        self, planned: Sequence[Planned], seconds: Mapping[str, float], cells: Mapping[str, str]
+        self,
+        planned: Sequence[Planned],
+        seconds: Mapping[str, float],
+        cells: Mapping[str, str],
+        left: int = 0,
     ) -> list[Outcome]:
         """Carry all runs out and return how they ended, in the order in which they did.
 
-        *seconds* are expected per run, by name; *cells* are those of all runs of the command.
-        Runs that were stopped, or never started because of a stop, are left out.
+        *seconds* are expected per run, by name; *cells* are those of all runs of the command,
+        of which *left* failed before and are not tried again. Runs that were stopped, or never
+        started because of a stop, are left out.
         """
         by_name = {run.name: run for run in planned}
         expected = {name: seconds.get(name, 0.0) for name in by_name}
         outcomes = []
-        refresher = Refresher(self.sweep)
+        refresher = Refresher(self.sweep, self.known)
         title = self.sweep.root.name
-        with View(title, expected, len(self.slots), cells) as view, self.stop.patient():
+        with View(title, expected, len(self.slots), cells, left) as view, self.stop.patient():
             pool = Pool(
                 self.slots,
                 self.time_limit,
@@ -109,10 +115,10 @@ class Crew:
         self, ended: Ended, run: Planned, pool: Pool, view: View
     ) -> Outcome | None:
         """Try a killed run once more; record what happened to any other."""
+        if self._should_stop() and ended.cause != "time-limit":  # it has failed at nothing
+            return Outcome(run.name, "interrupted", NAN)
         self._kills[run.name] += 1
         if ended.cause == "killed" and self._kills[run.name] < ATTEMPTS:
-            if self._should_stop():
-                return Outcome(run.name, "interrupted", NAN)
             view.again(run.name, ended.error)
             pool.add(ended.task)
             return None

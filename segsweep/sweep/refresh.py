@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import suppress
 
-from segsweep.store import SweepPaths
+from segsweep.store import Known, SweepPaths
 
 SECONDS = 10.0
 """Between two writings, at least."""
@@ -15,9 +15,9 @@ SHARE = 20
 class Refresher:
     """Writes tables now and then in a thread of its own."""
 
-    def __init__(self, sweep: SweepPaths) -> None:
-        """Nothing is written yet."""
-        self.sweep = sweep
+    def __init__(self, sweep: SweepPaths, known: Known) -> None:
+        """Nothing is written yet; *known* remembers the finished runs that were read."""
+        self.sweep, self.known = sweep, known
         self.written = 0.0
         self.cost = 0.0
         self.changed = False
@@ -42,6 +42,6 @@ class Refresher:
 
         started = time.monotonic()
         with suppress(OSError):  # written again at the end, where it is said
-            write_tables(self.sweep)
+            write_tables(self.sweep, self.known)
         self.written = time.monotonic()
         self.cost = self.written - started

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from segsweep.execute import Outcome
 from segsweep.stopping import StopRequest
-from segsweep.store import SweepPaths
+from segsweep.store import Known, SweepPaths
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.plan import Planned
 from segsweep.sweep.refresh import Refresher
@@ -36,6 +36,8 @@ class Session:
     """The command was to stop after the plan."""
     lock: SweepLock | None = None
     refresher: Refresher | None = None
+    known: Known = field(default_factory=Known)
+    """Finished runs that were read for the tables."""
 
     @property
     def asked(self) -> int:
@@ -58,7 +60,7 @@ class Session:
     def refresh(self) -> None:
         """Keep the sweep's tables current, where runs are carried out in this process."""
         if self.sweep is not None:
-            self.refresher = self.refresher or Refresher(self.sweep)
+            self.refresher = self.refresher or Refresher(self.sweep, self.known)
             self.refresher.changed = True
             self.refresher.tick()
 

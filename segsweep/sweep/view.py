@@ -54,6 +54,7 @@ class View:
         expected: Mapping[str, float],
         slots: int,
         cells: Mapping[str, str],
+        left: int = 0,
     ) -> None:
         """Take what the command asks for.
 
@@ -62,11 +63,13 @@ class View:
             expected: seconds of each run to do, by name; 0 where unknown.
             slots: how many run at the same time.
             cells: cell of each run, those that were finished before included.
+            left: of those, how many failed before and are not tried again.
 
         """
         self.title, self.slots, self.cells = title, slots, cells
         self.waiting = dict(expected)
-        self.total, self.finished, self.failed = len(cells), len(cells) - len(expected), 0
+        self.total, self.failed = len(cells), left
+        self.finished = len(cells) - len(expected) - left
         self.open_runs = Counter(cells[name] for name in expected)
         self.all_cells = len(set(cells.values()))
         self.rows: dict[str, Row] = {}
@@ -156,12 +159,12 @@ class View:
         left = self.seconds_left()
         cells = self.all_cells - sum(count > 0 for count in self.open_runs.values())
         parts = [
-            f"{self.title}: {self.finished}/{self.total} runs and "
-            f"{cells}/{self.all_cells} cells finished",
+            f"{self.title}: {self.finished}/{self.total} runs",
+            *([f"about {duration(left)} left"] if left is not None else []),
             f"{len(self.rows)} running",
             f"{len(self.waiting)} waiting",
             *([f"{self.failed} failed"] if self.failed else []),
-            *([f"about {duration(left)} left"] if left is not None else []),
+            f"{cells}/{self.all_cells} cells done",
         ]
         return ", ".join(parts)
 
@@ -183,7 +186,8 @@ class View:
         rest = [Text(f"and {more} more")] if more > 0 else []
         whole = Table.grid(expand=True)  # a bar alone would not end its line
         whole.add_row(ProgressBar(total=max(self.total, 1), completed=self.finished + self.failed))
-        return Group(Text(self.summary()), whole, table, *rest)
+        summary = Text(self.summary(), no_wrap=True, overflow="ellipsis")
+        return Group(summary, whole, table, *rest)
 
     def _learn(self, row: Row, took: float) -> None:
         self.taken += took

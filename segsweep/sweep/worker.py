@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -36,17 +37,17 @@ def work(
 
     What the process prints goes to the end of *log*, or nowhere.
     """
-    stop = StopRequest()
-    stop.install()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process: one will act
-    _redirect(log)
-    _settle(slot)
-    threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
-
-    def tell(message: Any) -> None:
-        _send(pipe, ("told", message))
-
-    _send(pipe, ("done", function(*arguments, tell=tell, stop=stop, slot=slot)))
+    stop = StopRequest(hasty=False)  # a whole group may be signalled, and the pipe says it too
+    try:
+        stop.install()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process: one will act
+        _redirect(log)
+        _settle(slot)
+        threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
+        result = function(*arguments, tell=partial(_tell, pipe), stop=stop, slot=slot)
+    except KeyboardInterrupt:  # before there was anything to save
+        os._exit(130)
+    _send(pipe, ("done", result))
 
 
 def train(
@@ -107,6 +108,10 @@ def _watch(pipe: Connection) -> None:
         killer.daemon = True
         killer.start()
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _tell(pipe: Connection, message: Any) -> None:
+    _send(pipe, ("told", message))
 
 
 def _send(pipe: Connection, message: Any) -> None:
