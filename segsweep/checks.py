@@ -216,7 +216,11 @@ def _check_shapes(
     """
     import torch
 
-    model = build("model", json.loads(node), allow).eval()
+    try:
+        model = build("model", json.loads(node), allow).eval()
+    except (RuntimeError, MemoryError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"model={name}: cannot be built on this machine ({reason})") from error
     multiple = int(getattr(model, "size_multiple", 1))
     for side in size:
         if side % multiple:

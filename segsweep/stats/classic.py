@@ -26,6 +26,8 @@ def wilcoxon_over_images(a: ArrayLike, b: ArrayLike) -> Array:
     Says something about NETWORKS_ONLY. *a* and *b* are values on the same images.
     """
     difference = np.asarray(a, float) - np.asarray(b, float)
-    same = ~difference.any(-1)
-    safe = np.where(same[..., None], 1.0, difference)
-    return np.where(same, 1.0, stats.wilcoxon(safe, axis=-1).pvalue)
+    return np.apply_along_axis(_signed_rank, -1, difference)
+
+
+def _signed_rank(difference: Array) -> float:
+    return float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0

@@ -10,8 +10,10 @@ from scipy.sparse import csr_array
 from segsweep.stats.values import Array
 
 CELLS, ARCHITECTURES, LOSSES, INTERACTION = "cells", "architectures", "losses", "interaction"
-Factors = Sequence[tuple[str, str]]
+Factors = Sequence[tuple[str, ...]]
+"""For each cell its architecture, its loss, and what else names it."""
 Weights = dict[int, float]
+Positions = dict[str, dict[tuple[str, ...], int]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def families(cells: Sequence[str], factors: Factors) -> list[Family]:
 
     Args:
         cells: names.
-        factors: for each cell its architecture and the rest of its name.
+        factors: for each cell its architecture, its loss and what else names it.
 
     """
     both = [pairs(cells), *main_effects(factors), interaction(factors)]
@@ -60,18 +62,16 @@ def pairs(cells: Sequence[str]) -> Family:
 def main_effects(factors: Factors) -> list[Family]:
     """Return architectures against each other, and losses.
 
-    Each is the mean over the cells that exist with both. Where no two others are shared this
-    would only repeat pairs of cells, and is left out.
+    Each is the mean over the cells that exist with both and agree in all else. Where no two
+    others are shared this would only repeat pairs of cells, and is left out.
     """
-    turned = [(loss, model) for model, loss in factors]
     return [
-        _family(name, _main_effect(factor), len(factor))
-        for name, factor in ((ARCHITECTURES, factors), (LOSSES, turned))
+        _family(name, _main_effect(_positions(factors, place)), len(factors))
+        for place, name in enumerate((ARCHITECTURES, LOSSES))
     ]
 
 
-def _main_effect(factors: Factors) -> Iterable[tuple[str, str, Weights]]:
-    where = _positions(factors)
+def _main_effect(where: Positions) -> Iterable[tuple[str, str, Weights]]:
     for a, b in combinations(sorted(where), 2):
         shared = sorted(where[a].keys() & where[b].keys())
         if len(shared) > 1:
@@ -83,18 +83,26 @@ def _main_effect(factors: Factors) -> Iterable[tuple[str, str, Weights]]:
 def interaction(factors: Factors) -> Family:
     """Return differences of differences: does what a loss brings depend on the architecture?"""
     rows = []
-    where = _positions(factors)
+    where = _positions(factors, 0)
     for a, b in combinations(sorted(where), 2):
         for x, y in combinations(sorted(where[a].keys() & where[b].keys()), 2):
-            weights = {where[a][x]: 1.0, where[a][y]: -1.0, where[b][x]: -1.0, where[b][y]: 1.0}
-            rows.append((f"{a}: {x} - {y}", f"{b}: {x} - {y}", weights))
+            if x[1:] == y[1:]:
+                weights = {where[a][x]: 1.0, where[a][y]: -1.0, where[b][x]: -1.0, where[b][y]: 1.0}
+                losses = f"{_name(x)} - {_name(y)}"
+                rows.append((f"{a}: {losses}", f"{b}: {losses}", weights))
     return _family(INTERACTION, rows, len(factors))
 
 
-def _positions(factors: Factors) -> dict[str, dict[str, int]]:
-    where: dict[str, dict[str, int]] = {}
-    for position, (level, other) in enumerate(factors):
-        where.setdefault(level, {})[other] = position
+def _name(rest: Sequence[str]) -> str:
+    return ";".join(part for part in rest if part)
+
+
+def _positions(factors: Factors, place: int) -> Positions:
+    """Return level -> (the other factors -> the cell's position)."""
+    where: Positions = {}
+    for position, levels in enumerate(factors):
+        rest = (*levels[:place], *levels[place + 1 :])
+        where.setdefault(levels[place], {})[rest] = position
     return where
 
 

@@ -1,6 +1,7 @@
 """The whole analysis of a sweep's values: parts of variance, families, cells, ranks, advice."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,7 @@ from segsweep.stats.posterior import (
     ranks,
 )
 from segsweep.stats.values import Array, Values
-
-A_BETTER, B_BETTER = "a better", "b better"
-EQUAL, UNDECIDED = "equal within the margin", "undecided"
-ADVISED = 20
-"""Leading undecided contrasts of each family for which seeds are reckoned."""
+from segsweep.stats.verdicts import leading, may_be_best, verdict
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,11 @@ class Tested:
     verdicts: list[str]
     advice: dict[int, Advice]
     """For the leading undecided contrasts."""
+
+    @property
+    def omnibus(self) -> float:
+        """Adjusted p of "nothing in this family differs"."""
+        return float(self.p.min())
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,24 @@ class Analysis:
     """(C,)"""
     ranks: Ranks
     """Of the claimed cells."""
-    optimism: Optimism
+
+    @cached_property
+    def optimism(self) -> Optimism:
+        """How much of the highest cell's lead is luck with the images."""
+        return optimism(self.values, self.settings.seed)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What every family is tested with; of the claimed cells."""
+
+    parts: Parts
+    moderated: Moderated
+    drawn: Draws
+    means: Array
+    settings: Settings
+    claims: bool
+    advise: bool
 
 
 def analyse(values: Values, settings: Settings | None = None, advise: bool = True) -> Analysis:
@@ -84,25 +103,31 @@ def analyse(values: Values, settings: Settings | None = None, advise: bool = Tru
 
     Args:
         values: what can be compared; at least one cell.
-        settings: levels, margin, draws.
+        settings: level, margin, draws.
         advise: reckon seeds for what is undecided.
 
+    Raises:
+        ValueError: there is no cell.
+
     """
+    if not values.cells:
+        raise ValueError("nothing to compare: no cell has finished runs on common images")
     settings = settings or Settings()
     whole = parts_of(values)
     claims = bool((whole.seeds > 1).any()) and whole.groups > 1
     claimed, parts, moderated = _claimable(whole, settings, claims)
     means = posterior_means(parts, moderated, settings)
     drawn = null_draws(parts, moderated, settings)
+    known = _Known(parts, moderated, drawn, means, settings, claims, advise)
     names = [values.cells[cell] for cell in claimed]
-    factors = [values.factors[cell] for cell in claimed]
-    found = families(names, factors)
-    tested = {
-        family.name: _tested(family, parts, moderated, drawn, means, settings, claims, advise)
-        for family in found
-    }
-    order = ranks(parts, means)
-    low, high = _spread(cell_intervals(means, settings.level), claimed, len(values.cells))
+    found = families(names, [values.factors[cell] for cell in claimed])
+    tested = {family.name: _tested(family, known) for family in found}
+    count, order = len(values.cells), ranks(parts, means)
+    low, high = _spread(cell_intervals(means, settings.level), claimed, count)
+    best = np.ones(len(names))
+    if CELLS in tested:
+        best = may_be_best(tested[CELLS].family, tested[CELLS].verdicts)
+    chance = order.best if claims else np.full(len(names), np.nan)
     return Analysis(
         values,
         settings,
@@ -112,10 +137,9 @@ def analyse(values: Values, settings: Settings | None = None, advise: bool = Tru
         tested,
         low,
         high,
-        _spread(_may_be_best(tested.get(CELLS), len(names)), claimed, len(values.cells), 1) > 0,
-        _spread(order.best if claims else np.full(len(names), np.nan), claimed, len(values.cells)),
+        _spread(best, claimed, count, 1.0) > 0,
+        _spread(chance, claimed, count),
         order,
-        optimism(values, settings.seed),
     )
 
 
@@ -131,67 +155,31 @@ def _claimable(
         return np.arange(len(nothing)), whole, Moderated(nothing, np.array(0.0), np.array(0.0))
     moderated = moderate(whole.variance, whole.seeds - 1, settings.most)
     claimed = np.flatnonzero(~np.isnan(moderated.variance))
-    parts = replace(
-        whole,
-        mean=whole.mean[claimed],
-        seeds=whole.seeds[claimed],
-        variance=whole.variance[claimed],
-        sigma=whole.sigma[np.ix_(claimed, claimed)],
+    return (
+        claimed,
+        whole.only(claimed),
+        replace(moderated, variance=moderated.variance[claimed]),
     )
-    return claimed, parts, replace(moderated, variance=moderated.variance[claimed])
 
 
-def _tested(
-    family: Family,
-    parts: Parts,
-    moderated: Moderated,
-    drawn: Draws,
-    means: Array,
-    settings: Settings,
-    claims: bool,
-    advise: bool,
-) -> Tested:
+def _tested(family: Family, known: _Known) -> Tested:
+    parts, moderated, settings = known.parts, known.moderated, known.settings
     difference = family.of(parts.mean)
     error = standard_errors(family, parts, moderated)
     t = over(difference, error)
-    maxima = largest(family, parts, drawn)
+    maxima = largest(family, parts, known.drawn)
     half = critical_value(maxima, settings.level) * error
     low, high = difference - half, difference + half
     unknown = np.full(len(t), np.nan)
-    p = adjusted_p(t, maxima) if claims else unknown
-    chance = chances(family, means, settings.margin) if claims else Chances(*[unknown] * 3)
-    verdicts = [
-        _verdict(*row, settings) for row in zip(difference, p, low, high, strict=True)
-    ]
-    leading = _leading(verdicts, t) if claims and advise else []
-    advice = seeds_needed(family, parts, moderated, settings, leading)
-    known = dict(zip(leading, advice, strict=True))
-    return Tested(family, difference, error, t, low, high, p, chance, verdicts, known)
-
-
-def _verdict(difference: float, p: float, low: float, high: float, settings: Settings) -> str:
-    if np.isnan(p):
-        return UNDECIDED
-    if p <= settings.level:
-        return A_BETTER if difference > 0 else B_BETTER
-    return EQUAL if -settings.margin < low and high < settings.margin else UNDECIDED
-
-
-def _leading(verdicts: list[str], t: Array) -> list[int]:
-    """Return the undecided contrasts with the largest |t|; a difference of 0 leads nowhere."""
-    order = np.argsort(-np.abs(t), kind="stable")
-    return [int(k) for k in order if verdicts[k] == UNDECIDED and t[k] != 0][:ADVISED]
-
-
-def _may_be_best(cells: Tested | None, count: int) -> Array:
-    """Return 1 for a cell that no other beats, else 0."""
-    best = np.ones(count)
-    if cells is not None:
-        for row, verdict in enumerate(cells.verdicts):
-            if verdict in (A_BETTER, B_BETTER):
-                weights = cells.family.matrix[[row]].toarray()[0]
-                best[(weights < 0) if verdict == A_BETTER else (weights > 0)] = 0
-    return best
+    p, chance, first = unknown, Chances(unknown, unknown, unknown), list[int]()
+    if known.claims:
+        p, chance = adjusted_p(t, maxima), chances(family, known.means, settings.margin)
+    verdicts = [verdict(*row, settings) for row in zip(difference, p, low, high, strict=True)]
+    if known.claims and known.advise:
+        first = leading(family, difference, verdicts, t, parts)
+    advice = seeds_needed(family, parts, moderated, settings, first)
+    numbered = dict(zip(first, advice, strict=True))
+    return Tested(family, difference, error, t, low, high, p, chance, verdicts, numbered)
 
 
 def _spread(known: Array, claimed: NDArray[np.int64], count: int, other: float = np.nan) -> Array:

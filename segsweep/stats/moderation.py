@@ -52,7 +52,9 @@ def moderate(variance: Array, freedom: NDArray[np.int64], most: float = MOST) ->
     return Moderated(mixed, weight, common)
 
 
-def prior_of(variance: Array, freedom: NDArray[np.int64], most: float = MOST) -> tuple[Array, Array]:
+def prior_of(
+    variance: Array, freedom: NDArray[np.int64], most: float = MOST
+) -> tuple[Array, Array]:
     """Return d0 and s0^2 by Smyth's moment estimates; d0 = 0 with fewer than three cells.
 
     *variance* is (C,) or (C, draws), every entry with a freedom of at least 1.

@@ -98,7 +98,8 @@ def null_draws(
     estimated = true * chi2 / np.maximum(freedom, 1)[:, None]
     again = moderate(estimated, freedom, settings.most)
     mean += image_draws(generator, parts.sigma, draws)
-    return Draws(mean, seed_part(again, seeds), image_factor(generator, parts, draws))
+    variance = np.nan_to_num(seed_part(again, seeds))  # one seed everywhere: no seed part at all
+    return Draws(mean, variance, image_factor(generator, parts, draws))
 
 
 def image_factor(generator: np.random.Generator, parts: Parts, draws: int) -> Array:
@@ -119,7 +120,9 @@ def over(difference: Array, error: Array) -> Array:
     return np.where(same, 0.0, difference / np.maximum(error, TINY))
 
 
-def drawn_t(family: Family, parts: Parts, draws: Draws, shift: Array | None = None) -> Iterator[Array]:
+def drawn_t(
+    family: Family, parts: Parts, draws: Draws, shift: Array | None = None
+) -> Iterator[Array]:
     """Yield (K, block) t values of the draws, a block at a time; *shift* (K,) moves the means."""
     images = family.quadratic(parts.sigma)[:, None]
     size = max(BLOCK // max(len(images), 1), 1)

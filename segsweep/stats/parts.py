@@ -27,6 +27,18 @@ class Parts:
     groups: int
     """G: how many units the images make."""
 
+    def only(self, cells: NDArray[np.int64]) -> "Parts":
+        """Return the parts of some cells, by their positions."""
+        return Parts(
+            self.mean[cells],
+            self.seeds[cells],
+            self.variance[cells],
+            self.sigma[np.ix_(cells, cells)],
+            self.sd_seeds[cells],
+            self.sd_images[cells],
+            self.groups,
+        )
+
 
 def parts_of(values: Values) -> Parts:
     """Return means and variances of *values*."""
@@ -34,14 +46,9 @@ def parts_of(values: Values) -> Parts:
     seeds = np.array([len(table) for table in values.tables])
     groups = int(values.groups.max(initial=-1)) + 1
     two_way = np.array([two_way_sds(table) for table in values.tables])
-    return Parts(
-        mean,
-        seeds,
-        np.array([seed_variance(table) for table in values.tables]),
-        image_covariance(values),
-        *two_way.reshape(-1, 2).T,
-        groups,
-    )
+    variance = np.array([seed_variance(table) for table in values.tables])
+    sigma = image_covariance(values)
+    return Parts(mean, seeds, variance, sigma, two_way[:, 0], two_way[:, 1], groups)
 
 
 def seed_variance(table: Array) -> float:

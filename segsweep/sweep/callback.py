@@ -27,7 +27,7 @@ class Planning(Callback):
         _refusing(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Plan a sweep of Hydra's basic sweeper; of a search, whose values come later, the frame."""
+        """Plan a sweep of Hydra's basic sweeper; of a search, whose values come later, a frame."""
         arguments = list(config.hydra.overrides.task)
         if config.hydra.sweeper._target_ == OURS:
             return

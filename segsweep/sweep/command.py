@@ -15,7 +15,6 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from segsweep import __version__
-from segsweep.cells import cell_name, flat_values, swept_among
 from segsweep.errors import ConfigError, DiskFullError, SweepLockedError
 from segsweep.execute import Outcome
 from segsweep.files import read_json
@@ -23,7 +22,7 @@ from segsweep.store import read_config
 from segsweep.sweep import session
 from segsweep.sweep.callback import check_one_sweep
 from segsweep.sweep.compose import Composer, expand
-from segsweep.sweep.plan import Planned, freeze, plan_run, sweep_of
+from segsweep.sweep.plan import Planned, cells_of, freeze, plan_run, sweep_of
 from segsweep.sweep.session import Ended
 from segsweep.sweep.tidy import CheckpointCap, keep_checkpoints, mend, move_earlier
 
@@ -167,13 +166,6 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     if current.stop():
         raise KeyboardInterrupt
     return [*before, *outcomes]
-
-
-def cells_of(planned: Sequence[Planned]) -> dict[str, str]:
-    """Return the cell of each run, by its name."""
-    values = {run.name: flat_values(run.config) for run in planned}
-    swept = swept_among([run.config for run in planned], list(values.values()))
-    return {name: cell_name(flat, swept) for name, flat in values.items()}
 
 
 def freeze_all(work: Sorted) -> None:

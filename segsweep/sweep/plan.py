@@ -97,6 +97,13 @@ def sweep_of(config: Mapping[str, Any]) -> SweepPaths:
     return SweepPaths(Path(config["outputs"]) / config["sweep"])
 
 
+def cells_of(planned: Sequence[Planned]) -> dict[str, str]:
+    """Return the cell of each run, by its name."""
+    values = {run.name: flat_values(run.config) for run in planned}
+    swept = swept_among([run.config for run in planned], list(values.values()))
+    return {name: cell_name(flat, swept) for name, flat in values.items()}
+
+
 def freeze(planned: Sequence[Planned], request: str) -> None:
     """Write the runs' configs and add them to their sweep's plan; what stands is kept."""
     config, sweep = planned[0].config, sweep_of(planned[0].config)

@@ -22,7 +22,7 @@ from segsweep.sweep.budget import (
     is_memory,
     room_of,
 )
-from segsweep.sweep.plan import Planned, sweep_of
+from segsweep.sweep.plan import Planned, cells_of, sweep_of
 from segsweep.sweep.pool import Ended, Pool, Task
 from segsweep.sweep.probe import Measured, probe_key
 from segsweep.sweep.slots import Slot, find_slots
@@ -77,9 +77,10 @@ def prepare_slots(
     if not todo[0].command["preflight"]:
         return slots, {}
     kinds = {run.name: probe_key(run.config) for run in todo}
-    measured = measure_kinds(todo, kinds, slots, stop)
+    cells = cells_of(todo)
+    measured = measure_kinds(todo, kinds, cells, slots, stop)
     costs = {
-        run.name: _cost(run, measured[kinds[run.name]])
+        run.name: _cost(run, cells[run.name], measured[kinds[run.name]])
         for run in todo
         if kinds[run.name] in measured
     }
@@ -115,12 +116,14 @@ def _fitting_slots(todo: Sequence[Planned], costs: Sequence[Cost]) -> list[Slot]
 def measure_kinds(
     todo: Sequence[Planned],
     kinds: Mapping[str, str],
+    cells: Mapping[str, str],
     slots: Sequence[Slot],
     stop: Callable[[], bool],
 ) -> dict[str, Measured]:
     """Return what each kind of run costs, from the cache or measured now.
 
-    A kind that took too long to measure is left out.
+    *kinds* and *cells* name those of each run; a kind whose steps fail, or take too long to
+    measure, is left out. ConfigError names the cells that need more memory than there is.
     """
     cache = Path(todo[0].config["outputs"]) / ".cache"
     by_kind = {kinds[run.name]: run for run in reversed(todo)}
@@ -128,37 +131,59 @@ def measure_kinds(
     missing = [key for key, found in known.items() if found is None]
     found = {key: one for key, one in known.items() if one is not None}
     if missing:
-        found |= _measure({key: by_kind[key] for key in missing}, slots, stop, cache)
+        kind_cells = {key: cells[run.name] for key, run in by_kind.items()}
+        found |= _measure({key: by_kind[key] for key in missing}, kind_cells, slots, stop, cache)
     return found
 
 
 def _measure(
-    kinds: Mapping[str, Planned], slots: Sequence[Slot], stop: Callable[[], bool], cache: Path
+    kinds: Mapping[str, Planned],
+    cells: Mapping[str, str],
+    slots: Sequence[Slot],
+    stop: Callable[[], bool],
+    cache: Path,
 ) -> dict[str, Measured]:
-    """Measure each of *kinds* in a slot and keep what was found; ConfigError if one fails."""
+    """Measure each of *kinds* in a slot and keep what was found."""
     found: dict[str, Measured] = {}
-    problems: list[str] = []
-    counter = Counter("trying a step of each kind of run:")
+    short = dict(kinds)
     cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="preflight-", dir=cache) as scratch:
-        tasks = [_probe(key, run, Path(scratch)) for key, run in kinds.items()]
-        for done, ended in enumerate(Pool(slots, PROBE_SECONDS).run(tasks, stop)):
-            key = ended.task.name
-            if ended.cause or isinstance(ended.value, str):
-                cell, reason = _cell(kinds[key]), _reason(ended)
-                if is_memory(reason):
-                    problems.append(impossible(cell, reason))
-                else:  # that costs its own runs only, which will say more
-                    print(f"{cell}: its first steps fail: {reason}", file=sys.stderr)
-            else:
-                found[key] = Measured(**ended.value)
-                probe.store(cache, key, found[key])
-            counter(done, len(tasks))
+        for places in (slots, slots[:1]):  # what is short of memory beside others is tried alone
+            tasks = [_probe(key, run, Path(scratch)) for key, run in short.items()]
+            reasons = _try_out(tasks, cells, places, stop, found)
+            short = {key: kinds[key] for key in reasons}
+            if len(slots) == 1:
+                break
     if stop():
         raise KeyboardInterrupt
-    if problems:
-        raise ConfigError("\n".join(problems))
+    if reasons:
+        lines = [impossible(cells[key], reason) for key, reason in reasons.items()]
+        raise ConfigError("\n".join(lines))
+    for key, measured in found.items():
+        probe.store(cache, key, measured)
     return found
+
+
+def _try_out(
+    tasks: Sequence[Task],
+    cells: Mapping[str, str],
+    slots: Sequence[Slot],
+    stop: Callable[[], bool],
+    found: dict[str, Measured],
+) -> dict[str, str]:
+    """Measure kinds of runs into *found*; return why those that ran out of memory did."""
+    short: dict[str, str] = {}
+    counter = Counter("trying a step of each kind of run:")
+    for done, ended in enumerate(Pool(slots, PROBE_SECONDS).run(tasks, stop)):
+        key = ended.task.name
+        if not ended.cause and not isinstance(ended.value, str):
+            found[key] = Measured(**ended.value)
+        elif is_memory(_reason(ended)):
+            short[key] = _reason(ended)
+        else:  # that costs its own runs only, which will say more
+            print(f"{cells[key]}: its first steps fail: {_reason(ended)}", file=sys.stderr)
+        counter(done, len(tasks))
+    return short
 
 
 def _slots(
@@ -182,14 +207,9 @@ def _slots(
     )
 
 
-def _cost(run: Planned, measured: Measured) -> Cost:
+def _cost(run: Planned, cell: str, measured: Measured) -> Cost:
     done = 0 if run.paths.result.exists() else len(read_rows(run.paths.history))
-    return cost_of(_cell(run), run.config, measured, done)
-
-
-def _cell(run: Planned) -> str:
-    choices = run.config["choices"]
-    return f"{choices['model']}/{choices['loss']}"
+    return cost_of(cell, run.config, measured, done)
 
 
 def _probe(key: str, run: Planned, scratch: Path) -> Task:
@@ -215,8 +235,6 @@ def _reason(ended: Ended) -> str:
 def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
     """Print the plan: a row per cell, and what the runs to do take together."""
     from rich.console import Console
-
-    from segsweep.sweep.command import cells_of
 
     planned = [*work.done, *work.left, *work.todo]
     names, cells = cells_of(planned), dict[str, list[Planned]]()

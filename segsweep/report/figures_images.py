@@ -1,0 +1,114 @@
+"""The figure of single test images: which are hard, and on which cells disagree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pandas import DataFrame
+
+from segsweep.report.figure import (
+    Figure,
+    both_widths,
+    grid_paths,
+    label_width,
+    legend_bar,
+    row_label,
+)
+from segsweep.report.material import Material
+from segsweep.report.svg import Canvas, shade
+
+MOST_ROWS, MOST_COLUMNS = 40, 150
+ROW = 16
+SHOWN = 3
+"""Images named as best, median, worst and most disputed."""
+
+
+def image_heatmap(material: Material) -> Figure | None:
+    """Return cells by test images, hardest image first; None where there are no counts."""
+    if material.images.empty:
+        return None
+    drawn = _drawn(material)
+    cells, images = [str(name) for name in drawn.index], [str(name) for name in drawn.columns]
+    rows = [
+        [cell, *(float(f"{value:.4g}") for value in line)]
+        for cell, line in zip(cells, drawn.to_numpy(float), strict=True)
+    ]
+    left_out = material.images.shape[1] - len(images)
+    more = f" Every so many images are drawn, {left_out} are not." if left_out else ""
+    return both_widths(
+        lambda width: _draw(rows, width),
+        "images",
+        "Every cell on every test image",
+        f"Heat map of {len(cells)} cells by {len(images)} test images, hardest image first.",
+        ("cell", *images),
+        rows,
+        f"A column per test image, the hardest left; a row per cell, the best on top.{more}",
+    )
+
+
+def image_table(images: DataFrame) -> DataFrame:
+    """Return a row per test image, hardest first.
+
+    Columns image, mean and sd (over cells), range, best and worst cell, and their values.
+    """
+    if images.empty:
+        names = ("image", "mean", "sd", "range", "best_cell", "best", "worst_cell", "worst")
+        return DataFrame(columns=list(names))
+    whole = images.dropna(axis="columns", how="all")
+    table = DataFrame(
+        {
+            "image": [str(name) for name in whole.columns],
+            "mean": whole.mean().to_numpy(),
+            "sd": whole.std(ddof=1).to_numpy(),
+            "range": (whole.max() - whole.min()).to_numpy(),
+            "best_cell": whole.idxmax().to_numpy(),
+            "best": whole.max().to_numpy(),
+            "worst_cell": whole.idxmin().to_numpy(),
+            "worst": whole.min().to_numpy(),
+        }
+    )
+    return table.sort_values("mean", kind="stable").reset_index(drop=True)
+
+
+def cases(table: DataFrame) -> list[tuple[str, list[dict[Any, Any]]]]:
+    """Return the images with the highest, the middle and the lowest mean, and the most disputed."""
+    if table.empty:
+        return []
+    start = max(len(table) // 2 - SHOWN // 2, 0)
+    found = [
+        ("Hardest", table.head(SHOWN)),
+        ("In the middle", table.iloc[start : start + SHOWN]),
+        ("Easiest", table.tail(SHOWN).iloc[::-1]),
+    ]
+    if table["range"].max() > 0:
+        found.append(("Cells disagree most", table.nlargest(SHOWN, "range")))
+    return [(name, rows.to_dict("records")) for name, rows in found]
+
+
+def _drawn(material: Material) -> DataFrame:
+    order = material.images.mean().sort_values(kind="stable").index
+    every = -(-len(order) // MOST_COLUMNS)
+    cells = [cell for cell in material.done["cell"] if cell in material.images.index]
+    cells = cells or list(material.images.index)
+    return material.images.loc[cells[:MOST_ROWS], order[::every]]
+
+
+def _draw(rows: list[list[Any]], width: int) -> Canvas:
+    left = label_width([row[0] for row in rows], width)
+    columns = len(rows[0]) - 1
+    size = min((width - left) / columns, 30)
+    canvas = Canvas(width, 6 + len(rows) * ROW + 30)
+    low = _floor([value for row in rows for value in row[1:] if value == value])
+    shades = [
+        [shade(value, low, 1) if value == value else None for value in row[1:]] for row in rows
+    ]
+    grid_paths(canvas, shades, (left, 6, size, ROW))
+    for number, row in enumerate(rows):
+        row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight")
+    legend_bar(canvas, left, canvas.height - 14, f"{'up to ' if low else ''}{low:g}", "1")
+    return canvas
+
+
+def _floor(values: Sequence[float]) -> float:
+    """Return where the colours begin: below it are a fiftieth of the values, at most."""
+    ordered = sorted(values)
+    return int(ordered[len(ordered) // 50] * 10) / 10 if ordered else 0.0

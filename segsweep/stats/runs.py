@@ -1,0 +1,130 @@
+"""Which runs of a sweep count: finished ones, on one data set, with all their folds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pandas import DataFrame, isna
+
+SEED = "seed"
+"""The columns of results.csv between run_id and this one name a cell."""
+
+
+def counted_runs(results: DataFrame) -> tuple[DataFrame, list[str]]:
+    """Return the runs that count and sentences about the others.
+
+    A seed with folds counts when it has every fold that any run of the sweep has; of several
+    runs of one seed (a search was repeated) the one that finished last.
+
+    Args:
+        results: a row per run, as in results.csv; a column `cell`, where there is one, names
+            the cells, otherwise the columns before `seed` do.
+
+    Returns:
+        Columns run_id, cell, seed, fold, data_fingerprint, unit (a name for cell and seed)
+        and, where runs differ in what an empty mask is worth, empty.
+
+    """
+    runs, notes = _of_one_data_set(_named(results))
+    notes += _unfinished(runs)
+    finished = runs[runs["status"] == "finished"]
+    notes += _versions(finished)
+    for step in (_once_each, _complete):
+        finished, more = step(finished, runs)
+        notes += more
+    return finished.drop(columns=["status", "version", "finished"]), notes
+
+
+def cell_names(results: DataFrame) -> list[str]:
+    """Return the cell of each run: `unet2/dice`, further swept keys after a semicolon."""
+    if "cell" in results:
+        return [str(name) for name in results["cell"]]
+    before = list(results.columns[: list(results.columns).index(SEED)])
+    beside = [key for key in before if key not in ("run_id", "model", "loss", "data_fingerprint")]
+    return [
+        ";".join([f"{row['model']}/{row['loss']}", *_beside(row, beside)])
+        for row in results.to_dict("records")
+    ]
+
+
+def many(count: int, noun: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first *most* names, and that there are more."""
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+
+
+def _beside(row: Mapping[Any, Any], keys: Sequence[str]) -> list[str]:
+    return [f"{key}={_plain(row[key])}" for key in keys if not isna(row[key])]
+
+
+def _plain(value: Any) -> Any:
+    """Return 80 for the 80.0 that a column with gaps makes of it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _named(results: DataFrame) -> DataFrame:
+    """Return the runs with the columns that matter here, `cell` and `unit` among them."""
+    names = ["run_id", "seed", "fold", "status", "data_fingerprint", "version", "finished"]
+    kept = DataFrame({name: results.get(name) for name in names}, index=results.index)
+    if "evaluate.empty" in results:
+        kept["empty"] = results["evaluate.empty"]
+    kept["cell"] = cell_names(results)
+    both = zip(kept["cell"], kept["seed"], strict=True)
+    return kept.assign(unit=[f"{cell} seed {seed}" for cell, seed in both])
+
+
+def _of_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[str]]:
+    """Return the runs on the data that most finished runs have."""
+    finished = runs.loc[runs["status"] == "finished", "data_fingerprint"].dropna()
+    counts = finished.value_counts()
+    if len(counts) < 2:
+        return runs, []
+    used = min(counts[counts == counts.max()].index)
+    left = int(counts.sum() - counts[used])
+    note = (
+        f"{len(counts)} different data sets in one sweep: only the {counts[used]} finished runs on "
+        f"{used} are compared, {left} on other data are left out."
+    )
+    return runs[runs["data_fingerprint"] == used], [note]
+
+
+def _unfinished(runs: DataFrame) -> list[str]:
+    notes = []
+    if failed := int((runs["status"] == "failed").sum()):
+        notes.append(f"{many(failed, 'run')} failed; a cell without it has fewer seeds.")
+    if still := int(runs["status"].isin(["planned", "running", "interrupted"]).sum()):
+        notes.append(f"{many(still, 'run')} not finished yet.")
+    finished = runs.loc[runs["status"] == "finished", "cell"]
+    if missing := sorted(set(runs["cell"]) - set(finished)):
+        notes.append(f"No finished run: {listed(missing)}.")
+    return notes
+
+
+def _versions(finished: DataFrame) -> list[str]:
+    found = sorted({str(version) for version in finished["version"].dropna()})
+    return [f"Runs of segsweep {' and '.join(found)} stand side by side."] if len(found) > 1 else []
+
+
+def _once_each(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[str]]:
+    """Return one run for each cell, seed and fold."""
+    ordered = finished.assign(finished=finished["finished"].fillna("").astype(str))
+    ordered = ordered.sort_values("finished", kind="stable")
+    kept = ordered.drop_duplicates(["cell", "seed", "fold"], keep="last").sort_index()
+    if (more := len(finished) - len(kept)) == 0:
+        return kept, []
+    note = f"{many(more, 'run')} of a seed that was run again left out: the last one counts."
+    return kept, [note]
+
+
+def _complete(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[str]]:
+    """Return the runs of seeds that have every fold of the sweep, or none at all."""
+    folds = set(runs["fold"].dropna())
+    has = {str(unit): set(own.dropna()) for unit, own in finished.groupby("unit")["fold"]}
+    short = sorted(unit for unit, own in has.items() if own and own != folds)
+    if not short:
+        return finished, []
+    note = f"{many(len(short), 'seed')} without all {len(folds)} folds left out: {listed(short)}."
+    return finished[~finished["unit"].isin(short)], [note]
