@@ -29,6 +29,7 @@ from segsweep.evaluate import Scored, score_images
 from segsweep.files import claimed, read_json, write_json, write_text
 from segsweep.fit import SHOWN, Hooks, Row, fit
 from segsweep.job import Job, build_job
+from segsweep.outcome import Outcome
 from segsweep.preview import draw_preview
 from segsweep.progress import Progress
 from segsweep.stopping import StopRequest
@@ -47,22 +48,6 @@ from segsweep.sweep.tidy import keep_checkpoints
 
 ANEW = ("raised", "non-finite", "exited")
 """Causes of failure after which a run starts from its first epoch: its state may be spoilt."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt at a run ended."""
-
-    run: str
-    status: str
-    """finished | failed; from a process of its own also interrupted | claimed | disk-full."""
-    value: float
-    """Validation IoU of the selected epoch, NaN for a failed run."""
-    error: str = ""
-    trained: bool = True
-    """False where the run was finished before."""
-    cause: str = ""
-    """Of a failure, as in `failure.json`."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,16 @@ def main() -> None:
     0 all asked-for runs are finished; 1 some failed; 2 nothing started because of the
     input; 130 interrupted.
     """
-    sys.exit(run_command())
+    code = run_command()
+    stop_server()
+    sys.exit(code)
+
+
+def stop_server() -> None:
+    """End the fork server, if there is one: it would keep the terminal's pipes open for a while."""
+    pool = sys.modules.get("segsweep.sweep.pool")
+    if pool is not None:
+        pool.stop_server()
 
 
 def run_command() -> int:
@@ -142,7 +151,8 @@ def task(cfg: "DictConfig") -> float:
     Returns the validation IoU, which a search maximizes; NaN where the run failed.
     """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
-    from segsweep.execute import Around, Outcome, execute
+    from segsweep.execute import Around, execute
+    from segsweep.outcome import Outcome
     from segsweep.sweep.session import Ended, current
 
     if cfg.frozen is not None:

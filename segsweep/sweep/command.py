@@ -9,6 +9,7 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
@@ -16,9 +17,9 @@ from omegaconf import DictConfig
 
 from segsweep import __version__
 from segsweep.errors import ConfigError, DiskFullError, SweepLockedError
-from segsweep.execute import Outcome
 from segsweep.files import read_json
-from segsweep.store import read_config
+from segsweep.outcome import Outcome
+from segsweep.store import SweepPaths, read_config, read_rows
 from segsweep.sweep import session
 from segsweep.sweep.callback import check_one_sweep
 from segsweep.sweep.compose import Composer, expand
@@ -58,7 +59,7 @@ def carry_out(
     from segsweep.sweep.pool import start_server
 
     here = isinstance(launcher, SegsweepLauncher)
-    if here:
+    if here and not _seems_finished(config):
         start_server()  # it imports while we compose
     check_one_sweep(arguments)
     words = list(config.hydra.overrides.hydra)
@@ -76,6 +77,13 @@ def carry_out(
 
         outcomes = carry_out_elsewhere(work, launcher, config)
     current.outcomes += outcomes
+
+
+def _seems_finished(config: DictConfig) -> bool:
+    """Whether all that was ever asked for in this sweep is finished: then perhaps all is."""
+    sweep = SweepPaths(Path(config.outputs) / config.sweep)
+    folders = {row["folder"] for row in read_rows(sweep.plan)}
+    return bool(folders) and all(sweep.run(folder).result.exists() for folder in folders)
 
 
 def carry_out_batch(planned: Sequence[Planned]) -> list[float]:

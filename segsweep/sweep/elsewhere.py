@@ -17,8 +17,8 @@ from typing import Any
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.execute import Outcome
 from segsweep.files import read_json
+from segsweep.outcome import Outcome
 from segsweep.store import RunPaths, SweepPaths, record_failure
 from segsweep.sweep import session
 from segsweep.sweep.budget import Cost

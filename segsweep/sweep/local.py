@@ -8,8 +8,8 @@ from pathlib import Path
 
 from segsweep.cells import flat_values
 from segsweep.errors import StoreError
-from segsweep.execute import Outcome
 from segsweep.files import read_json, write_json
+from segsweep.outcome import Outcome
 from segsweep.stopping import StopRequest
 from segsweep.store import Known, RunPaths, SweepPaths, read_config, record_failure
 from segsweep.sweep.lock import SweepLock

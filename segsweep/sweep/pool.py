@@ -174,6 +174,17 @@ def start_server() -> None:
         forkserver.ensure_running()
 
 
+def stop_server() -> None:
+    """End the fork server at once; nothing it started is left by then."""
+    from multiprocessing import forkserver
+
+    server = getattr(forkserver, "_forkserver", None)
+    pid = getattr(server, "_forkserver_pid", None)  # the library's own way waits for it
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
 def _start(task: Task, slot: Slot) -> _Running:
     """Start the task's process; with a new server, should that have been killed.
 

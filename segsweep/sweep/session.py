@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 
-from segsweep.execute import Outcome
+from segsweep.outcome import Outcome
 from segsweep.stopping import StopRequest
 from segsweep.store import Known, SweepPaths
 from segsweep.sweep.lock import SweepLock

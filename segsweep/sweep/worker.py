@@ -55,7 +55,8 @@ def train(
 ) -> Any:
     """Carry out the run whose frozen config is at *path*; return its Outcome."""
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
-    from segsweep.execute import Around, Outcome, execute
+    from segsweep.execute import Around, execute
+    from segsweep.outcome import Outcome
 
     def each_epoch(row: dict[str, float], best: bool) -> None:
         tell((int(row["epoch"]), epochs, row["val_iou"]))
