@@ -161,7 +161,7 @@ def carry_out_here(work: Sorted) -> list[Outcome]:
     seconds = {name: cost.seconds for name, cost in costs.items()}
     cells = cells_of([*work.done, *work.left, *work.todo])
     try:
-        outcomes = crew.carry_out(work.todo, seconds, cells, len(work.left))
+        outcomes = crew.carry_out(work.todo, seconds, cells, [run.name for run in work.left])
     except OSError as error:  # the controller's own few files
         if error.errno != errno.ENOSPC:
             raise

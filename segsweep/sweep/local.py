@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Crew:
         planned: Sequence[Planned],
         seconds: Mapping[str, float],
         cells: Mapping[str, str],
-        left: int = 0,
+        left: Collection[str] = (),
     ) -> list[Outcome]:
         """Carry all runs out and return how they ended, in the order in which they did.
 

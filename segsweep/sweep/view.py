@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ class View:
         expected: Mapping[str, float],
         slots: int,
         cells: Mapping[str, str],
-        left: int = 0,
+        left: Collection[str] = (),
     ) -> None:
         """Take what the command asks for.
 
@@ -63,14 +63,14 @@ class View:
             expected: seconds of each run to do, by name; 0 where unknown.
             slots: how many run at the same time.
             cells: cell of each run, those that were finished before included.
-            left: of those, how many failed before and are not tried again.
+            left: those of them that failed before and are not tried again.
 
         """
         self.title, self.slots, self.cells = title, slots, cells
         self.waiting = dict(expected)
-        self.total, self.failed = len(cells), left
-        self.finished = len(cells) - len(expected) - left
-        self.open_runs = Counter(cells[name] for name in expected)
+        self.total, self.failed = len(cells), len(left)
+        self.finished = len(cells) - len(expected) - len(left)
+        self.open_runs = Counter(cells[name] for name in (*expected, *left))
         self.all_cells = len(set(cells.values()))
         self.rows: dict[str, Row] = {}
         self.pace = 1.0  # what runs took, over what they were expected to take
