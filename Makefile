@@ -16,7 +16,7 @@ $(VENV)/.test: $(VENV)/.base
 	$(BIN)/python -m pip install --quiet -e '.[test]'
 	touch $@
 
-$(VENV)/.slow: $(VENV)/.slow
+$(VENV)/.slow: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray]'
 	touch $@
 

@@ -50,7 +50,14 @@ def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
     group, word = match["group"], match["word"]
     options = match["options"].split()
     allowed = ", ".join(options)
+    if group == "hydra/launcher" and word.split("_")[0] in EXTRAS:
+        return f"{group}={word}: not installed; pip install 'segsweep[{word.split('_')[0]}]'"
     return f"{group}={word}: no such option; allowed are {allowed}{nearest(word, options)}"
+
+
+def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
+    name = match["name"]
+    return f"hydra/launcher={name}: not installed; pip install 'segsweep[{name}]'"
 
 
 def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
@@ -121,7 +128,10 @@ def _first(text: str) -> str:
     return " ".join(kept[:2]) if kept else "unknown error"
 
 
+EXTRAS = ("joblib", "submitit", "ray")
+"""Launchers that come with an extra of that name."""
 _PATTERNS = (
+    (r"hydra_plugins\.hydra_(?P<name>ray|joblib|submitit)_launcher", _missing_plugin),
     (
         r"Could not find '(?P<group>[\w/]+)/(?P<word>[^'/]*)'.*?"
         r"Available options in '[\w/]+':\s+(?P<options>.*?)(?:\n\n|\nConfig search|$)",

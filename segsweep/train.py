@@ -182,10 +182,14 @@ def _frozen_task(cfg: "DictConfig") -> float:
     """
     from pathlib import Path
 
+    from hydra.core.hydra_config import HydraConfig
+
     from segsweep.errors import Interrupted, SegsweepError
     from segsweep.execute import Around, execute
     from segsweep.sweep.session import current
 
+    with contextlib.suppress(OSError):  # a Ray cluster starts its workers elsewhere
+        os.chdir(HydraConfig.get().runtime.cwd)
     try:
         around = Around(stop=current.stop)
         return execute(Path(cfg.frozen), list(cfg.allow), around).value

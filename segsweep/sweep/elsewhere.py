@@ -17,7 +17,7 @@ from typing import Any
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.files import read_json
+from segsweep.files import is_locked, read_json
 from segsweep.outcome import Outcome
 from segsweep.store import RunPaths, SweepPaths, record_failure
 from segsweep.sweep import session
@@ -32,6 +32,7 @@ from segsweep.sweep.session import Ended
 from segsweep.sweep.slots import Slot
 
 POLL_SECONDS = 5.0
+HELD_SECONDS = 1.0
 SHARED_FATE = ("hydra_plugins.hydra_joblib_launcher",)
 """Launchers whose jobs all end when one is killed."""
 THIS_MACHINE = ("hydra._internal.core_plugins", *SHARED_FATE)
@@ -104,6 +105,8 @@ def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outc
         batches = _batches(launcher, todo, killed)
         errors = [error for batch in batches if (error := _launch(launcher, batch)) is not None]
         error = errors[0] if errors else None
+        for run in todo:
+            _wait_while_held(run.paths)
         rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
         touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
         if error is not None and len(rest) == len(todo) and not touched:
@@ -114,8 +117,9 @@ def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outc
             if killed[run.name] >= ATTEMPTS:
                 _record_killed(run.paths, error)
         todo = [run for run in rest if not _has_ended(run.paths, attempts[run.name])]
-        for run in todo:
-            print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
+        for run in started:
+            if run in todo:
+                print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
     return [_outcome(run.paths) for run in runs]
 
 
@@ -147,6 +151,15 @@ def _launch(launcher: Launcher, runs: Sequence[Planned]) -> Exception | None:
     except Exception as error:
         return error
     return None
+
+
+def _wait_while_held(paths: RunPaths) -> None:
+    """Wait while a live job holds a run.
+
+    Ray gives up at the first dead job while others go on; on SLURM they outlive their command.
+    """
+    while is_locked(paths.claim):
+        time.sleep(HELD_SECONDS)
 
 
 def _attempts(paths: RunPaths) -> int:

@@ -6,17 +6,18 @@ import sys
 import time
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class Trouble(nn.Module):
-    """Binary cross-entropy that raises, is killed, gives NaN, leaves or hangs at call *after*.
+    """Binary cross-entropy, which goes wrong in some way at call *after*.
 
     With the environment variable MENDED it is well.
 
     Args:
-        kind: raise | kill | nan | exit | hang | wait | none.
+        kind: raise | kill (itself) | nan | exit | hang | memory (a petabyte) | wait | none.
         after: calls (training steps and validation batches) that go well.
         seconds: of sleep in each call of kind wait.
         once: a file: where it exists, nothing happens; it is made when something does.
@@ -57,4 +58,6 @@ class Trouble(nn.Module):
             sys.exit(3)
         if self.kind == "hang":
             time.sleep(3600)
+        if self.kind == "memory":
+            torch.empty(1 << 50, dtype=torch.uint8)
         return loss * float("nan") if self.kind == "nan" else loss

@@ -1,0 +1,201 @@
+"""The same sweep through other launchers of Hydra; SLURM and Ray for real, on this machine."""
+
+import csv
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command import APPS, ROOT, TINY, finish, start, wait_for
+
+sys.path.insert(0, str(ROOT / "tests" / "slurm"))
+import cluster
+
+pytestmark = pytest.mark.slow
+WORDS = (
+    *("-m", f"--config-dir={APPS / 'conf'}", "allow=[trouble,patience]", *TINY),
+    *("trainer.epochs=20", "preflight=false"),
+)
+LOSSES = "loss=kills,slow,dies_once,bce"
+"""The first always dies, the second is running when others die, the third dies once."""
+FOUR = ("model=unet2,segnet", "loss=patient,bce")
+"""Four cells; the first and the third go on for minutes until they are let go."""
+RAY_INIT = "+hydra.launcher.ray.init"
+LAUNCHERS = {
+    "joblib": ("hydra.launcher.n_jobs=2",),
+    "submitit_local": ("hydra.launcher.timeout_min=5",),
+    "ray": (f"{RAY_INIT}.num_cpus=2", f"{RAY_INIT}._node_ip_address=127.0.0.1"),
+}
+SLURM = (
+    *("hydra/launcher=submitit_slurm", "hydra.launcher.partition=short"),
+    *("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5"),
+    *("hydra.launcher.max_num_timeout=5", "hydra.launcher.cpus_per_task=1"),
+    "hydra.launcher.mem_gb=1",
+)
+MEASURED = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
+"""What differs between any two sweeps."""
+
+
+def needs(launcher: str) -> None:
+    """Skip where the plugin of a launcher is not installed."""
+    extra = launcher.partition("_")[0]
+    if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None:
+        pytest.skip(f"not installed: segsweep[{extra}]")
+
+
+def runs(folder: Path, names: str = "*") -> list[Path]:
+    """Return the run folders of the sweep in *folder* whose names fit a pattern."""
+    return sorted((folder / "outputs/main/runs").glob(names))
+
+
+def facts(run: Path) -> dict[str, Any]:
+    """Return all that a finished run holds of its result: numbers, history, counts, split."""
+    result = json.loads((run / "result.json").read_text())
+    with (run / "history.csv").open() as file:
+        history = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    return {
+        "result": {key: value for key, value in result.items() if key not in MEASURED},
+        "history": history,
+        **{name: (run / name).read_text() for name in ("per_image.csv", "split.csv")},
+    }
+
+
+def finished(folder: Path, names: str = "*") -> dict[str, dict[str, Any]]:
+    """Return the facts of each finished run, by the name of its folder."""
+    return {run.name: facts(run) for run in runs(folder, names) if (run / "result.json").exists()}
+
+
+def log(folder: Path, names: str) -> str:
+    """Return the log of the one run whose name fits a pattern."""
+    (run,) = runs(folder, names)
+    return (run / "train.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """Return the folder in which the default launcher carried out all cells, undisturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    for marker in ("died", "go on"):
+        (folder / marker).touch()
+    finish((*WORDS, "loss=slow,dies_once"), folder)
+    finish((*WORDS, *FOUR), folder)
+    return folder
+
+
+@pytest.fixture
+def surroundings(request) -> Iterator[dict[str, str]]:
+    """Yield the environment for a launcher: Ray gets a folder and a token of its own."""
+    folder = tempfile.mkdtemp(prefix="ray-")  # the paths of its sockets must be short
+    token = Path(folder) / "token"
+    token.write_text(secrets.token_hex(32))
+    ray = {"RAY_TMPDIR": folder, "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+    yield ray if request.node.callspec.params["launcher"] == "ray" else {}
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_killed_run_costs_only_itself(launcher, undisturbed, surroundings, tmp_path) -> None:
+    """One run dies always, one once: the others' files equal those of the default launcher.
+
+    The one that always dies is tried twice and left; mended, the default launcher does it.
+    """
+    needs(launcher)
+    words = (*WORDS, LOSSES, f"hydra/launcher={launcher}", *LAUNCHERS[launcher])
+    said = finish(words, tmp_path, code=1, **surroundings)
+    names = ("unet2-slow-*", "unet2-dies_once-*", "unet2-bce-*")
+    expected = {key: value for name in names for key, value in finished(undisturbed, name).items()}
+
+    assert len(expected) == 3
+    assert expected == finished(tmp_path)
+    assert "1 of 4 runs failed" in said
+    assert "Traceback" not in said
+    assert log(tmp_path, "*-kills-*").count("images unused") == 2
+    assert "going on after epoch" in log(tmp_path, "*-dies_once-*")
+    (failure,) = (tmp_path / "outputs/main/runs").glob("*/failure.json")
+    assert json.loads(failure.read_text())["cause"] == "killed"
+
+    finish((*WORDS, LOSSES), tmp_path, MENDED="1")
+
+    assert expected.items() < finished(tmp_path).items()
+    assert len(finished(tmp_path)) == 4
+
+
+def test_jobs_that_outlive_their_command_are_waited_for(undisturbed, tmp_path) -> None:
+    """The command is killed, its jobs go on: the same command again trains nothing twice."""
+    needs("submitit_local")
+    words = (*WORDS, "model=unet2,segnet", "loss=patient", "hydra/launcher=submitit_local")
+    first = start(words, tmp_path)
+    wait_for(lambda: len(runs(tmp_path, "*/history.csv")) == 2, 300)
+    first.kill()
+    first.wait()  # its jobs hold its pipes
+    second = start(words, tmp_path)
+    left_at_once = "outputs/.cache/hydra/.submitit/*/*_result.pkl"
+    wait_for(lambda: len(list(tmp_path.glob(left_at_once))) == 2, 300)
+    time.sleep(3)  # it must go on waiting
+    (tmp_path / "go on").touch()
+    _, error = second.communicate(timeout=300)
+
+    assert second.returncode == 0, error
+    assert "once more" not in error
+    assert finished(undisturbed, "*-patient-*") == finished(tmp_path)
+    for run in runs(tmp_path):
+        assert (run / "train.log").read_text().count("images unused") == 1
+
+
+@pytest.fixture
+def slurm() -> Iterator[dict[str, str]]:
+    """Yield the environment of a SLURM cluster that is there for one test."""
+    if reason := cluster.missing():
+        pytest.skip(f"no SLURM cluster: {reason}")
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    try:
+        yield cluster.up(folder)
+    except cluster.ClusterError as error:
+        pytest.skip(f"no SLURM cluster: {error}")
+    finally:
+        cluster.down(folder)
+
+
+def asked(environment: dict[str, str], *command: str) -> list[str]:
+    """Return the words that a command of SLURM printed."""
+    path = shutil.which(command[0], path=environment["PATH"])
+    full = [str(path), *command[1:]]
+    done = subprocess.run(full, env=os.environ | environment, capture_output=True, check=True)
+    return done.stdout.decode().split()
+
+
+def test_slurm_job_cancelled_and_job_cut_by_its_time_limit(slurm, undisturbed, tmp_path) -> None:
+    """Four cells, one cut by its time limit and requeued, one cancelled with scancel: all finish.
+
+    Both go on from their checkpoints; the files equal those of the default launcher's sweep.
+    """
+    needs("submitit_slurm")
+    command = start((*WORDS, *FOUR, *SLURM), tmp_path, **slurm)
+    wait_for(lambda: runs(tmp_path, "segnet-patient-*/history.csv"), 300)
+    array = asked(slurm, "squeue", "--noheader", "--format=%F")[0]
+    asked(slurm, "scancel", f"{array}_2")
+    wait_for(lambda: "going on after epoch" in log(tmp_path, "unet2-patient-*"), 300)
+    (tmp_path / "go on").touch()
+    _, error = command.communicate(timeout=300)
+    expected = finished(undisturbed, "*-bce-*") | finished(undisturbed, "*-patient-*")
+
+    assert command.returncode == 0, error
+    assert len(expected) == 4
+    assert expected == finished(tmp_path)
+    assert "going on after epoch" in log(tmp_path, "segnet-patient-*")
+    assert [line.split("-")[:2] for line in error.splitlines() if "once more" in line] == [
+        ["segnet", "patient"]
+    ]
+    assert "Traceback" not in error
+    shown = asked(slurm, "scontrol", "--oneliner", "show", "job", f"{array}_0")
+    assert "Restarts=0" not in shown
