@@ -29,7 +29,7 @@ def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
     if isinstance(error, SegsweepError):
         return str(error)
     module = type(error).__module__
-    if module.startswith(("hydra", "omegaconf")):
+    if module.startswith(("hydra", "omegaconf")) or "Unknown plugin class" in str(error):
         return _hydra(error, sys.argv[1:] if words is None else words)
     if isinstance(error, OSError):
         return f"{error.filename or 'file'}: {error.strerror or error}"

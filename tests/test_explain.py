@@ -165,3 +165,15 @@ def test_anything_else_names_its_kind():
     assert one_line(RuntimeError("first\n\n  second\nthird")) == "RuntimeError: first second"
     assert one_line(KeyError("x")) == "KeyError: 'x'"
     assert one_line(ValueError()) == "ValueError: unknown error"
+
+
+@pytest.mark.parametrize("name", ["ray", "joblib", "submitit"])
+def test_launcher_that_is_not_installed_says_what_to_install(name):
+    """Hydra speaks of an unknown class, or an option that could not be found."""
+    unknown = RuntimeError(
+        f"Unknown plugin class : 'hydra_plugins.hydra_{name}_launcher.x.XLauncher'"
+    )
+
+    assert one_line(unknown, []) == (
+        f"hydra/launcher={name}: not installed; pip install 'segsweep[{name}]'"
+    )
