@@ -60,13 +60,20 @@ def one_width(
 
 def label_width(names: Sequence[str], width: float) -> float:
     """Return the room for *names* left of a plot: at most a third of its *width*."""
-    return breadth(names, LABEL, width * 0.34) + 10
+    return breadth([brief(name) for name in names], LABEL, width * 0.34) + 10
 
 
 def row_label(canvas: Canvas, name: str, right: float, y: float, css: str = "") -> None:
     """Write a row's *name* left of *right*; what is cut off is shown when pointed at."""
-    words = fitted(name, right - 6, LABEL)
+    words = fitted(brief(name), right - 6, LABEL)
     canvas.text(right - 8, y + 4.5, words, css, "end", name if words != name else "")
+
+
+def brief(cell: str) -> str:
+    """Return a cell's name as figures show it: `unet2/ss epochs=80` of `...;trainer.epochs=80`."""
+    name, *settings = cell.split(";")
+    pairs = [setting.partition("=") for setting in settings]
+    return " ".join([name, *(f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs)])
 
 
 def x_axis(

@@ -9,6 +9,7 @@ from pandas import DataFrame
 from segsweep.report.figure import (
     Figure,
     both_widths,
+    brief,
     interval,
     known,
     label_width,
@@ -22,8 +23,11 @@ from segsweep.report.svg import Canvas, fitted, linear, padded, shade, short, ti
 
 MOST_ROWS, MOST_LINES = 40, 24
 """Cells in order, and rows of the heat map, that are drawn; the rest stands in the table."""
+NETWORKS = "One seed: this holds for these trained networks on new images, not for methods."
 ROW = 24
 HEIGHT = 54
+ROOMY, TIGHT, LEAST = 80, 70, 58
+"""Widths of a cell in pixels: with room for three digits, with room for small text, the least."""
 Row = Mapping[Any, Any]
 
 
@@ -49,6 +53,7 @@ def heatmap(material: Material) -> Figure:
     grid = _grid(material)
     narrow = grid.turned() if len(grid.columns) > len(grid.rows) else grid
     columns = ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best")
+    mark = "A dot marks cells that may be the best." if material.statistics.claims else NETWORKS
     more = " Rows with lower means stand in the table." if len(grid.rows) == MOST_LINES else ""
     return both_widths(
         lambda width: _draw_grid(grid if width > 500 else narrow, width, material.value),
@@ -57,8 +62,7 @@ def heatmap(material: Material) -> Figure:
         _alt(material, f"Heat map of {len(grid.rows)} by {len(grid.columns)} cells. "),
         columns,
         _rows(material.cells, material.value),
-        "Mean over seeds and test images; below it where the mean lies with 95 %. "
-        f"A dot marks cells that may be the best.{more}",
+        f"Mean over seeds and test images; below it where the mean lies with 95 %. {mark}{more}",
     )
 
 
@@ -68,6 +72,8 @@ def intervals(material: Material) -> Figure:
     more = len(material.done) - len(rows)
     hidden = f" {more} more cells stand in the table below." if more > 0 else ""
     single = _seed_means(material)
+    filled = "Filled: may be the best. Small ticks: single seeds."
+    marks = filled if material.statistics.claims else NETWORKS
     return both_widths(
         lambda width: _draw_intervals(rows, single, width, material.value),
         "intervals",
@@ -75,8 +81,8 @@ def intervals(material: Material) -> Figure:
         _alt(material, f"Means and 95 % intervals of {len(rows)} cells, highest first. "),
         ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best"),
         _rows(material.done, material.value),
-        "Filled: may be the best. Small ticks: single seeds. Intervals are of one cell at a "
-        f"time; whether two cells differ stands in the table of pairs.{hidden}",
+        f"{marks} Intervals are of one cell at a time; whether two cells differ stands in the "
+        f"table of pairs.{hidden}",
     )
 
 
@@ -88,19 +94,12 @@ def may(row: Row) -> bool:
 def _grid(material: Material) -> Grid:
     cells: dict[tuple[str, str], Row] = {}
     for row in material.cells.to_dict("records"):
-        beside = str(row["cell"]).split(";")[1:]
-        name = " ".join([str(row["model"]), *map(_briefly, beside)])
+        name = brief(";".join([str(row["model"]), *str(row["cell"]).split(";")[1:]]))
         cells[name, str(row["loss"])] = row
     values = [row[material.value] for row in cells.values() if known(row[material.value])]
     low, high = padded(values, share=0.0)
     rows, columns = (_by_mean(cells, side, material.value) for side in (0, 1))
     return Grid(rows[:MOST_LINES], columns, cells, low, high)
-
-
-def _briefly(setting: str) -> str:
-    """Return `epochs=80` for `trainer.epochs=80`."""
-    key, _, value = setting.partition("=")
-    return f"{key.rpartition('.')[2]}={value}"
 
 
 def _by_mean(cells: dict[tuple[str, str], Row], side: int, value: str) -> list[str]:
@@ -115,8 +114,8 @@ def _by_mean(cells: dict[tuple[str, str], Row], side: int, value: str) -> list[s
 def _draw_grid(grid: Grid, width: int, value: str) -> Canvas:
     left = label_width(grid.rows, width)
     size = min((width - left) / max(len(grid.columns), 1), 132)
-    width = max(width, round(left + len(grid.columns) * max(size, 58)))
-    size = max(size, 58)
+    width = max(width, round(left + len(grid.columns) * max(size, LEAST)))
+    size = max(size, LEAST)
     canvas = Canvas(width, 30 + len(grid.rows) * HEIGHT + 34)
     for column, name in enumerate(grid.columns):
         middle = left + (column + 0.5) * size
@@ -150,10 +149,12 @@ def _draw_cell(
     canvas.add("rect", _words(cell, value), class_=f"q{step}", **place)
     canvas.text(middle, top + 24, f"{mean:.3f}", f"value t{step}", "middle")
     if known(low) and known(high):
-        words = f"{low:.3f}–{high:.3f}" if size > 80 else f"{low:.2f}–{high:.2f}"
-        canvas.text(middle, top + 40, words, f"small t{step}", "middle")
+        words = f"{low:.3f}–{high:.3f}" if size > ROOMY else f"{low:.2f}–{high:.2f}"
+        css = "small" if size > TIGHT else "tiny"
+        canvas.text(middle, top + 40, words, f"{css} t{step}", "middle")
     if may(cell):
-        canvas.add("circle", cx=left + size - 10, cy=top + 10, r=3.5, class_=f"t{step}")
+        edge, radius = (10, 3.5) if size > ROOMY else (7, 2.5)
+        canvas.add("circle", cx=left + size - edge, cy=top + edge, r=radius, class_=f"t{step}")
 
 
 def _draw_intervals(
@@ -220,4 +221,5 @@ def _alt(material: Material, start: str) -> str:
     ends = done.iloc[0], done.iloc[-1]
     first, last = (f"{row['cell']} {row[material.value]:.3f}" for row in ends)
     best = sum(may(row) for row in done.to_dict("records"))
-    return f"{start}Highest {first}, lowest {last}; {best} may be the best."
+    marked = f"; {best} may be the best" if material.statistics.claims else ""
+    return f"{start}Highest {first}, lowest {last}{marked}."

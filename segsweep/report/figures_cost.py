@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segsweep.report.figure import Figure, known, one_width, shown, x_axis, y_axis
+from segsweep.report.figure import Figure, brief, known, one_width, shown, x_axis, y_axis
 from segsweep.report.material import Material
 from segsweep.report.svg import (
     NARROW,
@@ -96,7 +96,7 @@ def _names(canvas: Canvas, front: Sequence[Point], x: Scale, y: Scale) -> None:
     """Write the front's names above their points, those without room left out."""
     taken: list[tuple[float, float, float]] = []
     for cell, cost, value in reversed(front):
-        words = fitted(cell, 130, 11)
+        words = fitted(brief(cell), 150, 11)
         width = len(words) * 6.2
         left = min(max(x(cost) - width / 2, LEFT + 2), RIGHT - width)
         top = y(value) - 9

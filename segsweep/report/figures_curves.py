@@ -9,6 +9,7 @@ from pandas import DataFrame
 from segsweep.report.figure import (
     Figure,
     both_widths,
+    brief,
     known,
     label_width,
     one_width,
@@ -38,6 +39,8 @@ POINTS = 60
 """Epochs drawn of a line; of more, every so many."""
 LINES = 14
 """Lines of a panel that have a name; the others are grey."""
+EARLY = 0.9
+"""A line that ends before this share of the epochs is named at its end, not at the margin."""
 TOP, BOTTOM, LEFT = 12.0, 206.0, 40.0
 MOST_ROWS = 40
 Line = list[list[float]]
@@ -53,11 +56,12 @@ def curves(material: Material) -> list[tuple[str, list[Figure]]]:
     history = history.assign(line=history["cell"].str.partition("/")[2])
     colours = {name: number for number, name in enumerate(sorted(history["line"].unique()))}
     limits = {name: _limits(history[name]) for name in WORDS}
-    means = _over_seeds(history)
-    return [
-        (model, [_panel(means[model], model, name, limits[name], colours) for name in WORDS])
-        for model in sorted(means)
-    ]
+    found = []
+    for model, curves_of in sorted(_over_seeds(history).items()):
+        named = _named(curves_of["val_score"], colours)
+        panels = [_panel(curves_of, model, name, limits[name], named) for name in WORDS]
+        found.append((model, panels))
+    return found
 
 
 def learning_rates(material: Material) -> Figure | None:
@@ -92,6 +96,14 @@ def _limits(values: Any) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(finite.min()), float(finite.quantile(0.99))
     return low, max(high, low + 1e-3)
+
+
+def _named(scores: dict[str, Line], colours: dict[str, int]) -> dict[str, int]:
+    """Return the lines that get a name and a colour: all, or of many those with the best end."""
+    best = sorted(scores, key=lambda label: -scores[label][-1][1])[:LINES]
+    if len(colours) > 3 * COLOURS:  # too many to have one colour each on the whole page
+        return {label: number for number, label in enumerate(best)}
+    return {label: colours[label] for label in sorted(best)}
 
 
 def _over_seeds(history: DataFrame) -> dict[str, dict[str, dict[str, Line]]]:
@@ -140,19 +152,23 @@ def _panel(
 def _draw_lines(
     lines: dict[str, Line], limits: tuple[float, float], colours: dict[str, int]
 ) -> Canvas:
-    named = sorted(lines, key=lambda label: colours[label])[:LINES]
-    right = NARROW - breadth(named, 11, 104) - 10
+    named = [label for label in colours if label in lines]
+    right = NARROW - breadth([brief(label) for label in named], 11, 104) - 10
     canvas = Canvas(NARROW, 228)
     last = max(line[-1][0] for line in lines.values())
     x, y = linear(1, max(last, 2), LEFT, right), linear(*limits, BOTTOM, TOP)
     y_axis(canvas, y, ticks(*limits, 4), LEFT, right, short)
     for mark in ticks(1, last, 4):
         canvas.text(x(mark), BOTTOM + 16, short(mark), "tick", "middle")
-    for label, line in lines.items():
+    for label, line in sorted(lines.items(), key=lambda item: item[0] in named):
         css = _css(colours[label]) if label in named else "other"
         _draw_line(canvas, label, line, x, lambda value: _clipped(y(value)), css)
     ends = {label: _clipped(y(lines[label][-1][1])) for label in named}
-    _name_lines(canvas, ends, x, right, {label: colours[label] for label in named})
+    early = [label for label in named if lines[label][-1][0] < EARLY * last]
+    for label in early:
+        at = x(lines[label][-1][0]) + 5
+        canvas.text(at, ends.pop(label) + 4, fitted(brief(label), 104, 11), _end(colours[label]))
+    _name_lines(canvas, ends, right, colours)
     return canvas
 
 
@@ -169,14 +185,14 @@ def _draw_line(canvas: Canvas, label: str, line: Line, x: Scale, y: Scale, css: 
 
 
 def _name_lines(
-    canvas: Canvas, ends: dict[str, float], x: Scale, right: float, colours: dict[str, int]
+    canvas: Canvas, ends: dict[str, float], right: float, colours: dict[str, int]
 ) -> None:
     """Write each line's name beside its end, pushed apart where they would overlap."""
     order = sorted(ends, key=lambda label: ends[label])
     step = min(13.0, (BOTTOM - TOP) / max(len(order) - 1, 1))
     for label, y in zip(order, _apart([ends[label] for label in order], step), strict=True):
-        words = fitted(label, 100, 11)
-        canvas.text(right + 6, y + 4, words, f"end {_css(colours[label]).split()[0]}", title=label)
+        words = fitted(brief(label), 104, 11)
+        canvas.text(right + 6, y + 4, words, _end(colours[label]), title=label)
 
 
 def _apart(places: Sequence[float], step: float) -> list[float]:
@@ -189,6 +205,10 @@ def _apart(places: Sequence[float], step: float) -> list[float]:
         above = moved[index + 1] - step if index + 1 < len(moved) else moved[index] - over
         moved[index] = min(moved[index], above)
     return moved
+
+
+def _end(number: int) -> str:
+    return f"end c{number % COLOURS}"
 
 
 def _css(number: int) -> str:

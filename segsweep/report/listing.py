@@ -6,7 +6,7 @@ from typing import Any
 
 from pandas import DataFrame, isna
 
-from segsweep.report.figures_images import image_table
+from segsweep.report.images import image_table
 from segsweep.report.material import Material
 from segsweep.report.records import Row
 

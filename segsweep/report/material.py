@@ -1,16 +1,19 @@
 """Everything that the page shows, as plain frames and values; no drawing and no HTML here."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pandas import DataFrame, Index, isna
+from pandas import DataFrame, isna
 
 from segsweep import metrics
 from segsweep.cells import cell_columns, cell_name
+from segsweep.report.findings import Statistics
+from segsweep.report.images import cases, image_table
+from segsweep.report.outlines import Outlines, outlines_of
 from segsweep.report.records import (
     Reads,
     Row,
@@ -26,34 +29,6 @@ from segsweep.store import COUNTS, RunPaths, Tables, read_all
 
 OPEN = ("running", "planned", "interrupted")
 """States of runs that may still go on."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What was found out about a sweep, as frames and sentences."""
-
-    headline: str
-    """Which cells may be the best."""
-    cells: DataFrame
-    """As comparison.csv."""
-    pairs: DataFrame
-    """As pairs.csv."""
-    settled: tuple[str, ...] = ()
-    unsettled: tuple[str, ...] = ()
-    next: tuple[str, ...] = ()
-    """What it would take."""
-    notes: tuple[str, ...] = ()
-    """What was left out."""
-    metric: str = "iou"
-    """What was compared; its column is test_<metric>."""
-    rank_shares: DataFrame | None = None
-    """Chance of each cell (row) to have each rank (columns 1, 2, ...)."""
-    kendall: float | None = None
-    """Median of Kendall's tau between the shown order and the orders that may be true."""
-    optimism: float | None = None
-    """What choosing the highest adds to its mean by luck."""
-    margin: float = 0.01
-    level: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -83,6 +58,8 @@ class Material:
     split: list[tuple[str, int]] = field(default_factory=list)
     settings: list[Row] = field(default_factory=list)
     options: list[Row] = field(default_factory=list)
+    outlines: dict[str, Outlines] = field(default_factory=dict)
+    """By test image, for those that are named as best, median, worst and most disputed."""
 
     @property
     def value(self) -> str:
@@ -124,17 +101,22 @@ def material_of(
     tables = read_all(sweep) if tables is None else tables
     found = statistics or _means_only(tables)
     settings, options = settings_of(tables)
+    cells = _with_names(found.cells, tables)
+    if not found.claims:
+        cells = cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
+    images = image_values(tables, found.metric)
+    named = [row["image"] for _, rows in cases(image_table(images)) for row in rows]
     return Material(
         name=tables.sweep.root.resolve().name,
         made=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         statistics=found,
         compared=statistics is not None,
-        cells=_with_names(found.cells, tables),
+        cells=cells,
         keys=tuple(tables.swept),
         runs=_with_folders(tables.results, tables),
         trials=_with_folders(tables.trials, tables),
         history=tables.history[tables.history["kind"] == "run"],
-        images=image_values(tables, found.metric),
+        images=images,
         failures=failures_of(tables),
         reads=reads_of(tables),
         machines=machines_of(tables),
@@ -142,44 +124,8 @@ def material_of(
         split=split_of(tables),
         settings=settings,
         options=options,
+        outlines=outlines_of(tables, list(cells["cell"]), named),
     )
-
-
-def statistics_of(
-    analysis: Any, answer: Any, cells: DataFrame, pairs: DataFrame, metric: str = "iou"
-) -> Statistics:
-    """Return what the page needs of an analysis.
-
-    Args:
-        analysis: from `segsweep.stats.engine.analyse`; None where nothing can be compared.
-        answer: from `segsweep.stats.answer.answer`.
-        cells: as comparison.csv.
-        pairs: as pairs.csv.
-        metric: what was compared.
-
-    """
-    said = Statistics(
-        answer.headline,
-        cells,
-        pairs,
-        tuple(answer.settled),
-        tuple(answer.unsettled),
-        tuple(answer.next),
-        tuple(answer.notes),
-        metric,
-    )
-    if analysis is None or len(analysis.claimed) < 2:
-        return said
-    names = [analysis.values.cells[cell] for cell in analysis.claimed]
-    shares = DataFrame(analysis.ranks.share, names, Index(range(1, len(names) + 1)))
-    more: dict[str, Any] = {
-        "rank_shares": shares if analysis.claims else None,
-        "kendall": float(np.median(analysis.ranks.kendall)) if analysis.claims else None,
-        "optimism": float(analysis.optimism.gap),
-        "margin": analysis.settings.margin,
-        "level": analysis.settings.level,
-    }
-    return Statistics(**{**said.__dict__, **more})
 
 
 def image_values(tables: Tables, metric: str, at: str = "train") -> DataFrame:
@@ -243,8 +189,3 @@ def _with_folders(frame: DataFrame, tables: Tables) -> DataFrame:
         cell=[known[run]["cell"] for run in frame["run_id"]],
         folder=[Path(known[run]["path"]).name for run in frame["run_id"]],
     )
-
-
-def labels(cells: Sequence[str]) -> list[tuple[str, str]]:
-    """Return architecture and the rest of each cell's name."""
-    return [(name.partition("/")[0], name.partition("/")[2]) for name in cells]

@@ -15,10 +15,13 @@ from segsweep.report.figure import Figure
 from segsweep.report.figures_cells import heatmap, intervals, may
 from segsweep.report.figures_cost import costs
 from segsweep.report.figures_curves import curves, learning_rates
-from segsweep.report.figures_images import cases, image_heatmap, image_table
+from segsweep.report.figures_images import image_heatmap
 from segsweep.report.figures_spread import rank_stability, variance_sources
+from segsweep.report.findings import Statistics, statistics_of
+from segsweep.report.images import cases, image_table
 from segsweep.report.listing import MOST_PAIRS, grouped_failures, listings, plain
-from segsweep.report.material import Material, Statistics, material_of, statistics_of
+from segsweep.report.material import Material, material_of
+from segsweep.report.outlines import outline_figure
 
 __all__ = ["Material", "Statistics", "build_page", "material_of", "statistics_of"]
 RELOAD_SECONDS = 10
@@ -36,6 +39,7 @@ def build_page(material: Material) -> str:
         figures=figures,
         tables=tables,
         cases=cases(image_table(material.images)),
+        outlines=figures["outlines"],
         failures=grouped_failures(material.failures),
         facts=_facts(material),
         most_pairs=MOST_PAIRS,
@@ -59,13 +63,25 @@ def _figures(material: Material) -> dict[str, Any]:
         "rates": learning_rates(material),
         "costs": costs(material) if done else [],
         "images": image_heatmap(material),
+        "outlines": _outlines(material),
+    }
+
+
+def _outlines(material: Material) -> dict[str, Figure]:
+    """Return a figure of outlines for each image that has some."""
+    table = image_table(material.images).set_index("image")
+    return {
+        image: outline_figure(
+            outlines, image, number, table["best_cell"][image], table["worst_cell"][image]
+        )
+        for number, (image, outlines) in enumerate(material.outlines.items(), 1)
     }
 
 
 def _every(figures: dict[str, Any]) -> list[Figure]:
     single = [figures[name] for name in ("heatmap", "intervals", "ranks", "variance", "rates")]
     panels = [panel for _, row in figures["curves"] for panel in row]
-    found = [*single, *panels, *figures["costs"], figures["images"]]
+    found = [*single, *panels, *figures["costs"], figures["images"], *figures["outlines"].values()]
     return [figure for figure in found if figure is not None]
 
 
@@ -98,7 +114,7 @@ def _facts(material: Material) -> list[str]:
         facts.append(_many(seeds[0], "seed") if same else f"{seeds[0]} to {seeds[-1]} seeds")
     if images:
         facts.append(_many(images, "test image"))
-    if len(material.done) > 1 and material.compared:
+    if len(material.done) > 1 and material.compared and material.statistics.claims:
         facts.append(f"{sum(may(row) for row in material.done.to_dict('records'))} may be the best")
     return facts
 

@@ -10,7 +10,7 @@ Scale = Callable[[float], float]
 """Value -> position in pixels."""
 WIDE, NARROW = 736, 352
 """Widths in pixels for which a figure is drawn: on a screen, on a phone."""
-PER_CHARACTER = 0.56
+PER_CHARACTER = 0.6
 """Width of a character in the page's font, in font sizes."""
 SHADES = 12
 """Steps of the sequential colours q0 .. q11; their values stand in `style.css`."""
@@ -91,7 +91,7 @@ def log_ticks(low: float, high: float) -> list[float]:
         inside = [value for value in found if low * 0.999 <= value <= high * 1.001]
         if len(inside) <= 6:
             break
-    return inside if len(inside) > 2 else ticks(low, high, 3)
+    return inside if len(inside) > 2 else ticks(low, high, 4)
 
 
 def padded(

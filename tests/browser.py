@@ -1,0 +1,90 @@
+"""The distribution's Chromium without a window, driven by Selenium; nothing is downloaded.
+
+Debian and Ubuntu: `apt-get install chromium chromium-driver`, `pip install selenium`.
+"""
+
+import base64
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+WAYS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+QUIET = ("--disable-background-networking", "--disable-component-update", "--no-first-run")
+WIDTHS = (400, 1600)
+HEIGHT = 900
+
+
+def open_browser(downloads: Path):
+    """Return a driver; the test is skipped where there is no browser to drive."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no browser: install chromium and chromium-driver")
+    selenium = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install selenium")
+    options = selenium.ChromeOptions()
+    options.binary_location = browser
+    for word in (*WAYS, *QUIET):
+        options.add_argument(word)
+    several = {"profile.default_content_setting_values.automatic_downloads": 1}
+    folder = {"download.default_directory": str(downloads)}
+    options.add_experimental_option("prefs", {**folder, **several})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    return selenium.Chrome(options=options, service=selenium.ChromeService(driver))
+
+
+class Tab:
+    """One page in the browser."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, path: Path, width: int = 1600, dark: bool = False) -> None:
+        """Load a file in a window of *width*, in light or dark, with the logs emptied before."""
+        metrics = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        self.driver.get("about:blank")
+        self.complaints()
+        self.requests()
+        self.driver.get(path.as_uri())
+
+    def complaints(self) -> list[str]:
+        """Return what the console has said since it was last asked."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """Return the addresses asked for since the last question; what needs no network is none."""
+        messages = [
+            json.loads(row["message"])["message"] for row in self.driver.get_log("performance")
+        ]
+        addresses = [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+        inside = ("file:", "data:", "blob:", "about:", "chrome:")
+        return [address for address in addresses if not address.startswith(inside)]
+
+    def js(self, script: str, *values):
+        """Return what a script returns."""
+        return self.driver.execute_script(script, *values)
+
+    def scroll_through(self) -> None:
+        """Bring every part of the page into view once."""
+        script = (
+            "const done = arguments[0]; let y = 0; const step = () => {"
+            " if (y > document.body.scrollHeight) { scrollTo(0, 0); setTimeout(done, 50); return; }"
+            " scrollTo(0, y); y += innerHeight; setTimeout(step, 15); }; step();"
+        )
+        self.driver.execute_async_script(script)
+
+    def picture(self, path: Path) -> None:
+        """Save the whole page as a PNG."""
+        width, height = self.js("return [innerWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        wanted = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+        taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", wanted)
+        path.write_bytes(base64.b64decode(taken["data"]))

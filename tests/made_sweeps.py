@@ -1,0 +1,168 @@
+"""Sweeps written by hand with numbers as training gives them, for tests of the page."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
+PIXELS, TRUTH = 16384, 4000
+EVIL = "<script>alert(1)</script>.png"
+STARTED, READ, FINISHED = (f"2026-03-01T10:{minute}:00+0000" for minute in ("00", "20", "21"))
+ENVIRONMENT = {
+    **{"segsweep": "0.1.0", "torch": "2.9.0", "python": "3.12.3", "git_commit": "0123456789ab"},
+    **{"machine": "node<1>", "processor": "a processor", "device": "cpu", "threads": 2},
+}
+
+
+class Maker:
+    """Writes runs of one sweep; *frozen* and *write_run* are the fixtures of that name."""
+
+    def __init__(self, folder, frozen, write_run, images=12, epochs=30, seed=0):
+        self.folder, self.frozen, self.write_run = folder, frozen, write_run
+        self.epochs = epochs
+        self.random = np.random.default_rng(seed)
+        names = [EVIL, *(f"IMD{index:03d}" for index in range(1, images))]
+        self.images = dict(zip(names, self.random.beta(9, 1.6, images), strict=True))
+        self.effects = {}
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+
+    def finished(self, model, loss, seed, lift=0.0, **changed):
+        """Write a finished run whose IoU is about that of its images, plus *lift*."""
+        config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
+        lift = lift + self.random.normal(0, 0.006)
+        counts, iou = self._counts(model, loss, lift)
+        result = {
+            **{"test_iou": iou, "test_dice": 2 * iou / (1 + iou), "test_score": iou - 0.1},
+            **{"val_loss": 1 - iou, "val_iou": iou + 0.01, "val_dice": 0.9, "val_score": 0.75},
+            **{"parameters": 500_000 + 70_000 * len(model), "seconds": 100 + 40 * len(model)},
+            **{"epochs": self.epochs, "best_epoch": self.epochs - 3, "n_test": len(self.images)},
+            **{"device": "cpu", "version": "0.1.0", "git_commit": "0123456789ab"},
+            **{"data_fingerprint": config["data_fingerprint"], "peak_memory_mb": 512.0},
+            **{"started": STARTED, "finished": FINISHED},
+        }
+        folder = self.write_run(self.folder, config, result=result, counts=counts)
+        self._history(folder, iou, self.epochs)
+        write_rows(folder / "test_reads.csv", [(READ, "the run's one reading", len(self.images))])
+        return self._beside(folder)
+
+    def running(self, model, loss, seed, epochs=8, **changed):
+        """Write a run that has done some epochs and is not finished."""
+        config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
+        folder = self.write_run(self.folder, config)
+        self._history(folder, 0.8, epochs)
+        return self._beside(folder)
+
+    def planned(self, model, loss, seed, **changed):
+        """Write a run that has not begun."""
+        config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
+        return self.write_run(self.folder, config)
+
+    def failed(self, model, loss, seed, error=f"ValueError: cannot read {EVIL}", **changed):
+        """Write a run that raised an error."""
+        config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
+        trace = f"Traceback (most recent call last):\n  File 'x.py', line 1\n{error}"
+        failure = {"cause": "raised", "error": error, "attempts": 2, "traceback": trace}
+        return self._beside(self.write_run(self.folder, config, failure=failure))
+
+    def outlines(self, folder):
+        """Store an ellipse for each image, and one a little beside it as what was predicted."""
+        turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+        circle = np.stack([np.cos(turn), np.sin(turn)], 1)
+        images = {}
+        for index, name in enumerate(self.images):
+            size = 20 + 3 * (index % 9) + np.array([0, 6])
+            middle = 64 + self.random.normal(0, 4, 2)
+            rough = circle * (size + self.random.normal(0, 1.5, (40, 1))) + middle
+            rings = {"truth": circle * size + 64, "predicted": rough}
+            images[name] = {key: [ring.round(1).ravel().tolist()] for key, ring in rings.items()}
+        (folder / "outlines.json").write_text(json.dumps({"size": [128, 128], "images": images}))
+
+    def plan(self, request="-m model=segnet,unet loss=bce,dice seed=0,1,2"):
+        """Write the sweep's plan: every run was asked for by one command."""
+        header = ("run_id", "kind", "folder", "requested_at", "request")
+        names = sorted(path.name for path in (self.folder / "runs").iterdir())
+        rows = [(name[-12:], "run", name, STARTED, request) for name in names]
+        write_rows(self.folder / "plan.csv", rows, header)
+
+    def _counts(self, model, loss, lift):
+        effect = self.effects.setdefault(
+            (model, loss), self.random.normal(0, 0.02, len(self.images))
+        )
+        noise = self.random.normal(0, 0.02, len(self.images))
+        ious = np.clip(np.array([*self.images.values()]) + effect + noise + lift, 0.02, 0.99)
+        hits = np.round(ious * TRUTH).astype(int)
+        rows = [
+            ("test", "train", name, int(tp), 0, TRUTH - int(tp), PIXELS - TRUTH)
+            for name, tp in zip(self.images, hits, strict=True)
+        ]
+        return rows, float(np.mean(hits / TRUTH))
+
+    def _history(self, folder, iou, epochs):
+        done = np.arange(1, epochs + 1)
+        noise = self.random.normal(0, 0.012, epochs)
+        loss = 0.15 + 0.6 * np.exp(-done / 6) + np.abs(noise)
+        score = np.clip((iou - 0.1) * (1 - np.exp(-done / 5)) + noise, 0, 1)
+        rows = [
+            [epoch, low * 0.9, low, share, share, share, 0.002, 1.5]
+            for epoch, low, share in zip(done, loss, score, strict=True)
+        ]
+        write_rows(folder / "history.csv", rows, HISTORY)
+
+    def _beside(self, folder):
+        (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
+        parts = [*[("train", 20), ("val", 10)], ("test", len(self.images))]
+        rows = [(f"{part}{k}", "", part) for part, count in parts for k in range(count)]
+        write_rows(folder / "split.csv", rows, ("id", "group", "split"))
+        return folder
+
+
+def write_rows(path: Path, rows, header=("time", "reason", "images")):
+    """Write a CSV."""
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+MODELS = ("segnet", "unet", "unet2", "unet3")
+LOSSES = ("bce", "dice", "focal", "ss", "bce_ss")
+LIFT = {"unet2": 0.02, "segnet": -0.02, "ss": 0.01, "focal": -0.03}
+
+
+def finished_sweep(maker, seeds=3, models=MODELS, losses=LOSSES):
+    """All runs of a grid are finished; learning rates differ by loss."""
+    for model in models:
+        for loss in losses:
+            for seed in range(seeds):
+                lift = LIFT.get(model, 0) + LIFT.get(loss, 0)
+                maker.outlines(maker.finished(model, loss, seed, lift))
+    maker.plan()
+
+
+def half_finished_sweep(maker):
+    """Some finished, some failed, some running or waiting."""
+    for model in MODELS:
+        for seed in range(3):
+            maker.finished(model, "bce", seed, LIFT.get(model, 0))
+    for seed in range(2):
+        maker.finished("unet2", "ss", seed, 0.03)
+        maker.failed("unet", "focal", seed)
+        maker.running("segnet", "ss", seed)
+        maker.planned("unet3", "ss", seed)
+    maker.plan()
+
+
+def one_cell_sweep(maker):
+    """One cell with three seeds."""
+    for seed in range(3):
+        maker.finished("unet2", "ss", seed)
+    maker.plan()
+
+
+def all_failed_sweep(maker):
+    """Nothing is finished and nothing will be."""
+    for loss in ("bce", "dice"):
+        for seed in range(3):
+            maker.failed("unet2", loss, seed)
+    maker.failed("unet", "bce", 0, "NonFiniteLossError: the loss is nan in epoch 3")
+    maker.plan()
