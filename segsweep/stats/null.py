@@ -19,6 +19,8 @@ from segsweep.stats.values import Array
 
 BLOCK = 2_000_000
 """Numbers held at once for each array over contrasts and draws."""
+STREAMS = 64
+"""Contrasts whose images' shares are misjudged independently of each other; more take turns."""
 TINY = 1e-12
 """A standard error below this is none: what differs by less than rounding differs by nothing."""
 
@@ -49,7 +51,9 @@ class Draws:
     variance: Array
     """(C, D) of the means, from seeds, as it would be estimated."""
     images: Array
-    """(D,) factor of the images' share, which is estimated too."""
+    """(STREAMS, D) normal numbers: how far the images' share would be misjudged."""
+    residual: Array
+    """(C,) What is taken off the images' variances, with as many seeds as are drawn."""
 
 
 def seed_part(moderated: Moderated, seeds: NDArray[np.int64]) -> Array:
@@ -99,13 +103,25 @@ def null_draws(
     again = moderate(estimated, freedom, settings.most)
     mean += image_draws(generator, parts.sigma, draws)
     variance = np.nan_to_num(seed_part(again, seeds))  # one seed everywhere: no seed part at all
-    return Draws(mean, variance, image_factor(generator, parts, draws))
+    misjudged = generator.standard_normal((STREAMS, draws))
+    return Draws(mean, variance, misjudged, parts.residual * parts.seeds / seeds)
 
 
-def image_factor(generator: np.random.Generator, parts: Parts, draws: int) -> Array:
-    """Return (draws,) estimated over true variance of G groups of images: chi2(G-1) / (G-1)."""
-    freedom = max(parts.groups - 1, 1)
-    return generator.chisquare(freedom, draws) / freedom
+def image_freedom(family: Family, parts: Parts, residual: Array) -> Array:
+    """Return (K,) degrees of freedom with which each contrast's image part is known.
+
+    G - 1, and fewer where most of what images seem to do is seed noise that was taken off
+    (Satterthwaite 1946).
+    """
+    kept = family.quadratic(parts.sigma)
+    whole = np.maximum(kept + family.squares(residual), np.finfo(float).tiny)
+    return np.maximum((parts.groups - 1) * (kept / whole) ** 2, 1.0)
+
+
+def chi2_over_freedom(normal: Array, freedom: Array) -> Array:
+    """Return chi2 / freedom made of normal numbers (Wilson and Hilferty 1931), at least 0."""
+    spread = 2 / (9 * freedom)
+    return np.maximum(1 - spread + np.sqrt(spread) * normal, 0.0) ** 3
 
 
 def standard_errors(family: Family, parts: Parts, moderated: Moderated) -> Array:
@@ -125,11 +141,14 @@ def drawn_t(
 ) -> Iterator[Array]:
     """Yield (K, block) t values of the draws, a block at a time; *shift* (K,) moves the means."""
     images = family.quadratic(parts.sigma)[:, None]
+    freedom = image_freedom(family, parts, draws.residual)[:, None]
+    stream = np.arange(len(images)) % STREAMS
     size = max(BLOCK // max(len(images), 1), 1)
     for start in range(0, draws.mean.shape[1], size):
         block = slice(start, start + size)
         difference = family.of(draws.mean[:, block])
-        variance = family.squares(draws.variance[:, block]) + images * draws.images[block]
+        judged = chi2_over_freedom(draws.images[:, block][stream], freedom)
+        variance = family.squares(draws.variance[:, block]) + images * judged
         moved = difference if shift is None else difference + shift[:, None]
         yield over(moved, np.sqrt(np.maximum(variance, 0.0)))
 

@@ -20,6 +20,8 @@ class Parts:
     """(C,) Of the means of single seeds: seed noise and residual / n. NaN for one seed."""
     sigma: Array
     """(C, C) Covariance of the cells' means that comes from which images were drawn."""
+    residual: Array
+    """(C,) What was taken off the diagonal of *sigma*: seed noise on single images."""
     sd_seeds: Array
     """(C,) Of seeds alone, from the two-way table; NaN for one seed."""
     sd_images: Array
@@ -34,6 +36,7 @@ class Parts:
             self.seeds[cells],
             self.variance[cells],
             self.sigma[np.ix_(cells, cells)],
+            self.residual[cells],
             self.sd_seeds[cells],
             self.sd_images[cells],
             self.groups,
@@ -47,8 +50,8 @@ def parts_of(values: Values) -> Parts:
     groups = int(values.groups.max(initial=-1)) + 1
     two_way = np.array([two_way_sds(table) for table in values.tables])
     variance = np.array([seed_variance(table) for table in values.tables])
-    sigma = image_covariance(values)
-    return Parts(mean, seeds, variance, sigma, two_way[:, 0], two_way[:, 1], groups)
+    sigma, residual = image_covariance(values)
+    return Parts(mean, seeds, variance, sigma, residual, two_way[:, 0], two_way[:, 1], groups)
 
 
 def seed_variance(table: Array) -> float:
@@ -73,20 +76,21 @@ def two_way_sds(table: Array) -> tuple[float, float]:
     return float(np.sqrt(max(of_seeds, 0.0))), float(np.sqrt(max(of_images, 0.0)))
 
 
-def image_covariance(values: Values) -> Array:
-    """Return (C, C): how the means of all cells vary together over drawn images.
+def image_covariance(values: Values) -> tuple[Array, Array]:
+    """Return (C, C), how the means of all cells vary together over drawn images, and (C,).
 
     Sums per group make it robust to images that belong together. What each cell's seeds do
-    differently on each image is no property of the images and is taken off the diagonal.
+    differently on each image is no property of the images: it is taken off the diagonal, and is
+    what stands second.
     """
     means, groups = values.means, values.groups
     count = int(groups.max(initial=-1)) + 1
     if count < 2:
-        return np.zeros((len(means), len(means)))
+        return np.zeros((len(means), len(means))), np.zeros(len(means))
     scale = count / (count - 1) / len(groups) ** 2
     sums = _group_sums(means - means.mean(1, keepdims=True), groups, count)
-    residual = [_residual_part(table, groups, count) for table in values.tables]
-    return positive(scale * sums @ sums.T, scale * np.array(residual))
+    rest = np.array([_residual_part(table, groups, count) for table in values.tables])
+    return positive(scale * sums @ sums.T, scale * rest), scale * rest
 
 
 def positive(sigma: Array, residual: Array) -> Array:

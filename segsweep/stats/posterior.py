@@ -6,7 +6,7 @@ import numpy as np
 
 from segsweep.stats.contrasts import Family
 from segsweep.stats.moderation import Moderated
-from segsweep.stats.null import BLOCK, Settings, image_draws, image_factor, true_variances
+from segsweep.stats.null import BLOCK, Settings, image_draws, true_variances
 from segsweep.stats.parts import Parts
 from segsweep.stats.values import Array
 
@@ -38,8 +38,9 @@ def posterior_means(parts: Parts, moderated: Moderated, settings: Settings) -> A
     true = true_variances(generator, parts, moderated, draws)
     seeds = np.sqrt(true / parts.seeds[:, None]) * generator.standard_normal(true.shape)
     images = image_draws(generator, parts.sigma, draws)
-    images = images / np.sqrt(image_factor(generator, parts, draws))
-    return parts.mean[:, None] + seeds + images
+    freedom = max(parts.groups - 1, 1)
+    scale = np.sqrt(generator.chisquare(freedom, draws) / freedom)
+    return parts.mean[:, None] + seeds + images / scale
 
 
 def cell_intervals(means: Array, level: float) -> Array:

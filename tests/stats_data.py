@@ -1,0 +1,45 @@
+"""Values of made-up sweeps, for the tests of the statistics."""
+
+import numpy as np
+import pandas as pd
+
+from segsweep.stats.values import Values
+
+
+def drawn(seeds=(3, 3, 3), images=30, gaps=None, seed=0, sd=0.012, groups=None, names=None):
+    """Return values of one cell per entry of *seeds*, with images hard for all."""
+    generator = np.random.default_rng(seed)
+    gaps = np.zeros(len(seeds)) if gaps is None else gaps
+    image = 0.1 * generator.standard_normal(images)
+    tables = []
+    for count, gap in zip(seeds, gaps, strict=True):
+        own = 0.02 * generator.standard_normal(images)
+        luck = sd * generator.standard_normal((count, 1))
+        rest = 0.045 * generator.standard_normal((count, images))
+        tables.append(0.8 + gap + image + own + luck + rest)
+    return of_tables(tables, groups, names)
+
+
+def of_tables(tables, groups=None, names=None):
+    """Return values of (seeds, images) tables; cells m/a, m/b, ... where none are named."""
+    names = [f"m/{chr(97 + cell)}" for cell in range(len(tables))] if names is None else names
+    images = tables[0].shape[1]
+    return Values(
+        tuple(names),
+        tuple(np.asarray(table, float) for table in tables),
+        tuple(tuple(str(seed) for seed in range(len(table))) for table in tables),
+        tuple(f"{image:03d}" for image in range(images)),
+        np.arange(images) if groups is None else np.asarray(groups),
+    )
+
+
+def as_frame(values):
+    """Return values as rows of cell, seed, image, value."""
+    return pd.DataFrame(
+        [
+            {"cell": cell, "seed": seed, "image": image, "value": table[s, i]}
+            for cell, seeds, table in zip(values.cells, values.seeds, values.tables, strict=True)
+            for s, seed in enumerate(seeds)
+            for i, image in enumerate(values.images)
+        ]
+    )
