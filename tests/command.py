@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -15,6 +17,10 @@ TINY = (
     *("trainer.epochs=2", "trainer.batch=4", "trainer.averaging=0", "threads=1", "device=cpu"),
 )
 """Settings under which a run takes well under a second, for every network of ours."""
+ROOT = Path(__file__).resolve().parents[1]
+APPS = ROOT / "tests" / "apps"
+TROUBLE = (f"--config-dir={APPS / 'conf'}", "allow=[trouble]")
+"""With these a command knows the losses of `apps/trouble.py`."""
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -41,26 +47,92 @@ def train_here(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, folder: Pa
         GlobalHydra.instance().clear()
 
 
-def start(words: Sequence[str], folder: Path) -> "subprocess.Popen[str]":
-    """Start `python -m segsweep.train` in *folder* in its own process group."""
-    root = Path(__file__).resolve().parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+def start(
+    words: Sequence[str], folder: Path, *, stderr: int | IO[str] = subprocess.PIPE, **more: str
+) -> "subprocess.Popen[str]":
+    """Start `python -m segsweep.train` in *folder* in its own session and process group.
+
+    *more* is added to the environment; modules in `tests/apps` can be imported.
+    """
+    path = f"{ROOT}{os.pathsep}{APPS}"
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
     environment.pop("HYDRA_FULL_ERROR", None)
     return subprocess.Popen(
         [sys.executable, "-m", "segsweep.train", *words],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
 
 
-def wait_for(condition, seconds: float = 120.0) -> None:
+def finish(words: Sequence[str], folder: Path, code: int = 0, **more: str) -> str:
+    """Carry a command out to its end, which must be exit code *code*; return what it said."""
+    process = start(words, folder, **more)
+    output, error = process.communicate(timeout=600)
+    assert process.returncode == code, error
+    return error + output
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until *condition* holds; fail the test if it does not come true."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             pytest.fail("waited in vain")
         time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A live process, as Linux lists it."""
+
+    pid: int
+    parent: int
+    session: int
+    is_server: bool
+    """A fork server, or forked from one."""
+
+
+def processes() -> list[Process]:
+    """Return the live processes of this machine, those that have ended left out."""
+    return [one for path in Path("/proc").iterdir() if path.name.isdecimal() for one in _read(path)]
+
+
+def _read(folder: Path) -> list[Process]:
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        command = (folder / "cmdline").read_bytes()
+    except OSError:  # it has ended
+        return []
+    state, parent, _, session = fields[:4]
+    server = b"multiprocessing.forkserver" in command
+    return [] if state in "ZX" else [Process(int(folder.name), int(parent), int(session), server)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    return bool(_read(Path("/proc") / str(pid)))
+
+
+def of_session(pid: int) -> list[Process]:
+    """Return the live processes of the command that `start` began as *pid*."""
+    return [one for one in processes() if one.session == pid]
+
+
+def server_and_workers(pid: int) -> tuple[list[int], list[int]]:
+    """Return the ids of a command's fork server, and of the processes forked from it."""
+    forked = [one for one in of_session(pid) if one.is_server]
+    servers = [one.pid for one in forked if one.parent == pid]
+    return servers, [one.pid for one in forked if one.parent in servers]
+
+
+def snapshot(*folders: Path) -> dict[Path, tuple[int, bytes | None]]:
+    """Return time and content of all that stands in *folders*, themselves included."""
+    found = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in found
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command import alive, wait_for
+from command import alive, processes, wait_for
 from segsweep.sweep import pool as pools
 from segsweep.sweep.pool import Pool, Task
 from segsweep.sweep.slots import Slot
@@ -28,6 +28,10 @@ def never():
 
 def stop_server():
     """End the fork server, so that the next one imports what it is told to."""
+    server = forkserver._forkserver._forkserver_pid
+    for one in processes() if server else []:
+        if one.parent == server:  # left by a test that failed: the server would wait for it
+            os.kill(one.pid, signal.SIGKILL)
     forkserver._forkserver._stop()
 
 
