@@ -10,12 +10,10 @@ from torchvision.transforms import v2  # noqa: F401
 from segsweep import augment, execute, losses, preview, schedulers  # noqa: F401
 from segsweep.config import coerce
 from segsweep.data import check, folder, ph2, synthetic  # noqa: F401
-from segsweep.device import keep_memory
 from segsweep.environment import git_commit
 from segsweep.models import segnet, unet, unet2, unet3  # noqa: F401
 from segsweep.sweep import steps, worker  # noqa: F401
 
-keep_memory()  # no tensor may be older, and every run would do it
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
 Image.preinit()
 coerce("warm", 1, int)
