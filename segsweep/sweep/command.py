@@ -59,7 +59,7 @@ def carry_out(
     from segsweep.sweep.pool import start_server
 
     here = isinstance(launcher, SegsweepLauncher)
-    if here and not _seems_finished(config):
+    if here and not config.plan and not _seems_finished(config):
         start_server()  # it imports while we compose
     check_one_sweep(arguments)
     words = list(config.hydra.overrides.hydra)
