@@ -27,7 +27,13 @@ def main() -> None:
     input; 130 interrupted.
     """
     code = run_command()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it is over: nothing is left to interrupt
     stop_server()
+    if code == 130:  # after an interrupted import Python would end by the signal, not the code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 
