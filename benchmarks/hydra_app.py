@@ -1,0 +1,67 @@
+"""A plain Hydra application with segsweep's config, to compare with: no sweep engine of ours.
+
+    python benchmarks/hydra_app.py -m hydra/launcher=basic seed=0,1,2
+
+Each job builds the network and trains it with segsweep's own loop, and keeps nothing: no
+checkpoint, no scores, no claim; an empty file says when it ended. So what it takes beside the
+fit is Hydra's and the building's.
+`hydra/launcher=nothing` starts no job: what then is left is composing.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from segsweep.config import conf_folder
+from segsweep.train import TRUSTED, register_schema
+
+
+class Nothing(Launcher):
+    """Starts no job."""
+
+    def setup(self, **_: Any) -> None:
+        """Nothing is needed."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
+        """Return that nothing was done."""
+        return []
+
+
+def train(cfg: DictConfig) -> float:
+    """Train as the config says; return the last validation IoU."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from segsweep.checks import check_config
+    from segsweep.fit import Hooks, fit
+    from segsweep.job import build_job
+    from segsweep.store import RunPaths
+    from segsweep.sweep.plan import prepared_data, resolve
+
+    config = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices), built=False)
+    job = build_job(config, RunPaths(Path("unused")), prepared_data(config))
+    hooks = Hooks(save=lambda *_: None, epoch_done=lambda *_: None)
+    history = fit(job.state, job.loss_fn, job.train, job.val, job.loop, hooks, job.augment)
+    Path(cfg.outputs, f"{cfg.sweep}-{cfg.seed}.end").touch()
+    return float(history[-1]["val_iou"])
+
+
+def main() -> None:
+    """Let Hydra sweep."""
+    register_schema()
+    target = {"_target_": f"{Nothing.__module__}.Nothing"}
+    ConfigStore.instance().store(group="hydra/launcher", name="nothing", node=target)
+    Plugins.instance().register(Nothing)
+    sys.argv[1:1] = ["hydra/sweeper=basic", "~hydra.callbacks.segsweep"]
+    folder = str(conf_folder())
+    hydra.main(config_path=folder, config_name="config", execution_whitelist=TRUSTED)(train)()
+
+
+if __name__ == "__main__":
+    main()

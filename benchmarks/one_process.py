@@ -1,0 +1,58 @@
+"""Carry out planned runs one after the other in this process: what training itself takes.
+
+    python benchmarks/one_process.py outputs/sweep
+
+Prints, as JSON, for each run but the first: seconds and CPU seconds of the whole run (`whole`,
+`cpu`) and of its fit (`fit`, `fit_cpu`), which is training and validation, as `history.csv` has
+them. The first run warms up and is left out: the fit of the others then takes the least time,
+and what a run takes beyond it seems the most.
+"""
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segsweep import fit
+from segsweep.execute import execute
+from segsweep.store import RunPaths, SweepPaths
+
+spent = {"cpu": 0.0}
+
+
+def main() -> None:
+    """Carry out the runs of the sweep folder on the command line."""
+    fit.train_epoch = counted(fit.train_epoch)
+    fit.score_images = counted(fit.score_images)
+    rows = [timed(paths) for paths in SweepPaths(Path(sys.argv[1])).run_folders()]
+    print(json.dumps(rows[1:]))
+
+
+def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *function*, its CPU seconds counted."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        started = time.process_time()
+        result = function(*arguments, **named)
+        spent["cpu"] += time.process_time() - started
+        return result
+
+    return call
+
+
+def timed(paths: RunPaths) -> dict[str, float]:
+    """Carry a run out; return what it took."""
+    spent["cpu"], started, cpu = 0.0, time.perf_counter(), time.process_time()
+    outcome = execute(paths.config)
+    whole, cpu = time.perf_counter() - started, time.process_time() - cpu
+    assert outcome.status == "finished" and outcome.trained, outcome
+    with paths.history.open(newline="") as file:
+        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
+    return {"whole": whole, "cpu": cpu, "fit": seconds, "fit_cpu": spent["cpu"]}
+
+
+if __name__ == "__main__":
+    main()

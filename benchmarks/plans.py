@@ -1,0 +1,160 @@
+"""What planning a sweep and rerunning a finished one take, against composing with Hydra."""
+
+import json
+import random
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from measuring import Row, Taken, lowest, median_cpu, timed
+from per_run import APP, TINY, TRAIN
+
+MODELS, LOSSES = "segnet,unet,unet2,unet3", "bce,dice,focal,ss,bce_ss"
+COMPOSE = "Hydra composes"
+OFF, COLD, KNOWN = "plan, preflight off", "plan, preflight measures", "plan, preflight known"
+RERUN = "rerun, all finished"
+COLUMNS = {
+    **{"what": "", "runs": "runs", "wall": "s", "wall_min": "(min)", "cpu": "CPU s"},
+    **{"per_run": "s/run more", "ratio": "x Hydra", "note": ""},
+}
+MANY = 500
+"""From here on Hydra composes once, not in every round: it takes a minute for 1,000."""
+
+
+def grid(size: int) -> tuple[str, ...]:
+    """Return the overrides of a sweep of *size* runs: models x losses x seeds."""
+    cells = next(cells for cells in (20, 10, 5, 1) if size % cells == 0)
+    models = MODELS.split(",")[: max(1, cells // 5)]
+    losses = LOSSES.split(",")[: min(5, cells)]
+    seeds = ",".join(map(str, range(size // cells)))
+    return f"model={','.join(models)}", f"loss={','.join(losses)}", f"seed={seeds}"
+
+
+def measure(sizes: Iterable[int], rounds: int, outputs: Path) -> list[Row]:
+    """Plan, rerun and compose sweeps of each size, in turn; return a row for each."""
+    donor = first_run(outputs)
+    taken: dict[tuple[str, int], list[Taken]] = {}
+    touched: dict[int, set[str]] = {}
+    for size in sizes:
+        print(f"plans of {size} runs", end="", flush=True)
+        finish(outputs / f"finished{size}", size, donor)
+        for number in range(rounds):
+            for what in (COMPOSE, OFF, COLD, KNOWN):
+                if number and (what == COLD or (what == COMPOSE and size >= MANY)):
+                    continue
+                print(f", {what}", end="", flush=True)
+                taken.setdefault((what, size), []).append(_plan(what, size, number, outputs))
+            print(f", {RERUN}", end="", flush=True)
+            before = files_of(outputs)
+            taken.setdefault((RERUN, size), []).append(_rerun(outputs / f"finished{size}", size))
+            touched.setdefault(size, set()).update(changed(before, files_of(outputs)))
+        print()
+    return _rows(taken, touched)
+
+
+def _plan(what: str, size: int, number: int, outputs: Path) -> Taken:
+    words = (*TINY, f"outputs={outputs}", *grid(size))
+    if what == COMPOSE:
+        return timed((*APP, "-m", *words, "hydra/launcher=nothing"))
+    if what == COLD:
+        for path in outputs.glob(".cache/preflight-*.json"):
+            path.unlink()
+    sweep = f"sweep=plan{size}-{(OFF, COLD, KNOWN).index(what)}-{number}"
+    preflight = f"preflight={str(what != OFF).lower()}"
+    return timed((*TRAIN, "-m", *words, "plan=true", preflight, sweep))
+
+
+def _rerun(sweep: Path, size: int) -> Taken:
+    return timed(
+        (*TRAIN, "-m", *TINY, f"outputs={sweep.parent}", f"sweep={sweep.name}", *grid(size))
+    )
+
+
+def first_run(outputs: Path) -> Path:
+    """Carry one run out and return its folder."""
+    timed((*TRAIN, *TINY, f"outputs={outputs}", "sweep=first"))
+    (folder,) = (outputs / "first/runs").iterdir()
+    return folder
+
+
+def finish(sweep: Path, size: int, donor: Path) -> None:
+    """Make a finished sweep: planned by segsweep, its runs' files copied from the run *donor*.
+
+    The last rerun before the timed ones writes the sweep's tables.
+    """
+    words = (*TINY, f"outputs={sweep.parent}", f"sweep={sweep.name}", *grid(size))
+    timed((*TRAIN, "-m", *words, "plan=true", "preflight=false"))
+    for folder in (sweep / "runs").iterdir():
+        _become_finished(folder, donor)
+    _rerun(sweep, size)
+
+
+def _become_finished(folder: Path, donor: Path) -> None:
+    """Leave in a planned run's *folder* what the run *donor* left, under the folder's own id."""
+    ignored = shutil.ignore_patterns("config.yaml", "per_image.csv", "result.json")
+    shutil.copytree(donor, folder, ignore=ignored, dirs_exist_ok=True)
+    theirs, own = (path.name.rpartition("-")[2] for path in (donor, folder))
+    counts = (donor / "per_image.csv").read_text(encoding="utf-8").replace(theirs, own)
+    (folder / "per_image.csv").write_text(counts, encoding="utf-8")
+    result = json.loads((donor / "result.json").read_text(encoding="utf-8"))
+    score = random.Random(own).random()  # so that cells and seeds differ, as they do
+    result |= {"run_id": own, "val_iou": score, "test_iou": score}
+    (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Return what would show that a file below *folder* was touched: time, size, inode."""
+    found = {}
+    for path in folder.rglob("*"):
+        if not path.is_dir():
+            seen = path.stat()
+            found[str(path.relative_to(folder))] = seen.st_mtime_ns, seen.st_size, seen.st_ino
+    return found
+
+
+def changed(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
+    """Return the files that are new, gone or other."""
+    return {name for name in before.keys() | after if before.get(name) != after.get(name)}
+
+
+def _rows(
+    taken: Mapping[tuple[str, int], list[Taken]], touched: Mapping[int, set[str]]
+) -> list[Row]:
+    sizes = sorted(touched)
+    return [
+        _row(what, sizes[:number], taken, touched)
+        for what in (COMPOSE, OFF, COLD, KNOWN, RERUN)
+        for number in range(1, len(sizes) + 1)
+    ]
+
+
+def _row(
+    what: str,
+    sizes: Sequence[int],
+    taken: Mapping[tuple[str, int], list[Taken]],
+    touched: Mapping[int, set[str]],
+) -> Row:
+    """Return the row of the last of *sizes*, which grew from the one before."""
+    size, rounds = sizes[-1], taken[what, sizes[-1]]
+    wall = median(one.wall for one in rounds)
+    theirs = median(one.wall for one in taken[COMPOSE, size])
+    grown = None
+    if len(sizes) > 1:
+        before = median(one.wall for one in taken[what, sizes[-2]])
+        grown = (wall - before) / (size - sizes[-2])
+    return Row(
+        what=what,
+        runs=size,
+        wall=wall,
+        wall_min=lowest(rounds),
+        cpu=median_cpu(rounds),
+        per_run=grown,
+        ratio=wall / theirs,
+        note=_touched(touched[size]) if what == RERUN else "",
+    )
+
+
+def _touched(names: set[str]) -> str:
+    """Say which files a rerun touched."""
+    return f"touched {len(names)}: {', '.join(sorted(names)[:4])}" if names else "touched no file"

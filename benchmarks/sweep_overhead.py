@@ -1,0 +1,100 @@
+"""What a sweep costs beyond training, in one run: segsweep, Hydra's launchers, fresh processes.
+
+    python benchmarks/sweep_overhead.py                # the tables below, about 15 minutes
+    python benchmarks/sweep_overhead.py --quick        # a minute or two
+    python benchmarks/sweep_overhead.py --csv FILE     # also as a table
+
+**Runs.** The same tiny training (unet2, two epochs, one thread) in every way. `fit` is training
+and validation alone, as `history.csv` has it, of runs one after the other in one warm process.
+`s/run` is the time from the end of a command's first run to the end of its last, over their
+number; `2N - N` is the same from two commands, one with twice the runs: what they take longer,
+over N. `start-up` is what a command takes beside its runs: imports, planning, tables. `beyond
+fit` is the time of a run, times the slots at work, less the fit: process, config, data, building,
+checkpoints, pictures, final scores, files. What Hydra's launchers carry out is a plain
+application that trains and keeps nothing (`hydra_app.py`); segsweep's runs are whole. Data are
+cached before.
+
+**Plans.** Seconds of a whole command, start-up included, against Hydra's basic sweeper with a
+launcher that does nothing: it composes each run once (to launch them it would do so again). A
+plan also checks, gives ids, and writes. Finished sweeps are made by copying the files of one
+real run.
+
+All ways take turns, round after round; medians, and the fastest in brackets. `CPU s` counts all
+processes of a command, and depends less on what else the machine does: on a busy one, believe
+it rather than the clock.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import per_run
+import plans
+from measuring import Row, table
+
+
+def main() -> None:
+    """Measure, print, and write where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20, help="N; the ways are timed with N and 2 N")
+    parser.add_argument(
+        "--sizes", default="10,100,1000", help="runs of the sweeps that are planned; '': none"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="few, small, once")
+    parser.add_argument("--csv", type=Path, help="file to write the rows to")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.runs, arguments.sizes, arguments.rounds = 3, "10", 1
+    if sys.platform != "linux":
+        sys.exit("this counts the CPU time of all processes, which only Linux tells")
+    compare(arguments)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Measure runs, then plans; print both tables."""
+    before = machine()
+    print(before, flush=True)
+    sizes = sorted(int(size) for size in arguments.sizes.split(",") if size)
+    with tempfile.TemporaryDirectory(prefix="overhead-") as folder:
+        outputs = Path(folder).resolve()
+        of_runs = per_run.measure(arguments.runs, arguments.rounds, outputs / "runs")
+        of_plans = plans.measure(sizes, arguments.rounds, outputs / "plans") if sizes else []
+    print(f"\n{arguments.runs} runs, {arguments.rounds} rounds\n{table(of_runs, per_run.COLUMNS)}")
+    if of_plans:
+        print(f"\n{table(of_plans, plans.COLUMNS)}")
+    print(f"\nthen: {machine()}")
+    if arguments.csv is not None:
+        write(arguments.csv, [*of_runs, *of_plans], before)
+
+
+def machine() -> str:
+    """Say what this machine is and how busy, in one line."""
+    one, five, _ = os.getloadavg()
+    return (
+        f"{len(os.sched_getaffinity(0))} cores, load average {one:.2f} (1 min), {five:.2f} (5 min)"
+    )
+
+
+def write(path: Path, rows: Sequence[Row], where: str) -> None:
+    """Write all rows, and at the end of each where it was measured."""
+    names = [item.name for item in fields(Row)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*names, "measured_on"], lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            values = {key: _rounded(value) for key, value in asdict(row).items()}
+            writer.writerow({**values, "measured_on": where})
+
+
+def _rounded(value: float | str | None) -> float | str | None:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
