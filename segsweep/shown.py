@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.files import read_json
+from segsweep.moment import time_text
 from segsweep.progress import duration
 from segsweep.store import RunPaths
 from segsweep.sweep.status import RunState, SweepStatus, seconds_left
@@ -104,7 +105,7 @@ def status_json(status: SweepStatus) -> dict[str, Any]:
         "controller": who,
         "slots": status.slots,
         "seconds_left": status.seconds_left(),
-        "changed": None if changed is None else _iso(changed),
+        "changed": None if changed is None else time_text(changed),
         **{
             name: [run_json(run) for run in status.of(name)]
             for name in ("running", "failed", "interrupted")
@@ -264,7 +265,3 @@ def _text(path: Path) -> list[str]:
         return [f"  {line}" for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         return [f"  {path}: cannot be read ({type(error).__name__})"]
-
-
-def _iso(moment: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(moment))

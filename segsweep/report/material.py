@@ -1,6 +1,5 @@
 """Everything that the page shows, as plain frames and values; no drawing and no HTML here."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pandas import DataFrame, isna
 
 from segsweep import metrics
 from segsweep.cells import cell_columns, cell_name
+from segsweep.moment import time_text
 from segsweep.report.findings import Statistics
 from segsweep.report.images import cases, image_table
 from segsweep.report.outlines import Outlines, outlines_of
@@ -108,7 +108,7 @@ def material_of(
     named = [row["image"] for _, rows in cases(image_table(images)) for row in rows]
     return Material(
         name=tables.sweep.root.resolve().name,
-        made=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        made=time_text(),
         statistics=found,
         compared=statistics is not None,
         cells=cells,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.files import read_json
+from segsweep.moment import FORMAT
 from segsweep.store import RunPaths, Tables, read_rows
 
 Row = dict[str, Any]
@@ -180,6 +181,6 @@ def _too_early(run: Mapping[str, Any], read: datetime | None) -> list[str]:
 
 def _time(words: Any) -> datetime | None:
     try:
-        return datetime.strptime(str(words), "%Y-%m-%dT%H:%M:%S%z")
+        return datetime.strptime(str(words), FORMAT)
     except ValueError:
         return None

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from segsweep.moment import time_text
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -52,7 +54,7 @@ def this_process() -> Holder:
         pid=os.getpid(),
         boot=boot,
         namespace=namespace,
-        since=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        since=time_text(),
         token=secrets.token_hex(8),
     )
 

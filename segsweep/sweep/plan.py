@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,6 +20,7 @@ from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError, DataError
 from segsweep.files import locked
 from segsweep.identity import IDENTITY_VERSION, contents, run_id
+from segsweep.moment import time_text
 from segsweep.progress import Counter
 from segsweep.store import (
     RunPaths,
@@ -184,7 +184,7 @@ _counts: dict[tuple[str, str], int] = {}
 def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, Any]]:
     values = [flat_values(run.config) for run in planned]
     swept = swept_among([run.config for run in planned], values)
-    asked = {"requested_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "request": request}
+    asked = {"requested_at": time_text(), "request": request}
     return [
         {**_plan_row(run), "cell": cell_name(flat, swept), **asked}
         for run, flat in zip(planned, values, strict=True)
