@@ -29,7 +29,8 @@ from segsweep.evaluate import Scored, score_images
 from segsweep.files import claimed, read_json, write_json, write_text
 from segsweep.fit import SHOWN, Hooks, Row, fit
 from segsweep.job import Job, build_job
-from segsweep.outcome import Outcome
+from segsweep.moment import time_text
+from segsweep.outcome import NAN, Outcome, finished_outcome
 from segsweep.preview import draw_preview
 from segsweep.progress import Progress
 from segsweep.stopping import StopRequest
@@ -72,14 +73,14 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
     """
     around = around or Around()
     paths = RunPaths(path.parent)
-    if (done := _finished(paths)) is not None:
+    if (done := finished_outcome(paths)) is not None:
         return done
     with _telling_full_disk(paths), claimed(paths.claim) as mine:
         if not mine:
             raise RunClaimedError(
                 f"run {paths.root.name} is being trained by another process; wait for it"
             )
-        if (done := _finished(paths)) is not None:  # by another process, a moment ago
+        if (done := finished_outcome(paths)) is not None:  # by another process, a moment ago
             return done
         try:
             config = check_frozen(_here(read_config(path), path, allow))
@@ -118,13 +119,6 @@ def _telling_full_disk(paths: RunPaths) -> Iterator[None]:
             f"no space left for {error.filename or paths.root}; make some, then start "
             "the same command again: it goes on from here"
         ) from error
-
-
-def _finished(paths: RunPaths) -> Outcome | None:
-    result = read_json(paths.result)
-    if result is None:
-        return None
-    return Outcome(paths.root.name, "finished", _number(result.get("val_iou")), trained=False)
 
 
 def _train_and_score(config: dict[str, Any], paths: RunPaths, around: Around) -> float:
@@ -192,7 +186,7 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
     rows = _image_rows(job, "val", _score(job, job.val))
     test: dict[str, Any] = {}
     if job.config["kind"] == "run":
-        add_test_read(job.paths, _now(), len(job.test.indices))
+        add_test_read(job.paths, time_text(), len(job.test.indices))
         scored = _score(job, job.test)
         rows += _image_rows(job, "test", scored)
         test = _test_metrics(scored, job.loop.empty)
@@ -212,8 +206,8 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
         "version": __version__,
         "git_commit": git_commit(),
         "data_fingerprint": job.config["data_fingerprint"],
-        "started": time.strftime(TIME, time.localtime(started)),
-        "finished": _now(),
+        "started": time_text(started),
+        "finished": time_text(),
     }
     write_json(job.paths.result, values)
     job.paths.failure.unlink(missing_ok=True)
@@ -276,8 +270,8 @@ def _failed(paths: RunPaths, cause: str, error: Exception) -> Outcome:
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
     if cause == "raised":
         line = f"{type(error).__name__}: {line}"
-    record_failure(paths, cause, line, traceback.format_exc(), _now())
-    return Outcome(paths.root.name, "failed", float("nan"), line, cause=cause)
+    record_failure(paths, cause, line, traceback.format_exc(), time_text())
+    return Outcome(paths.root.name, "failed", NAN, line, cause=cause)
 
 
 @contextmanager
@@ -286,14 +280,3 @@ def _closing(progress: Progress) -> Iterator[None]:
         yield
     finally:
         progress.close()
-
-
-TIME = "%Y-%m-%dT%H:%M:%S%z"
-
-
-def _now() -> str:
-    return time.strftime(TIME)
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from segsweep.files import read_json
+from segsweep.store import RunPaths
+
+NAN = float("nan")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -17,3 +22,19 @@ class Outcome:
     """False where the run was finished before."""
     cause: str = ""
     """Of a failure, as in `failure.json`."""
+
+
+def finished_outcome(paths: RunPaths) -> Outcome | None:
+    """Return what a run's result says; None where there is none that can be read."""
+    result = read_json(paths.result)
+    if result is None:
+        return None
+    value = result.get("val_iou")
+    return Outcome(paths.root.name, "finished", NAN if value is None else value, trained=False)
+
+
+def failed_outcome(paths: RunPaths) -> Outcome:
+    """Return what a run's failure says, which somebody else recorded."""
+    failure = read_json(paths.failure) or {}
+    error, cause = str(failure.get("error", "unknown")), str(failure.get("cause", ""))
+    return Outcome(paths.root.name, "failed", NAN, error, trained=False, cause=cause)

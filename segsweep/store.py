@@ -8,7 +8,8 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,7 +129,7 @@ class RunPaths:
 
     def status(self) -> str:
         """Return planned | running | interrupted | failed | finished."""
-        if self.result.exists():
+        if read_json(self.result) is not None:  # one that is cut short has to be made again
             return "finished"
         if is_locked(self.claim):
             return "running"
@@ -262,18 +263,26 @@ def read_config(path: Path) -> dict[str, Any]:
     return values
 
 
+def readable_configs(runs: Iterable[RunPaths]) -> Iterator[dict[str, Any]]:
+    """Yield the frozen configs of *runs*, without those that cannot be read."""
+    for paths in runs:
+        with suppress(StoreError):
+            yield read_config(paths.config)
+
+
 def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> None:
     """Write the epochs' rows."""
     write_text(paths.history, csv_text(history, HISTORY))
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows as text; an absent file has none."""
+    """Return a CSV's rows as text; an absent file has none, and a last one cut short is none."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return []
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    return rows if text.endswith("\n") else rows[:-1]
 
 
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:
@@ -467,10 +476,9 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
     """Return one run as a flat record: its config's names, its result or its failure."""
     status = paths.status()
-    result = read_json(paths.result) if status == "finished" else None
-    if status == "finished" and result is None:
-        warnings.warn(f"{paths.result}: cut short; the run counts as interrupted", stacklevel=5)
-        status = "interrupted"
+    result = read_json(paths.result)
+    if result is None and paths.result.exists():
+        warnings.warn(f"{paths.result}: cut short; the run counts as {status}", stacklevel=5)
     failure = (read_json(paths.failure) or {}) if status == "failed" else {}
     record: dict[str, Any] = {
         "path": str(paths.root),

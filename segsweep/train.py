@@ -158,7 +158,7 @@ def task(cfg: "DictConfig") -> float:
     """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
     from segsweep.execute import Around, execute
-    from segsweep.outcome import Outcome
+    from segsweep.outcome import NAN, Outcome
     from segsweep.sweep.session import Ended, current
 
     if cfg.frozen is not None:
@@ -172,7 +172,7 @@ def task(cfg: "DictConfig") -> float:
     except RunClaimedError as error:
         if current.asked == 1:
             raise Ended(error) from error
-        outcome = Outcome(planned.name, "failed", float("nan"), str(error))
+        outcome = Outcome(planned.name, "failed", NAN, str(error))
     except SegsweepError as error:
         done = current.outcomes or isinstance(error, DiskFullError)
         raise Ended(error, 1 if done else 2) from error

@@ -1,7 +1,9 @@
 """Carry out command lines of `segsweep.train`: in this process (quick), or in one of its own."""
 
+import contextlib
 import csv
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -136,3 +138,12 @@ def snapshot(*folders: Path) -> dict[Path, tuple[int, bytes | None]]:
         path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
         for path in found
     }
+
+
+def fill(path: Path, leave: int = 0) -> None:
+    """Write to *path* until the disk is full, but for *leave* bytes."""
+    block = b"x" * 4096
+    free = shutil.disk_usage(path.parent).free - leave
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while leave == 0 or file.tell() < free:
+            file.write(block)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import subprocess
 import sys
 from copy import deepcopy
 from functools import cache
@@ -109,3 +110,20 @@ def write_run():
 def _write_csv(path, header, rows):
     with path.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+@pytest.fixture
+def small_disk(tmp_path, request):
+    """Return a folder on a file system of its own with room for 2 MB, or for what is asked for.
+
+    `@pytest.mark.parametrize("small_disk", [8], indirect=True)` asks for 8 MB.
+    """
+    folder = tmp_path / "small disk ü"
+    folder.mkdir()
+    room = f"size={getattr(request, 'param', 2)}m"
+    command = ["mount", "-t", "tmpfs", "-o", room, "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -308,7 +308,7 @@ def test_shown_command_makes_the_same_run(overrides, outputs, tmp_path, monkeypa
             "a=b",
             "a:b",
             "~x",
-            "/tmp/some where",
+            "/some where",
             "x#y",
             "$HOME",
         ),

@@ -1,6 +1,5 @@
 """Kill it, interrupt it, fill its disk: nothing is lost, and it ends as if undisturbed."""
 
-import contextlib
 import csv
 import json
 import os
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from command import TINY, start, wait_for
+from command import TINY, fill, start, wait_for
 
 pytestmark = pytest.mark.slow
 LONGER = (*TINY, "trainer.epochs=30", "trainer.averaging=0.9", "evaluate.at=train", "keep=both")
@@ -128,26 +127,6 @@ def test_two_processes_on_one_run(tmp_path) -> None:
     assert first.returncode == 0, first_error
     assert second.returncode == 2
     assert "is being trained by another process" in error.splitlines()[-1]
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Return a folder on a file system of its own with room for 2 MB."""
-    folder = tmp_path / "small disk ü"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(path: Path) -> None:
-    """Write to *path* until the disk is full."""
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
 
 
 def test_disk_that_fills_up_ends_the_sweep_and_is_resumed(

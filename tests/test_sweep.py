@@ -20,6 +20,7 @@ from command import (
     APPS,
     TINY,
     TROUBLE,
+    fill,
     finish,
     of_session,
     rows_of,
@@ -558,28 +559,7 @@ def test_checkpoints_of_a_sweep_have_a_cap(train, tmp_path) -> None:
     assert min(value[run] for run in kept) >= max(value[run] for run in gone)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Return a folder on a file system of its own with room for 8 MB."""
-    folder = tmp_path / "small disk ü"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount a small file system: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(path: Path, leave: int = 0) -> None:
-    """Write to *path* until the disk is full, but for *leave* bytes."""
-    block = b"x" * 4096
-    free = shutil.disk_usage(path.parent).free - leave
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while leave == 0 or file.tell() < free:
-            file.write(block)
-
-
+@pytest.mark.parametrize("small_disk", [8], indirect=True)
 def test_disk_too_small_or_full_midway(undisturbed, small_disk, tmp_path) -> None:
     """Too small for the plan: refused, exit code 2. Full in the middle: it stops and says so,
     exit code 1. After space is made the same command goes on to the end.

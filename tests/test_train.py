@@ -435,3 +435,24 @@ def test_rerun_of_a_finished_sweep_touches_no_file(train, tmp_path) -> None:
     before = times()
     assert train(*words) == 0
     assert before == times()
+
+
+def test_files_cut_in_half_are_made_again(train, tmp_path) -> None:
+    """A result and a plan that something else spoilt: the same command repairs them."""
+    words = ["-m", *TINY, "seed=0,1"]
+    assert train(*words) == 0
+    first, second = sorted((tmp_path / "outputs/main/runs").iterdir())
+    plan = tmp_path / "outputs/main/plan.csv"
+    rows = [{**row, "requested_at": ""} for row in rows_of(plan)]
+    before = json.loads((first / "result.json").read_text())
+    untouched = (second / "result.json").stat().st_mtime_ns
+    for path in (first / "result.json", plan):
+        path.write_text(path.read_text()[: path.stat().st_size // 2])
+
+    assert train(*words) == 0
+    after = json.loads((first / "result.json").read_text())
+    assert after["val_loss"] == before["val_loss"]
+    assert (second / "result.json").stat().st_mtime_ns == untouched
+    assert sorted(map(str, rows)) == sorted(
+        str({**row, "requested_at": ""}) for row in rows_of(plan)
+    )

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from segsweep.errors import ConfigError
 from segsweep.sweep import session
-from segsweep.sweep.compose import compose, expand
+from segsweep.sweep.compose import Composer, expand
 from segsweep.sweep.session import Ended
 
 OURS = "segsweep.sweep.sweeper.SegsweepSweeper"
@@ -64,12 +64,11 @@ def check_search(config: DictConfig) -> None:
 
 def check_frame(arguments: Sequence[str]) -> None:
     """Check what a search's command fixes: the first value stands for each that is searched."""
-    from segsweep.sweep.plan import check_writable, plan_run, resolve, sweep_of
+    from segsweep.sweep.plan import check_writable, plan_run, sweep_of
 
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
-    cfg = compose([line for line in fixed if line is not None])
-    planned = plan_run(resolve(cfg), cfg.hydra.runtime.choices)
+    planned = plan_run(*Composer().composed([line for line in fixed if line is not None]))
     check_writable(planned.config["outputs"])
     session.current.sweep = sweep_of(planned.config)
     session.current.sweep.root.mkdir(parents=True, exist_ok=True)

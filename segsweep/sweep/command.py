@@ -4,31 +4,33 @@ The same command starts, resumes, repairs and extends a sweep: what is finished 
 everything else that it asks for is carried out.
 """
 
-import errno
 import gc
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from segsweep import __version__
-from segsweep.errors import ConfigError, DiskFullError, SweepLockedError
+from segsweep.cells import differing_in_one_key
+from segsweep.errors import ConfigError
 from segsweep.files import read_json
-from segsweep.outcome import Outcome
-from segsweep.store import SweepPaths, read_config, read_rows
+from segsweep.outcome import NAN, Outcome, failed_outcome, finished_outcome
+from segsweep.store import SweepPaths, read_rows, readable_configs
 from segsweep.sweep import session
+from segsweep.sweep.budget import Cost
 from segsweep.sweep.callback import check_one_sweep
 from segsweep.sweep.compose import Composer, expand
-from segsweep.sweep.plan import Planned, cells_of, freeze, plan_run, sweep_of
-from segsweep.sweep.session import Ended
-from segsweep.sweep.tidy import CheckpointCap, keep_checkpoints, mend, move_earlier
+from segsweep.sweep.local import Here
+from segsweep.sweep.plan import Planned, freeze, plan_run, sweep_of
+from segsweep.sweep.preflight import print_plan, sweep_threads
+from segsweep.sweep.slots import Slot
+from segsweep.sweep.tidy import keep_checkpoints, mend, move_earlier
 
-NAN = float("nan")
-FULL = "no space left; make some, then start the same command again: it goes on from here"
+NOT_AGAIN = "(not tried again: retry_failed=false)"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,21 @@ class Sorted:
     """Failed before, and not to be tried again."""
     states: Mapping[str, str]
     """Name -> status before the command."""
+
+
+class Place(Protocol):
+    """Where runs are carried out."""
+
+    def threads(self, todo: Sequence[Planned]) -> int:
+        """Return the CPU threads that pay off for each run there; 0: the place decides."""
+
+    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+        """Return the slots and what each run costs, by name, where that can be known."""
+
+    def launch(
+        self, work: Sorted, slots: Sequence[Slot], costs: Mapping[str, Cost]
+    ) -> list[Outcome]:
+        """Carry out the runs to do; return how they ended."""
 
 
 def carry_out(
@@ -70,13 +87,13 @@ def carry_out(
     work = sort_out(planned)
     current.only_plan = planned[0].command["plan"]
     announce(planned, work)
-    if here:
-        outcomes = carry_out_here(work)
-    else:
-        from segsweep.sweep.elsewhere import carry_out_elsewhere
+    current.outcomes += carry_out_work(work, Here() if here else _elsewhere(launcher, config))
 
-        outcomes = carry_out_elsewhere(work, launcher, config)
-    current.outcomes += outcomes
+
+def _elsewhere(launcher: Launcher, config: DictConfig) -> Place:
+    from segsweep.sweep.elsewhere import Elsewhere
+
+    return Elsewhere(launcher, config.hydra.launcher)
 
 
 def _seems_finished(config: DictConfig) -> bool:
@@ -90,7 +107,7 @@ def carry_out_batch(planned: Sequence[Planned]) -> list[float]:
     """Carry out what another sweeper asks for next; return validation IoUs, NaN for failures."""
     current = session.current
     current.sweep = current.sweep or sweep_of(planned[0].config)
-    outcomes = carry_out_here(sort_out(planned))
+    outcomes = carry_out_work(sort_out(planned), Here())
     current.outcomes += outcomes
     values = {outcome.run: outcome.value for outcome in outcomes}
     return [values.get(run.name, NAN) for run in planned]
@@ -135,45 +152,36 @@ def sort_out(planned: Sequence[Planned]) -> Sorted:
     return Sorted(done, todo, again, left, states)
 
 
-def carry_out_here(work: Sorted) -> list[Outcome]:
-    """Carry out what is to do in slots of this machine; return how all asked-for runs ended."""
-    from segsweep.sweep.local import Crew
-    from segsweep.sweep.preflight import fix_threads, prepare_slots
-
-    before = finished_before(work)
-    if not work.todo:
-        return _plan_only(work, {}, []) or before
-    current, command = session.current, work.todo[0].command
+def carry_out_work(work: Sorted, place: Place) -> list[Outcome]:
+    """Carry out what is to do; return how all asked-for runs ended, none for a mere plan."""
+    current, before = session.current, outcomes_before(work)
     assert current.sweep is not None
-    if not current.only_plan:
-        current.hold(current.sweep)
-    fix_threads([*work.todo, *work.left], current.sweep)
-    slots, costs = prepare_slots(work.todo, current.sweep, current.stop)
+    slots: list[Slot] = []
+    costs: dict[str, Cost] = {}
+    if work.todo:
+        if not current.only_plan:
+            current.hold(current.sweep)
+        _fix_threads(work, current.sweep, place)
+        slots, costs = place.prepare(work.todo)
     if current.only_plan:
-        freeze(current.planned, current.request)
-        return _plan_only(work, costs, slots)
-    if current.lock is not None:
-        current.lock.tell_slots(len(slots))
+        if work.todo:
+            freeze(current.planned, current.request)
+        print_plan(work, costs, slots)
+        return []
+    if not work.todo:
+        return before
     freeze_all(work)
-    cap = None if command["keep_gb"] is None else CheckpointCap(current.sweep, command["keep_gb"])
-    limit, known = command["time_limit"], current.known
-    crew = Crew(current.sweep, slots, current.stop, current.lock, limit, cap, known)
-    seconds = {name: cost.seconds for name, cost in costs.items()}
-    cells = cells_of([*work.done, *work.left, *work.todo])
-    try:
-        outcomes = crew.carry_out(work.todo, seconds, cells, [run.name for run in work.left])
-    except OSError as error:  # the controller's own few files
-        if error.errno != errno.ENOSPC:
-            raise
-        raise Ended(DiskFullError(FULL), 1) from error
-    if crew.full is not None:
-        current.outcomes += [*before, *outcomes]
-        raise Ended(DiskFullError(crew.full.error), 1)
-    if current.lock is not None and current.lock.lost:
-        raise Ended(SweepLockedError("another command has taken this sweep over"), 1)
-    if current.stop():
-        raise KeyboardInterrupt
-    return [*before, *outcomes]
+    return [*before, *place.launch(work, slots, costs)]
+
+
+def _fix_threads(work: Sorted, sweep: SweepPaths, place: Place) -> None:
+    """Give each run its CPU threads: those of the sweep's earlier runs, else what pays off.
+
+    They stay, whatever runs beside it later: sums over other threads round differently.
+    """
+    threads = sweep_threads(sweep) or place.threads(work.todo)
+    for run in (*work.todo, *work.left):
+        run.config["threads"] = run.config["threads"] or threads
 
 
 def freeze_all(work: Sorted) -> None:
@@ -192,17 +200,15 @@ def _complete(run: Planned) -> None:
     """Do what a kill between a run's result and its end left undone."""
     run.paths.failure.unlink(missing_ok=True)
     if (run.paths.checkpoints / "last.pt").exists():
-        keep_checkpoints(run.paths, read_config(run.paths.config).get("keep", "both"))
+        config = next(readable_configs([run.paths]), {})
+        keep_checkpoints(run.paths, config.get("keep", "both"))
 
 
-def finished_before(work: Sorted) -> list[Outcome]:
+def outcomes_before(work: Sorted) -> list[Outcome]:
     """Return the outcomes of runs that this command leaves alone."""
-    outcomes = [Outcome(run.name, "finished", _value(run), trained=False) for run in work.done]
-    for run in work.left:
-        failure = read_json(run.paths.failure) or {}
-        error = f"{failure.get('error', 'unknown')} (not tried again: retry_failed=false)"
-        outcomes.append(Outcome(run.name, "failed", NAN, error, trained=False))
-    return outcomes
+    finished = [one for run in work.done if (one := finished_outcome(run.paths)) is not None]
+    left = [failed_outcome(run.paths) for run in work.left]
+    return [*finished, *(replace(one, error=f"{one.error} {NOT_AGAIN}") for one in left)]
 
 
 def announce(planned: Sequence[Planned], work: Sorted | None = None) -> None:
@@ -236,11 +242,6 @@ def announce(planned: Sequence[Planned], work: Sorted | None = None) -> None:
         print(line, file=sys.stderr)
 
 
-def _value(run: Planned) -> float:
-    value = (read_json(run.paths.result) or {}).get("val_iou")
-    return NAN if value is None else float(value)
-
-
 def _is_asked_again(run: Planned, rerun: str) -> bool:
     return rerun == "all" or (rerun == "stale" and _version(run) != __version__)
 
@@ -266,28 +267,16 @@ def _changed_defaults(work: Sorted) -> list[str]:
     if not new or sweep is None or not sweep.runs.is_dir():
         return []
     asked = {run.name for run in (*work.done, *work.todo)}
-    others = [
-        read_config(paths.config)
+    finished = [
+        paths
         for paths in sweep.run_folders()
         if paths.root.name not in asked and paths.result.exists()
     ]
-    if not others:
-        return []
-    from segsweep.cells import differing_in_one_key
-
+    others = list(readable_configs(finished))
     return [
         f"{count} finished runs differ only in {key} from runs to do, which start from scratch"
         for key, count in differing_in_one_key(new, others).items()
     ]
-
-
-def _plan_only(work: Sorted, costs: Mapping[str, Any], slots: Sequence[Any]) -> list[Outcome]:
-    """Print the plan, where the command stops after it."""
-    if session.current.only_plan:
-        from segsweep.sweep.preflight import print_plan
-
-        print_plan(work, costs, slots)
-    return []
 
 
 def _raise_misfits(misfits: dict[str, list[str]], total: int) -> None:

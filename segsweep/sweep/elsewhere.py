@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,16 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from segsweep.files import is_locked, read_json
-from segsweep.outcome import Outcome
-from segsweep.store import RunPaths, SweepPaths, record_failure
+from segsweep.moment import time_text
+from segsweep.outcome import Outcome, failed_outcome, finished_outcome
+from segsweep.store import RunPaths, record_failure
 from segsweep.sweep import session
 from segsweep.sweep.budget import Cost
-from segsweep.sweep.command import Sorted, finished_before, freeze_all
+from segsweep.sweep.command import Sorted
 from segsweep.sweep.local import ATTEMPTS, last_lines
 from segsweep.sweep.machine import usable_cores
-from segsweep.sweep.plan import Planned, freeze
-from segsweep.sweep.preflight import prepare_slots, print_plan, sweep_threads
+from segsweep.sweep.plan import Planned
+from segsweep.sweep.preflight import prepare_slots
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import Ended
 from segsweep.sweep.slots import Slot
@@ -37,47 +39,36 @@ SHARED_FATE = ("hydra_plugins.hydra_joblib_launcher",)
 """Launchers whose jobs all end when one is killed."""
 THIS_MACHINE = ("hydra._internal.core_plugins", *SHARED_FATE)
 """Launchers whose jobs run where the command does."""
-NAN = float("nan")
 
 
-def carry_out_elsewhere(work: Sorted, launcher: Launcher, config: DictConfig) -> list[Outcome]:
-    """Launch what is to do; return how all asked-for runs ended."""
-    before = finished_before(work)
-    current = session.current
-    assert current.sweep is not None
-    if work.todo and not current.only_plan:
-        current.hold(current.sweep)
-    _fix_threads(work.todo, current.sweep, config.hydra.launcher)
-    slots, costs = _preflight(work.todo, launcher, config.hydra.launcher)
-    if current.only_plan:
-        freeze(current.planned, current.request)
-        print_plan(work, costs, slots)
-        return []
-    if not work.todo:
-        return before
-    freeze_all(work)
-    with _watching(work.todo):
-        outcomes = _launch_until_done(launcher, work.todo)
-    return [*before, *outcomes]
+class Elsewhere:
+    """What one of Hydra's own launchers carries out, wherever that is."""
 
+    def __init__(self, launcher: Launcher, config: DictConfig) -> None:
+        """*config* is the launcher's own, as Hydra composed it."""
+        self.launcher, self.config = launcher, config
 
-def _fix_threads(todo: Sequence[Planned], sweep: SweepPaths, launcher: DictConfig) -> None:
-    threads = sweep_threads(sweep) or job_threads(launcher)
-    for run in todo:
-        run.config["threads"] = run.config["threads"] or threads
+    def threads(self, todo: Sequence[Planned]) -> int:
+        """Return the CPU threads that a job has; 0 where its place decides."""
+        return job_threads(self.config)
 
+    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+        """Try a step of each kind of run, if the jobs are of this machine."""
+        current = session.current
+        there = not type(self.launcher).__module__.startswith(THIS_MACHINE)
+        if current.sweep is None or there:
+            return [], {}
+        jobs = int(self.config.get("n_jobs", 1))
+        for run in todo:
+            run.command["slots"] = run.command["slots"] or (jobs if jobs > 0 else usable_cores())
+        return prepare_slots(todo, current.sweep, current.stop)
 
-def _preflight(
-    todo: Sequence[Planned], launcher: Launcher, config: DictConfig
-) -> tuple[list[Slot], dict[str, Cost]]:
-    """Try a step of each kind of run, if the jobs are of this machine."""
-    current = session.current
-    if not todo or current.sweep is None or not type(launcher).__module__.startswith(THIS_MACHINE):
-        return [], {}
-    jobs = int(config.get("n_jobs", 1))
-    for run in todo:
-        run.command["slots"] = run.command["slots"] or (jobs if jobs > 0 else usable_cores())
-    return prepare_slots(todo, current.sweep, current.stop)
+    def launch(
+        self, work: Sorted, slots: Sequence[Slot], costs: Mapping[str, Cost]
+    ) -> list[Outcome]:
+        """Carry out the runs to do; Ended where the launcher can start nothing."""
+        with _watching(work.todo):
+            return _launch_until_done(self.launcher, work.todo)
 
 
 def job_threads(launcher: DictConfig) -> int:
@@ -167,24 +158,18 @@ def _attempts(paths: RunPaths) -> int:
 
 
 def _has_ended(paths: RunPaths, attempts: int) -> bool:
-    return paths.result.exists() or _attempts(paths) > attempts
+    return finished_outcome(paths) is not None or _attempts(paths) > attempts
 
 
 def _record_killed(paths: RunPaths, error: Exception | None) -> None:
     said = f": {str(error).splitlines()[0]}" if error is not None and str(error) else ""
     output = "\n".join(last_lines(paths.log))
-    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    record_failure(paths, "killed", f"its job ended without a result{said}", output, now)
+    record_failure(paths, "killed", f"its job ended without a result{said}", output, time_text())
 
 
 def _outcome(paths: RunPaths) -> Outcome:
-    result = read_json(paths.result)
-    if result is not None:
-        value = result.get("val_iou")
-        return Outcome(paths.root.name, "finished", NAN if value is None else float(value))
-    failure = read_json(paths.failure) or {}
-    error, cause = str(failure.get("error", "unknown")), str(failure.get("cause", ""))
-    return Outcome(paths.root.name, "failed", NAN, error, cause=cause)
+    outcome = finished_outcome(paths) or failed_outcome(paths)
+    return replace(outcome, trained=True)
 
 
 def _size(path: Path) -> int:

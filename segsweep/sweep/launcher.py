@@ -35,7 +35,7 @@ class SegsweepLauncher(Launcher):
 
         self.folder.mkdir(parents=True, exist_ok=True)
         given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
-        planned = given or [_plan(overrides) for overrides in job_overrides]
+        planned = given or _plan(job_overrides)
         values = carry_out_batch(planned)
         return [
             _returned(overrides, value)
@@ -43,12 +43,12 @@ class SegsweepLauncher(Launcher):
         ]
 
 
-def _plan(overrides: Sequence[str]) -> "Planned":
-    from segsweep.sweep.compose import compose
-    from segsweep.sweep.plan import plan_run, resolve
+def _plan(runs: Sequence[Sequence[str]]) -> "list[Planned]":
+    from segsweep.sweep.compose import Composer
+    from segsweep.sweep.plan import plan_run
 
-    cfg = compose(overrides)
-    return plan_run(resolve(cfg), cfg.hydra.runtime.choices)
+    composer = Composer()
+    return [plan_run(*composer.composed(overrides)) for overrides in runs]
 
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:

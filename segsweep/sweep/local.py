@@ -1,32 +1,86 @@
 """Planned runs in the slots of this machine: start, watch, record, try again."""
 
+import errno
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segsweep.cells import flat_values
-from segsweep.errors import StoreError
+from segsweep.errors import DiskFullError, StoreError, SweepLockedError
 from segsweep.files import read_json, write_json
-from segsweep.outcome import Outcome
+from segsweep.moment import time_text
+from segsweep.outcome import NAN, Outcome
 from segsweep.stopping import StopRequest
 from segsweep.store import Known, RunPaths, SweepPaths, read_config, record_failure
+from segsweep.sweep import session
+from segsweep.sweep.budget import Cost
 from segsweep.sweep.lock import SweepLock
-from segsweep.sweep.plan import Planned
-from segsweep.sweep.pool import Ended, Pool, Task
+from segsweep.sweep.plan import Planned, cells_of
+from segsweep.sweep.pool import Ending, Pool, Task
+from segsweep.sweep.preflight import prepare_slots, slots_for
 from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.session import Ended
 from segsweep.sweep.slots import Slot
 from segsweep.sweep.tidy import CheckpointCap
 from segsweep.sweep.view import View
 from segsweep.sweep.worker import train
 
+if TYPE_CHECKING:
+    from segsweep.sweep.command import Sorted
+
 ATTEMPTS = 2
 """How often a run is started that something kills."""
 CLAIM_SECONDS = 60.0
 """How long to wait for a run that an orphan of a killed command still holds."""
+FULL = "no space left; make some, then start the same command again: it goes on from here"
 TAIL_LINES = 20
-NAN = float("nan")
+
+
+class Here:
+    """The slots of this machine: where runs are carried out unless a launcher is named."""
+
+    def threads(self, todo: Sequence[Planned]) -> int:
+        """Return the CPU threads that pay off for each run."""
+        return slots_for(todo)[0].threads
+
+    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+        """Return the slots and what each run costs; ConfigError for what does not fit."""
+        return prepare_slots(todo, _sweep(), session.current.stop)
+
+    def launch(
+        self, work: "Sorted", slots: Sequence[Slot], costs: Mapping[str, Cost]
+    ) -> list[Outcome]:
+        """Carry out the runs to do; Ended or KeyboardInterrupt where something stops them."""
+        current, sweep, command = session.current, _sweep(), work.todo[0].command
+        if current.lock is not None:
+            current.lock.tell_slots(len(slots))
+        cap = CheckpointCap(sweep, command["keep_gb"])
+        limit, known = command["time_limit"], current.known
+        crew = Crew(sweep, slots, current.stop, current.lock, limit, cap, known)
+        seconds = {name: cost.seconds for name, cost in costs.items()}
+        cells = cells_of([*work.done, *work.left, *work.todo])
+        try:
+            outcomes = crew.carry_out(work.todo, seconds, cells, [run.name for run in work.left])
+        except OSError as error:  # the controller's own few files
+            if error.errno != errno.ENOSPC:
+                raise
+            raise Ended(DiskFullError(FULL), 1) from error
+        if crew.full is not None:
+            raise Ended(DiskFullError(crew.full.error), 1)
+        if current.lock is not None and current.lock.lost:
+            raise Ended(SweepLockedError("another command has taken this sweep over"), 1)
+        if current.stop():
+            raise KeyboardInterrupt
+        return outcomes
+
+
+def _sweep() -> SweepPaths:
+    sweep = session.current.sweep
+    assert sweep is not None, "a command plans before it launches"
+    return sweep
 
 
 @dataclass
@@ -89,7 +143,7 @@ class Crew:
         view.tick()
         refresher.tick()
 
-    def _judge(self, ended: Ended, run: Planned, pool: Pool, view: View) -> Outcome | None:
+    def _judge(self, ended: Ending, run: Planned, pool: Pool, view: View) -> Outcome | None:
         """Return how the run ended; None where it is started once more."""
         if ended.cause:
             return self._ended_without_a_word(ended, run, pool, view)
@@ -99,7 +153,7 @@ class Crew:
             pool.add(ended.task)
             return None
         if outcome.status == "interrupted" and not self._should_stop():
-            lost = Ended(ended.task, cause="killed", error="it was told to stop (SIGTERM)")
+            lost = Ending(ended.task, cause="killed", error="it was told to stop (SIGTERM)")
             return self._ended_without_a_word(lost, run, pool, view)
         if outcome.status == "claimed":
             return Outcome(run.name, "failed", NAN, outcome.error, cause="claimed")
@@ -112,7 +166,7 @@ class Crew:
         return outcome
 
     def _ended_without_a_word(
-        self, ended: Ended, run: Planned, pool: Pool, view: View
+        self, ended: Ending, run: Planned, pool: Pool, view: View
     ) -> Outcome | None:
         """Try a killed run once more; record what happened to any other."""
         if self._should_stop() and ended.cause != "time-limit":  # it has failed at nothing
@@ -123,7 +177,7 @@ class Crew:
             pool.add(ended.task)
             return None
         output = "\n".join(last_lines(run.paths.log))
-        record_failure(run.paths, ended.cause, ended.error, output, _now())
+        record_failure(run.paths, ended.cause, ended.error, output, time_text())
         return Outcome(run.name, "failed", NAN, ended.error, cause=ended.cause)
 
     def _may_wait(self, name: str) -> bool:
@@ -170,7 +224,3 @@ def differences(planned: Mapping[str, object], paths: RunPaths) -> list[str]:
     lines = [f"{key} is {stands[key]}, planned {wanted[key]}" for key in keys]
     lines += [f"{key} is gone, planned {wanted[key]}" for key in wanted if key not in stands]
     return lines + [f"{key} was not planned" for key in stands if key not in wanted]
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

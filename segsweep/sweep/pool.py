@@ -45,7 +45,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ending:
     """How a task ended: with a value, or without a word and why."""
 
     task: Task
@@ -91,7 +91,7 @@ class Pool:
         self._waiting.append(task)
         self._waiting.sort(key=lambda one: -one.seconds)
 
-    def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[Ended]:
+    def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[Ending]:
         """Do all *tasks*, and those added meanwhile; yield each as it ends.
 
         When *stop* says so, nothing more is started and what runs is asked to leave in good
@@ -124,7 +124,7 @@ class Pool:
                 self._running.append(_start(self._waiting[0], slot))
                 self.started(self._waiting.pop(0), slot)
 
-    def _ended(self) -> Iterator[Ended]:
+    def _ended(self) -> Iterator[Ending]:
         """Wait a moment for news; yield the tasks whose process has ended."""
         sources = [item for one in self._running for item in (one.process.sentinel, one.pipe)]
         ready = wait(sources, TICK) if sources else []
@@ -226,18 +226,20 @@ def _hurry(one: _Running, limit: float | None) -> None:
         one.process.kill()
 
 
-def _ending(one: _Running, limit: float | None) -> Ended:
+def _ending(one: _Running, limit: float | None) -> Ending:
     one.process.join()
     code = one.process.exitcode
     one.pipe.close()
     one.process.close()
     if one.limit_hit and not (one.done and _is_success(one.value)):
-        return Ended(one.task, cause="time-limit", error=f"took longer than time_limit={limit:g} s")
+        return Ending(
+            one.task, cause="time-limit", error=f"took longer than time_limit={limit:g} s"
+        )
     if one.done:
-        return Ended(one.task, one.value)
+        return Ending(one.task, one.value)
     if code < 0 or code == 255:  # 255: the fork server was killed and cannot tell
-        return Ended(one.task, cause="killed", error=_killed(-code, one.ooms))
-    return Ended(one.task, cause="exited", error=f"the process ended with exit code {code}")
+        return Ending(one.task, cause="killed", error=_killed(-code, one.ooms))
+    return Ending(one.task, cause="exited", error=f"the process ended with exit code {code}")
 
 
 def _is_success(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
 from segsweep.progress import Counter
-from segsweep.store import SweepPaths, read_config, read_rows
+from segsweep.store import SweepPaths, read_rows, readable_configs
 from segsweep.sweep import probe
 from segsweep.sweep.budget import (
     MB,
@@ -23,7 +23,7 @@ from segsweep.sweep.budget import (
     room_of,
 )
 from segsweep.sweep.plan import Planned, cells_of, sweep_of
-from segsweep.sweep.pool import Ended, Pool, Task
+from segsweep.sweep.pool import Ending, Pool, Task
 from segsweep.sweep.probe import Measured, probe_key
 from segsweep.sweep.slots import Slot, find_slots
 from segsweep.sweep.table import CellRow, cost_lines, plan_sums, plan_table
@@ -44,24 +44,10 @@ PROBE_SECONDS = 600.0
 """After this a kind of run counts as too slow to be measured."""
 
 
-def fix_threads(todo: Sequence[Planned], sweep: SweepPaths) -> None:
-    """Give each run its CPU threads: those of the sweep's earlier runs, else what pays off here.
-
-    They stay, whatever runs beside it later: sums over other threads round differently.
-    """
-    fixed = sweep_threads(sweep)
-    threads = _slots(todo, fixed)[0].threads
-    for run in todo:
-        run.config["threads"] = run.config["threads"] or threads
-
-
 def sweep_threads(sweep: SweepPaths) -> int:
     """Return the threads per run that earlier commands fixed for *sweep*; 0 if none did."""
-    for paths in sweep.run_folders()[:3]:
-        threads = int(read_config(paths.config).get("threads") or 0)
-        if threads:
-            return threads
-    return 0
+    configs = readable_configs(sweep.run_folders()[:3])
+    return next((threads for one in configs if (threads := int(one.get("threads") or 0))), 0)
 
 
 def prepare_slots(
@@ -73,7 +59,7 @@ def prepare_slots(
     memory or disk than there is. A cell whose first steps fail for another reason is only
     told: that costs its own runs, not the others. Without preflight nothing is known of costs.
     """
-    slots = _slots(todo)
+    slots = slots_for(todo)
     if not todo[0].command["preflight"]:
         return slots, {}
     kinds = {run.name: probe_key(run.config) for run in todo}
@@ -105,7 +91,7 @@ def budget_for(
 
 def _fitting_slots(todo: Sequence[Planned], costs: Sequence[Cost]) -> list[Slot]:
     """Return the slots again, now that it is known what fits side by side."""
-    return _slots(
+    return slots_for(
         todo,
         per_run_mb=max(one.own_mb for one in costs),
         shared_mb=max(one.shared_mb for one in costs),
@@ -186,7 +172,7 @@ def _try_out(
     return short
 
 
-def _slots(
+def slots_for(
     todo: Sequence[Planned],
     threads: int = 0,
     *,
@@ -194,6 +180,7 @@ def _slots(
     shared_mb: float = 0.0,
     gpu_mb: float = 0.0,
 ) -> list[Slot]:
+    """Return the slots that this machine has for *todo*; the rest as in `find_slots`."""
     config, command = todo[0].config, todo[0].command
     return find_slots(
         device=config["device"],
@@ -227,7 +214,7 @@ def try_step(
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-def _reason(ended: Ended) -> str:
+def _reason(ended: Ending) -> str:
     """Return why a kind of run could not be measured."""
     return ended.value if isinstance(ended.value, str) else ended.error
 

@@ -155,10 +155,9 @@ def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:
 
 def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunState:
     status = paths.status()
-    result = read_json(paths.result) if status == "finished" else None
-    if status == "finished" and result is None:
-        warnings.append(f"{paths.result}: cut short; the run counts as interrupted")
-        status = "interrupted"
+    result = read_json(paths.result)
+    if result is None and paths.result.exists():
+        warnings.append(f"{paths.result}: cut short; the run counts as {status}")
     named = ("run_id", "kind", "cell", "model", "seed", "fold")
     names: dict[str, Any] = {key: row.get(key) or "" for key in named}
     names["cell"] = names["cell"] or f"{row.get('model')}/{row.get('loss')}"  # in early plans

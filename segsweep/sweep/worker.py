@@ -56,7 +56,7 @@ def train(
     """Carry out the run whose frozen config is at *path*; return its Outcome."""
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
     from segsweep.execute import Around, execute
-    from segsweep.outcome import Outcome
+    from segsweep.outcome import NAN, Outcome
 
     def each_epoch(row: dict[str, float], best: bool) -> None:
         tell((int(row["epoch"]), epochs, row["val_iou"]))
@@ -67,11 +67,11 @@ def train(
     try:
         return execute(path, allow, around)
     except (Interrupted, KeyboardInterrupt):
-        return Outcome(name, "interrupted", float("nan"))
+        return Outcome(name, "interrupted", NAN)
     except RunClaimedError as error:
-        return Outcome(name, "claimed", float("nan"), str(error))
+        return Outcome(name, "claimed", NAN, str(error))
     except DiskFullError as error:
-        return Outcome(name, "disk-full", float("nan"), str(error))
+        return Outcome(name, "disk-full", NAN, str(error))
 
 
 def _redirect(log: Path | None) -> None:
