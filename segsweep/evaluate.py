@@ -15,6 +15,8 @@ from segsweep.data.batches import Batches
 
 NativeMask = Callable[[int], NDArray[np.bool_]]
 """Row of the data set -> its mask at its own size, (H, W)."""
+Seen = Callable[[int, NDArray[np.bool_]], None]
+"""Told of each image: its row of the data set and its predicted mask, (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def score_images(
     loss_fn: nn.Module | None = None,
     native_mask: NativeMask | None = None,
     show: int = 0,
+    seen: Seen | None = None,
     autocast: AbstractContextManager[Any] | None = None,
 ) -> Scored:
     """Score every image of *batches* once, in order, keeping nothing but counts.
@@ -51,6 +54,7 @@ def score_images(
         loss_fn: computed in float32 whatever the network runs in.
         native_mask: gives masks at the images' own sizes, to score there too.
         show: how many images' probabilities to keep.
+        seen: gets each predicted mask at the training size, in the same pass.
         autocast: the context in which the network runs.
 
     """
@@ -65,9 +69,13 @@ def score_images(
         if loss_fn is not None:
             loss += loss_fn(logits, masks).cpu().double() * len(images)
         probability = logits.sigmoid()
-        counts.append(count(probability > threshold, masks > 0.5).cpu())
+        predicted = probability > threshold
+        counts.append(count(predicted, masks > 0.5).cpu())
+        rows = batches.indices[done : done + len(images)]
+        if seen is not None:
+            for row, mask in zip(rows, predicted[:, 0].cpu().numpy(), strict=True):
+                seen(row, mask)
         if native_mask is not None:
-            rows = batches.indices[done : done + len(images)]
             native += count_native(probability, [native_mask(row) for row in rows], threshold)
         if done < show:
             shown.append(probability[: show - done, 0].float().cpu())

@@ -25,12 +25,13 @@ from segsweep.errors import (
     NonFiniteLossError,
     RunClaimedError,
 )
-from segsweep.evaluate import Scored, score_images
+from segsweep.evaluate import Scored, Seen, score_images
 from segsweep.files import claimed, read_json, write_json, write_text
 from segsweep.fit import SHOWN, Hooks, Row, fit
 from segsweep.job import Job, build_job
 from segsweep.moment import time_text
 from segsweep.outcome import NAN, Outcome, finished_outcome
+from segsweep.outlines import Outlines
 from segsweep.preview import draw_preview
 from segsweep.progress import Progress
 from segsweep.stopping import StopRequest
@@ -187,8 +188,10 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
     test: dict[str, Any] = {}
     if job.config["kind"] == "run":
         add_test_read(job.paths, time_text(), len(job.test.indices))
-        scored = _score(job, job.test)
+        outlines = Outlines(job.prepared.masks, [sample.id for sample in job.prepared.samples])
+        scored = _score(job, job.test, outlines.add)
         rows += _image_rows(job, "test", scored)
+        write_json(job.paths.outlines, outlines.values)
         test = _test_metrics(scored, job.loop.empty)
     write_text(job.paths.per_image, per_image_text(job.config["run_id"], rows))
     values = {
@@ -214,13 +217,14 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
     return float(best["val_iou"])
 
 
-def _score(job: Job, batches: Batches) -> Scored:
+def _score(job: Job, batches: Batches, seen: Seen | None = None) -> Scored:
     native = job.prepared.native_mask if job.config["evaluate"]["at"] == "both" else None
     return score_images(
         job.state.judged,
         batches,
         threshold=job.loop.threshold,
         native_mask=native,
+        seen=seen,
         autocast=job.placement.autocast(),
     )
 

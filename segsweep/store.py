@@ -93,6 +93,11 @@ class RunPaths:
         return self.root / "per_image.csv"
 
     @property
+    def outlines(self) -> Path:
+        """Outlines of truth and prediction on the test images."""
+        return self.root / "outlines.json"
+
+    @property
     def test_reads(self) -> Path:
         """When and why the test set was scored."""
         return self.root / "test_reads.csv"

@@ -83,6 +83,16 @@ def test_counts_are_scikit_learns(indices, threshold):
     assert scored.native is None
 
 
+def test_each_predicted_mask_is_shown_once():
+    """In the same pass, by its row of the data set."""
+    seen = {}
+    score_images(Logits(), part([0, 3, 4]), threshold=0.6, seen=seen.__setitem__)
+
+    assert list(seen) == [0, 3, 4]
+    for row, mask in seen.items():
+        assert (mask == (probabilities()[row] > 0.6)).all()
+
+
 def test_a_pixel_at_the_threshold_is_background():
     """Exactly p = .5 is not above .5."""
     grey = np.full((1, 1, 2, 2), 0.5, np.float32)

@@ -150,7 +150,7 @@ def test_run_folder_holds_what_the_contract_names(train, tmp_path) -> None:
 
     assert names == {
         *("config.yaml", "split.csv", "environment.json", "history.csv", "per_image.csv"),
-        *("test_reads.csv", "result.json", "train.log", "preview", "checkpoints"),
+        *("test_reads.csv", "outlines.json", "result.json", "train.log", "preview", "checkpoints"),
     }
     assert len(rows_of(run / "test_reads.csv")) == 1
     assert len(rows_of(run / "history.csv")) == 2

@@ -1,7 +1,6 @@
 """Outlines of truth and prediction on single test images, where runs have stored them.
 
-A run may hold `outlines.json`: {"size": [H, W], "images": {id: {"truth": rings, "predicted":
-rings}}}; a ring is a closed line [x0, y0, x1, y1, ...] in pixels of the training size.
+They are read from the `outlines.json` that `segsweep.outlines` makes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +11,8 @@ from typing import Any
 from segsweep.files import read_json
 from segsweep.report.figure import Figure, one_width
 from segsweep.report.svg import Canvas
-from segsweep.store import Tables
+from segsweep.store import RunPaths, Tables
 
-FILE = "outlines.json"
 MOST_CELLS = 40
 SIDE = 200.0
 Rings = list[list[float]]
@@ -36,7 +34,7 @@ def outlines_of(tables: Tables, cells: Sequence[str], images: Iterable[str]) -> 
     found: dict[str, Outlines] = {}
     wanted = dict.fromkeys(images)
     for cell, folder in _first_runs(tables, cells[:MOST_CELLS]).items():
-        stored = read_json(folder / FILE)
+        stored = read_json(RunPaths(folder).outlines)
         for image in wanted if stored is not None else ():
             _add(found, cell, image, stored or {})
     return found
