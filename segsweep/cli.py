@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segsweep import __version__, look
+from segsweep import __version__, answers, look
 from segsweep.errors import ConfigError, SegsweepError
 
 app = typer.Typer(
@@ -64,21 +64,8 @@ def data(
     print(f"contact sheet: {sheet}")
 
 
-@app.command()
-def report(
-    sweep: Annotated[Path, typer.Argument(help="the sweep's folder, or its name in outputs/")],
-) -> None:
-    """Rebuild a sweep's tables and curves from what is stored, and print the comparison."""
-    from segsweep.report.figures import draw_curves
-    from segsweep.report.tables import print_comparison, write_tables
-    from segsweep.store import SweepPaths
-
-    folder = sweep if sweep.is_dir() else Path("outputs") / sweep
-    tables = write_tables(SweepPaths(folder))
-    draw_curves(tables)
-    print_comparison(tables)
-
-
+app.command()(answers.report)
+app.command()(answers.compare)
 app.command()(look.status)
 app.command()(look.runs)
 

@@ -107,7 +107,7 @@ def rm(
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Remove cells from a sweep: their runs, finished or not, and their rows of the plan."""
-    from segsweep.report.tables import write_tables
+    from segsweep.report.write import write_report
     from segsweep.sweep.tidy import remove_cells, runs_of
 
     paths = SweepPaths(find_sweep(sweep, outputs))
@@ -121,7 +121,7 @@ def rm(
             return
     gone = remove_cells(paths, list(doomed))
     if paths.results.exists():
-        write_tables(paths)
+        write_report(paths)
     print(f"{len(gone)} run{'s' if len(gone) != 1 else ''} removed")
 
 
@@ -132,7 +132,7 @@ def find_sweep(sweep: str, outputs: Path) -> Path:
     for folder in (Path(sweep), outputs / sweep):
         if is_sweep(folder.absolute()):
             return folder
-    names = [folder.name for folder in _sweeps(outputs)]
+    names = [folder.name for folder in sweeps_in(outputs)]
     there = f"; sweeps are {', '.join(names)}{nearest(sweep, names)}" if names else ""
     raise StoreError(
         f"{sweep}: no sweep there, nor in {outputs}{there or '; there is none'}; "
@@ -149,7 +149,7 @@ def find_run(run: str, outputs: Path) -> RunPaths:
         return RunPaths(Path(run).absolute())
     found = [
         paths
-        for folder in _sweeps(outputs)
+        for folder in sweeps_in(outputs)
         for paths in SweepPaths(folder).run_folders()
         if run in (paths.root.name, str(paths.root)) or _id(paths).startswith(run)
     ]
@@ -168,7 +168,8 @@ def _id(paths: RunPaths) -> str:
     return paths.root.name.rpartition("-")[2]
 
 
-def _sweeps(outputs: Path) -> list[Path]:
+def sweeps_in(outputs: Path) -> list[Path]:
+    """Return the sweeps in a folder, by name."""
     found = sorted(outputs.iterdir()) if outputs.is_dir() else []
     return [folder for folder in found if is_sweep(folder)]
 
@@ -176,7 +177,7 @@ def _sweeps(outputs: Path) -> list[Path]:
 def _folders(sweep: str | None, outputs: Path) -> list[Path]:
     if sweep is not None:
         return [find_sweep(sweep, outputs)]
-    found = _sweeps(outputs)
+    found = sweeps_in(outputs)
     if not found:
         raise StoreError(f"no sweep in {outputs}; --outputs FOLDER looks elsewhere")
     return found

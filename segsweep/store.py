@@ -182,6 +182,21 @@ class SweepPaths:
         return self.root / "comparison.csv"
 
     @property
+    def pairs(self) -> Path:
+        """A row per contrast of cells, architectures, losses."""
+        return self.root / "pairs.csv"
+
+    @property
+    def answer(self) -> Path:
+        """What is settled and what is not, in sentences."""
+        return self.root / "answer.json"
+
+    @property
+    def page(self) -> Path:
+        """The report to look at."""
+        return self.root / "report.html"
+
+    @property
     def curves(self) -> Path:
         """Loss and score over the epochs, per architecture."""
         return self.root / "curves.png"
@@ -430,10 +445,11 @@ class Tables:
         return DataFrame([{key: run.get(key) for key in columns} for run in rows], columns=columns)
 
 
-def read_all(folder: Path | str, known: Known | None = None) -> Tables:
+def read_all(folder: Path | str, known: Known | None = None, strays: bool = True) -> Tables:
     """Return everything that a sweep folder holds; one warning for each file that is spoilt.
 
     Works on a half-finished, crashed or copied sweep. Runs that are *known* are not read again.
+    With *strays* what is no run is warned of too; a sweep at work makes folders at any moment.
     Raises StoreError where there is no such folder.
     """
     from segsweep.cells import cell_name, swept_among
@@ -442,6 +458,8 @@ def read_all(folder: Path | str, known: Known | None = None) -> Tables:
     sweep = SweepPaths(Path(folder))
     if not sweep.runs.is_dir():
         raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
+    if strays:
+        _warn_of_strays(sweep)
     runs = []
     for paths in sweep.run_folders():
         try:
@@ -459,6 +477,13 @@ def read_all(folder: Path | str, known: Known | None = None) -> Tables:
         for run in runs
     ]
     return Tables(sweep, records, swept, known)
+
+
+def _warn_of_strays(sweep: SweepPaths) -> None:
+    """Say what lies among the runs and is none; hidden files are the system's own."""
+    for path in sorted(sweep.runs.iterdir()):
+        if not path.name.startswith(".") and not (path / "config.yaml").is_file():
+            warnings.warn(f"{path}: no run, for want of a config.yaml; left out", stacklevel=3)
 
 
 def _read_run(paths: RunPaths, stamp: tuple[int, ...] | None) -> _Run:

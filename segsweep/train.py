@@ -223,7 +223,7 @@ def _planned(cfg: "DictConfig") -> "Planned":
 
 
 def _end() -> int:
-    """Write the tables, print the comparison and what failed; return the exit code."""
+    """Write the report, print the answer and what failed; return the exit code."""
     from segsweep.sweep.session import current
 
     if current.sweep is None or current.only_plan:  # None: --help, --cfg and the like
@@ -253,12 +253,13 @@ def _broken_off(error: Exception) -> int:
 
 def _show(sweep: Any) -> None:
     from segsweep.report.figures import draw_curves
-    from segsweep.report.tables import print_comparison, write_tables
+    from segsweep.report.say import print_report
+    from segsweep.report.write import write_report
     from segsweep.sweep.session import current
 
-    tables = write_tables(sweep, current.known)
-    draw_curves(tables)
-    print_comparison(tables)
+    report = write_report(sweep, current.known, anew=False)
+    draw_curves(report.tables)
+    print_report(report)
 
 
 def _interrupted() -> int:
@@ -267,10 +268,10 @@ def _interrupted() -> int:
     print("\nstopped; the same command goes on from here", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
         with contextlib.suppress(Exception):  # the tables can be rebuilt at any time
-            from segsweep.report.tables import write_tables
+            from segsweep.report.write import write_report
 
             current.settle()
-            write_tables(current.sweep, current.known)
+            write_report(current.sweep, current.known, anew=False)
     return 130
 
 

@@ -22,12 +22,15 @@ from made_sweeps import (
     one_cell_sweep,
     write_rows,
 )
+from segsweep.files import claimed
+from segsweep.report.compared import compare
 from segsweep.report.figures_cost import pareto
 from segsweep.report.figures_curves import _apart
 from segsweep.report.images import cases, image_table
 from segsweep.report.listing import listings
-from segsweep.report.page import Statistics, build_page, material_of
+from segsweep.report.page import Statistics, build_page, material_of, statistics_of
 from segsweep.report.svg import log_ticks, path, shade, short, ticks
+from segsweep.store import read_all
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 KINDS = {
@@ -65,6 +68,12 @@ def statistics(cells, **more):
     )
 
 
+def material(folder, found=None):
+    """Return what the page shows of a sweep, analysed unless *found* says what came of it."""
+    tables = read_all(folder)
+    return material_of(tables, found or statistics_of(compare(tables)))
+
+
 def data_of(html):
     """Return what the page's script reads."""
     return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
@@ -74,7 +83,7 @@ def data_of(html):
 def test_page_is_one_file_in_every_state(kind, maker):
     """Nothing is loaded: no address but SVG's name, no source, one policy that forbids it."""
     KINDS[kind](maker)
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", html)) - {NAMESPACE}
 
     assert not addresses
@@ -87,7 +96,7 @@ def test_text_from_data_and_errors_does_no_harm(maker):
     """An image, an error, a request and a machine that are named like elements stay text."""
     half_finished_sweep(maker)
     maker.plan(f"-m data.root={EVIL} loss=bce")
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
 
     assert "<script>alert" not in html
     assert "node<1>" not in html
@@ -97,7 +106,7 @@ def test_text_from_data_and_errors_does_no_harm(maker):
 
 def test_only_the_pages_own_script_may_run(maker):
     """The policy names the script by its hash, so nothing that slipped in would run."""
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
     script = (files("segsweep.report") / "template" / "page.js").read_bytes()
     digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
 
@@ -111,14 +120,15 @@ def test_only_the_pages_own_script_may_run(maker):
     [
         ("all failed", "All 7 runs failed."),
         ("empty", "Nothing is planned in this sweep yet."),
-        ("one cell", "nothing to set it against"),
-        ("finished", "no comparison to set it against"),
+        ("one cell", "One cell, nothing to compare: unet2/ss has 0."),
+        ("one seed", "No claim about methods: one seed per cell."),
+        ("finished", "ettled: "),
     ],
 )
-def test_without_statistics_the_page_says_what_there_is(kind, words, maker):
-    """No claim is made where nothing was compared."""
+def test_page_says_at_the_top_what_there_is(kind, words, maker):
+    """The answer, or why there is none."""
     KINDS[kind](maker)
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
 
     assert words in re.search(r'class="headline">(.*?)</p>', html, re.DOTALL)[1]
 
@@ -127,8 +137,8 @@ def test_heatmap_shows_means_intervals_and_who_may_be_best(maker):
     """The numbers in the picture are the comparison's; a dot per cell that may be the best."""
     finished_sweep(maker, 2, MODELS[:2], LOSSES[:2])
     means = {"segnet/bce": 0.8123, "segnet/dice": 0.8011, "unet/bce": 0.8764, "unet/dice": 0.86}
-    material = material_of(maker.folder, statistics(means))
-    html = build_page(material)
+    shown = material(maker.folder, statistics(means))
+    html = build_page(shown)
     svg = re.search(r'data-figure="heatmap".*?(<svg.*?</svg>)', html, re.DOTALL)[1]
 
     assert sorted(re.findall(r'class="value t\d+" text-anchor="middle">([^<]+)', svg)) == [
@@ -150,7 +160,7 @@ def test_every_figure_has_words_and_numbers(maker):
         maker.finished("unet", "ss", seed, optimizer__lr=lr)
     shares = pd.DataFrame([[0.7, 0.3], [0.3, 0.7]], ["unet/bce", "unet/dice"], [1, 2])
     found = statistics({"unet/bce": 0.9, "unet/dice": 0.8}, rank_shares=shares, kendall=0.4)
-    html = build_page(material_of(maker.folder, found))
+    html = build_page(material(maker.folder, found))
     names = re.findall(r'data-figure="([^"]+)"', html)
     numbers = data_of(html)["figures"]
 
@@ -170,7 +180,7 @@ def test_curves_are_means_over_seeds(maker):
         rows = [(e + 1, 1, loss, 0.5, 0.5, 0.5, 0.1, 1) for e, loss in enumerate(losses)]
         header = (folder / "history.csv").read_text().splitlines()[0].split(",")
         write_rows(folder / "history.csv", rows, header)
-    drawn = data_of(build_page(material_of(maker.folder)))["figures"]["val_loss-unet"]["rows"]
+    drawn = data_of(build_page(material(maker.folder)))["figures"]["val_loss-unet"]["rows"]
 
     assert drawn == [["bce", 1, 0.8, 0.7, 0.9], ["bce", 2, 0.3, 0.1, 0.5]]
 
@@ -179,7 +189,7 @@ def test_images_are_means_over_seeds(maker):
     """The value of a cell on an image is the mean IoU of its runs, from the counts."""
     for seed in range(2):
         maker.finished("unet", "bce", seed)
-    images = material_of(maker.folder).images
+    images = material(maker.folder).images
     counts = pd.concat(map(pd.read_csv, maker.folder.glob("runs/*/per_image.csv")))
     by_hand = (counts["tp"] / (counts["tp"] + counts["fp"] + counts["fn"])).groupby(counts["image"])
 
@@ -219,13 +229,13 @@ def test_readings_of_the_test_set_that_should_not_be(reads, words, maker):
     """One reading after training, and a repeat after a crash, are in order; all else is said."""
     folder = maker.finished("unet", "bce", 0)  # 10:00 to 10:21, 260 seconds of training
     write_rows(folder / "test_reads.csv", reads)
-    material = material_of(maker.folder)
-    warnings = material.reads.warnings
+    shown = material(maker.folder)
+    warnings = shown.reads.warnings
 
     assert len(warnings) == (words is not None)
     assert all(words in warning and folder.name in warning for warning in warnings)
-    assert len(material.reads.rows) == len(reads)
-    assert ('class="warning" role="alert"' in build_page(material)) == (words is not None)
+    assert len(shown.reads.rows) == len(reads)
+    assert ('class="warning" role="alert"' in build_page(shown)) == (words is not None)
 
 
 def test_run_that_was_resumed_raises_no_alarm(maker):
@@ -235,7 +245,7 @@ def test_run_that_was_resumed_raises_no_alarm(maker):
     times = {"started": "2026-03-01T10:19:50+0000", "finished": "2026-03-01T10:20:05+0000"}
     (folder / "result.json").write_text(json.dumps({**result, **times, "seconds": 5000}))
 
-    assert not material_of(maker.folder).reads.warnings
+    assert not material(maker.folder).reads.warnings
 
 
 def test_pairs_name_the_higher_first(maker):
@@ -251,8 +261,8 @@ def test_pairs_name_the_higher_first(maker):
             *("p_adjusted", "p_equal", "verdict", "seeds_needed"),
         ],
     )
-    material = material_of(maker.folder, statistics({"unet/bce": 0.8}, pairs=pairs))
-    rows = listings(material)["pairs"].rows
+    shown = material(maker.folder, statistics({"unet/bce": 0.8}, pairs=pairs))
+    rows = listings(shown)["pairs"].rows
 
     assert rows[0][:2] == ["losses", "bce"]
     assert rows[1][:6] == ["cells", "y", "x", 0.05, 0.02, 0.08]
@@ -271,7 +281,7 @@ def test_many_pairs_are_cut_to_the_clearest(maker):
         },
         index=range(count),
     )
-    html = build_page(material_of(maker.folder, statistics({"unet/bce": 0.8}, pairs=pairs)))
+    html = build_page(material(maker.folder, statistics({"unet/bce": 0.8}, pairs=pairs)))
     rows = data_of(html)["tables"]["pairs"]["rows"]
 
     assert len(rows) == 2000
@@ -282,7 +292,7 @@ def test_many_pairs_are_cut_to_the_clearest(maker):
 def test_failures_stand_together_by_cause(maker):
     """Six runs with one error are one entry with their count; the seventh is another."""
     all_failed_sweep(maker)
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
     counts = re.findall(r'class="cause">raised</span> (\d+) run', html)
 
     assert counts == ["6", "1"]
@@ -296,7 +306,7 @@ def test_page_tells_how_the_sweep_was_made(maker):
     folder = maker.finished("unet", "bce", 0)
     other = json.loads((folder / "environment.json").read_text()) | {"torch": "2.8.0"}
     (folder / "environment.json").write_text(json.dumps(other))
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
 
     assert "segsweep-train -m model=segnet,unet loss=bce,dice seed=0,1,2" in html
     assert "0123456789abcdef" in html
@@ -305,22 +315,25 @@ def test_page_tells_how_the_sweep_was_made(maker):
     assert "Not all runs were made in the same place" in html
 
 
-def test_page_renews_itself_only_while_runs_are_open(maker):
-    """Ten seconds with open runs, never after the last one."""
+def test_page_renews_itself_only_while_somebody_works_on_open_runs(maker):
+    """Ten seconds with open runs; never after the last one, nor where the work was broken off."""
     finished_sweep(maker, 1, MODELS[:1], LOSSES[:1])
-    closed = build_page(material_of(maker.folder))
-    maker.running("unet", "bce", 0)
-    open_ = build_page(material_of(maker.folder))
+    closed = build_page(material(maker.folder), live=True)
+    folder = maker.running("unet", "bce", 0)
+    broken_off = build_page(material(maker.folder))
+    live = build_page(material(maker.folder), live=True)
+    with claimed(folder / ".claim"):
+        running = build_page(material(maker.folder))
 
-    assert 'data-reload="0"' in closed
-    assert 'data-reload="10"' in open_
+    assert ['data-reload="0"' in page for page in (closed, broken_off)] == [True, True]
+    assert ['data-reload="10"' in page for page in (live, running)] == [True, True]
 
 
 def test_swept_keys_name_rows_of_the_heatmap(maker):
     """A value with a point in it is not cut: `lr=0.25`, not `25`."""
     for lr in (0.25, 0.5):
         maker.finished("unet", "bce", 0, optimizer__lr=lr)
-    html = build_page(material_of(maker.folder))
+    html = build_page(material(maker.folder))
 
     assert ">unet lr=0.25</text>" in html
     assert ">unet lr=0.5</text>" in html
@@ -335,7 +348,7 @@ def test_spoilt_files_beside_runs_leave_a_page(maker):
         (folder / name).write_bytes(b"\xff\xfe,{")
     (maker.folder / "plan.csv").write_bytes(b"\xff\xfe")
     with pytest.warns(UserWarning, match="history.csv: left out"):
-        html = build_page(material_of(maker.folder))
+        html = build_page(material(maker.folder))
 
     assert "2 cells" in html
     assert "None is logged" not in html  # the other run's
@@ -384,8 +397,8 @@ def test_one_seed_marks_no_cell_as_best(maker):
     """Where nothing can be said of methods, no dot and no count says so all the same."""
     finished_sweep(maker, 1, MODELS[:2], LOSSES[:2])
     cells = {"unet/bce": 0.9, "unet/dice": 0.8}
-    marked = build_page(material_of(maker.folder, statistics(cells)))
-    plain = build_page(material_of(maker.folder, statistics(cells, claims=False)))
+    marked = build_page(material(maker.folder, statistics(cells)))
+    plain = build_page(material(maker.folder, statistics(cells, claims=False)))
 
     assert "may be the best" in marked
     assert "may be the best" not in plain
@@ -395,16 +408,16 @@ def test_one_seed_marks_no_cell_as_best(maker):
 def test_outlines_are_drawn_where_runs_have_stored_them(maker):
     """Truth and a line per cell on the images that are named; without files nothing is drawn."""
     folders = [maker.finished("unet", loss, 0) for loss in LOSSES[:3]]
-    without = build_page(material_of(maker.folder))
+    without = build_page(material(maker.folder))
     for folder in folders:
         maker.outlines(folder)
     (folders[2] / "outlines.json").write_text('{"size": [128], "images": {}}')  # spoilt
-    material = material_of(maker.folder)
-    html = build_page(material)
+    shown = material(maker.folder)
+    html = build_page(shown)
     drawing = re.search(r'data-figure="outlines-1".*?(<svg.*?</svg>)', html, re.DOTALL)[1]
 
     assert "outlines-1" not in without
-    assert len(material.outlines) >= 6
+    assert len(shown.outlines) >= 6
     assert drawing.count('class="ring') == 2
     assert drawing.count('class="truth') == 1
     assert "ring best m" in drawing
@@ -413,23 +426,11 @@ def test_outlines_are_drawn_where_runs_have_stored_them(maker):
 
 def test_engine_fills_the_page(maker):
     """What the analysis of a sweep finds stands on its page: sentence, marks, ranks, pairs."""
-    from segsweep.report.page import statistics_of
-    from segsweep.stats.answer import answer
-    from segsweep.stats.engine import analyse
-    from segsweep.stats.null import Settings
-    from segsweep.stats.tables import comparison_table, pairs_table
-    from segsweep.stats.values import values_of
-    from segsweep.store import read_all
-
     for seed in range(3):
         maker.finished("unet", "bce", seed, 0.1)
         maker.finished("unet", "dice", seed, -0.1)
-    tables = read_all(maker.folder)
-    found = analyse(values_of(tables.results, tables.per_image), Settings(draws=300))
-    said, cells = answer(found), comparison_table(found, tables.results)
-    html = build_page(
-        material_of(maker.folder, statistics_of(found, said, cells, pairs_table(found)), tables)
-    )
+    said = compare(read_all(maker.folder)).answer
+    html = build_page(material(maker.folder))
     ranks = data_of(html)["figures"]["ranks"]["rows"]
 
     assert said.headline in html

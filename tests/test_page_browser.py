@@ -19,7 +19,8 @@ from made_sweeps import (
     half_finished_sweep,
     one_cell_sweep,
 )
-from segsweep.report.page import build_page, material_of
+from segsweep.report.write import write_report
+from segsweep.store import SweepPaths
 
 pytestmark = pytest.mark.slow
 KINDS = {
@@ -60,28 +61,10 @@ def page(tmp_path, frozen, write_run):
 
 
 def written(sweep: Path) -> Path:
-    """Write a sweep's page, with what an analysis says where there is something to compare."""
-    path = sweep / "report.html"
-    path.write_text(build_page(material_of(sweep, analysed(sweep))), encoding="utf-8")
-    return path
-
-
-def analysed(sweep):
-    """Return the statistics of a sweep with finished runs, None without."""
-    from segsweep.report.page import statistics_of
-    from segsweep.stats.answer import answer
-    from segsweep.stats.engine import analyse
-    from segsweep.stats.null import Settings
-    from segsweep.stats.tables import comparison_table, pairs_table
-    from segsweep.stats.values import values_of
-    from segsweep.store import read_all
-
-    tables = read_all(sweep)
-    if tables.per_image.empty:
-        return None
-    found = analyse(values_of(tables.results, tables.per_image), Settings(draws=500), advise=False)
-    cells = comparison_table(found, tables.results)
-    return statistics_of(found, answer(found), cells, pairs_table(found))
+    """Write a sweep's report as while the sweep is worked on; return its page."""
+    paths = SweepPaths(sweep)
+    write_report(paths, live=True)
+    return paths.page
 
 
 def saved(folder, name):
@@ -292,7 +275,7 @@ def test_page_of_a_sweep_that_was_really_trained(tab, tmp_path):
     """Two cells, two seeds, as the program stores them."""
     words = ["-m", "loss=bce,dice", "seed=0,1", *TINY]
     finish(words, tmp_path)
-    tab.open(written(tmp_path / "outputs" / "main"), 400)
+    tab.open(tmp_path / "outputs" / "main" / "report.html", 400)
     tab.scroll_through()
 
     assert "2 cells" in tab.js("return document.querySelector('.facts').textContent")
@@ -309,8 +292,7 @@ def test_a_thousand_runs_open_quickly(tab, tmp_path, frozen, write_run):
             for loss in LOSSES:
                 for seed in range(5):
                     maker.finished(model, loss, seed, trainer__epochs=epochs)
-    path = tmp_path / "big" / "report.html"
-    path.write_text(build_page(material_of(tmp_path / "big")), encoding="utf-8")
+    path = written(tmp_path / "big")
     tab.open(path)
     ready = tab.js("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000
 

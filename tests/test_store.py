@@ -208,8 +208,8 @@ def warned(recwarn):
     return lambda: [str(warning.message) for warning in recwarn]
 
 
-def test_litter_is_passed_over(sweep, warned):
-    """Stray files and folders that never became runs."""
+def test_litter_costs_a_line_each(sweep, warned):
+    """Stray files and folders that never became runs are named; the system's own are not."""
     (sweep / "runs/.DS_Store").write_bytes(b"\0\0")
     (sweep / "runs/notes.txt").write_text("mine")
     (sweep / "runs/empty").mkdir()
@@ -218,6 +218,20 @@ def test_litter_is_passed_over(sweep, warned):
     (sweep / "elsewhere").mkdir()
 
     assert table(sweep) == STATES
+    names = ("empty", "notes.txt", "unet-bce-s0-000000000000")
+    assert [name in line for name, line in zip(names, warned(), strict=True)] == [True] * 3
+    assert [
+        line
+        for line in warned()
+        if not line.endswith("no run, for want of a config.yaml; left out")
+    ] == []
+
+
+def test_sweep_at_work_has_no_litter(sweep, warned):
+    """A folder whose config is about to be written is nothing to warn of."""
+    (sweep / "runs/unet-bce-s0-000000000000").mkdir()
+    read_all(sweep, strays=False)
+
     assert warned() == []
 
 
@@ -274,7 +288,7 @@ def test_config_cut_anywhere_never_hides_the_other_runs(sweep, warned):
     losses = []
     for length in range(0, len(whole), 7):
         (folder / "config.yaml").write_text(whole[:length])
-        losses.append([run["loss"] for run in read_all(sweep).runs])
+        losses.append([run["loss"] for run in read_all(sweep, strays=False).runs])
 
     assert len(losses) > 100
     assert all("dice" in found for found in losses)

@@ -164,7 +164,9 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
             for row in rows:
                 yield rows.line_num, (row["id"] or "").strip(), (row["group"] or "").strip()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read: {error}; see data.groups_file") from None
+        raise DataError(
+            f"{path}: cannot be read: {error}; a CSV with the columns id,group is needed"
+        ) from None
 
 
 def _glob(text: str) -> re.Pattern[str]:

@@ -1,10 +1,11 @@
 """What was found out about a sweep, in the form in which a page shows it."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from pandas import DataFrame, Index
+
+from segsweep.report.compared import Compared
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,22 @@ class Statistics:
     level: float = 0.05
 
 
-def statistics_of(
-    analysis: Any, answer: Any, cells: DataFrame, pairs: DataFrame, metric: str = "iou"
-) -> Statistics:
-    """Return what the page needs of an analysis.
-
-    Args:
-        analysis: from `segsweep.stats.engine.analyse`; None where nothing can be compared.
-        answer: from `segsweep.stats.answer.answer`.
-        cells: as comparison.csv.
-        pairs: as pairs.csv.
-        metric: what was compared.
-
-    """
+def statistics_of(compared: Compared) -> Statistics:
+    """Return what the page needs of a comparison."""
+    answer, analysis = compared.answer, compared.analysis
     said = Statistics(
         answer.headline,
-        cells,
-        pairs,
+        compared.cells,
+        compared.pairs,
         tuple(answer.settled),
         tuple(answer.unsettled),
         tuple(answer.next),
         tuple(answer.notes),
-        metric,
+        compared.asked.metric,
+        claims=analysis is not None and bool(analysis.claims),
     )
     if analysis is None or len(analysis.claimed) < 2:
-        return said if analysis is None else replace(said, claims=bool(analysis.claims))
+        return said
     names = [analysis.values.cells[cell] for cell in analysis.claimed]
     shares = DataFrame(analysis.ranks.share, names, Index(range(1, len(names) + 1)))
     return replace(
@@ -69,7 +61,6 @@ def statistics_of(
         rank_shares=shares if analysis.claims else None,
         kendall=float(np.median(analysis.ranks.kendall)) if analysis.claims else None,
         optimism=float(analysis.optimism.gap),
-        claims=bool(analysis.claims),
         margin=analysis.settings.margin,
         level=analysis.settings.level,
     )

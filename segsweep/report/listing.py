@@ -12,7 +12,7 @@ from segsweep.report.records import Row
 
 MOST_PAIRS = 2_000
 """Pairs of cells that the page holds; all stand in pairs.csv."""
-FAMILIES = ("architectures", "losses", "cells", "interaction")
+FAMILIES = ("baseline", "architectures", "losses", "cells", "interaction")
 TEXT, COUNT, YES = -1, 0, -2
 """Kinds of columns beside numbers with so many digits: words, whole numbers, yes or no."""
 

@@ -27,8 +27,11 @@ __all__ = ["Material", "Statistics", "build_page", "material_of", "statistics_of
 RELOAD_SECONDS = 10
 
 
-def build_page(material: Material) -> str:
-    """Return the page of a sweep as HTML, whatever state the sweep is in."""
+def build_page(material: Material, live: bool = False) -> str:
+    """Return the page of a sweep as HTML, whatever state the sweep is in.
+
+    It renews itself while runs are open and somebody works on them: *live*, or one is running.
+    """
     figures = _figures(material)
     tables = listings(material)
     script, style = _part("page.js"), _part("style.css")
@@ -43,12 +46,16 @@ def build_page(material: Material) -> str:
         failures=grouped_failures(material.failures),
         facts=_facts(material),
         most_pairs=MOST_PAIRS,
-        reload=RELOAD_SECONDS if material.open else 0,
+        reload=RELOAD_SECONDS if _renewed(material, live) else 0,
         data=_script_json(_data(figures, tables)),
         script=Markup(script),
         style=Markup(style),
         script_hash=_hash(script),
     )
+
+
+def _renewed(material: Material, live: bool) -> bool:
+    return bool(material.open and live) or "running" in material.counts
 
 
 def _figures(material: Material) -> dict[str, Any]:
@@ -114,7 +121,7 @@ def _facts(material: Material) -> list[str]:
         facts.append(_many(seeds[0], "seed") if same else f"{seeds[0]} to {seeds[-1]} seeds")
     if images:
         facts.append(_many(images, "test image"))
-    if len(material.done) > 1 and material.compared and material.statistics.claims:
+    if len(material.done) > 1 and material.statistics.claims:
         facts.append(f"{sum(may(row) for row in material.done.to_dict('records'))} may be the best")
     return facts
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.files import read_json
-from segsweep.moment import FORMAT
+from segsweep.moment import FORMAT, time_text
 from segsweep.store import RunPaths, Tables, read_rows
 
 Row = dict[str, Any]
@@ -52,6 +52,22 @@ def reads_of(tables: Tables) -> Reads:
         rows += [{**names, **read} for read in reads]
         said += [f"{names['run']}: {what}" for what in _irregular(run, reads)]
     return Reads(rows, tuple(said))
+
+
+def last_change(tables: Tables) -> str:
+    """Return when a run last ended or finished an epoch, or the plan grew; empty if never."""
+    runs = [RunPaths(Path(run["path"])) for run in tables.runs]
+    files = [path for run in runs for path in (run.result, run.failure, run.history)]
+    times = [_changed(path) for path in (tables.sweep.plan, *files)]
+    newest = max(times, default=0.0)
+    return time_text(newest) if newest else ""
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def machines_of(tables: Tables) -> list[Row]:

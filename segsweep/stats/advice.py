@@ -20,6 +20,8 @@ from segsweep.stats.values import Array
 
 STEPS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 70, 100)
 """Seeds per cell that are tried."""
+MORE = 4
+"""Further seeds per cell: what somebody would run to settle a question."""
 ENDLESS = 1_000_000
 """Seeds with which only the images are left uncertain."""
 DRAWS = 2_000
@@ -55,40 +57,45 @@ def seeds_needed(
     which = np.array(contrasts, int)
     if not len(which):
         return []
-    shift = np.zeros(len(family.a))
-    shift[which] = family.of(parts.mean)[which] if sizes is None else sizes
+    known = family, parts, moderated, settings
     needed = np.zeros(len(which), int)
     have = int(np.median(parts.seeds))
-    hopeless = _power(family, parts, moderated, settings, ENDLESS, shift, which) < settings.power
+    hopeless = power(*known, ENDLESS, which, sizes) < settings.power
     for seeds in [step for step in STEPS if step > have]:
         open_ = ~hopeless & (needed == 0)
         if not open_.any():
             break
-        power = _power(family, parts, moderated, settings, seeds, shift, which)
-        needed[open_ & (power >= settings.power)] = seeds
+        needed[open_ & (power(*known, seeds, which, sizes) >= settings.power)] = seeds
     return [
         Advice(int(seeds)) if seeds else Advice(None, IMAGES if never else TOO_MANY)
         for seeds, never in zip(needed, hopeless, strict=True)
     ]
 
 
-def _power(
+def power(
     family: Family,
     parts: Parts,
     moderated: Moderated,
     settings: Settings,
-    seeds: int,
-    shift: Array,
-    which: NDArray[np.int64],
+    seeds: int | NDArray[np.int64],
+    contrasts: Sequence[int] | NDArray[np.int64],
+    sizes: Array | None = None,
 ) -> Array:
-    """Return how often each contrast would be claimed, the right way round."""
+    """Return how often each of *contrasts* would be claimed, the right way round.
+
+    By the same procedure as the whole *family* is tested with, if every cell had *seeds* (one
+    number, or one per cell) and the true differences were those estimated, or *sizes* (one per
+    contrast).
+    """
+    which = np.asarray(contrasts, int)
+    shift = family.of(parts.mean)[which] if sizes is None else sizes
     draws = min(DRAWS, settings.draws, max(MOST_NUMBERS // len(family.a), 200))
     fewer = replace(settings, draws=draws, seed=settings.seed + 2)
-    drawn = null_draws(parts, moderated, fewer, np.full(len(parts.mean), seeds))
+    drawn = null_draws(parts, moderated, fewer, np.broadcast_to(seeds, parts.mean.shape))
     critical = critical_value(largest(family, parts, drawn), settings.level)
     some = replace(family, matrix=family.matrix[which], a=_some(family.a, which), b=())
-    moved = np.concatenate(list(drawn_t(some, parts, drawn, shift[which])), axis=1)
-    return (np.sign(shift[which])[:, None] * moved > critical).mean(1)
+    moved = np.concatenate(list(drawn_t(some, parts, drawn, shift)), axis=1)
+    return (np.sign(shift)[:, None] * moved > critical).mean(1)
 
 
 def _some(names: Sequence[str], which: NDArray[np.int64]) -> tuple[str, ...]:

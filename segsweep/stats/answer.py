@@ -3,11 +3,21 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from segsweep.stats.advice import IMAGES
-from segsweep.stats.contrasts import ARCHITECTURES, CELLS, INTERACTION, LOSSES
-from segsweep.stats.engine import Analysis
-from segsweep.stats.sentences import NAMED, claim, interval, listed, p_text
+from segsweep.stats.advice import IMAGES, MORE, power
+from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
+from segsweep.stats.engine import Analysis, Tested
+from segsweep.stats.sentences import (
+    NAMED,
+    advised,
+    claim,
+    interval,
+    listed,
+    no_claim,
+    p_text,
+    what_first,
+)
 from segsweep.stats.verdicts import BETTER, EQUAL, UNDECIDED
 
 
@@ -41,8 +51,7 @@ def answer(analysis: Analysis | None, notes: tuple[str, ...] = ()) -> Answer:
         return Answer(_one_cell(analysis), _by_mean(analysis), notes=said)
     if not analysis.claims:
         headline = _one_seed(analysis)
-        more = ("Run at least 3 seeds of each cell, for example seed=0,1,2.",)
-        return Answer(headline, _by_mean(analysis), next=more, notes=said)
+        return Answer(headline, _by_mean(analysis), next=(what_first(analysis),), notes=said)
     best = tuple(name for name in _by_mean(analysis) if _may(analysis, name))
     settled = (*_pairs_settled(analysis), *_factors(analysis))
     take = _what_it_takes(analysis) if len(best) > 1 else ()
@@ -70,12 +79,11 @@ def _one_cell(analysis: Analysis) -> str:
 
 def _one_seed(analysis: Analysis) -> str:
     top = int(analysis.parts.mean.argmax())
-    why = "one seed per cell" if analysis.parts.seeds.max(initial=0) < 2 else "one unit of images"
     return (
-        f"No claim about methods: {why}. Of these {len(analysis.values.cells)} trained networks "
-        f"{analysis.values.cells[top]} has the highest mean, {analysis.parts.mean[top]:.4f} "
-        f"{interval(analysis.low[top], analysis.high[top])} on new images; another seed may "
-        f"turn the order."
+        f"No claim about methods: {no_claim(analysis)}. Of these {len(analysis.values.cells)} "
+        f"trained networks {analysis.values.cells[top]} has the highest mean, "
+        f"{analysis.parts.mean[top]:.4f} {interval(analysis.low[top], analysis.high[top])} on "
+        f"new images; another seed may turn the order."
     )
 
 
@@ -99,9 +107,8 @@ def _pairs_settled(analysis: Analysis) -> tuple[str, ...]:
 
 def _factors(analysis: Analysis) -> tuple[str, ...]:
     """Return claims about architectures and losses; none where they depend on each other."""
-    together = analysis.tested.get(INTERACTION)
-    if together is not None and together.omnibus <= analysis.settings.level:
-        p = p_text(together.omnibus)
+    if analysis.depends is not None:
+        p = p_text(analysis.depends)
         return (
             f"What a loss brings depends on the architecture ({p}): no loss is best by itself.",
         )
@@ -137,14 +144,10 @@ def _what_it_takes(analysis: Analysis) -> tuple[str, ...]:
     tested = analysis.tested.get(CELLS)
     if tested is None:
         return ()
-    top = analysis.values.cells[
-        analysis.claimed[int(analysis.parts.mean[analysis.claimed].argmax())]
-    ]
-    rivals = [
-        tested.advice[k]
-        for k, names in enumerate(zip(tested.family.a, tested.family.b, strict=True))
-        if top in names and k in tested.advice
-    ]
+    place = int(analysis.claimed_parts.mean.argmax())
+    top = analysis.values.cells[analysis.claimed[place]]
+    against = np.flatnonzero(tested.family.matrix[:, [place]].toarray()[:, 0])
+    rivals = [tested.advice[k] for k in against.tolist() if k in tested.advice]
     numbers = sorted(advice.seeds for advice in rivals if advice.seeds is not None)
     said = []
     if numbers:
@@ -155,11 +158,36 @@ def _what_it_takes(analysis: Analysis) -> tuple[str, ...]:
             f"set {top} apart from {reached} of the {len(rivals)} others."
         )
     if never := sum(advice.reason == IMAGES for advice in rivals):
+        who = "it" if said else top
         said.append(
-            f"More seeds would not set it apart from {never} of {len(rivals)}: more test images or "
-            f"folds would, or there is no difference to find."
+            f"More seeds would not set {who} apart from {never} of {len(rivals)}: more test images "
+            f"or folds would, or there is no difference to find."
         )
-    return tuple(said)
+    return (*said, *_with_more(analysis, tested, against)) if rivals else ()
+
+
+def _with_more(analysis: Analysis, tested: Tested, against: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return how many cells that may be the best MORE seeds would rule out; *against* the top."""
+    best = analysis.may_be_best[analysis.claimed]
+    both = tested.family.matrix[against].astype(bool).toarray()
+    open_ = against[both[:, best].sum(1) == 2]
+    if not len(open_):
+        return ()
+    parts = analysis.claimed_parts
+    seeds = parts.seeds + MORE
+    chance = power(tested.family, parts, analysis.moderated, analysis.settings, seeds, open_)
+    reached = [
+        chance[row] >= analysis.settings.power or advised(tested.advice.get(k), seeds)
+        for row, k in enumerate(open_.tolist())
+    ]
+    return (_ruled_out(sum(reached), len(reached)),)
+
+
+def _ruled_out(count: int, others: int) -> str:
+    more = f"{MORE} more seeds per cell would probably"
+    if others == 1:
+        return f"{more} {'' if count else 'not '}rule out the one other that may be the best."
+    return f"{more} rule out {count or 'none'} of the {others} others that may be the best."
 
 
 def _by_mean(analysis: Analysis) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from segsweep.stats.values import Array
 
 CELLS, ARCHITECTURES, LOSSES, INTERACTION = "cells", "architectures", "losses", "interaction"
+BASELINE, SWEEPS = "baseline", "sweeps"
 Factors = Sequence[tuple[str, ...]]
 """For each cell its architecture, its loss, and what else names it."""
 Weights = dict[int, float]
@@ -21,7 +22,7 @@ class Family:
     """K contrasts over C cells; each says how much better a is than b."""
 
     name: str
-    """cells | architectures | losses | interaction"""
+    """cells | architectures | losses | interaction | baseline | sweeps"""
     a: tuple[str, ...]
     b: tuple[str, ...]
     matrix: csr_array
@@ -56,7 +57,17 @@ def pairs(cells: Sequence[str]) -> Family:
     """Return every pair of cells, in their order."""
     found = list(combinations(range(len(cells)), 2))
     rows = [(cells[i], cells[j], {i: 1.0, j: -1.0}) for i, j in found]
-    return _family(CELLS, rows, len(cells))
+    return family_of(CELLS, rows, len(cells))
+
+
+def against(baseline: str, cells: Sequence[str]) -> Family:
+    """Return every other cell as a against *baseline* as b; KeyError where it is none of them."""
+    if baseline not in cells:
+        raise KeyError(baseline)
+    base = cells.index(baseline)
+    others = [cell for cell in range(len(cells)) if cell != base]
+    rows = [(cells[cell], baseline, {cell: 1.0, base: -1.0}) for cell in others]
+    return family_of(BASELINE, rows, len(cells))
 
 
 def main_effects(factors: Factors) -> list[Family]:
@@ -66,7 +77,7 @@ def main_effects(factors: Factors) -> list[Family]:
     others are shared this would only repeat pairs of cells, and is left out.
     """
     return [
-        _family(name, _main_effect(_positions(factors, place)), len(factors))
+        family_of(name, _main_effect(_positions(factors, place)), len(factors))
         for place, name in enumerate((ARCHITECTURES, LOSSES))
     ]
 
@@ -90,7 +101,7 @@ def interaction(factors: Factors) -> Family:
                 weights = {where[a][x]: 1.0, where[a][y]: -1.0, where[b][x]: -1.0, where[b][y]: 1.0}
                 losses = f"{_name(x)} - {_name(y)}"
                 rows.append((f"{a}: {losses}", f"{b}: {losses}", weights))
-    return _family(INTERACTION, rows, len(factors))
+    return family_of(INTERACTION, rows, len(factors))
 
 
 def _name(rest: Sequence[str]) -> str:
@@ -106,7 +117,8 @@ def _positions(factors: Factors, place: int) -> Positions:
     return where
 
 
-def _family(name: str, rows: Iterable[tuple[str, str, Weights]], cells: int) -> Family:
+def family_of(name: str, rows: Iterable[tuple[str, str, Weights]], cells: int) -> Family:
+    """Return the family of *rows*: a, b, and the weights by a cell's position."""
     found = list(rows)
     ends = np.cumsum([0, *(len(weights) for *_, weights in found)])
     columns = [cell for *_, weights in found for cell in weights]

@@ -1,5 +1,6 @@
 """The whole analysis of a sweep's values: parts of variance, families, cells, ranks, advice."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segsweep.stats.advice import Advice, seeds_needed
-from segsweep.stats.contrasts import CELLS, Family, families
+from segsweep.stats.contrasts import CELLS, INTERACTION, Family, against, families
 from segsweep.stats.moderation import Moderated, moderate
 from segsweep.stats.null import (
     Draws,
@@ -29,8 +30,11 @@ from segsweep.stats.posterior import (
     posterior_means,
     ranks,
 )
-from segsweep.stats.values import Array, Values
+from segsweep.stats.values import Array, Values, factors_of
 from segsweep.stats.verdicts import leading, may_be_best, verdict
+
+Choose = Callable[[Sequence[str]], list[Family]]
+"""From the names of the claimed cells to what is compared."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,20 @@ class Analysis:
     """(C,)"""
     ranks: Ranks
     """Of the claimed cells."""
+    claimed_parts: Parts
+    """Of the claimed cells, in the order of *claimed*, as are the next two."""
+    moderated: Moderated
+    """Seed variances of the claimed cells after moderation."""
+    means: Array
+    """(claimed, draws) of the true means, given what was seen."""
+
+    @property
+    def depends(self) -> float | None:
+        """P of the interaction where it is real: no loss or architecture is then best by itself."""
+        together = self.tested.get(INTERACTION)
+        if together is None or not together.omnibus <= self.settings.level:
+            return None
+        return together.omnibus
 
     @cached_property
     def optimism(self) -> Optimism:
@@ -98,48 +116,71 @@ class _Known:
     advise: bool
 
 
-def analyse(values: Values, settings: Settings | None = None, advise: bool = True) -> Analysis:
+def analyse(
+    values: Values,
+    settings: Settings | None = None,
+    advise: bool = True,
+    baseline: str | None = None,
+) -> Analysis:
     """Return the analysis of *values*.
 
     Args:
         values: what can be compared; at least one cell.
         settings: level, margin, draws.
         advise: reckon seeds for what is undecided.
+        baseline: a cell with which every other is compared in a family of its own.
 
     Raises:
         ValueError: there is no cell.
+        KeyError: *baseline* is not compared, or nothing can be claimed about it; names it.
 
     """
+
+    def chosen(names: Sequence[str]) -> list[Family]:
+        found = families(names, [factors_of(name) for name in names])
+        return found if baseline is None else [*found, against(baseline, names)]
+
+    return analyse_families(values, chosen, settings, advise)
+
+
+def analyse_families(
+    values: Values, choose: Choose, settings: Settings | None = None, advise: bool = True
+) -> Analysis:
+    """Return the analysis of *values* with the families that *choose* makes; else as `analyse`."""
     if not values.cells:
         raise ValueError("nothing to compare: no cell has finished runs on common images")
     settings = settings or Settings()
     whole = parts_of(values)
     claims = bool((whole.seeds > 1).any()) and whole.groups > 1
     claimed, parts, moderated = _claimable(whole, settings, claims)
+    names = [values.cells[cell] for cell in claimed]
+    found = [family for family in choose(names) if family.a]
     means = posterior_means(parts, moderated, settings)
     drawn = null_draws(parts, moderated, settings)
     known = _Known(parts, moderated, drawn, means, settings, claims, advise)
-    names = [values.cells[cell] for cell in claimed]
-    found = families(names, [values.factors[cell] for cell in claimed])
     tested = {family.name: _tested(family, known) for family in found}
     count, order = len(values.cells), ranks(parts, means)
-    low, high = _spread(cell_intervals(means, settings.level), claimed, count)
+    own = cell_intervals(means, settings.level, parts.groups)
+    low, high = _spread(own, claimed, count)
     best = np.ones(len(names))
     if CELLS in tested:
         best = may_be_best(tested[CELLS].family, tested[CELLS].verdicts)
     chance = order.best if claims else np.full(len(names), np.nan)
     return Analysis(
-        values,
-        settings,
-        whole,
-        claims,
-        claimed,
-        tested,
-        low,
-        high,
-        _spread(best, claimed, count, 1.0) > 0,
-        _spread(chance, claimed, count),
-        order,
+        values=values,
+        settings=settings,
+        parts=whole,
+        claims=claims,
+        claimed=claimed,
+        tested=tested,
+        low=low,
+        high=high,
+        may_be_best=_spread(best, claimed, count, 1.0) > 0,
+        p_best=_spread(chance, claimed, count),
+        ranks=order,
+        claimed_parts=parts,
+        moderated=moderated,
+        means=means,
     )
 
 
@@ -169,6 +210,8 @@ def _tested(family: Family, known: _Known) -> Tested:
     t = over(difference, error)
     maxima = largest(family, parts, known.drawn)
     half = critical_value(maxima, settings.level) * error
+    if parts.groups < 2:  # how images differ is unknown
+        half = np.full(len(t), np.nan)
     low, high = difference - half, difference + half
     unknown = np.full(len(t), np.nan)
     p, chance, first = unknown, Chances(unknown, unknown, unknown), list[int]()

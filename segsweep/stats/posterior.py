@@ -43,8 +43,10 @@ def posterior_means(parts: Parts, moderated: Moderated, settings: Settings) -> A
     return parts.mean[:, None] + seeds + images / scale
 
 
-def cell_intervals(means: Array, level: float) -> Array:
-    """Return (2, C): where each cell's mean lies with 1 - *level*, one cell at a time."""
+def cell_intervals(means: Array, level: float, groups: int) -> Array:
+    """Return (2, C): where each mean lies with 1 - *level*, one at a time; NaN for one group."""
+    if groups < 2:
+        return np.full((2, len(means)), np.nan)
     return np.quantile(means, [level / 2, 1 - level / 2], axis=1)
 
 

@@ -1,12 +1,18 @@
 """Which runs of a sweep count: finished ones, on one data set, with all their folds."""
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from pandas import DataFrame, isna
 
 SEED = "seed"
 """The columns of results.csv between run_id and this one name a cell."""
+SWEEP_KEY = ";sweep="
+"""Ends a cell's name where two sweeps stand side by side; the sweep's name follows."""
+COMMIT = 7
+"""Characters by which a commit is named."""
 
 
 def counted_runs(results: DataFrame) -> tuple[DataFrame, list[str]]:
@@ -25,13 +31,13 @@ def counted_runs(results: DataFrame) -> tuple[DataFrame, list[str]]:
 
     """
     runs, notes = _of_one_data_set(_named(results))
-    notes += _unfinished(runs)
+    notes += [*_unfinished(runs), *_missing(results, runs)]
     finished = runs[runs["status"] == "finished"]
     notes += _versions(finished)
     for step in (_once_each, _complete):
         finished, more = step(finished, runs)
         notes += more
-    return finished.drop(columns=["status", "version", "finished"]), notes
+    return finished.drop(columns=["status", "version", "git_commit", "finished"]), notes
 
 
 def cell_names(results: DataFrame) -> list[str]:
@@ -67,7 +73,8 @@ def _plain(value: Any) -> Any:
 
 def _named(results: DataFrame) -> DataFrame:
     """Return the runs with the columns that matter here, `cell` and `unit` among them."""
-    names = ["run_id", "seed", "fold", "status", "data_fingerprint", "version", "finished"]
+    names = ["run_id", "seed", "fold", "status", "data_fingerprint"]
+    names += ["version", "git_commit", "finished"]
     kept = DataFrame({name: results.get(name) for name in names}, index=results.index)
     if "evaluate.empty" in results:
         kept["empty"] = results["evaluate.empty"]
@@ -103,9 +110,48 @@ def _unfinished(runs: DataFrame) -> list[str]:
     return notes
 
 
+def _missing(results: DataFrame, runs: DataFrame) -> list[str]:
+    """Return which combinations of model and loss nobody asked for; nothing for two sweeps."""
+    if (
+        not {"model", "loss"} <= set(results)
+        or runs["cell"].str.contains(SWEEP_KEY, regex=False).any()
+    ):
+        return []
+    asked = results[["model", "loss"]].dropna().drop_duplicates().astype(str)
+    known = set(zip(asked["model"], asked["loss"], strict=True))
+    every = product(sorted(set(asked["model"])), sorted(set(asked["loss"])))
+    missing = [f"{model}/{loss}" for model, loss in every if (model, loss) not in known]
+    if not missing:
+        return []
+    of = f"{len(missing)} of {len(missing) + len(known)} combinations of model and loss"
+    return [f"{of} {_are(len(missing))} not in this sweep: {listed(missing)}."]
+
+
 def _versions(finished: DataFrame) -> list[str]:
-    found = sorted({str(version) for version in finished["version"].dropna()})
-    return [f"Runs of segsweep {' and '.join(found)} stand side by side."] if len(found) > 1 else []
+    """Return with which versions and commits of segsweep runs were made, if with several."""
+    versions = sorted({str(version) for version in finished["version"].dropna()})
+    known = finished["git_commit"].dropna().unique()
+    commits = sorted({short_commit(str(commit)) for commit in known if str(commit)})
+    if len(versions) < 2 and len(commits) < 2:
+        return []
+    which = [" and ".join(versions)] if versions else []
+    if len(commits) > 1:
+        which.append(f"made by different commits ({listed(commits)})")
+    return [f"Runs of segsweep {' '.join(which)} stand side by side."]
+
+
+def short_commit(described: str) -> str:
+    """Return a commit as `git describe --always --dirty` names it, cut to COMMIT characters.
+
+    `0123456789ab-dirty` becomes `0123456-dirty`; a tag before the commit is dropped, and what is
+    no commit stays as it is.
+    """
+    found = re.fullmatch(r"(?:.*-g)?([0-9a-f]{7,40})(-dirty)?", described)
+    return found[1][:COMMIT] + (found[2] or "") if found else described
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _once_each(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[str]]:
@@ -121,10 +167,10 @@ def _once_each(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[st
 
 def _complete(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[str]]:
     """Return the runs of seeds that have every fold of the sweep, or none at all."""
-    folds = set(runs["fold"].dropna())
-    has = {str(unit): set(own.dropna()) for unit, own in finished.groupby("unit")["fold"]}
-    short = sorted(unit for unit, own in has.items() if own and own != folds)
+    folds = runs["fold"].dropna().nunique()
+    has = finished.groupby("unit")["fold"].nunique()
+    short = sorted(map(str, has.index[(has > 0) & (has < folds)]))
     if not short:
         return finished, []
-    note = f"{many(len(short), 'seed')} without all {len(folds)} folds left out: {listed(short)}."
+    note = f"{many(len(short), 'seed')} without all {folds} folds left out: {listed(short)}."
     return finished[~finished["unit"].isin(short)], [note]

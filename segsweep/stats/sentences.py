@@ -1,32 +1,92 @@
 """Sentences about one contrast: what is claimed, what stays open, what it would take."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from segsweep.stats.advice import IMAGES, MORE, Advice, power, seeds_needed
 from segsweep.stats.contrasts import CELLS
 from segsweep.stats.engine import Analysis, Tested
-from segsweep.stats.verdicts import BETTER
+from segsweep.stats.null import TINY
+from segsweep.stats.values import Values
+from segsweep.stats.verdicts import BETTER, UNDECIDED
 
 NAMED = 6
 """More names than this are counted, not listed."""
+ONE_SEED, ONE_IMAGE = "one seed per cell", "one unit of test images"
 
 
 def paragraph(analysis: Analysis, a: str, b: str) -> str:
-    """Return what can be said of cells *a* and *b*; KeyError for a cell that is not compared."""
-    tested = analysis.tested[CELLS]
-    both = list(zip(tested.family.a, tested.family.b, strict=True))
+    """Return what can be said of cells *a* and *b*, and what it would take to settle more.
+
+    Advice that was not reckoned before is reckoned now.
+
+    Raises:
+        KeyError: nothing can be claimed about one of them; names it.
+
+    """
+    for name in (a, b):
+        if name not in {analysis.values.cells[cell] for cell in analysis.claimed}:
+            raise KeyError(name)
+    tested = analysis.tested.get(CELLS)
+    both = [] if tested is None else list(zip(tested.family.a, tested.family.b, strict=True))
     k = both.index((a, b)) if (a, b) in both else both.index((b, a)) if (b, a) in both else -1
-    if k < 0:
+    if tested is None or k < 0:
         raise KeyError(f"{a}, {b}")
-    words = claim(tested, k) if tested.verdicts[k] in BETTER else still_open(tested, k)
+    same = bool(_apart(analysis.values, a, b) < TINY)
+    said = [_adjusted(_words(tested, k, same), tested)]
     if not analysis.claims:
-        return f"{words} With one seed per cell this holds for these trained networks only."
+        said = [_words(tested, k, same), *_limits(analysis, same)]
+    elif not same:
+        said += [_odds(tested, k, analysis.settings.margin)]
+        said += _advice(analysis, tested, k) if tested.verdicts[k] == UNDECIDED else []
+    return " ".join(said)
+
+
+def _words(tested: Tested, k: int, same: bool) -> str:
+    """Return who is better, or what is known where nobody is."""
+    if tested.verdicts[k] in BETTER:
+        return claim(tested, k)
+    return still_open(tested, k, "The same on every image" if same else "")
+
+
+def _apart(values: Values, a: str, b: str) -> float:
+    """Return how much two cells differ on the image where they differ most."""
+    first, second = (values.tables[values.cells.index(name)].mean(0) for name in (a, b))
+    return float(np.abs(first - second).max())
+
+
+def _adjusted(words: str, tested: Tested) -> str:
+    """Return *words*, which end in p, with what p was adjusted for."""
+    count = len(tested.t)
+    over = f"adjusted over all {count} pairs of the sweep" if count > 1 else "the sweep's only pair"
+    return f"{words.removesuffix('.')}, {over}."
+
+
+def _limits(analysis: Analysis, same: bool) -> list[str]:
+    """Return what the words hold for where nothing can be claimed, and what to do about it."""
+    limit = f"With {no_claim(analysis)} this holds for these trained networks only."
+    return [limit] if same else [limit, what_first(analysis)]
+
+
+def no_claim(analysis: Analysis) -> str:
+    """Return why nothing can be claimed about methods."""
+    return ONE_IMAGE if analysis.parts.groups < 2 else ONE_SEED
+
+
+def what_first(analysis: Analysis) -> str:
+    """Return what has to be done before anything can be claimed about methods."""
+    if analysis.parts.groups < 2:
+        return "Score on test images of at least two groups."
+    return "Run at least 3 seeds of each cell, for example seed=0,1,2."
+
+
+def _odds(tested: Tested, k: int, margin: float) -> str:
     chance = tested.chances
-    equal = f"{analysis.settings.margin:g}"
-    odds = (
-        f"Chance that {tested.family.a[k]} is better by more than {equal}: {chance.better[k]:.2f}; "
-        f"equal within it: {chance.equal[k]:.2f}; worse: {chance.worse[k]:.2f}."
+    return (
+        f"Chance that {tested.family.a[k]} is better by more than {margin:g}: "
+        f"{chance.better[k]:.2f}; equal within it: {chance.equal[k]:.2f}; worse: "
+        f"{chance.worse[k]:.2f}."
     )
-    return " ".join([words, odds, *_advice(tested, k)])
 
 
 def claim(tested: Tested, k: int) -> str:
@@ -38,21 +98,44 @@ def claim(tested: Tested, k: int) -> str:
     return f"{a} is better than {b} by {size:.4f} {interval(low, high)}, {p_text(tested.p[k])}."
 
 
-def still_open(tested: Tested, k: int) -> str:
-    """Return what is known of contrast *k*, which nobody won."""
+def still_open(tested: Tested, k: int, said: str = "") -> str:
+    """Return what is known of contrast *k*, which nobody won; *said* takes the verdict's place."""
     where = interval(tested.low[k], tested.high[k])
     size = f"{tested.family.a[k]} less {tested.family.b[k]} is {tested.difference[k]:.4f} {where}"
     p = "" if np.isnan(tested.p[k]) else f", {p_text(tested.p[k])}"
-    return f"{tested.verdicts[k].capitalize()}: {size}{p}."
+    return f"{said or tested.verdicts[k].capitalize()}: {size}{p}."
 
 
-def _advice(tested: Tested, k: int) -> list[str]:
-    if k not in tested.advice:
-        return []
-    advice = tested.advice[k]
-    if advice.seeds is None:
-        return [f"{advice.reason.capitalize()}."]
-    return [f"A difference of this size would probably be seen with {advice.seeds} seeds per cell."]
+def _advice(analysis: Analysis, tested: Tested, k: int) -> list[str]:
+    """Return how many seeds would do, and whether MORE of each cell would."""
+    if abs(tested.difference[k]) < TINY:
+        return ["The difference that was seen is 0: no number of seeds would make it one."]
+    known = tested.family, analysis.claimed_parts, analysis.moderated, analysis.settings
+    advice = tested.advice[k] if k in tested.advice else seeds_needed(*known, [k])[0]
+    seeds = analysis.claimed_parts.seeds + MORE
+    (chance,) = power(*known, seeds, [k])
+    enough = chance >= analysis.settings.power or advised(advice, seeds)
+    would = "would probably" if enough else "may" if chance > 0.5 else "would probably not"
+    return [
+        _needed(advice),
+        f"{MORE} more seeds of each cell {would} settle it: a difference of this size would then "
+        f"be seen with chance {chance:.2f}.",
+    ]
+
+
+def advised(advice: Advice | None, seeds: NDArray[np.int64]) -> bool:
+    """Whether *seeds* of the cells are as many as advised."""
+    return advice is not None and advice.seeds is not None and advice.seeds <= seeds.min()
+
+
+def _needed(advice: Advice) -> str:
+    if advice.seeds is not None:
+        return (
+            f"A difference of this size would probably be seen with {advice.seeds} seeds per cell."
+        )
+    if advice.reason == IMAGES:
+        return f"{advice.reason.capitalize()}."
+    return f"It would take {advice.reason} per cell to see a difference of this size."
 
 
 def listed(names: tuple[str, ...]) -> str:

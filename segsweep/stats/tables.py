@@ -14,19 +14,24 @@ PAIRS = (
 )
 INTERVAL = ("ci_low", "ci_high", "sd_seeds", "sd_images")
 BESIDE = ("iou", "dice", "score")
+PAIR_KINDS = dict.fromkeys(PAIRS, "float64") | {
+    **dict.fromkeys(("family", "a", "b", "verdict"), "str"),
+    "seeds_needed": "Int64",
+}
+NUMBERS = ("val_iou", "lr", "seconds", "parameters")
 CELL_REST = ("val_iou", "rank", "may_be_best", "p_best", "lr", "seconds", "parameters")
 
 
-def pairs_table(analysis: Analysis) -> DataFrame:
-    """Return a row per contrast of every family, as in pairs.csv.
+def pairs_table(analysis: Analysis | None) -> DataFrame:
+    """Return a row per contrast of every family, as in pairs.csv; None has none.
 
     Intervals and p hold together over their family. p_adjusted and p_equal are empty where
     nothing can be claimed; seeds_needed (per cell, in all) where a pair is decided, is not
     among the leading undecided ones, or no number of seeds would do.
     """
-    parts = [_rows(tested) for tested in analysis.tested.values()]
+    parts = [_rows(tested) for tested in analysis.tested.values()] if analysis else []
     if not parts:
-        return DataFrame(columns=list(PAIRS)).astype({"seeds_needed": "Int64"})
+        return DataFrame(columns=list(PAIRS)).astype(PAIR_KINDS)
     return concat(parts, ignore_index=True)
 
 
@@ -48,11 +53,13 @@ def _rows(tested: Tested) -> DataFrame:
     return DataFrame(columns)[list(PAIRS)]
 
 
-def comparison_table(analysis: Analysis, results: DataFrame, metric: str = "iou") -> DataFrame:
+def comparison_table(
+    analysis: Analysis | None, results: DataFrame, metric: str = "iou"
+) -> DataFrame:
     """Return a row per cell that was asked for, best first, as in comparison.csv.
 
     Args:
-        analysis: of the values of these *results*.
+        analysis: of the values of these *results*; None where nothing can be compared yet.
         results: a row per run, as in results.csv; the columns between run_id and seed name
             the cells.
         metric: what was analysed: it stands first, as test_<metric>.
@@ -66,41 +73,53 @@ def comparison_table(analysis: Analysis, results: DataFrame, metric: str = "iou"
     table = compare_cells(results, keys)
     first = results.drop_duplicates(keys)[keys]
     named = first.assign(name=cell_names(results.loc[first.index]))
-    names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
+    where = [-1] * len(table)
+    if analysis is not None:
+        names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
+        where = _places(names, analysis, table)
+    return _filled(table, analysis, where, keys, f"test_{metric}")
+
+
+def _places(names: list[str], analysis: Analysis, table: DataFrame) -> list[int]:
+    """Return the position of each row's cell in the analysis; -1 for one that is not there."""
     known = {name: position for position, name in enumerate(analysis.values.cells)}
     where = [known.get(name, -1) for name in names]
-    if "data_fingerprint" in keys and analysis.values.data:
+    if "data_fingerprint" in table and analysis.values.data:
         alien = (table["data_fingerprint"] != analysis.values.data).tolist()
         where = [-1 if other else place for place, other in zip(where, alien, strict=True)]
-    return _filled(table, analysis, np.array(where, int), keys, f"test_{metric}")
+    return where
 
 
 def _filled(
-    table: DataFrame, analysis: Analysis, where: Array, keys: list[str], headline: str
+    table: DataFrame, analysis: Analysis | None, where: list[int], keys: list[str], headline: str
 ) -> DataFrame:
     """Return *table* with what the analysis says of the cell at each row; -1 is no cell."""
-    parts = analysis.parts
-    found = {
-        headline: parts.mean,
-        **dict(
-            zip(
-                INTERVAL,
-                (analysis.low, analysis.high, parts.sd_seeds, parts.sd_images),
-                strict=True,
-            )
-        ),
-        "p_best": analysis.p_best,
-    }
+    found = _of_cells(analysis, headline)
     table = table.assign(**{name: _picked(values, where) for name, values in found.items()})
-    table["seeds"] = [int(parts.seeds[cell]) if cell >= 0 else 0 for cell in where]
-    best = [bool(analysis.may_be_best[cell]) if cell >= 0 else NA for cell in where]
-    table["may_be_best"] = array(best, dtype="boolean")
+    seeds = [] if analysis is None else analysis.parts.seeds.tolist()
+    best = [] if analysis is None else analysis.may_be_best.tolist()
+    table["seeds"] = np.array([seeds[cell] if cell >= 0 else 0 for cell in where], np.int64)
+    table["failed"] = table["failed"].astype("int64")
+    chosen = [best[cell] if cell >= 0 else NA for cell in where]
+    table["may_be_best"] = array(chosen, dtype="boolean")
     table["rank"] = table[headline].rank(ascending=False, method="min").astype("Int64")
     beside = [f"test_{name}" for name in BESIDE if f"test_{name}" != headline]
+    numbers = [name for name in (*beside, *NUMBERS) if name not in keys]
+    table = table.astype(dict.fromkeys(numbers, "float64"))
     columns = [*keys, "seeds", "failed", headline, *INTERVAL, *beside, *CELL_REST]
     table = table.sort_values([headline, *keys[:2]], ascending=[False, True, True])
     return table.reset_index(drop=True)[list(dict.fromkeys(columns))]
 
 
-def _picked(values: Array, where: Array) -> Series:
+def _of_cells(analysis: Analysis | None, headline: str) -> dict[str, Array]:
+    """Return the numbers of every cell by their column."""
+    if analysis is None:
+        return dict.fromkeys([headline, *INTERVAL, "p_best"], np.empty(0))
+    parts = analysis.parts
+    spread = analysis.low, analysis.high, parts.sd_seeds, parts.sd_images
+    known = dict(zip(INTERVAL, spread, strict=True))
+    return {headline: parts.mean, **known, "p_best": analysis.p_best}
+
+
+def _picked(values: Array, where: list[int]) -> Series:
     return Series([values[cell] if cell >= 0 else np.nan for cell in where], dtype=float)

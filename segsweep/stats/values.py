@@ -140,6 +140,7 @@ def compared_values(frame: DataFrame, notes: Sequence[str] = ()) -> Values:
     rows: dict[str, list[str]] = {}
     for cell, seed in sorted(whole.index, key=lambda unit: (unit[0], _number(unit[1]))):
         rows.setdefault(cell, []).append(seed)
+    said += _unequal({cell: len(seeds) for cell, seeds in rows.items()})
     images = tuple(str(name) for name in whole.columns)
     return Values(
         tuple(rows),
@@ -149,6 +150,15 @@ def compared_values(frame: DataFrame, notes: Sequence[str] = ()) -> Values:
         _groups(known, images),
         tuple(said),
     )
+
+
+def _unequal(seeds: Mapping[str, int]) -> list[str]:
+    """Return the cells with the fewest seeds, where cells have unequal numbers of them."""
+    least, most = min(seeds.values(), default=0), max(seeds.values(), default=0)
+    if least == most:
+        return []
+    fewest = [cell for cell, count in seeds.items() if count == least]
+    return [f"Cells have {least} to {most} seeds; fewest: {listed(fewest)}."]
 
 
 def _number(seed: str) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""Keeps a sweep's tables current while it runs, beside the work and without slowing it."""
+"""Keeps a sweep's tables and page current while it runs, beside the work, without slowing it."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ SHARE = 20
 
 
 class Refresher:
-    """Writes tables now and then in a thread of its own."""
+    """Writes tables and page now and then in a thread of its own."""
 
     def __init__(self, sweep: SweepPaths, known: Known) -> None:
         """Nothing is written yet; *known* remembers the finished runs that were read."""
@@ -38,10 +38,10 @@ class Refresher:
             self.thread.join()
 
     def _write(self) -> None:
-        from segsweep.report.tables import write_tables
+        from segsweep.report.write import write_report
 
         started = time.monotonic()
-        with suppress(OSError):  # written again at the end, where it is said
-            write_tables(self.sweep, self.known)
+        with suppress(Exception):  # written again at the end, where what is wrong is said
+            write_report(self.sweep, self.known, live=True)
         self.written = time.monotonic()
         self.cost = self.written - started

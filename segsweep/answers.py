@@ -1,0 +1,209 @@
+"""The commands that say how a sweep came out: `segsweep report` and `segsweep compare`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segsweep.errors import ConfigError
+from segsweep.look import Outputs, Sweep, find_sweep, sweeps_in
+from segsweep.store import SweepPaths, read_all
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from segsweep.report.compared import Asked, Compared
+    from segsweep.report.write import Report
+
+BY = ("model", "loss")
+FORMATS = ("csv", "md", "latex", "html")
+Metric = Annotated[str, typer.Option(help="what is compared: iou, dice, score, precision, ...")]
+Groups = Annotated[
+    Path | None,
+    typer.Option(help="CSV with the columns id and group: images of one patient belong together"),
+]
+
+
+def report(
+    sweep: Sweep,
+    metric: Metric = "iou",
+    by: Annotated[str | None, typer.Option(help="model | loss: averages over the rest")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="a cell that every other is compared with: unet/bce")
+    ] = None,
+    groups: Groups = None,
+    against: Annotated[
+        str | None, typer.Option(help="another sweep on the same images, cell by cell")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="csv | md | latex | html: print the table ready to paste"),
+    ] = None,
+    outputs: Outputs = Path("outputs"),
+) -> None:
+    """Write a sweep's tables and report.html from what is stored, and print the answer.
+
+    Needs neither checkpoints nor data; a sweep that is running, broken off or copied will do.
+    """
+    from segsweep.report.compared import Asked
+    from segsweep.report.figures import draw_curves
+    from segsweep.report.say import print_report
+    from segsweep.report.write import write_report
+
+    _check_word("--by", by, BY)
+    _check_word("--format", form, FORMATS)
+    if sum(option is not None for option in (by, baseline, against)) > 1:
+        raise ConfigError("--by, --baseline, --against: one of them")
+    paths = SweepPaths(find_sweep(sweep, outputs))
+    asked = Asked(metric, baseline, groups)
+    if against is not None:
+        other = find_sweep(against, outputs)
+        _print_both(paths, SweepPaths(other), asked, form)
+        return
+    written = write_report(paths, asked=asked)
+    draw_curves(written.tables)
+    if form is None and by is None and baseline is None:
+        print_report(written)
+        return
+    _print_part(written, by, form)
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="a cell, as the tables name it: unet2/dice")],
+    b: Annotated[str, typer.Argument(help="another")],
+    sweep: Annotated[
+        str | None, typer.Option(help="where they are; without it: the sweep that has both")
+    ] = None,
+    metric: Metric = "iou",
+    groups: Groups = None,
+    outputs: Outputs = Path("outputs"),
+) -> None:
+    """Say in one paragraph whether one cell is better than another."""
+    from segsweep.report.compared import Asked, values_of_sweep
+    from segsweep.stats.engine import analyse
+    from segsweep.stats.sentences import paragraph
+
+    if a == b:
+        raise ConfigError(f"{a}: a cell cannot be compared with itself")
+    folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
+    tables = read_all(folder)
+    values = values_of_sweep(tables, Asked(metric, None, groups))
+    for cell in (a, b):
+        _check_cell(cell, values.cells, sorted({run["cell"] for run in tables.runs}))
+    try:
+        words = paragraph(analyse(values, advise=False), a, b)
+    except KeyError:
+        raise ConfigError(
+            f"{a}, {b}: nothing can be claimed about a cell with one seed beside cells with more; "
+            "run further seeds of it"
+        ) from None
+    print(f"{folder.resolve().name}, {_metric_word(metric)}: {words}")
+    for note in values.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _print_part(written: "Report", by: str | None, form: str | None) -> None:
+    """Print one table: averages by *by*, differences to the baseline, or the cells."""
+    compared = written.compared
+    if compared is None:
+        raise AssertionError("a report that was asked for is never taken from older files")
+    frame, note = _part(written, compared, by)
+    if form is not None:
+        _paste(frame, form, bool(written.answer["claims"]), note)
+        return
+    from segsweep.report.say import print_files
+    from segsweep.report.terminal import print_frame
+
+    title = f"{written.tables.sweep.root.resolve().name}: {compared.answer.headline}"
+    print_frame(frame, title=title, note=note)
+    print_files(written.tables)
+
+
+def _part(written: "Report", compared: "Compared", by: str | None) -> "tuple[DataFrame, str]":
+    from segsweep.report.compared import baseline_frame
+    from segsweep.stats.levels import levels_note, levels_table
+
+    if by is not None:
+        if compared.analysis is None:
+            raise ConfigError(f"--by {by}: {compared.answer.headline}")
+        frame = levels_table(compared.analysis, by, compared.asked.metric)
+        return frame, levels_note(compared.analysis, by)
+    if compared.asked.baseline is not None:
+        note = f"differences to {compared.asked.baseline}; p and intervals hold for all together"
+        return baseline_frame(compared, written.tables.swept), note
+    return compared.cells, ""
+
+
+def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:
+    """Print what two sweeps have in common, and how they differ."""
+    from segsweep.report.against import differing_settings, sweep_names, values_of_both
+    from segsweep.report.compared import check_metric
+    from segsweep.report.terminal import print_frame
+    from segsweep.stats.sweeps import compare_sweeps
+
+    check_metric(asked.metric)
+    tables = read_all(first.root), read_all(second.root)
+    values = values_of_both(*tables, asked)
+    names = sweep_names(*tables)
+    try:
+        sentence, frame = compare_sweeps(values, *names)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    notes = [note for note in (differing_settings(*tables), *values.notes) if note]
+    if form is not None:
+        _paste(frame, form, not frame["p_adjusted"].isna().all(), " ".join([sentence, *notes]))
+        return
+    title = f"first: {names[0]}, second: {names[1]}. {sentence}"
+    print_frame(frame, title=title, note=" ".join(notes))
+
+
+def _paste(frame: "DataFrame", form: str, claims: bool, note: str) -> None:
+    """Print the table and nothing else; what is to be said beside it is no part of it."""
+    from segsweep.report.paste import pasted
+
+    print(pasted(frame, form, claims=claims), end="")
+    if note:
+        print(note, file=sys.stderr)
+
+
+def _check_word(option: str, word: str | None, allowed: Sequence[str]) -> None:
+    from segsweep.config import nearest
+
+    if word is not None and word not in allowed:
+        raise ConfigError(
+            f"{option} {word}: allowed are {', '.join(allowed)}{nearest(word, allowed)}"
+        )
+
+
+def _check_cell(cell: str, compared: Sequence[str], known: Sequence[str]) -> None:
+    from segsweep.config import nearest
+
+    if cell in compared:
+        return
+    if cell in known:
+        raise ConfigError(f"{cell}: none of its runs is finished")
+    longer = [name for name in known if name.startswith(f"{cell};")]
+    there = ", ".join(longer or known) or "none"
+    hint = "" if longer else nearest(cell, known)
+    raise ConfigError(
+        f"{cell}: no such cell; {'it stands for' if longer else 'cells are'} {there}{hint}"
+    )
+
+
+def _sweep_of(a: str, b: str, outputs: Path) -> Path:
+    """Return the one sweep that has both cells; ConfigError for none and for several."""
+    from segsweep.sweep.tidy import cells_of
+
+    folders = sweeps_in(outputs)
+    found = [folder for folder in folders if {a, b} <= set(cells_of(SweepPaths(folder)))]
+    if len(found) == 1 or len(folders) == 1:
+        return (found or folders)[0]
+    names = ", ".join(folder.name for folder in found or folders)
+    what = "several sweeps have both cells" if found else "no sweep has both cells"
+    raise ConfigError(f"{a}, {b}: {what}; name one: --sweep, of {names or 'none'} in {outputs}")
+
+
+def _metric_word(metric: str) -> str:
+    return {"iou": "IoU", "dice": "Dice"}.get(metric, metric)
