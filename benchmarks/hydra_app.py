@@ -41,7 +41,7 @@ def train(cfg: DictConfig) -> float:
     from segsweep.checks import check_config
     from segsweep.fit import Hooks, fit
     from segsweep.job import build_job
-    from segsweep.store import RunPaths
+    from segsweep.paths import RunPaths
     from segsweep.sweep.plan import prepared_data, resolve
 
     config = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices), built=False)

@@ -18,7 +18,7 @@ from typing import Any
 
 from segsweep import fit
 from segsweep.execute import execute
-from segsweep.store import RunPaths, SweepPaths
+from segsweep.paths import RunPaths, SweepPaths
 
 spent = {"cpu": 0.0}
 

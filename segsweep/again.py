@@ -8,7 +8,8 @@ from typing import Any
 
 from segsweep.config import OPTION_NODES
 from segsweep.files import read_json
-from segsweep.store import RunPaths, read_config, read_rows
+from segsweep.paths import RunPaths
+from segsweep.store import read_config, read_rows
 
 Compose = Callable[[Sequence[str], Path | None], tuple[Mapping[str, Any], Mapping[str, Any]]]
 """Overrides, a folder of the user's own options -> resolved values, the options chosen."""

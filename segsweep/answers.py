@@ -9,7 +9,8 @@ import typer
 
 from segsweep.errors import ConfigError
 from segsweep.look import Outputs, Sweep, find_sweep, sweeps_in
-from segsweep.store import SweepPaths, read_all
+from segsweep.paths import SweepPaths
+from segsweep.tables import read_all
 
 if TYPE_CHECKING:
     from pandas import DataFrame

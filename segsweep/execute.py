@@ -32,13 +32,12 @@ from segsweep.job import Job, build_job
 from segsweep.moment import time_text
 from segsweep.outcome import NAN, Outcome, finished_outcome
 from segsweep.outlines import Outlines
+from segsweep.paths import RETRIED, RunPaths
 from segsweep.preview import draw_preview
 from segsweep.progress import Progress
 from segsweep.stopping import StopRequest
 from segsweep.store import (
     COUNTS,
-    RETRIED,
-    RunPaths,
     add_test_read,
     per_image_text,
     read_config,

@@ -37,13 +37,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def holds(path: Path, text: str) -> bool:
+    """Whether the file at *path* is there and holds *text*."""
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
 def write_if_changed(path: Path, text: str) -> bool:
     """Write *text* unless the file already holds it; True if it was written."""
-    try:
-        if path.read_bytes() == text.encode():
-            return False
-    except OSError:
-        pass
+    if holds(path, text):
+        return False
     write_text(path, text)
     return True
 

@@ -18,8 +18,8 @@ from segsweep.data.cache import Prepared
 from segsweep.data.split import PARTS, split_samples
 from segsweep.device import Placement
 from segsweep.fit import Loop, State, averaging_of
+from segsweep.paths import RunPaths
 from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
-from segsweep.store import RunPaths
 from segsweep.targets import build
 
 

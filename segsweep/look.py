@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from segsweep.errors import SegsweepError, StoreError
-from segsweep.store import RunPaths, SweepPaths
+from segsweep.paths import RunPaths, SweepPaths
 from segsweep.sweep.status import STATUSES, history_end, is_sweep, sweep_status
 
 WATCH_SECONDS = 2.0

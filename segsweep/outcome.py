@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from segsweep.files import read_json
-from segsweep.store import RunPaths
+from segsweep.paths import RunPaths
 
 NAN = float("nan")
 

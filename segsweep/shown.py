@@ -10,8 +10,8 @@ from typing import Any
 
 from segsweep.files import read_json
 from segsweep.moment import time_text
+from segsweep.paths import RunPaths
 from segsweep.progress import duration
-from segsweep.store import RunPaths
 from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 
 LISTED = 10

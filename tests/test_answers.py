@@ -12,7 +12,7 @@ import pytest
 from made_sweeps import LOSSES, MODELS, Maker, finished_sweep
 from segsweep.cli import main
 from segsweep.metrics import METRICS
-from segsweep.store import SweepPaths
+from segsweep.paths import SweepPaths
 
 
 @pytest.fixture

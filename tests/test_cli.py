@@ -17,7 +17,7 @@ import yaml
 from command import rows_of
 from segsweep.cli import main
 from segsweep.files import claimed
-from segsweep.store import RunPaths
+from segsweep.paths import RunPaths
 from segsweep.sweep.lock import SweepLock
 
 RESULT = {"epochs": 3, "best_epoch": 2, "val_iou": 0.7, "test_iou": 0.6, "seconds": 6.0}

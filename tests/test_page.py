@@ -30,7 +30,7 @@ from segsweep.report.images import cases, image_table
 from segsweep.report.listing import listings
 from segsweep.report.page import Statistics, build_page, material_of, statistics_of
 from segsweep.report.svg import log_ticks, path, shade, short, ticks
-from segsweep.store import read_all
+from segsweep.tables import read_all
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 KINDS = {

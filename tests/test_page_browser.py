@@ -19,8 +19,8 @@ from made_sweeps import (
     half_finished_sweep,
     one_cell_sweep,
 )
+from segsweep.paths import SweepPaths
 from segsweep.report.write import write_report
-from segsweep.store import SweepPaths
 
 pytestmark = pytest.mark.slow
 KINDS = {

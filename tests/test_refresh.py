@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from segsweep.files import write_text
-from segsweep.store import Known, SweepPaths
+from segsweep.paths import SweepPaths
 from segsweep.sweep import refresh
 from segsweep.sweep.refresh import Refresher
+from segsweep.tables import Known
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_not_written_again_within_its_time(sweep, monkeypatch):
     """Not twice within the pause, nor within twenty times what a writing costs."""
     refresher = Refresher(sweep, Known())
     written = []
-    monkeypatch.setattr("segsweep.report.tables.write_tables", lambda *_: written.append(1))
+    monkeypatch.setattr("segsweep.report.write.write_report", lambda *_, **__: written.append(1))
     for cost, pause in ((0.0, 1e6), (1e6, 0.0)):
         monkeypatch.setattr(refresh, "SECONDS", pause)
         refresher.cost, refresher.changed = cost, True

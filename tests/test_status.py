@@ -11,7 +11,8 @@ import pytest
 
 from segsweep.errors import StoreError
 from segsweep.files import claimed
-from segsweep.store import PLAN, RunPaths, SweepPaths
+from segsweep.paths import RunPaths, SweepPaths
+from segsweep.store import PLAN
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.status import history_end, sweep_status
 

@@ -11,20 +11,17 @@ import pytest
 import yaml
 
 from segsweep.errors import StoreError
+from segsweep.paths import RunPaths, SweepPaths, folder_name
 from segsweep.store import (
-    Known,
-    RunPaths,
-    SweepPaths,
     add_test_read,
     add_to_plan,
     config_text,
-    folder_name,
-    read_all,
     read_config,
     read_rows,
     record_failure,
     write_config,
 )
+from segsweep.tables import Known, read_all
 
 RESULT = {
     **{"run_id": "x", "epochs": 3, "best_epoch": 2, "selected_by": "val_iou", "val_loss": 0.3},
@@ -323,7 +320,7 @@ def test_table_of_a_run_that_is_spoilt_is_left_out(sweep, frozen, write_run, war
 def test_reading_needs_no_torch(sweep):
     """Tables can be rebuilt on a laptop: pandas and files are enough."""
     code = (
-        "import sys; from segsweep.store import read_all; tables = read_all(sys.argv[1]);"
+        "import sys; from segsweep.tables import read_all; tables = read_all(sys.argv[1]);"
         "print(len(tables.results), len(tables.per_image), len(tables.history),"
         "sorted({'torch', 'torchvision', 'hydra', 'skimage'} & set(sys.modules)))"
     )

@@ -11,7 +11,8 @@ import pytest
 from command import rows_of
 from segsweep.errors import RunClaimedError, StoreError, SweepLockedError
 from segsweep.files import claimed
-from segsweep.store import PLAN, RunPaths, SweepPaths, read_all
+from segsweep.paths import RunPaths, SweepPaths
+from segsweep.store import PLAN
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.tidy import (
     CheckpointCap,
@@ -23,6 +24,7 @@ from segsweep.sweep.tidy import (
     remove_cells,
     runs_of,
 )
+from segsweep.tables import read_all
 
 READS = "time,reason,images\n2026-01-01,the run's one reading,9\n"
 

@@ -376,7 +376,7 @@ def test_one_command_fills_one_sweep(train, capsys) -> None:
 def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -> None:
     """Only the first attempt after a failure starts anew."""
     import segsweep.fit
-    from segsweep.store import RunPaths
+    from segsweep.paths import RunPaths
 
     words = [*TINY, "trainer.epochs=4"]
     step, calls = segsweep.fit.train_step, []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from segsweep.errors import ConfigError
 from segsweep.report.compared import Asked, empty_of, groups_for, named_results
 from segsweep.report.records import settings_of
-from segsweep.store import Tables
+from segsweep.tables import Tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame

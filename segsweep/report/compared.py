@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from segsweep import metrics
 from segsweep.cells import cell_name
 from segsweep.errors import ConfigError
-from segsweep.store import RunPaths, Tables, read_rows
+from segsweep.paths import RunPaths
+from segsweep.store import read_rows
+from segsweep.tables import Tables
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -158,7 +160,7 @@ def empty_of(tables: Tables) -> metrics.Empty:
     """Return what two empty masks are worth in this sweep."""
     for run in tables.runs:
         if run["status"] == "finished":
-            values = tables.known.run(RunPaths(Path(run["path"]))).values
+            values = tables.known.values(run["path"])
             return "skip" if values.get("evaluate.empty") == "skip" else "one"
     return "one"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep.files import replacing
-from segsweep.store import RunPaths, Tables
+from segsweep.paths import RunPaths
+from segsweep.tables import Tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

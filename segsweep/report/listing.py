@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from pandas import DataFrame, isna
@@ -177,7 +178,10 @@ def _of_rows(
 
 
 def plain(value: Any, digits: int = 6) -> Any:
-    """Return a value as JSON can have it: whole, rounded, yes or no, a text; None for nothing."""
+    """Return a value as JSON can have it: whole, rounded, yes or no, a text; None for nothing.
+
+    Infinity is nothing too: JSON does not know it.
+    """
     if value is None or isna(value):
         return None
     if digits == YES:
@@ -188,6 +192,8 @@ def plain(value: Any, digits: int = 6) -> Any:
         number = float(value)
     except ValueError:
         return str(value)
+    if not isfinite(number):
+        return None
     return round(number, max(digits, 0) + 2) if digits else round(number)
 
 

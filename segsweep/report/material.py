@@ -22,7 +22,8 @@ from segsweep.report.records import (
     settings_of,
     split_of,
 )
-from segsweep.store import COUNTS, Tables
+from segsweep.store import COUNTS
+from segsweep.tables import Tables
 
 OPEN = ("running", "planned", "interrupted")
 """States of runs that may still go on."""

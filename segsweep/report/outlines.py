@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.files import read_json
+from segsweep.paths import RunPaths
 from segsweep.report.figure import Figure, one_width
 from segsweep.report.svg import Canvas
-from segsweep.store import RunPaths, Tables
+from segsweep.tables import Tables
 
 MOST_CELLS = 40
 SIDE = 200.0

@@ -293,7 +293,7 @@ _LATEX = {
 
 def _for_latex(text: str) -> str:
     """Return *text* so that LaTeX sets it as it is."""
-    if re.fullmatch(r"[-\d.,]+( to [-\d.]+)?", text):
+    if re.fullmatch(r"-?\d[\d.,]*( to -?\d[\d.]*)?", text):
         return text.replace("-", "$-$")
     text = re.sub(r"([-`',!?])(?=[-`',])", "\\1\0", text)  # no ligatures
     return "".join(_LATEX.get(sign, sign) for sign in text)

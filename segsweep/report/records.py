@@ -9,7 +9,9 @@ from typing import Any
 
 from segsweep.files import read_json
 from segsweep.moment import FORMAT, time_text
-from segsweep.store import RunPaths, Tables, read_rows
+from segsweep.paths import RunPaths
+from segsweep.store import read_rows
+from segsweep.tables import Tables
 
 Row = dict[str, Any]
 ORDINARY = ("the run's one reading", "repeat after a crash")
@@ -55,19 +57,18 @@ def reads_of(tables: Tables) -> Reads:
 
 
 def last_change(tables: Tables) -> str:
-    """Return when a run last ended or finished an epoch, or the plan grew; empty if never."""
-    runs = [RunPaths(Path(run["path"])) for run in tables.runs]
-    files = [path for run in runs for path in (run.result, run.failure, run.history)]
-    times = [_changed(path) for path in (tables.sweep.plan, *files)]
-    newest = max(times, default=0.0)
-    return time_text(newest) if newest else ""
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+    """Return when a run last ended or finished an epoch, or was asked for; empty if never."""
+    times = [row.get("requested_at") or "" for row in _read_rows(tables.sweep.plan)]
+    for run in tables.runs:
+        paths = RunPaths(Path(run["path"]))
+        if run["status"] == "finished":
+            times.append(str(run.get("finished") or ""))
+        elif run["status"] == "failed":
+            times.append(str((read_json(paths.failure) or {}).get("time") or ""))
+        elif paths.history.exists():
+            times.append(time_text(paths.history.stat().st_mtime))
+    known = [(moment, words) for words in times if (moment := _time(words)) is not None]
+    return max(known)[1] if known else ""
 
 
 def machines_of(tables: Tables) -> list[Row]:
@@ -115,7 +116,7 @@ def settings_of(tables: Tables) -> tuple[list[Row], list[Row]]:
     common: dict[str, Any] = {}
     options: dict[tuple[str, str], Row] = {}
     for run in _one_of_each(tables):
-        values = tables.known.run(RunPaths(Path(run["path"]))).values
+        values = tables.known.values(run["path"])
         for group in ("model", "loss"):
             options.setdefault((group, str(run[group])), _below(values, f"{group}."))
         common = common or values

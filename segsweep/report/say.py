@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.report.terminal import print_answer
 from segsweep.report.write import Report
-from segsweep.store import Tables
+from segsweep.tables import Tables
 
 if TYPE_CHECKING:
     from rich.console import Console

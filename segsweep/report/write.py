@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
-from segsweep.files import file_digest, read_json, write_if_changed
+from segsweep.files import file_digest, holds, read_json, write_if_changed
+from segsweep.paths import SweepPaths
 from segsweep.report.compared import Asked, Compared, compare
-from segsweep.store import Known, SweepPaths, Tables, read_all
+from segsweep.tables import Known, Tables, read_all
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -59,7 +60,7 @@ def write_report(
         texts = {sweep.trials: csv_of(tables.trials), **texts}
     if not anew and not live:
         stands = _standing(sweep, asked)
-        if stands is not None and all(_holds(path, text) for path, text in texts.items()):
+        if stands is not None and all(holds(path, text) for path, text in texts.items()):
             return Report(tables, stands, _read_cells(sweep), None)
     compared = compare(tables, asked, advise=not live)
     said = answer_values(compared, live)
@@ -105,12 +106,6 @@ def _standing(sweep: SweepPaths, asked: Asked) -> dict[str, Any] | None:
         return None
     there = all(path.exists() for path in (sweep.comparison, sweep.pairs, sweep.page))
     return said if there else None
-
-
-def _holds(path: Any, text: str) -> bool:
-    from segsweep.store import holds
-
-    return holds(path, text)
 
 
 def _read_cells(sweep: SweepPaths) -> "DataFrame":

@@ -81,11 +81,28 @@ def power(
     contrasts: Sequence[int] | NDArray[np.int64],
     sizes: Array | None = None,
 ) -> Array:
-    """Return how often each of *contrasts* would be claimed, the right way round.
+    """Return how often each of *contrasts* would be claimed, the right way round, in [0, 1].
 
-    By the same procedure as the whole *family* is tested with, if every cell had *seeds* (one
-    number, or one per cell) and the true differences were those estimated, or *sizes* (one per
-    contrast).
+    Arguments as of `claims_played`.
+    """
+    played = claims_played(family, parts, moderated, settings, seeds, contrasts, sizes)
+    return np.asarray(played.mean(1))
+
+
+def claims_played(
+    family: Family,
+    parts: Parts,
+    moderated: Moderated,
+    settings: Settings,
+    seeds: int | NDArray[np.int64],
+    contrasts: Sequence[int] | NDArray[np.int64],
+    sizes: Array | None = None,
+) -> NDArray[np.bool_]:
+    """Return (contrasts, draws): whether each of *contrasts* is claimed, the right way round.
+
+    Played is the procedure that the whole *family* is tested with, as if every cell had *seeds*
+    (one number, or one per cell) and the true differences were those estimated, or *sizes* (one
+    per contrast).
     """
     which = np.asarray(contrasts, int)
     shift = family.of(parts.mean)[which] if sizes is None else sizes
@@ -95,7 +112,7 @@ def power(
     critical = critical_value(largest(family, parts, drawn), settings.level)
     some = replace(family, matrix=family.matrix[which], a=_some(family.a, which), b=())
     moved = np.concatenate(list(drawn_t(some, parts, drawn, shift)), axis=1)
-    return (np.sign(shift)[:, None] * moved > critical).mean(1)
+    return np.asarray(np.sign(shift)[:, None] * moved > critical)
 
 
 def _some(names: Sequence[str], which: NDArray[np.int64]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segsweep.stats.advice import IMAGES, MORE, power
+from segsweep.stats.advice import IMAGES, MORE, claims_played
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.sentences import (
@@ -175,19 +175,26 @@ def _with_more(analysis: Analysis, tested: Tested, against: NDArray[np.int64]) -
         return ()
     parts = analysis.claimed_parts
     seeds = parts.seeds + MORE
-    chance = power(tested.family, parts, analysis.moderated, analysis.settings, seeds, open_)
+    known = tested.family, parts, analysis.moderated, analysis.settings
+    played = claims_played(*known, seeds, open_)
     reached = [
-        chance[row] >= analysis.settings.power or advised(tested.advice.get(k), seeds)
+        played[row].mean() >= analysis.settings.power or advised(tested.advice.get(k), seeds)
         for row, k in enumerate(open_.tolist())
     ]
-    return (_ruled_out(sum(reached), len(reached)),)
+    return (_ruled_out(sum(reached), len(reached), float(played.any(0).mean())),)
 
 
-def _ruled_out(count: int, others: int) -> str:
-    more = f"{MORE} more seeds per cell would probably"
-    if others == 1:
-        return f"{more} {'' if count else 'not '}rule out the one other that may be the best."
-    return f"{more} rule out {count or 'none'} of the {others} others that may be the best."
+def _ruled_out(count: int, others: int, some: float) -> str:
+    """Return the sentence; *some* is the chance that any is ruled out."""
+    which = "the one other" if others == 1 else f"of the {others} others"
+    more, best = f"{MORE} more seeds per cell", f"{which} that may be the best"
+    if not count and some <= 0.5:
+        none = "would probably not rule out" if others == 1 else "would probably rule out none"
+        return f"{more} {none} {best}."
+    would = "would probably rule out" if count else "may rule out"
+    if others > 1:
+        would = f"{would} {count or 'one or more'}"
+    return f"{more} {would} {best}, at the differences now seen."
 
 
 def _by_mean(analysis: Analysis) -> tuple[str, ...]:

@@ -58,8 +58,9 @@ def many(count: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Return the first *most* names, and that there are more."""
-    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+    """Return the first *most* names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _beside(row: Mapping[Any, Any], keys: Sequence[str]) -> list[str]:
@@ -112,10 +113,8 @@ def _unfinished(runs: DataFrame) -> list[str]:
 
 def _missing(results: DataFrame, runs: DataFrame) -> list[str]:
     """Return which combinations of model and loss nobody asked for; nothing for two sweeps."""
-    if (
-        not {"model", "loss"} <= set(results)
-        or runs["cell"].str.contains(SWEEP_KEY, regex=False).any()
-    ):
+    both = any(SWEEP_KEY in cell for cell in runs["cell"])
+    if both or not {"model", "loss"} <= set(results):
         return []
     asked = results[["model", "loss"]].dropna().drop_duplicates().astype(str)
     known = set(zip(asked["model"], asked["loss"], strict=True))

@@ -21,17 +21,10 @@ def paragraph(analysis: Analysis, a: str, b: str) -> str:
     Advice that was not reckoned before is reckoned now.
 
     Raises:
-        KeyError: nothing can be claimed about one of them; names it.
+        KeyError: they are one cell, or nothing can be claimed about one of them; names it.
 
     """
-    for name in (a, b):
-        if name not in {analysis.values.cells[cell] for cell in analysis.claimed}:
-            raise KeyError(name)
-    tested = analysis.tested.get(CELLS)
-    both = [] if tested is None else list(zip(tested.family.a, tested.family.b, strict=True))
-    k = both.index((a, b)) if (a, b) in both else both.index((b, a)) if (b, a) in both else -1
-    if tested is None or k < 0:
-        raise KeyError(f"{a}, {b}")
+    tested, k = _pair(analysis, a, b)
     same = bool(_apart(analysis.values, a, b) < TINY)
     said = [_adjusted(_words(tested, k, same), tested)]
     if not analysis.claims:
@@ -40,6 +33,16 @@ def paragraph(analysis: Analysis, a: str, b: str) -> str:
         said += [_odds(tested, k, analysis.settings.margin)]
         said += _advice(analysis, tested, k) if tested.verdicts[k] == UNDECIDED else []
     return " ".join(said)
+
+
+def _pair(analysis: Analysis, a: str, b: str) -> tuple[Tested, int]:
+    """Return the family of pairs and the number of this one in it."""
+    claimed = [analysis.values.cells[cell] for cell in analysis.claimed]
+    if missing := [name for name in (a, b) if name not in claimed or a == b]:
+        raise KeyError(missing[0])
+    tested = analysis.tested[CELLS]
+    both = [{*names} for names in zip(tested.family.a, tested.family.b, strict=True)]
+    return tested, both.index({a, b})
 
 
 def _words(tested: Tested, k: int, same: bool) -> str:
@@ -107,9 +110,9 @@ def still_open(tested: Tested, k: int, said: str = "") -> str:
 
 
 def _advice(analysis: Analysis, tested: Tested, k: int) -> list[str]:
-    """Return how many seeds would do, and whether MORE of each cell would."""
+    """Return how many seeds would do, and whether MORE of every cell would."""
     if abs(tested.difference[k]) < TINY:
-        return ["The difference that was seen is 0: no number of seeds would make it one."]
+        return ["No difference was seen, so no number of seeds can be reckoned."]
     known = tested.family, analysis.claimed_parts, analysis.moderated, analysis.settings
     advice = tested.advice[k] if k in tested.advice else seeds_needed(*known, [k])[0]
     seeds = analysis.claimed_parts.seeds + MORE
@@ -118,7 +121,7 @@ def _advice(analysis: Analysis, tested: Tested, k: int) -> list[str]:
     would = "would probably" if enough else "may" if chance > 0.5 else "would probably not"
     return [
         _needed(advice),
-        f"{MORE} more seeds of each cell {would} settle it: a difference of this size would then "
+        f"{MORE} more seeds of every cell {would} settle it: a difference of this size would then "
         f"be seen with chance {chance:.2f}.",
     ]
 

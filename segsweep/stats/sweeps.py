@@ -146,11 +146,13 @@ def _overall(analysis: Analysis, table: DataFrame, first: str, second: str) -> s
     """Return the last row in words: the mean over the shared cells, or the only cell."""
     row = table.iloc[-1]
     only = f"in {row['cell']}, the one cell that both have"
-    where = only if len(table) == 1 else f"on average over the {len(table) - 1} cells of both"
+    cells = f"{len(table) - 1} cells of both"
+    where = only if len(table) == 1 else f"on average over the {cells}"
     less = f"{first} less {second} is {row['difference']:.4f}"
     size = f"{less} {interval(row['ci_low'], row['ci_high'])}"
     if _same(analysis.values, first, second):
-        return f"{first} and {second} are the same on every image, {where}."
+        every = only if len(table) == 1 else f"in each of the {cells}"
+        return f"{first} and {second} are the same on every image, {every}."
     if not analysis.claims:
         networks = f"Of these trained networks {size}, {where}, on new images."
         return f"No claim about methods: {no_claim(analysis)}. {networks}"

@@ -19,7 +19,8 @@ from segsweep.cells import differing_in_one_key
 from segsweep.errors import ConfigError
 from segsweep.files import read_json
 from segsweep.outcome import NAN, Outcome, failed_outcome, finished_outcome
-from segsweep.store import SweepPaths, read_rows, readable_configs
+from segsweep.paths import SweepPaths
+from segsweep.store import read_rows, readable_configs
 from segsweep.sweep import session
 from segsweep.sweep.budget import Cost
 from segsweep.sweep.callback import check_one_sweep

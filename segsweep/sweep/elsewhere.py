@@ -21,7 +21,8 @@ from omegaconf import DictConfig, OmegaConf
 from segsweep.files import is_locked, read_json
 from segsweep.moment import time_text
 from segsweep.outcome import Outcome, failed_outcome, finished_outcome
-from segsweep.store import RunPaths, record_failure
+from segsweep.paths import RunPaths
+from segsweep.store import record_failure
 from segsweep.sweep import session
 from segsweep.sweep.budget import Cost
 from segsweep.sweep.command import Sorted

@@ -13,8 +13,9 @@ from segsweep.errors import DiskFullError, StoreError, SweepLockedError
 from segsweep.files import read_json, write_json
 from segsweep.moment import time_text
 from segsweep.outcome import NAN, Outcome
+from segsweep.paths import RunPaths, SweepPaths
 from segsweep.stopping import StopRequest
-from segsweep.store import Known, RunPaths, SweepPaths, read_config, record_failure
+from segsweep.store import read_config, record_failure
 from segsweep.sweep import session
 from segsweep.sweep.budget import Cost
 from segsweep.sweep.lock import SweepLock
@@ -27,6 +28,7 @@ from segsweep.sweep.slots import Slot
 from segsweep.sweep.tidy import CheckpointCap
 from segsweep.sweep.view import View
 from segsweep.sweep.worker import train
+from segsweep.tables import Known
 
 if TYPE_CHECKING:
     from segsweep.sweep.command import Sorted

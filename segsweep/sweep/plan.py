@@ -18,17 +18,14 @@ from segsweep.config import COMMAND_KEYS
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError, DataError
-from segsweep.files import locked
+from segsweep.files import holds, locked
 from segsweep.identity import IDENTITY_VERSION, contents, run_id
 from segsweep.moment import time_text
+from segsweep.paths import RunPaths, SweepPaths, folder_name
 from segsweep.progress import Counter
 from segsweep.store import (
-    RunPaths,
-    SweepPaths,
     add_to_plan,
     config_text,
-    folder_name,
-    holds,
     missing_rows,
     read_rows,
     write_config_text,

@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
+from segsweep.paths import SweepPaths
 from segsweep.progress import Counter
-from segsweep.store import SweepPaths, read_rows, readable_configs
+from segsweep.store import read_rows, readable_configs
 from segsweep.sweep import probe
 from segsweep.sweep.budget import (
     MB,

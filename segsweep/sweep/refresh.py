@@ -4,7 +4,8 @@ import threading
 import time
 from contextlib import suppress
 
-from segsweep.store import Known, SweepPaths
+from segsweep.paths import SweepPaths
+from segsweep.tables import Known
 
 SECONDS = 10.0
 """Between two writings, at least."""

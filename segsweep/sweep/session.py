@@ -4,11 +4,12 @@ import sys
 from dataclasses import dataclass, field
 
 from segsweep.outcome import Outcome
+from segsweep.paths import SweepPaths
 from segsweep.stopping import StopRequest
-from segsweep.store import Known, SweepPaths
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.plan import Planned
 from segsweep.sweep.refresh import Refresher
+from segsweep.tables import Known
 
 
 class Ended(SystemExit):

@@ -11,7 +11,8 @@ from typing import Any
 
 from segsweep.errors import StoreError
 from segsweep.files import read_json
-from segsweep.store import RunPaths, SweepPaths, read_rows
+from segsweep.paths import RunPaths, SweepPaths
+from segsweep.store import read_rows
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import holder
 

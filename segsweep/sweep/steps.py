@@ -26,8 +26,8 @@ from segsweep.device import give_back_memory, keep_memory, peak_memory_mb
 from segsweep.evaluate import NativeMask, Scored, score_images
 from segsweep.fit import LARGE_BATCH, SHOWN, train_step
 from segsweep.job import Job, build_job
+from segsweep.paths import RunPaths
 from segsweep.preview import draw_preview
-from segsweep.store import RunPaths
 from segsweep.sweep.plan import prepared_data
 from segsweep.sweep.probe import Measured
 

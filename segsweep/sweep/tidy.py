@@ -13,8 +13,10 @@ from typing import Any
 
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.files import claimed, csv_text, locked, read_json, write_text
-from segsweep.store import PLAN, RunPaths, SweepPaths, read_all, read_rows
+from segsweep.paths import RunPaths, SweepPaths
+from segsweep.store import PLAN, read_rows
 from segsweep.sweep.lock import SweepLock
+from segsweep.tables import read_all
 
 KEEPS = ("best", "last", "both", "none")
 GIGABYTE = 10**9
