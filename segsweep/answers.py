@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from segsweep.report.write import Report
 
 BY = ("model", "loss")
-FORMATS = ("csv", "md", "latex", "html")
 Metric = Annotated[str, typer.Option(help="what is compared: iou, dice, score, precision, ...")]
 Groups = Annotated[
     Path | None,
@@ -50,11 +49,12 @@ def report(
     """
     from segsweep.report.compared import Asked
     from segsweep.report.figures import draw_curves
+    from segsweep.report.paste import FORMS
     from segsweep.report.say import print_report
     from segsweep.report.write import write_report
 
     _check_word("--by", by, BY)
-    _check_word("--format", form, FORMATS)
+    _check_word("--format", form, FORMS)
     if sum(option is not None for option in (by, baseline, against)) > 1:
         raise ConfigError("--by, --baseline, --against: one of them")
     paths = SweepPaths(find_sweep(sweep, outputs))

@@ -170,6 +170,7 @@ def test_whatever_else_a_command_line_holds(composer, name):
     assert isinstance(values, dict)
 
 
+@pytest.mark.filterwarnings("ignore:extend_list")
 def test_what_hydra_is_about_to_drop_is_left_to_hydra(composer):
     """Its result while there is one, its own refusal where deprecations are errors."""
     same(composer, "model.channels=extend_list(seed)", "seed=2")

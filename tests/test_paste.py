@@ -40,7 +40,7 @@ UNESCAPED = {
     **{rf"\{sign}": sign for sign in "&%$#_{}"},
     **{r"\textbackslash{}": "\\", r"\textasciitilde{}": "~", r"\textasciicircum{}": "^"},
     **{r"\textless{}": "<", r"\textgreater{}": ">", r"\textbar{}": "|", "{}": ""},
-    **{"{[}": "[", "{]}": "]", "{*}": "*", r"$^\dagger$": "†", "$-$": "-"},
+    **{"{[}": "[", "{]}": "]", "{*}": "*", r"$^\dagger$": "†", "$-$": "-", "--": "–"},
 }
 """What LaTeX makes of each construct."""
 
@@ -191,8 +191,6 @@ def of_latex(text):
 
 def unescaped(text):
     """Return what LaTeX would set; nothing may be left that it would obey or join."""
-    if text == "--":
-        return "–"
     found = "|".join(re.escape(sign) for sign in sorted(UNESCAPED, key=len, reverse=True))
     rest = re.sub(found, "\n", text)
     assert not set("&%$#_{}~^\\<>|[]*") & set(rest), text
@@ -206,8 +204,10 @@ READ = {"html": of_html, "md": of_markdown, "latex": of_latex}
 def read(frame, form, **more):
     """Return the pasted table as a frame of texts without marks, its marks, and its note."""
     rows, bold, note = READ[form](pasted(frame, form, **more))
-    daggers = {(y, x) for y, row in enumerate(rows) for x, text in enumerate(row) if "†" in text}
-    plain = [[text.replace("†", "") for text in row] for row in rows[1:]]
+    tied = re.compile(r"(\d\.\d{4})†")
+    found = [[tied.fullmatch(text) for text in row] for row in rows]
+    daggers = {(y, x) for y, row in enumerate(found) for x, match in enumerate(row) if match}
+    plain = [[tied.sub(r"\1", text) for text in row] for row in rows[1:]]
     return pd.DataFrame(plain, columns=rows[0]), bold, daggers, note
 
 
@@ -504,6 +504,7 @@ def test_evil_names_are_only_names(form, name):
 @example("x&lt;y")
 @example(r"a\|b")
 @example("---")
+@example("–†")
 @example("a\nb\x1b[31m\x00")
 def test_any_name_comes_back(form, name):
     """Whatever it is made of; line breaks and control signs are spaces."""

@@ -168,7 +168,7 @@ def cells_of(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     """
     cells: dict[str, list[RunPaths]] = {}
     known = set()
-    for record in read_all(sweep.root).runs:
+    for record in read_all(sweep.root, strays=False).runs:
         paths = RunPaths(Path(record["path"]))
         cells.setdefault(record["cell"], []).append(paths)
         known.add(paths.root.name)
