@@ -51,8 +51,9 @@ def seeds_needed(
 ) -> list[Advice]:
     """Return advice for each of *contrasts* (their numbers in *family*).
 
-    The power wanted is `settings.power`, for a true difference of the estimated size or of
-    *sizes* (one per contrast). Numbers tried: STEPS, from the first above what most cells have.
+    The power wanted is `settings.power`, aimed at with `settings.aim`, for a true difference of
+    the estimated size or of *sizes* (one per contrast). Numbers tried: STEPS, from the first
+    above what most cells have.
     """
     which = np.array(contrasts, int)
     if not len(which):
@@ -65,7 +66,7 @@ def seeds_needed(
         open_ = ~hopeless & (needed == 0)
         if not open_.any():
             break
-        needed[open_ & (power(*known, seeds, which, sizes) >= settings.power)] = seeds
+        needed[open_ & (power(*known, seeds, which, sizes) >= settings.aim)] = seeds
     return [
         Advice(int(seeds)) if seeds else Advice(None, IMAGES if never else TOO_MANY)
         for seeds, never in zip(needed, hopeless, strict=True)

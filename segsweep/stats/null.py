@@ -39,7 +39,9 @@ class Settings:
     most: float = MOST
     """Limit of the degrees of freedom of the common seed variance."""
     power: float = 0.8
-    """Wanted of the seeds that are advised."""
+    """Promised of the seeds that are advised."""
+    aim: float = 0.85
+    """What those seeds have to reach as it is played: few seeds look surer than they are."""
 
 
 @dataclass(frozen=True)
