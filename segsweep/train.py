@@ -267,7 +267,7 @@ def _interrupted() -> int:
 
     print("\nstopped; the same command goes on from here", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
-        with contextlib.suppress(Exception):  # the tables can be rebuilt at any time
+        with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
             from segsweep.report.write import write_report
 
             current.settle()

@@ -147,3 +147,11 @@ def fill(path: Path, leave: int = 0) -> None:
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while leave == 0 or file.tell() < free:
             file.write(block)
+
+
+def refusal(answer: tuple[int, str, str]) -> str:
+    """Return the one line of an error, after checking that it is one, with exit code 2."""
+    code, _, error = answer
+    assert code == 2
+    (line,) = error.splitlines()
+    return line

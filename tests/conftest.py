@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from copy import deepcopy
 from functools import cache
 
@@ -80,6 +81,26 @@ def frozen():
         return {"run_id": f"{len(made):012x}", **FACTS, **config}
 
     return make
+
+
+@pytest.fixture
+def segsweep(tmp_path, monkeypatch, capsys):
+    """Return a function: words -> (exit code, output, errors), carried out in tmp_path."""
+    from segsweep.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115, PTH123  nobody there
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["segsweep", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, error = capsys.readouterr()
+        return left.value.code or 0, out, error
+
+    return call
 
 
 @pytest.fixture

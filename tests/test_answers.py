@@ -3,33 +3,14 @@
 import csv
 import io
 import json
-import sys
-import warnings
 
 import pandas as pd
 import pytest
 
+from command import refusal
 from made_sweeps import LOSSES, MODELS, Maker, finished_sweep
-from segsweep.cli import main
 from segsweep.metrics import METRICS
 from segsweep.paths import SweepPaths
-
-
-@pytest.fixture
-def segsweep(tmp_path, monkeypatch, capsys):
-    """Return a function: words -> (exit code, output, errors), carried out in tmp_path."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["segsweep", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, error = capsys.readouterr()
-        return left.value.code or 0, out, error
-
-    return call
 
 
 @pytest.fixture
@@ -48,14 +29,6 @@ def sweep(make):
                 maker.finished(model, loss, seed, lift)
     maker.plan()
     return SweepPaths(maker.folder)
-
-
-def refusal(answer):
-    """Return the one line of an error, after checking that it is one, with exit code 2."""
-    code, out, error = answer
-    assert (code, out) == (2, "")
-    (line,) = error.splitlines()
-    return line
 
 
 def test_report_writes_all_files_and_says_the_answer(segsweep, sweep):

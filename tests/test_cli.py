@@ -8,45 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import pytest
 import yaml
 
-from command import rows_of
-from segsweep.cli import main
+from command import refusal, rows_of
 from segsweep.files import claimed
 from segsweep.paths import RunPaths
 from segsweep.sweep.lock import SweepLock
 
 RESULT = {"epochs": 3, "best_epoch": 2, "val_iou": 0.7, "test_iou": 0.6, "seconds": 6.0}
 FAILURE = {"cause": "raised", "error": "ValueError: no", "attempts": 2, "traceback": "Trace\nend"}
-
-
-@pytest.fixture
-def segsweep(tmp_path, monkeypatch, capsys):
-    """Return a function: words -> (exit code, output, errors), carried out in tmp_path."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115, PTH123  nobody there
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["segsweep", *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, error = capsys.readouterr()
-        return left.value.code or 0, out, error
-
-    return call
-
-
-def refusal(answer: tuple[int, str, str]) -> str:
-    """Return the one line of an error, after checking that it is one, with exit code 2."""
-    code, _, error = answer
-    assert code == 2
-    (line,) = error.splitlines()
-    return line
 
 
 @pytest.fixture

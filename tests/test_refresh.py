@@ -6,6 +6,7 @@ import pytest
 
 from segsweep.files import write_text
 from segsweep.paths import SweepPaths
+from segsweep.report.write import write_report
 from segsweep.sweep import refresh
 from segsweep.sweep.refresh import Refresher
 from segsweep.tables import Known
@@ -31,6 +32,20 @@ def test_written_only_after_a_change(sweep):
     refresher.close()
 
     assert (before, sweep.results.exists()) == (False, True)
+
+
+def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
+    """It renews itself while runs are open; what is written at the end does not."""
+    write_run(sweep.root, frozen(seed=1))
+    refresher = Refresher(sweep, Known())
+    refresher.written, refresher.changed = float("-inf"), True
+    refresher.tick()
+    refresher.close()
+    meanwhile = sweep.page.read_text()
+    write_report(sweep, anew=False)
+
+    assert 'data-reload="10"' in meanwhile
+    assert 'data-reload="0"' in sweep.page.read_text()
 
 
 def test_not_written_again_within_its_time(sweep, monkeypatch):

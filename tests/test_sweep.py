@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from markupsafe import escape
 
 from command import (
     APPS,
@@ -208,6 +209,7 @@ def test_asked_to_stop_it_saves_says_so_and_goes_on(undisturbed, tmp_path) -> No
         if len(numbers) == 1:
             assert saved, way
             assert all(state["step"] > 0 for state in saved), way
+            assert 'data-reload="0"' in (sweep / "report.html").read_text(), way
     finish(STEADY, tmp_path)
 
     assert all_facts(sweep) == all_facts(undisturbed)
@@ -277,6 +279,9 @@ def test_five_kinds_of_trouble_cost_only_themselves(tmp_path) -> None:
     assert {runs["well"], runs["bce"]} == set(finished(sweep))
     status = {row["loss"]: row["status"] for row in rows_of(sweep / "results.csv")}
     assert status == {**dict.fromkeys(CAUSES, "failed"), "well": "finished", "bce": "finished"}
+    assert said.index("No claim about methods") < said.index("5 of 7 runs failed:")
+    page = (sweep / "report.html").read_text()
+    assert all(cause in page and escape(error) in page for cause, error, _ in CAUSES.values())
 
     before = snapshot(sweep / "runs")
     said = finish((*words, "retry_failed=false"), tmp_path, 1)
