@@ -15,8 +15,9 @@ from segsweep.tables import read_all
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from segsweep.report.compared import Asked, Compared
-    from segsweep.report.write import Report
+    from segsweep.report.comparable import Asked
+    from segsweep.report.compared import Compared
+    from segsweep.tables import Tables
 
 BY = ("model", "loss")
 Metric = Annotated[str, typer.Option(help="what is compared: iou, dice, score, precision, ...")]
@@ -47,7 +48,7 @@ def report(
 
     Needs neither checkpoints nor data; a sweep that is running, broken off or copied will do.
     """
-    from segsweep.report.compared import Asked
+    from segsweep.report.comparable import Asked
     from segsweep.report.figures import draw_curves
     from segsweep.report.paste import FORMS
     from segsweep.report.say import print_report
@@ -64,11 +65,12 @@ def report(
         _print_both(paths, SweepPaths(other), asked, form)
         return
     written = write_report(paths, asked=asked)
-    draw_curves(written.tables)
-    if form is None and by is None and baseline is None:
+    if written.written:
+        draw_curves(written.tables)
+    if written.compared is None or (form is None and by is None and baseline is None):
         print_report(written)
         return
-    _print_part(written, by, form)
+    _print_part(written.compared, written.tables, by, form)
 
 
 def compare(
@@ -82,7 +84,8 @@ def compare(
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Say in one paragraph whether one cell is better than another."""
-    from segsweep.report.compared import Asked, values_of_sweep
+    from segsweep.report.comparable import Asked, check_cell, values_of_sweep
+    from segsweep.report.paste import metric_label
     from segsweep.stats.engine import analyse
     from segsweep.stats.sentences import paragraph
 
@@ -92,7 +95,7 @@ def compare(
     tables = read_all(folder)
     values = values_of_sweep(tables, Asked(metric, None, groups))
     for cell in (a, b):
-        _check_cell(cell, values.cells, sorted({run["cell"] for run in tables.runs}))
+        check_cell(cell, values.cells, tables)
     try:
         words = paragraph(analyse(values, advise=False), a, b)
     except KeyError:
@@ -100,47 +103,45 @@ def compare(
             f"{a}, {b}: nothing can be claimed about a cell with one seed beside cells with more; "
             "run further seeds of it"
         ) from None
-    print(f"{folder.resolve().name}, {_metric_word(metric)}: {words}")
-    for note in values.notes:
-        print(f"note: {note}", file=sys.stderr)
+    print(f"{folder.resolve().name}, {metric_label(f'test_{metric}')}: {words}")
+    _print_notes(values.notes)
 
 
-def _print_part(written: "Report", by: str | None, form: str | None) -> None:
+def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: str | None) -> None:
     """Print one table: averages by *by*, differences to the baseline, or the cells."""
-    compared = written.compared
-    if compared is None:
-        raise AssertionError("a report that was asked for is never taken from older files")
-    frame, note = _part(written, compared, by)
+    frame, sentences = _part(compared, tables, by)
+    notes = compared.answer.notes
     if form is not None:
-        _paste(frame, form, bool(written.answer["claims"]), note)
+        claims = compared.analysis is not None and bool(compared.analysis.claims)
+        _paste(frame, form, claims, [*sentences, *notes])
         return
     from segsweep.report.say import print_files
     from segsweep.report.terminal import print_frame
 
-    title = f"{written.tables.sweep.root.resolve().name}: {compared.answer.headline}"
-    print_frame(frame, title=title, note=note)
-    print_files(written.tables)
+    title = f"{tables.sweep.root.resolve().name}: {' '.join(sentences)}"
+    print_frame(frame, title=title, note=" ".join(notes))
+    print_files(tables)
 
 
-def _part(written: "Report", compared: "Compared", by: str | None) -> "tuple[DataFrame, str]":
+def _part(compared: "Compared", tables: "Tables", by: str | None) -> "tuple[DataFrame, list[str]]":
+    """Return a table, and what is to be said above it."""
     from segsweep.report.compared import baseline_frame
-    from segsweep.stats.levels import levels_note, levels_table
+    from segsweep.stats.levels import levels_note, levels_table, levels_text
+    from segsweep.stats.sentences import baseline_text
 
+    analysis, asked = compared.analysis, compared.asked
+    if analysis is None or (by is None and asked.baseline is None):
+        return compared.cells, [compared.answer.headline]
     if by is not None:
-        if compared.analysis is None:
-            raise ConfigError(f"--by {by}: {compared.answer.headline}")
-        frame = levels_table(compared.analysis, by, compared.asked.metric)
-        return frame, levels_note(compared.analysis, by)
-    if compared.asked.baseline is not None:
-        note = f"differences to {compared.asked.baseline}; p and intervals hold for all together"
-        return baseline_frame(compared, written.tables.swept), note
-    return compared.cells, ""
+        said = [levels_text(analysis, by), levels_note(analysis, by)]
+        return levels_table(analysis, by, asked.metric), [text for text in said if text]
+    return baseline_frame(compared, tables.swept), [baseline_text(analysis)]
 
 
 def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:
     """Print what two sweeps have in common, and how they differ."""
     from segsweep.report.against import differing_settings, sweep_names, values_of_both
-    from segsweep.report.compared import check_metric
+    from segsweep.report.comparable import check_metric
     from segsweep.report.terminal import print_frame
     from segsweep.stats.sweeps import compare_sweeps
 
@@ -154,19 +155,23 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
         raise ConfigError(str(error)) from None
     notes = [note for note in (differing_settings(*tables), *values.notes) if note]
     if form is not None:
-        _paste(frame, form, not frame["p_adjusted"].isna().all(), " ".join([sentence, *notes]))
+        _paste(frame, form, not frame["p_adjusted"].isna().all(), [sentence, *notes])
         return
     title = f"first: {names[0]}, second: {names[1]}. {sentence}"
     print_frame(frame, title=title, note=" ".join(notes))
 
 
-def _paste(frame: "DataFrame", form: str, claims: bool, note: str) -> None:
+def _paste(frame: "DataFrame", form: str, claims: bool, notes: Sequence[str]) -> None:
     """Print the table and nothing else; what is to be said beside it is no part of it."""
     from segsweep.report.paste import pasted
 
     print(pasted(frame, form, claims=claims), end="")
-    if note:
-        print(note, file=sys.stderr)
+    _print_notes(notes)
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _check_word(option: str, word: str | None, allowed: Sequence[str]) -> None:
@@ -176,21 +181,6 @@ def _check_word(option: str, word: str | None, allowed: Sequence[str]) -> None:
         raise ConfigError(
             f"{option} {word}: allowed are {', '.join(allowed)}{nearest(word, allowed)}"
         )
-
-
-def _check_cell(cell: str, compared: Sequence[str], known: Sequence[str]) -> None:
-    from segsweep.config import nearest
-
-    if cell in compared:
-        return
-    if cell in known:
-        raise ConfigError(f"{cell}: none of its runs is finished")
-    longer = [name for name in known if name.startswith(f"{cell};")]
-    there = ", ".join(longer or known) or "none"
-    hint = "" if longer else nearest(cell, known)
-    raise ConfigError(
-        f"{cell}: no such cell; {'it stands for' if longer else 'cells are'} {there}{hint}"
-    )
 
 
 def _sweep_of(a: str, b: str, outputs: Path) -> Path:
@@ -204,7 +194,3 @@ def _sweep_of(a: str, b: str, outputs: Path) -> Path:
     names = ", ".join(folder.name for folder in found or folders)
     what = "several sweeps have both cells" if found else "no sweep has both cells"
     raise ConfigError(f"{a}, {b}: {what}; name one: --sweep, of {names or 'none'} in {outputs}")
-
-
-def _metric_word(metric: str) -> str:
-    return {"iou": "IoU", "dice": "Dice"}.get(metric, metric)

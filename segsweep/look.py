@@ -133,10 +133,10 @@ def find_sweep(sweep: str, outputs: Path) -> Path:
         if is_sweep(folder.absolute()):
             return folder
     names = [folder.name for folder in sweeps_in(outputs)]
-    there = f"; sweeps are {', '.join(names)}{nearest(sweep, names)}" if names else ""
+    there = f"sweeps are {', '.join(names)}" if names else "there is none"
     raise StoreError(
-        f"{sweep}: no sweep there, nor in {outputs}{there or '; there is none'}; "
-        "--outputs FOLDER looks elsewhere"
+        f"{sweep}: no sweep there, nor in {outputs}; {there}; "
+        f"--outputs FOLDER looks elsewhere{nearest(sweep, names)}"
     )
 
 

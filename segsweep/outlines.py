@@ -43,5 +43,6 @@ def rings_of(mask: NDArray[np.bool_]) -> Rings:
     # a border of background closes the lines of what touches the image's edge
     found = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     longest = sorted(found, key=len, reverse=True)[:MOST_RINGS]
-    rings = [approximate_polygon(line, TOLERANCE)[:-1, ::-1] - 1 for line in longest]
-    return [np.round(ring, 1).ravel().tolist() for ring in rings if len(ring) > 2]
+    short = [approximate_polygon(line, TOLERANCE) for line in longest]
+    rings = [few if len(few) > 4 else line for few, line in zip(short, longest, strict=True)]
+    return [np.round(ring[:-1, ::-1] - 1, 1).ravel().tolist() for ring in rings]

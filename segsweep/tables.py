@@ -3,6 +3,7 @@
 import io
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -234,9 +235,8 @@ def _image_rows(path: Path, run_id: str) -> str:
             raise StoreError(f"rows of another run than {run_id}")
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError, StoreError) as error:  # pandas' errors are ValueErrors
-        why = str(error) if isinstance(error, StoreError) else type(error).__name__
-        warnings.warn(f"{path}: left out ({why})", stacklevel=5)
+    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
+        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
         return ""
     return rows
 
@@ -245,7 +245,19 @@ def _read_images(text: io.StringIO) -> "DataFrame":
     from pandas import read_csv
 
     types = {**dict.fromkeys(PER_IMAGE, "str"), **dict.fromkeys(COUNTS, "int64")}
-    return read_csv(text, dtype=types, keep_default_na=False)[list(PER_IMAGE)]
+    return _with_columns(read_csv(text, dtype=types, keep_default_na=False), PER_IMAGE)
+
+
+def _with_columns(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":
+    """Return the columns *names*; StoreError where some are missing."""
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise StoreError(f"lacks the columns {', '.join(missing)}")
+    return frame[list(names)]
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
 _CELL = r'[^,"\r\n]*'
@@ -266,12 +278,12 @@ def _epoch_rows(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
         if (plain := _PLAIN_EPOCHS.fullmatch(text)) is not None:
             return plain[1]
-        frame = read_csv(io.StringIO(text))[list(HISTORY)].astype(float)
+        frame = _with_columns(read_csv(io.StringIO(text)), HISTORY).astype(float)
         return str(frame.to_csv(index=False, header=False, lineterminator="\n"))
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: left out ({type(error).__name__})", stacklevel=5)
+    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
+        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
         return ""
 
 

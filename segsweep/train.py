@@ -268,10 +268,11 @@ def _interrupted() -> int:
     print("\nstopped; the same command goes on from here", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
         with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
+            from segsweep.report.figures import draw_curves
             from segsweep.report.write import write_report
 
             current.settle()
-            write_report(current.sweep, current.known, anew=False)
+            draw_curves(write_report(current.sweep, current.known, anew=False).tables)
     return 130
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import subprocess
 
 import pandas as pd
 import pytest
@@ -163,6 +164,7 @@ WRONG = {
     "by": (("report", "main", "--by", "modle"), "--by modle: allowed are model, loss"),
     "format": (("report", "main", "--format", "tex"), "--format tex: allowed are csv, md"),
     "baseline": (("report", "main", "--baseline", "unet/bec"), "did you mean 'unet/bce'?"),
+    "upper case": (("report", "main", "--metric", "IoU"), "did you mean 'iou'?"),
     "sweep": (("report", "mian"), "sweeps are main"),
     "two at once": (("report", "main", "--by", "loss", "--baseline", "unet/bce"), "one of them"),
     "against": (("report", "main", "--against", "mine"), "mine: no sweep there"),
@@ -181,6 +183,73 @@ def test_wrong_words_are_one_line(segsweep, sweep, name):
 
     assert expected in refusal(segsweep(*words))
     assert not sweep.page.exists()
+
+
+def test_options_with_other_arguments_are_said(segsweep, sweep, make):
+    """The same name for another network: the arguments that differ stand beside the table."""
+    other = make("wider", images=12, epochs=3)
+    for seed in range(3):
+        other.finished("unet", "bce", seed, model__channels=[8, 8])
+    _, _, error = segsweep("report", "main", "--against", "wider", "--format", "md")
+
+    assert "model=unet: channels" in error
+    assert "[8, 8]" in error
+
+
+def test_sweeps_that_share_some_data_are_compared_on_those(segsweep, sweep, make):
+    """Runs on data that only one sweep has are left out, whichever are more."""
+    other = make("mixed", images=12, epochs=3)
+    for seed in range(3):
+        other.finished("unet", "bce", seed, -0.2)
+    for seed in range(5):
+        other.finished("unet", "dice", seed, data_fingerprint="feedfeedfeedfeed")
+    code, text, _ = segsweep("report", "main", "--against", "mixed", "--format", "csv")
+    table = pd.read_csv(io.StringIO(text))
+
+    assert code == 0
+    assert table["cell"].tolist() == ["unet/bce"]
+    assert table["difference"][0] > 0.2
+
+
+NOTED = (["--format", "md"], ["--by", "loss"], ["--baseline", "unet/bce"], [])
+
+
+@pytest.mark.parametrize("options", NOTED, ids=" ".join)
+def test_what_was_left_out_is_said_with_every_table(segsweep, sweep, make, options):
+    """Failed runs and other data are named, whatever is printed."""
+    maker = Maker(sweep.root, make("x").frozen, make("y").write_run, images=12, epochs=3)
+    maker.failed("unet", "dice", 7)
+    maker.finished("unet", "bce", 8, data_fingerprint="feedfeedfeedfeed")
+    _, out, error = segsweep("report", "main", *options)
+    said = " ".join((out + error).split())
+
+    assert "1 run failed" in said
+    assert "different data" in said
+
+
+def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
+    """Above the table stands what the table is about."""
+    _, models, _ = segsweep("report", "main", "--by", "model")
+    _, losses, _ = segsweep("report", "main", "--by", "loss")
+    _, base, _ = segsweep("report", "main", "--baseline", "segnet/bce")
+
+    assert "unet is better than segnet" in " ".join(models.split())
+    assert "othing is settled" in " ".join(losses.split())
+    assert "unet/bce" in base.split("test")[0]
+
+
+def test_folder_that_cannot_be_written_to(segsweep, frozen, write_run, small_disk):
+    """One warning, and the answer all the same: nothing is needed but to read."""
+    folder = small_disk / "sweep"
+    finished_sweep(Maker(folder, frozen, write_run, images=6, epochs=2), 2, MODELS[:2], LOSSES[:1])
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    code, out, error = segsweep("report", str(folder))
+
+    assert code == 0
+    assert error.splitlines() == [
+        f"warning: {folder}: cannot be written to; its files stay as they are"
+    ]
+    assert "unet" in out
 
 
 def test_different_data_are_never_compared(segsweep, sweep, make):

@@ -61,6 +61,19 @@ def test_a_square_by_hand():
     assert (xs.mean(), ys.mean()) == pytest.approx((6, 3), abs=0.3)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2)])
+def test_smallest_masks_keep_their_shape(size):
+    """A single pixel is a diamond of half a pixel around its centre; a row of five is long."""
+    mask = np.zeros((9, 9), bool)
+    mask[4 : 4 + size[0], 2 : 2 + size[1]] = True
+    (ring,) = rings_of(mask)
+    xs, ys = np.array(ring[::2]), np.array(ring[1::2])
+
+    assert len(xs) >= 4
+    assert (xs.min(), xs.max()) == (1.5, 1.5 + size[1])
+    assert (ys.min(), ys.max()) == (3.5, 3.5 + size[0])
+
+
 def test_noise_is_cut():
     """A mask of specks keeps its longest rings alone."""
     specks = np.random.default_rng(0).random((100, 100)) < 0.2

@@ -159,7 +159,9 @@ def test_every_figure_has_words_and_numbers(maker):
     for seed, lr in ((0, 0.1), (1, 0.3)):
         maker.finished("unet", "ss", seed, optimizer__lr=lr)
     shares = pd.DataFrame([[0.7, 0.3], [0.3, 0.7]], ["unet/bce", "unet/dice"], [1, 2])
-    found = statistics({"unet/bce": 0.9, "unet/dice": 0.8}, rank_shares=shares, kendall=0.4)
+    images = pd.DataFrame([[0.9, 0.7], [0.8, 0.8]], ["unet/bce", "unet/dice"], ["i0", "i1"])
+    means = {"unet/bce": 0.9, "unet/dice": 0.8}
+    found = statistics(means, rank_shares=shares, kendall=0.4, images=images)
     html = build_page(material(maker.folder, found))
     names = re.findall(r'data-figure="([^"]+)"', html)
     numbers = data_of(html)["figures"]

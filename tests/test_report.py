@@ -5,13 +5,15 @@ import math
 import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
 from segsweep.errors import ConfigError
 from segsweep.paths import SweepPaths
-from segsweep.report.compared import Asked
+from segsweep.report.comparable import Asked
 from segsweep.report.figures import curves, draw_curves
 from segsweep.report.say import print_report
 from segsweep.report.write import write_report
@@ -170,7 +172,7 @@ def test_empty_sweep_prints_no_table(tmp_path, capsys):
     draw_curves(report.tables)
     print_report(report)
 
-    assert capsys.readouterr().out.split("\n")[0].endswith("report.html")
+    assert capsys.readouterr().out.startswith("Nothing is planned in this sweep yet.")
     assert (tmp_path / "results.csv").read_text().startswith("run_id,model,loss,")
     assert (tmp_path / "per_image.csv").read_text() == "run_id,split,at,image,tp,fp,fn,tn\n"
     assert (tmp_path / "comparison.csv").read_text().startswith("model,loss,seeds,failed,test_iou,")
@@ -225,6 +227,34 @@ def test_what_holds_is_not_reckoned_again(sweep, frozen, write_run, monkeypatch)
     write_run(sweep.root, frozen("loss=dice", seed=5))
     assert write_report(sweep, anew=False).compared is not None
     assert write_report(sweep, anew=False).compared is None
+
+
+@pytest.mark.parametrize("name", ["comparison", "pairs", "page", "answer", "plan"])
+def test_spoilt_files_are_made_anew(sweep, name):
+    """Emptied, cut or changed by hand: the next command does not trust what stands there."""
+    sweep.plan.write_text("run_id,kind,folder,requested_at,request\n")
+    write_report(sweep)
+    path = getattr(sweep, name)
+    before = path.read_bytes()
+    path.write_bytes(before[: len(before) // 2])
+    again = write_report(sweep, anew=False)
+
+    assert again.compared is not None
+    assert name == "plan" or path.read_bytes() == before
+
+
+def test_same_runs_give_the_same_bytes(sweep):
+    """Whatever order a process has its sets in."""
+    pages = set()
+    for number in "12":
+        code = "import sys; from pathlib import Path; from segsweep.paths import SweepPaths; "
+        code += "from segsweep.report.write import write_report; "
+        code += "write_report(SweepPaths(Path(sys.argv[1])))"
+        environment = {**os.environ, "PYTHONHASHSEED": number}
+        subprocess.run([sys.executable, "-c", code, str(sweep.root)], env=environment, check=True)
+        pages.add(sweep.page.read_bytes())
+
+    assert len(pages) == 1
 
 
 def test_live_report_is_never_taken_for_the_last_one(sweep):

@@ -1,15 +1,12 @@
-"""From a sweep's tables to what can be said of it: analysis, answer, and their tables."""
+"""What was found out about a sweep: the analysis of its values, the answer, and their tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segsweep import metrics
 from segsweep.cells import cell_name
 from segsweep.errors import ConfigError
-from segsweep.paths import RunPaths
-from segsweep.store import read_rows
+from segsweep.report.comparable import Asked, check_cell, named_results, values_of_sweep
 from segsweep.tables import Tables
 
 if TYPE_CHECKING:
@@ -18,18 +15,6 @@ if TYPE_CHECKING:
     from segsweep.stats.answer import Answer
     from segsweep.stats.engine import Analysis
     from segsweep.stats.values import Values
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a comparison is to be about."""
-
-    metric: str = "iou"
-    """One of `segsweep.metrics.METRICS`."""
-    baseline: str | None = None
-    """A cell that all others are compared with, in a family of their own."""
-    groups: Path | None = None
-    """CSV with the columns id and group, instead of the groups that the data have."""
 
 
 @dataclass(frozen=True)
@@ -55,59 +40,23 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
         advise: reckon how many seeds would settle what is not settled; takes the longest.
 
     Raises:
-        ConfigError: the metric or the baseline is none.
+        ConfigError: there is no such metric, or the baseline cannot be compared with.
+        DataError: the groups file cannot be used.
 
     """
     from segsweep.stats.answer import answer
-    from segsweep.stats.engine import analyse
     from segsweep.stats.tables import comparison_table, pairs_table
 
     asked = asked or Asked()
     values = values_of_sweep(tables, asked)
-    notes = _swept_note(tables)
-    if not values.cells:
-        _check_baseline(asked.baseline, ())
-        said = replace(answer(None, (*values.notes, *notes)), headline=_nothing(tables))
-        cells = comparison_table(None, named_results(tables), asked.metric)
-        return Compared(asked, None, said, cells, pairs_table(None))
-    try:
-        analysis = analyse(values, advise=advise, baseline=asked.baseline)
-    except KeyError:
-        _check_baseline(asked.baseline, values.cells)
-        raise
-    return Compared(
-        asked,
-        analysis,
-        answer(analysis, notes),
-        comparison_table(analysis, named_results(tables), asked.metric),
-        pairs_table(analysis),
-    )
-
-
-def values_of_sweep(tables: Tables, asked: Asked) -> "Values":
-    """Return the values of a sweep that can be compared; ConfigError for an unknown metric."""
-    from segsweep.stats.values import values_of
-
-    check_metric(asked.metric)
-    values = values_of(
-        named_results(tables),
-        tables.per_image,
-        asked.metric,
-        groups=groups_for(asked, tables),
-        empty=empty_of(tables),
-    )
-    return replace(values, notes=(*values.notes, *_grouped_note(values)))
-
-
-def check_metric(metric: str) -> None:
-    """Raise ConfigError for a metric that there is not."""
-    from segsweep.config import nearest
-
-    if metric not in metrics.METRICS:
-        allowed = ", ".join(metrics.METRICS)
-        raise ConfigError(
-            f"metric {metric}: allowed are {allowed}{nearest(metric, metrics.METRICS)}"
-        )
+    if asked.baseline is not None:
+        check_cell(asked.baseline, values.cells, tables)
+    analysis = _analysed(values, asked, advise) if values.cells else None
+    said = answer(analysis, _swept_note(tables))
+    if analysis is None:
+        said = replace(said, headline=_nothing(tables), notes=(*values.notes, *said.notes))
+    cells = comparison_table(analysis, named_results(tables), asked.metric)
+    return Compared(asked, analysis, said, cells, pairs_table(analysis))
 
 
 def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":
@@ -123,46 +72,6 @@ def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":
     cells = with_names(compared.cells, swept)
     keys = ["model", "loss", *swept, "seeds", f"test_{compared.asked.metric}", "cell"]
     return cells[keys].join(rows, on="cell").drop(columns="cell")
-
-
-def named_results(tables: Tables) -> "DataFrame":
-    """Return results.csv with a column `cell`."""
-    cells = [run["cell"] for run in tables.runs if run["kind"] == "run"]
-    return tables.results.assign(cell=cells)
-
-
-def groups_for(asked: Asked, tables: Tables) -> dict[str, str] | None:
-    """Return image -> group from the file that was named, else from the data; None for none.
-
-    Raises:
-        DataError: the file cannot be read, contradicts itself, or names none of the images.
-
-    """
-    from segsweep.data.folder import read_groups
-
-    if asked.groups is None:
-        return _stored_groups(tables) or None
-    images = set(tables.per_image["image"])
-    return read_groups(asked.groups, images)[0] if images else None
-
-
-def _stored_groups(tables: Tables) -> dict[str, str]:
-    """Return image -> group (patient, lesion) as the first finished run has stored them."""
-    for run in tables.runs:
-        if run["kind"] == "run" and run["status"] == "finished":
-            rows = _split_rows(RunPaths(Path(run["path"])))
-            if rows:
-                return {row["id"]: row["group"] for row in rows if row.get("group")}
-    return {}
-
-
-def empty_of(tables: Tables) -> metrics.Empty:
-    """Return what two empty masks are worth in this sweep."""
-    for run in tables.runs:
-        if run["status"] == "finished":
-            values = tables.known.values(run["path"])
-            return "skip" if values.get("evaluate.empty") == "skip" else "one"
-    return "one"
 
 
 def with_names(cells: "DataFrame", swept: Sequence[str]) -> "DataFrame":
@@ -182,16 +91,25 @@ def _present(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _split_rows(paths: RunPaths) -> list[dict[str, str]]:
+def _analysed(values: "Values", asked: Asked, advise: bool) -> "Analysis":
+    from segsweep.stats.engine import analyse
+
     try:
-        return read_rows(paths.split)
-    except (OSError, ValueError):
-        return []
+        return analyse(values, advise=advise, baseline=asked.baseline)
+    except KeyError as error:
+        if asked.baseline is None or error.args != (asked.baseline,):
+            raise
+        raise ConfigError(
+            f"baseline {asked.baseline}: nothing can be claimed about a cell with one seed; "
+            "run further seeds of it"
+        ) from None
 
 
 def _nothing(tables: Tables) -> str:
     """Say why there is nothing to compare."""
     count = len(tables.results)
+    if not count and len(tables.trials):
+        return f"A search: {len(tables.trials)} trials, and no run to compare."
     if not count:
         return "Nothing is planned in this sweep yet."
     states = tables.results["status"].value_counts()
@@ -201,26 +119,9 @@ def _nothing(tables: Tables) -> str:
     return f"All {count} runs failed." if every else "Nothing to compare: no run is finished."
 
 
-def _grouped_note(values: "Values") -> tuple[str, ...]:
-    """Say that images belong together: their number is not what the intervals rest on."""
-    count = len(set(values.groups.tolist()))
-    if count == len(values.images):
-        return ()
-    return (f"{len(values.images)} test images of {count} groups: groups are what varies.",)
-
-
 def _swept_note(tables: Tables) -> tuple[str, ...]:
     """Say by which keys cells differ beside model and loss: a default may have been edited."""
     if not tables.swept:
         return ()
     keys = ", ".join(tables.swept)
     return (f"Cells differ in {keys} too; each value makes cells of its own.",)
-
-
-def _check_baseline(baseline: str | None, cells: tuple[str, ...]) -> None:
-    from segsweep.config import nearest
-
-    if baseline is not None:
-        known = f"cells are {', '.join(cells)}" if cells else "no cell has finished runs"
-        hint = nearest(baseline, cells)
-        raise ConfigError(f"baseline {baseline}: nothing to compare with; {known}{hint}")

@@ -53,7 +53,7 @@ def _figure(material: Material, name: str, words: str) -> Figure | None:
     if len({cost for _, cost, _ in points}) < 2:
         return None
     front = pareto(points)
-    on_it = {cell for cell, *_ in front}
+    on_it = [cell for cell, *_ in front]
     return one_width(
         _draw(points, front, words),
         f"cost-{name}",
@@ -73,7 +73,7 @@ def _draw(points: Sequence[Point], front: Sequence[Point], words: str) -> Canvas
     y_axis(canvas, y, ticks(bottom, top, 4), LEFT, RIGHT, short)
     canvas.text((LEFT + RIGHT) / 2, BOTTOM + 36, words, "tick", "middle")
     canvas.add("path", class_="front", d=path(_stairs(front, x, y)))
-    on_it = {cell for cell, *_ in front}
+    on_it = [cell for cell, *_ in front]
     for cell, cost, value in sorted(points, key=lambda point: point[0] in on_it):
         tip = f"{cell}: mean {shown(value, '.4f')}, {words} {short(cost)}"
         css = "dot best" if cell in on_it else "dot other"

@@ -1,6 +1,6 @@
 """What was found out about a sweep, in the form in which a page shows it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pandas import DataFrame, Index
@@ -26,6 +26,8 @@ class Statistics:
     """What was left out."""
     metric: str = "iou"
     """What was compared; its column is test_<metric>."""
+    images: DataFrame = field(default_factory=DataFrame)
+    """Mean over seeds of each compared cell (row) on each common test image (column)."""
     rank_shares: DataFrame | None = None
     """Chance of each cell (row) to have each rank (columns 1, 2, ...)."""
     kendall: float | None = None
@@ -52,9 +54,13 @@ def statistics_of(compared: Compared) -> Statistics:
         compared.asked.metric,
         claims=analysis is not None and bool(analysis.claims),
     )
-    if analysis is None or len(analysis.claimed) < 2:
+    if analysis is None:
         return said
-    names = [analysis.values.cells[cell] for cell in analysis.claimed]
+    values = analysis.values
+    said = replace(said, images=DataFrame(values.means, values.cells, values.images))
+    if len(analysis.claimed) < 2:
+        return said
+    names = [values.cells[cell] for cell in analysis.claimed]
     shares = DataFrame(analysis.ranks.share, names, Index(range(1, len(names) + 1)))
     return replace(
         said,

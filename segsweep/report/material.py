@@ -3,11 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from pandas import DataFrame
 
-from segsweep import metrics
-from segsweep.report.compared import empty_of, with_names
+from segsweep.report.compared import with_names
 from segsweep.report.findings import Statistics
 from segsweep.report.images import cases, image_table
 from segsweep.report.outlines import Outlines, outlines_of
@@ -22,7 +20,6 @@ from segsweep.report.records import (
     settings_of,
     split_of,
 )
-from segsweep.store import COUNTS
 from segsweep.tables import Tables
 
 OPEN = ("running", "planned", "interrupted")
@@ -45,8 +42,6 @@ class Material:
     """As results.csv, with `cell` and `folder`."""
     trials: DataFrame
     history: DataFrame
-    images: DataFrame
-    """The metric of each cell (row) on each test image (column), mean over its runs."""
     failures: list[Row] = field(default_factory=list)
     reads: Reads = field(default_factory=lambda: Reads([], ()))
     machines: list[Row] = field(default_factory=list)
@@ -56,6 +51,11 @@ class Material:
     options: list[Row] = field(default_factory=list)
     outlines: dict[str, Outlines] = field(default_factory=dict)
     """By test image, for those that are named as best, median, worst and most disputed."""
+
+    @property
+    def images(self) -> DataFrame:
+        """The metric of each cell (row) on each test image (column), mean over its seeds."""
+        return self.statistics.images
 
     @property
     def value(self) -> str:
@@ -86,8 +86,7 @@ def material_of(tables: Tables, statistics: Statistics) -> Material:
     cells = with_names(statistics.cells, tables.swept)
     if not statistics.claims:
         cells = cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
-    images = image_values(tables, statistics.metric)
-    named = [row["image"] for _, rows in cases(image_table(images)) for row in rows]
+    named = [row["image"] for _, rows in cases(image_table(statistics.images)) for row in rows]
     return Material(
         name=tables.sweep.root.resolve().name,
         as_of=last_change(tables),
@@ -97,7 +96,6 @@ def material_of(tables: Tables, statistics: Statistics) -> Material:
         runs=_with_folders(tables.results, tables),
         trials=_with_folders(tables.trials, tables),
         history=tables.history[tables.history["kind"] == "run"],
-        images=images,
         failures=failures_of(tables),
         reads=reads_of(tables),
         machines=machines_of(tables),
@@ -107,17 +105,6 @@ def material_of(tables: Tables, statistics: Statistics) -> Material:
         options=options,
         outlines=outlines_of(tables, list(cells["cell"]), named),
     )
-
-
-def image_values(tables: Tables, metric: str, at: str = "train") -> DataFrame:
-    """Return the metric of each cell (row) on each test image (column), mean over its runs."""
-    rows = tables.per_image
-    rows = rows[(rows["split"] == "test") & (rows["at"] == at)]
-    cells = {run["run_id"]: run["cell"] for run in tables.runs if run["kind"] == "run"}
-    rows = rows.assign(cell=rows["run_id"].map(cells)).dropna(subset=["cell"])
-    tp, fp, fn, tn = (rows[name].to_numpy(np.int64) for name in COUNTS)
-    values = rows.assign(value=metrics.per_image(metric, tp, fp, fn, tn, empty_of(tables)))
-    return values.pivot_table("value", "cell", "image", aggfunc="mean", sort=False)
 
 
 def _with_folders(frame: DataFrame, tables: Tables) -> DataFrame:

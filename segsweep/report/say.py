@@ -19,9 +19,8 @@ def print_report(report: Report) -> None:
     console = Console(markup=False, highlight=False)  # a folder may be called [old]
     tables = report.tables
     name = tables.sweep.root.resolve().name
-    if len(tables.results):
-        metric = str(report.answer["metric"])
-        print_answer(report.answer, report.cells, metric=metric, console=console, title=name)
+    metric = str(report.answer["metric"])
+    print_answer(report.answer, report.cells, metric=metric, console=console, title=name)
     if len(tables.trials):
         _print_trials(tables, console)
     print_files(tables, console)

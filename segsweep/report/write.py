@@ -1,23 +1,29 @@
 """All files that say how a sweep came out: tables, answer and page, from what runs have stored."""
 
+import errno
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
-from segsweep.files import file_digest, holds, read_json, write_if_changed
+from segsweep.files import file_digest, holds, read_json, text_digest, write_if_changed
 from segsweep.paths import SweepPaths
-from segsweep.report.compared import Asked, Compared, compare
+from segsweep.report.comparable import Asked
+from segsweep.report.compared import Compared, compare
 from segsweep.tables import Known, Tables, read_all
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 @dataclass(frozen=True)
 class Report:
-    """What stands in a sweep's folder after its report was written."""
+    """How a sweep came out."""
 
     tables: Tables
     answer: Mapping[str, Any]
@@ -26,6 +32,8 @@ class Report:
     """As comparison.csv."""
     compared: Compared | None
     """None where the files of an earlier report still hold."""
+    written: bool = True
+    """False where the folder cannot be written to."""
 
 
 def write_report(
@@ -39,14 +47,14 @@ def write_report(
     """Write results, per_image, comparison, pairs and trials as CSV, answer.json and report.html.
 
     A file that would not change is not touched. results.csv comes last: where it holds, so
-    does the rest.
+    does the rest. A folder that cannot be written to costs a warning.
 
     Args:
         sweep: the folder.
         known: finished runs that were read before.
         asked: metric, baseline, groups.
         live: the sweep is being worked on: the page renews itself, advice is left out.
-        anew: False leaves it at what stands there if no run has changed since.
+        anew: False leaves it at what stands there if nothing has changed since.
 
     Raises:
         StoreError: there is no sweep.
@@ -55,33 +63,21 @@ def write_report(
     """
     asked = asked or Asked()
     tables = read_all(sweep.root, known, strays=not live)
-    texts = {sweep.per_image: tables.per_image_text, sweep.results: csv_of(tables.results)}
-    if len(tables.trials):
-        texts = {sweep.trials: csv_of(tables.trials), **texts}
+    texts = _texts_of_runs(tables)
     if not anew and not live:
         stands = _standing(sweep, asked)
         if stands is not None and all(holds(path, text) for path, text in texts.items()):
             return Report(tables, stands, _read_cells(sweep), None)
     compared = compare(tables, asked, advise=not live)
-    said = answer_values(compared, live)
-    write_if_changed(sweep.comparison, csv_of(compared.cells))
-    write_if_changed(sweep.pairs, csv_of(compared.pairs))
-    write_if_changed(sweep.page, _page(compared, tables, live))
-    write_if_changed(sweep.answer, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
-    for path, text in texts.items():
-        write_if_changed(path, text)
-    return Report(tables, said, compared.cells, compared)
-
-
-def answer_values(compared: Compared, live: bool = False) -> dict[str, Any]:
-    """Return the answer as answer.json has it, with what it is an answer to."""
-    analysis = compared.analysis
-    return {
-        **asdict(compared.answer),
-        "metric": compared.asked.metric,
-        "claims": analysis is not None and bool(analysis.claims),
-        "asked": {**_asked_values(compared.asked), "live": live},
+    files = {
+        sweep.comparison: csv_of(compared.cells),
+        sweep.pairs: csv_of(compared.pairs),
+        sweep.page: _page(compared, tables, live),
     }
+    said = {**_answer(compared), "asked": {**_question(sweep, asked), "live": live}}
+    said["files"] = {path.name: text_digest(text) for path, text in files.items()}
+    files[sweep.answer] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    return Report(tables, said, compared.cells, compared, _write_all({**files, **texts}))
 
 
 def csv_of(frame: "DataFrame") -> str:
@@ -89,23 +85,56 @@ def csv_of(frame: "DataFrame") -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def _asked_values(asked: Asked) -> dict[str, Any]:
-    groups = None if asked.groups is None else file_digest(asked.groups)[:12]
+def _texts_of_runs(tables: Tables) -> dict[Path, str]:
+    """Return the files that follow from the runs alone."""
+    trials = {tables.sweep.trials: csv_of(tables.trials)} if len(tables.trials) else {}
+    images = {tables.sweep.per_image: tables.per_image_text}
+    return {**trials, **images, tables.sweep.results: csv_of(tables.results)}
+
+
+def _answer(compared: Compared) -> dict[str, Any]:
+    analysis = compared.analysis
+    return {
+        **asdict(compared.answer),
+        "metric": compared.asked.metric,
+        "claims": analysis is not None and bool(analysis.claims),
+    }
+
+
+def _question(sweep: SweepPaths, asked: Asked) -> dict[str, Any]:
+    """Return what an answer depends on beside the runs."""
     return {
         "metric": asked.metric,
         "baseline": asked.baseline,
-        "groups": groups,
+        "groups": None if asked.groups is None else file_digest(asked.groups),
+        "plan": file_digest(sweep.plan) if sweep.plan.exists() else None,
         "version": __version__,
     }
 
 
 def _standing(sweep: SweepPaths, asked: Asked) -> dict[str, Any] | None:
     """Return the answer that stands there if it is whole and one to the same question."""
-    said = read_json(sweep.answer)
-    if said is None or said.get("asked") != {**_asked_values(asked), "live": False}:
+    said = read_json(sweep.answer) or {}
+    if said.get("asked") != {**_question(sweep, asked), "live": False}:
         return None
-    there = all(path.exists() for path in (sweep.comparison, sweep.pairs, sweep.page))
-    return said if there else None
+    paths = (sweep.comparison, sweep.pairs, sweep.page)
+    digests = {path.name: file_digest(path) for path in paths if path.exists()}
+    return said if said.get("files") == digests else None
+
+
+def _write_all(files: Mapping[Path, str]) -> bool:
+    """Write what has changed; False where the folder is not to be written to, which is said."""
+    for path, text in files.items():
+        try:
+            write_if_changed(path, text)
+        except OSError as error:
+            if error.errno not in NO_WRITING:
+                raise
+            warnings.warn(
+                f"{path.parent}: cannot be written to; its files stay as they are", stacklevel=3
+            )
+            return False
+    return True
 
 
 def _read_cells(sweep: SweepPaths) -> "DataFrame":
