@@ -126,16 +126,16 @@ def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: st
 def _part(compared: "Compared", tables: "Tables", by: str | None) -> "tuple[DataFrame, list[str]]":
     """Return a table, and what is to be said above it."""
     from segsweep.report.compared import baseline_frame
-    from segsweep.stats.levels import levels_note, levels_table, levels_text
-    from segsweep.stats.sentences import baseline_text
+    from segsweep.stats.headings import baseline_text, levels_text
+    from segsweep.stats.levels import levels_note, levels_table
 
-    analysis, asked = compared.analysis, compared.asked
+    analysis, asked, planned = compared.analysis, compared.asked, compared.planned
     if analysis is None or (by is None and asked.baseline is None):
         return compared.cells, [compared.answer.headline]
     if by is not None:
-        said = [levels_text(analysis, by), levels_note(analysis, by)]
+        said = [levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
         return levels_table(analysis, by, asked.metric), [text for text in said if text]
-    return baseline_frame(compared, tables.swept), [baseline_text(analysis)]
+    return baseline_frame(compared, tables.swept), [baseline_text(analysis, planned)]
 
 
 def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:

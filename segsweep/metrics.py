@@ -76,6 +76,8 @@ METRICS: dict[str, Callable[[Counts, Counts, Counts, Counts], Values]] = {
     function.__name__: function
     for function in (iou, dice, score, precision, recall, specificity, accuracy, mcc)
 }
+RANGES = {name: (-1.0 if name == "mcc" else 0.0, 1.0) for name in METRICS}
+"""The lowest and the highest value that each can have."""
 
 
 def per_image(

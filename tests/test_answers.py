@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 
 import pandas as pd
@@ -151,11 +152,15 @@ def test_two_cells_in_a_paragraph(segsweep, sweep):
     """Who is better, by how much; the sweep is found by its cells."""
     code, out, _ = segsweep("compare", "segnet/bce", "unet/bce")
     _, same, _ = segsweep("compare", "unet/bce", "unet/dice", "--sweep", "main")
+    _, turned, _ = segsweep("compare", "unet/dice", "unet/bce", "--sweep", "main")
+    size, back = (re.search(r"is (-?\d\.\d+) \(", text)[1] for text in (same, turned))
 
     assert code == 0
     assert out.startswith("main, IoU: unet/bce is better than segnet/bce by 0.")
     assert "p < 0.001" in out or "p = 0.0" in out
-    assert "better than" not in same.split(".")[0]
+    assert "unet/bce less unet/dice" in same
+    assert "unet/dice less unet/bce" in turned
+    assert float(size) == -float(back) != 0
     assert len(out.strip().splitlines()) == 1
 
 
@@ -211,7 +216,8 @@ def test_sweeps_that_share_some_data_are_compared_on_those(segsweep, sweep, make
     assert table["difference"][0] > 0.2
 
 
-NOTED = (["--format", "md"], ["--by", "loss"], ["--baseline", "unet/bce"], [])
+BASE = "unet/bce;data_fingerprint=0123456789abcdef"
+NOTED = (["--format", "md"], ["--by", "loss"], ["--baseline", BASE])
 
 
 @pytest.mark.parametrize("options", NOTED, ids=" ".join)
@@ -223,8 +229,9 @@ def test_what_was_left_out_is_said_with_every_table(segsweep, sweep, make, optio
     _, out, error = segsweep("report", "main", *options)
     said = " ".join((out + error).split())
 
-    assert "1 run failed" in said
-    assert "different data" in said
+    for part in ("1 run failed", "different data"):
+        assert part in said
+        assert any(part in note for note in json.loads(sweep.answer.read_text())["notes"])
 
 
 def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
@@ -238,6 +245,7 @@ def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
     assert "unet/bce" in base.split("test")[0]
 
 
+@pytest.mark.filterwarnings("default:.*cannot be written to")
 def test_folder_that_cannot_be_written_to(segsweep, frozen, write_run, small_disk):
     """One warning, and the answer all the same: nothing is needed but to read."""
     folder = small_disk / "sweep"

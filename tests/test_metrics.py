@@ -200,3 +200,13 @@ def test_large_images_do_not_overflow():
     assert metrics.per_image("dice", *counts) == pytest.approx([2 / 3])
     assert metrics.per_image("iou", *counts) == pytest.approx([1 / 2])
     assert metrics.per_image("mcc", *counts) == pytest.approx([1 / 3])
+
+
+@pytest.mark.parametrize("metric", metrics.METRICS)
+def test_range_is_reached_and_never_left(metric):
+    """All counts from 0 to 3."""
+    counts = np.moveaxis(np.indices((4, 4, 4, 4)), 0, -1).reshape(-1, 4)[1:]
+    values = metrics.METRICS[metric](*counts.T)
+    low, high = metrics.RANGES[metric]
+
+    assert (values.min(), values.max()) == pytest.approx((low, high))

@@ -126,11 +126,12 @@ def test_trials_have_a_table_of_their_own(sweep, frozen, write_run, capsys):
 def test_answer_is_printed_above_the_cells(sweep, monkeypatch, capsys):
     """The sentence first, then a line per cell, best first; then where the files are."""
     monkeypatch.setenv("COLUMNS", "100")
-    print_report(write_report(sweep))
+    report = write_report(sweep)
+    print_report(report)
     text = capsys.readouterr().out
-    lines = [line.split() for line in text.splitlines() if line.startswith("unet2")]
+    lines = [line.split() for line in text.splitlines() if line.startswith("unet2 ")]
 
-    assert text.index("settled") < text.index("unet2 ")
+    assert " ".join(text.split()).startswith(report.answer["headline"])
     assert [line[1] for line in lines] == ["ss", "bce", "dice", "focal"]
     assert [line[2] for line in lines[:3]] == [".8000", ".7500", ".4111"]
     assert "1,234,567" in " ".join(lines[1])

@@ -12,7 +12,7 @@ from segsweep.stats.engine import analyse
 from segsweep.stats.null import Settings
 from segsweep.stats.sentences import paragraph
 from segsweep.stats.tables import PAIRS, comparison_table, pairs_table
-from stats_data import drawn, of_tables
+from stats_data import drawn, of_tables, results_of
 
 FEW = Settings(draws=1_000)
 GRID = ["m/a", "m/b", "n/a", "n/b"]
@@ -21,21 +21,6 @@ COMPARISON = [
     *("sd_images", "test_dice", "test_score", "val_iou", "rank", "may_be_best", "p_best"),
     *("lr", "seconds", "parameters"),
 ]
-
-
-def results_of(values, **more):
-    """Return a row of results.csv for each seed of *values*, and those of *more*."""
-    rows = []
-    for cell, table in zip(values.cells, values.tables, strict=True):
-        model, loss = cell.split("/")
-        for seed, row in enumerate(table):
-            measured = dict.fromkeys(("val_iou", "val_dice", "val_score"), 0.5)
-            measured |= {f"test_{name}": row.mean() for name in ("iou", "dice", "score")}
-            cost = {"lr": 0.01, "seconds": 10.0, "parameters": 5.0}
-            names = {"run_id": f"{cell}{seed}", "model": model, "loss": loss, "seed": seed}
-            rows.append({**names, "status": "finished", **measured, **cost})
-    frame = pd.DataFrame(rows)
-    return frame.assign(data_fingerprint="d1", fold=None, **more)
 
 
 def failed(frame, model, loss):
@@ -192,13 +177,6 @@ def test_one_seed_makes_no_claim():
     assert "m/a has the highest mean" in said.headline
     assert "better" not in said.text
     assert said.next == ("Run at least 3 seeds of each cell, for example seed=0,1,2.",)
-
-
-def test_cell_with_one_seed_is_said():
-    """Too few others to learn its variance from."""
-    said = answer(analyse(drawn((3, 3, 1)), FEW))
-
-    assert "Nothing can be claimed about cells with one seed: m/c." in said.text
 
 
 def test_nothing_finished_and_one_cell():

@@ -213,18 +213,6 @@ def test_may_be_best_agrees_with_a_look_at_every_pair():
         assert result.may_be_best.tolist() == [c not in beaten for c in result.values.cells]
 
 
-def test_cell_with_one_seed_beside_others():
-    """Its variance comes from the others; with too few of them nothing is claimed about it."""
-    enough = analyse(drawn((3, 3, 3, 1), gaps=[0, 0, 0, 0.5]), FEW)
-    few = analyse(drawn((3, 3, 1), gaps=[0, 0, 0.5]), FEW)
-
-    assert enough.claimed.tolist() == [0, 1, 2, 3]
-    assert enough.may_be_best.tolist() == [False, False, False, True]
-    assert few.claimed.tolist() == [0, 1]
-    assert few.may_be_best.tolist() == [True, True, True]
-    assert np.isnan(few.low[2])
-
-
 def test_one_cell_has_an_interval_and_nothing_else():
     """No pair, no family."""
     result = analyse(drawn((3,)), FEW)

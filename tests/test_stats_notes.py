@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segsweep.stats.runs import counted_runs, short_commit
+from segsweep.stats.runs import counted_runs, open_notes, short_commit, spoken
 from segsweep.stats.values import compared_values, values_of
 from stats_data import as_frame, drawn
 
@@ -26,7 +26,8 @@ def runs(cells, seeds=(0, 1), status="finished", **more):
 
 def notes(*frames):
     """Return what is said of the runs of *frames* together."""
-    return counted_runs(pd.concat(frames, ignore_index=True))[1]
+    whole = pd.concat(frames, ignore_index=True)
+    return [*counted_runs(whole)[1], *open_notes(whole)]
 
 
 @pytest.mark.parametrize(
@@ -43,10 +44,10 @@ def test_unequal_seeds_are_said(seeds, said):
 
 
 def test_many_cells_with_few_seeds_are_not_all_named():
-    """Five names, and that there are more."""
-    (note,) = compared_values(as_frame(drawn((1,) * 7 + (2,), images=4))).notes
+    """Six names, and that there are more."""
+    (note,) = compared_values(as_frame(drawn((1,) * 8 + (2,), images=4))).notes
 
-    assert note == "Cells have 1 to 2 seeds; fewest: m/a, m/b, m/c, m/d, m/e and 2 more."
+    assert note == "Cells have 1 to 2 seeds; fewest: m/a, m/b, m/c, m/d, m/e, m/f and 2 more."
 
 
 def test_combinations_that_nobody_asked_for_are_said():
@@ -107,6 +108,73 @@ def test_commits_of_runs_that_do_not_count_are_not_said():
     other = runs(["m/a"], (7,), status="failed", git_commit=B)
 
     assert not any("commit" in note for note in notes(runs(["m/a"], git_commit=A), other))
+
+
+@pytest.mark.parametrize(
+    ("status", "count", "said"),
+    [
+        ("failed", 1, "1 run failed: its cell has fewer seeds."),
+        ("failed", 4, "4 runs failed: their cells have fewer seeds."),
+        ("planned", 1, "1 run not finished yet."),
+    ],
+)
+def test_one_run_and_several(status, count, said):
+    """What is said of a run is not said of four."""
+    assert said in notes(runs(["m/a"]), runs(["m/a"], range(count), status=status))
+
+
+def test_one_run_on_other_data_is_singular():
+    """Of two data sets that have one run each."""
+    first, second = (runs(["m/a"], (0,), data_fingerprint=name) for name in ("d1", "d2"))
+
+    assert notes(first, second)[0] == (
+        "2 different data sets in one sweep: only the 1 finished run on d1 is compared, 1 on other "
+        "data is left out."
+    )
+
+
+def test_most_important_first():
+    """Data sets, versions, failures, seeds; then cells and combinations that are missing."""
+    frames = [
+        runs(["u/x", "u/y"], range(3), git_commit=A),
+        runs(["v/x"], (0,), git_commit=B),
+        runs(["v/x"], (1,), status="failed"),
+        runs(["u/z"], (0,), status="planned"),
+        runs(["u/x"], (0,), data_fingerprint="d0"),
+    ]
+    results = pd.concat(frames, ignore_index=True)
+    results["run_id"] = [str(number) for number in range(len(results))]
+    done = results[results["status"] == "finished"]["run_id"]
+    counts = {"split": "test", "at": "train", "image": "i", "tp": 1, "fp": 1, "fn": 1, "tn": 1}
+    per_image = pd.DataFrame([{"run_id": run, **counts} for run in done])
+    starts = [
+        *("2 different data sets", "Runs of segsweep", "1 run failed", "Cells have 1 to 3 seeds"),
+        *("No finished run: u/z", "2 of 6 combinations", "1 run not finished"),
+    ]
+    said = values_of(results, per_image).notes
+
+    assert len(said) == len(starts)
+    assert [note[: len(start)] for note, start in zip(said, starts, strict=True)] == starts
+
+
+def test_cells_of_two_sweeps_are_named_as_people_do():
+    """No key that only the program knows."""
+    frame = runs(["u/x"], range(2)).assign(cell=["u/x;sweep=one", "u/x;sweep=one"])
+    other = runs(["u/x"], (0,)).assign(cell="u/x;sweep=two", run_id="other")
+    lost = runs(["u/y"], (0,), status="failed").assign(cell="u/y;sweep=two")
+    short = runs(["u/z"], (0,), fold=0).assign(cell="u/z;sweep=two")
+    results = pd.concat([frame, other, lost, short], ignore_index=True)
+    results.loc[0, "fold"] = 1
+    counts = {"split": "test", "at": "train", "image": "i", "tp": 1, "fp": 1, "fn": 1, "tn": 1}
+    per_image = pd.DataFrame([{"run_id": run, **counts} for run in results["run_id"]])
+    text = " ".join(values_of(results, per_image).notes)
+
+    assert ";sweep=" not in text
+    assert "No finished run: u/y of two." in text
+    assert "u/x seed 0 of one, u/z seed 0 of two" in text
+    unequal = compared_values(as_frame(drawn((1, 2), names=["m/a;sweep=x", "m/b;sweep=y"])))
+    assert unequal.notes == ("Cells have 1 to 2 seeds; fewest: m/a of x.",)
+    assert spoken("m/a;epochs=3;sweep=a b", 4) == "m/a;epochs=3 seed 4 of a b"
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,9 @@ def test_same_predictions_from_counts_to_words():
     assert pair["p_adjusted"] == 1
     assert table["may_be_best"].tolist() == [True, True]
     assert table["p_best"].tolist() == pytest.approx([0.5, 0.5], abs=0.02)
-    assert answer(analysis).headline == "Not settled: any of the 2 cells may be the best."
+    assert answer(analysis).headline == (
+        "Settled: the 2 cells that may be the best are equal within 0.01: m/a, m/b."
+    )
 
 
 def test_shift_on_all_images_from_counts_to_words():

@@ -84,9 +84,9 @@ def test_failed_and_open_runs_are_left_out_and_said():
 
     assert [len(table) for table in values.tables] == [2, 2]
     assert values.notes == (
-        "1 run failed; a cell without it has fewer seeds.",
-        "1 run not finished yet.",
+        "1 run failed: its cell has fewer seeds.",
         "No finished run: m/c.",
+        "1 run not finished yet.",
     )
 
 

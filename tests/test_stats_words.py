@@ -41,7 +41,7 @@ def test_undecided_pair_has_advice_that_was_not_reckoned_before():
         if advice.seeds is not None:
             assert f"would probably be seen with {advice.seeds} seeds per cell." in words
         elif advice.reason == IMAGES:
-            assert "More seeds will not help: more test images or folds would." in words
+            assert f"{IMAGES.capitalize()}." in words
         assert "4 more seeds of every cell " in words
         assert sentences(words) <= 5
         seen.add(advice.seeds is None)

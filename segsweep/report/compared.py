@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from segsweep.cells import cell_name
 from segsweep.errors import ConfigError
-from segsweep.report.comparable import Asked, check_cell, named_results, values_of_sweep
+from segsweep.report.comparable import (
+    Asked,
+    check_cell,
+    empty_of,
+    named_results,
+    values_of_sweep,
+)
 from segsweep.tables import Tables
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ class Compared:
     """As comparison.csv."""
     pairs: "DataFrame"
     """As pairs.csv."""
+    planned: int
+    """Cells that were asked for."""
 
 
 def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> Compared:
@@ -52,11 +60,14 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
     if asked.baseline is not None:
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None
-    said = answer(analysis, _swept_note(tables))
+    results = named_results(tables)
+    planned = int(results["cell"].nunique())
+    said = answer(analysis, _swept_note(tables), planned)
     if analysis is None:
         said = replace(said, headline=_nothing(tables), notes=(*values.notes, *said.notes))
-    cells = comparison_table(analysis, named_results(tables), asked.metric)
-    return Compared(asked, analysis, said, cells, pairs_table(analysis))
+    policy = empty_of(tables)
+    cells = comparison_table(analysis, results, asked.metric, tables.per_image, policy)
+    return Compared(asked, analysis, said, cells, pairs_table(analysis), planned)
 
 
 def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 FORMS = ("csv", "md", "latex", "html")
 DASH, DAGGER = "–", "†"
-NO_CLAIM = "No claim about methods: one seed says nothing about them, another may turn the order."
+NO_CLAIM = "Nothing is marked: no claim about methods can be made from this."
 NO_BEST = "Nothing is marked: none can be called the best by itself."
 ALSO_BEST = "may be the best as well: nothing is better at the 5 % level over all pairs."
-ONLY_BEST = ", and nothing else may be the best (5 % level over all pairs)."
+ONLY_BEST = ", and nothing else{} may be the best (5 % level over all pairs)."
 BASELINE = "Differences are to the baseline; their intervals and p hold together."
 SWEEPS = "Difference: first less second; intervals and p hold for all rows together."
 LABELS = {"iou": "IoU", "dice": "Dice", "mcc": "MCC"}
@@ -112,7 +112,8 @@ def note_of(frame: "DataFrame", claims: bool = True) -> str:
     if tied or "difference" in frame:
         return f"Bold: the highest mean. {f'{DAGGER} {ALSO_BEST}' if tied else BASELINE}"
     only = sum(map(_is_true, frame.get("may_be_best", ()))) == 1
-    return f"Bold: the highest mean{ONLY_BEST if only else '.'}"
+    so_far = " that is finished" if finished < len(frame) else ""
+    return f"Bold: the highest mean{ONLY_BEST.format(so_far) if only else '.'}"
 
 
 def metric_label(name: str) -> str:
@@ -133,8 +134,9 @@ def _best_and_tied(frame: "DataFrame", claims: bool) -> tuple[frozenset[int], fr
     unsaid = said is not None and said.isna().all()  # no loss is best without its architecture
     if name is None or not claims or unsaid or frame[name].notna().sum() < 2:
         return frozenset(), frozenset()
-    known, top = [] if said is None else said.tolist(), frame[name].max()
-    best = frozenset(at for at, value in enumerate(frame[name]) if value == top)
+    known = [] if said is None else said.tolist()
+    judged = frame[name] if said is None else frame[name].where(said.notna())
+    best = frozenset(at for at, value in enumerate(judged) if value == judged.max())
     may = frozenset(at for at, value in enumerate(known) if _is_true(value))
     return best, may - best if len(may) > 1 else frozenset()
 

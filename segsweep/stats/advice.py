@@ -27,7 +27,9 @@ ENDLESS = 1_000_000
 DRAWS = 2_000
 MOST_NUMBERS = 20_000_000
 """Contrasts x draws of one trial; many contrasts are tried with fewer draws."""
-IMAGES = "more seeds will not help: more test images or folds would"
+IMAGES = (
+    "more seeds will not help: more test images or folds would, or there is no difference to find"
+)
 TOO_MANY = f"more than {STEPS[-1]} seeds"
 
 

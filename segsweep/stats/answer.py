@@ -3,21 +3,22 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segsweep.stats.advice import IMAGES, MORE, claims_played
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
-from segsweep.stats.engine import Analysis, Tested
+from segsweep.stats.engine import Analysis
+from segsweep.stats.runs import NAMED, listed, many
 from segsweep.stats.sentences import (
-    NAMED,
-    advised,
+    ONE_SEED,
+    chance_text,
     claim,
+    clearest,
     interval,
-    listed,
+    left_out,
     no_claim,
     p_text,
-    what_first,
+    so_far,
 )
+from segsweep.stats.steps import next_steps
 from segsweep.stats.verdicts import BETTER, EQUAL, UNDECIDED
 
 
@@ -42,67 +43,112 @@ class Answer:
         return " ".join([self.headline, *self.settled, *self.unsettled, *self.next])
 
 
-def answer(analysis: Analysis | None, notes: tuple[str, ...] = ()) -> Answer:
-    """Return the answer; None stands for a sweep in which nothing can be compared yet."""
+def answer(
+    analysis: Analysis | None, notes: tuple[str, ...] = (), asked: int | None = None
+) -> Answer:
+    """Return the answer.
+
+    Args:
+        analysis: None stands for a sweep in which nothing can be compared yet.
+        notes: sentences that matter more than those of the values.
+        asked: how many cells were asked for; None: those that are compared.
+
+    """
     if analysis is None:
         return Answer("Nothing to compare: no run is finished.", (), notes=notes)
-    said = (*analysis.values.notes, *notes)
-    if len(analysis.values.cells) == 1:
-        return Answer(_one_cell(analysis), _by_mean(analysis), notes=said)
+    said, cells = (*notes, *analysis.values.notes), _by_mean(analysis)
+    if len(cells) == 1:
+        return Answer(_one_cell(analysis, asked), cells, notes=said)
     if not analysis.claims:
-        headline = _one_seed(analysis)
-        return Answer(headline, _by_mean(analysis), next=(what_first(analysis),), notes=said)
-    best = tuple(name for name in _by_mean(analysis) if _may(analysis, name))
-    settled = (*_pairs_settled(analysis), *_factors(analysis))
-    take = _what_it_takes(analysis) if len(best) > 1 else ()
-    return Answer(_headline(analysis, best), best, settled, _unclear(analysis), take, said)
+        return Answer(_no_claim(analysis, asked), cells, next=next_steps(analysis), notes=said)
+    best = tuple(name for name in cells if _may(analysis, name))
+    equal = len(best) > 1 and _all_equal(analysis, best)
+    headline = _equal(analysis, best, asked) if equal else _headline(analysis, best, asked)
+    take = ("Take the cheapest of them.",) if equal else next_steps(analysis)
+    settled = (*_clearest_pair(analysis), *_factors(analysis), *_equal_pairs(analysis))
+    return Answer(headline, best, settled, _unclear(analysis), take, said)
 
 
-def _headline(analysis: Analysis, best: tuple[str, ...]) -> str:
+def _finished(analysis: Analysis, asked: int | None) -> str:
+    """Return `20 cells`, or `9 finished cells (20 asked for)` where some are missing."""
     count = len(analysis.values.cells)
+    if not so_far(analysis, asked):
+        return many(count, "cell")
+    return f"{many(count, 'finished cell')} ({asked} asked for)"
+
+
+def _headline(analysis: Analysis, best: tuple[str, ...], asked: int | None) -> str:
+    cells = _finished(analysis, asked)
     if len(best) == 1:
-        chance = analysis.p_best[analysis.values.cells.index(best[0])]
-        sure = f"{chance:.2f}" if chance < 0.995 else "over 0.99"
-        return f"Settled: {best[0]} is the best of {count} cells (chance {sure})."
-    if len(best) == count:
-        return f"Not settled: any of the {count} cells may be the best."
-    return f"Not settled: {len(best)} of {count} cells may be the best: {listed(best)}."
+        chance = chance_text(analysis.p_best[analysis.values.cells.index(best[0])])
+        if so_far(analysis, asked):
+            return f"So far, of {cells}, {best[0]} is the best (chance {chance})."
+        return f"Settled: {best[0]} is the best of {cells} (chance {chance})."
+    if len(best) == len(analysis.values.cells):
+        any_ = "either" if len(best) == 2 else "any"
+        return f"Not settled: {any_} of the {cells} may be the best."
+    return f"Not settled: {len(best)} of {cells} may be the best: {listed(best)}."
 
 
-def _one_cell(analysis: Analysis) -> str:
+def _equal(analysis: Analysis, best: tuple[str, ...], asked: int | None) -> str:
+    same = f"equal within {analysis.settings.margin:g}: {listed(best)}"
+    if so_far(analysis, asked):
+        cells = _finished(analysis, asked)
+        return f"So far, of {cells}, the {len(best)} that may be the best are {same}."
+    return f"Settled: the {len(best)} cells that may be the best are {same}."
+
+
+def _all_equal(analysis: Analysis, best: tuple[str, ...]) -> bool:
+    """Whether every two cells of *best* are equal within the margin."""
+    tested = analysis.tested[CELLS]
+    rows = zip(tested.family.a, tested.family.b, tested.verdicts, strict=True)
+    said = [verdict for a, b, verdict in rows if {a, b} <= {*best}]
+    return len(said) == len(best) * (len(best) - 1) // 2 and set(said) == {EQUAL}
+
+
+def _one_cell(analysis: Analysis, asked: int | None) -> str:
     name, mean = analysis.values.cells[0], analysis.parts.mean[0]
-    seeds = int(analysis.parts.seeds[0])
+    seeds, missing = int(analysis.parts.seeds[0]), so_far(analysis, asked)
     where = interval(analysis.low[0], analysis.high[0])
     only = " This holds for this trained network only." if seeds == 1 else ""
-    return f"One cell, nothing to compare: {name} has {mean:.4f} {where}.{only}"
+    first = f"{missing}, nothing to compare yet" if missing else "One cell, nothing to compare"
+    return f"{first}: {name} has {mean:.4f} {where}.{only}"
 
 
-def _one_seed(analysis: Analysis) -> str:
-    top = int(analysis.parts.mean.argmax())
+def _no_claim(analysis: Analysis, asked: int | None) -> str:
+    """Return the headline where nothing can be claimed about methods."""
+    top, count, why = (
+        int(analysis.parts.mean.argmax()),
+        len(analysis.values.cells),
+        no_claim(analysis),
+    )
+    single = bool((analysis.parts.seeds == 1).all())
+    these = f"these {count} trained networks" if single else f"these {count} cells as trained"
+    if so_far(analysis, asked):
+        these = f"{these} ({asked} cells asked for)"
+    turn = "another seed" if why.startswith(ONE_SEED) else "other images"
     return (
-        f"No claim about methods: {no_claim(analysis)}. Of these {len(analysis.values.cells)} "
-        f"trained networks {analysis.values.cells[top]} has the highest mean, "
-        f"{analysis.parts.mean[top]:.4f} {interval(analysis.low[top], analysis.high[top])} on "
-        f"new images; another seed may turn the order."
+        f"No claim about methods: {why}. Of {these} {analysis.values.cells[top]} has the highest "
+        f"mean, {analysis.parts.mean[top]:.4f} {interval(analysis.low[top], analysis.high[top])} "
+        f"on new images; {turn} may turn the order."
     )
 
 
-def _pairs_settled(analysis: Analysis) -> tuple[str, ...]:
-    """Return how many pairs are settled, and the clearest difference in words."""
+def _clearest_pair(analysis: Analysis) -> tuple[str, ...]:
+    """Return how many pairs of cells differ, and the clearest difference in words."""
     tested = analysis.tested.get(CELLS)
-    if tested is None:
+    said = "" if tested is None else clearest(tested, "cells")
+    return (said,) if said else ()
+
+
+def _equal_pairs(analysis: Analysis) -> tuple[str, ...]:
+    """Return how many pairs of cells are equal; of a single one the headline says so."""
+    tested = analysis.tested.get(CELLS)
+    equal = 0 if tested is None else tested.verdicts.count(EQUAL)
+    if tested is None or not equal or len(tested.t) == 1:
         return ()
-    claims = [k for k, verdict in enumerate(tested.verdicts) if verdict in BETTER]
-    equal = tested.verdicts.count(EQUAL)
-    parts = []
-    if claims:
-        clearest = max(claims, key=lambda k: abs(tested.t[k]))
-        some = f"{len(claims)} of {len(tested.t)} pairs of cells differ; clearest: "
-        parts.append((some if len(tested.t) > 1 else "") + claim(tested, clearest))
-    if equal:
-        margin = f"{analysis.settings.margin:g}"
-        parts.append(f"{equal} of {len(tested.t)} pairs are equal within {margin}.")
-    return tuple(parts)
+    are, margin = "is" if equal == 1 else "are", f"{analysis.settings.margin:g}"
+    return (f"{equal} of {len(tested.t)} pairs of cells {are} equal within {margin}.",)
 
 
 def _factors(analysis: Analysis) -> tuple[str, ...]:
@@ -132,69 +178,12 @@ def _unclear(analysis: Analysis) -> tuple[str, ...]:
         if name in analysis.tested and set(analysis.tested[name].verdicts) == {UNDECIDED}
     ]
     said = [f"Between {' and between '.join(silent)} nothing is settled."] if silent else []
-    left = sorted(set(range(len(analysis.values.cells))) - set(analysis.claimed.tolist()))
-    if left:
-        names = listed(tuple(analysis.values.cells[cell] for cell in left))
-        said.append(f"Nothing can be claimed about cells with one seed: {names}.")
+    if left := left_out(analysis):
+        said.append(
+            f"Nothing can be claimed about cells with one seed: {listed(left)}; chances of being "
+            f"the best are among the other {len(analysis.claimed)}."
+        )
     return tuple(said)
-
-
-def _what_it_takes(analysis: Analysis) -> tuple[str, ...]:
-    """Return how many seeds would rule out the other cells that may be the best."""
-    tested = analysis.tested.get(CELLS)
-    if tested is None:
-        return ()
-    place = int(analysis.claimed_parts.mean.argmax())
-    top = analysis.values.cells[analysis.claimed[place]]
-    against = np.flatnonzero(tested.family.matrix[:, [place]].toarray()[:, 0])
-    rivals = [tested.advice[k] for k in against.tolist() if k in tested.advice]
-    numbers = sorted(advice.seeds for advice in rivals if advice.seeds is not None)
-    said = []
-    if numbers:
-        some = numbers[len(numbers) // 2]
-        reached = sum(number <= some for number in numbers)
-        said.append(
-            f"If the differences are as large as they look, {some} seeds per cell would probably "
-            f"set {top} apart from {reached} of the {len(rivals)} others."
-        )
-    if never := sum(advice.reason == IMAGES for advice in rivals):
-        who = "it" if said else top
-        said.append(
-            f"More seeds would not set {who} apart from {never} of {len(rivals)}: more test images "
-            f"or folds would, or there is no difference to find."
-        )
-    return (*said, *_with_more(analysis, tested, against)) if rivals else ()
-
-
-def _with_more(analysis: Analysis, tested: Tested, against: NDArray[np.int64]) -> tuple[str, ...]:
-    """Return how many cells that may be the best MORE seeds would rule out; *against* the top."""
-    best = analysis.may_be_best[analysis.claimed]
-    both = tested.family.matrix[against].astype(bool).toarray()
-    open_ = against[both[:, best].sum(1) == 2]
-    if not len(open_):
-        return ()
-    parts = analysis.claimed_parts
-    seeds = parts.seeds + MORE
-    known = tested.family, parts, analysis.moderated, analysis.settings
-    played = claims_played(*known, seeds, open_)
-    reached = [
-        played[row].mean() >= analysis.settings.power or advised(tested.advice.get(k), seeds)
-        for row, k in enumerate(open_.tolist())
-    ]
-    return (_ruled_out(sum(reached), len(reached), float(played.any(0).mean())),)
-
-
-def _ruled_out(count: int, others: int, some: float) -> str:
-    """Return the sentence; *some* is the chance that any is ruled out."""
-    which = "the one other" if others == 1 else f"of the {others} others"
-    more, best = f"{MORE} more seeds per cell", f"{which} that may be the best"
-    if not count and some <= 0.5:
-        none = "would probably not rule out" if others == 1 else "would probably rule out none"
-        return f"{more} {none} {best}."
-    would = "would probably rule out" if count else "may rule out"
-    if others > 1:
-        would = f"{would} {count or 'one or more'}"
-    return f"{more} {would} {best}, at the differences now seen."
 
 
 def _by_mean(analysis: Analysis) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The whole analysis of a sweep's values: parts of variance, families, cells, ranks, advice."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -69,17 +69,18 @@ class Analysis:
     settings: Settings
     parts: Parts
     claims: bool
-    """False where every cell has one seed: then intervals hold for these networks only."""
+    """False where nothing can be claimed about methods: intervals are for these networks only."""
     claimed: NDArray[np.int64]
-    """Positions of the cells about which anything can be claimed."""
+    """Positions of the cells about which anything can be claimed; all where nothing can."""
     tested: dict[str, Tested]
     """By family."""
     low: Array
     """(C,) of each cell's own interval, as is *high*; NaN for cells left out of claims."""
     high: Array
     may_be_best: NDArray[np.bool_]
+    """(C,) True also for a cell about which nothing can be claimed: it is not ruled out."""
     p_best: Array
-    """(C,)"""
+    """(C,) among the claimed cells; NaN for others, and where there is nothing to compare."""
     ranks: Ranks
     """Of the claimed cells."""
     claimed_parts: Parts
@@ -107,6 +108,7 @@ class Analysis:
 class _Known:
     """What every family is tested with; of the claimed cells."""
 
+    claimed: NDArray[np.int64]
     parts: Parts
     moderated: Moderated
     drawn: Draws
@@ -149,57 +151,64 @@ def analyse_families(
     """Return the analysis of *values* with the families that *choose* makes; else as `analyse`."""
     if not values.cells:
         raise ValueError("nothing to compare: no cell has finished runs on common images")
-    settings = settings or Settings()
     whole = parts_of(values)
-    claims = bool((whole.seeds > 1).any()) and whole.groups > 1
-    claimed, parts, moderated = _claimable(whole, settings, claims)
-    names = [values.cells[cell] for cell in claimed]
-    found = [family for family in choose(names) if family.a]
-    means = posterior_means(parts, moderated, settings)
+    known = _known(whole, settings or Settings(), advise)
+    names = [values.cells[cell] for cell in known.claimed]
+    tested = {family.name: _tested(family, known) for family in choose(names) if family.a}
+    return _gathered(values, whole, known, tested)
+
+
+def claimable(parts: Parts) -> tuple[NDArray[np.int64], bool]:
+    """Return the positions of the cells about which anything can be claimed, and True.
+
+    Those with at least two seeds. Where there are fewer than two of them among several cells, or
+    one group of images, nothing can be: then all cells, and False.
+    """
+    several = np.flatnonzero(parts.seeds > 1)
+    count = len(parts.seeds)
+    claims = parts.groups > 1 and len(several) >= min(count, 2)
+    return (several if claims else np.arange(count)), claims
+
+
+def _known(whole: Parts, settings: Settings, advise: bool) -> _Known:
+    """Return what is tested with; without claims it holds for these very networks."""
+    claimed, claims = claimable(whole)
+    if claims:
+        parts = whole.only(claimed)
+        moderated = moderate(parts.variance, parts.seeds - 1, settings.most)
+    else:
+        parts = whole.of_trained_networks()
+        moderated = Moderated(np.zeros(len(claimed)), np.array(0.0), np.array(0.0))
     drawn = null_draws(parts, moderated, settings)
-    known = _Known(parts, moderated, drawn, means, settings, claims, advise)
-    tested = {family.name: _tested(family, known) for family in found}
-    count, order = len(values.cells), ranks(parts, means)
-    own = cell_intervals(means, settings.level, parts.groups)
-    low, high = _spread(own, claimed, count)
-    best = np.ones(len(names))
+    means = posterior_means(parts, moderated, settings)
+    return _Known(claimed, parts, moderated, drawn, means, settings, claims, advise)
+
+
+def _gathered(values: Values, whole: Parts, known: _Known, tested: dict[str, Tested]) -> Analysis:
+    """Return what is known of every cell: NaN, and no reason against it, where it is nothing."""
+    count, few = len(values.cells), len(known.claimed) < 2
+    order = ranks(known.parts, known.means)
+    own = cell_intervals(known.means, known.settings.level, known.parts.groups)
+    low, high = _spread(own, known.claimed, count).clip(*values.limits)
+    best = np.ones(len(known.claimed))
     if CELLS in tested:
         best = may_be_best(tested[CELLS].family, tested[CELLS].verdicts)
-    chance = order.best if claims else np.full(len(names), np.nan)
+    chance = np.full(len(best), np.nan) if few or not known.claims else order.best
     return Analysis(
         values=values,
-        settings=settings,
+        settings=known.settings,
         parts=whole,
-        claims=claims,
-        claimed=claimed,
+        claims=known.claims,
+        claimed=known.claimed,
         tested=tested,
         low=low,
         high=high,
-        may_be_best=_spread(best, claimed, count, 1.0) > 0,
-        p_best=_spread(chance, claimed, count),
+        may_be_best=_spread(best, known.claimed, count, 1.0) > 0,
+        p_best=_spread(chance, known.claimed, count),
         ranks=order,
-        claimed_parts=parts,
-        moderated=moderated,
-        means=means,
-    )
-
-
-def _claimable(
-    whole: Parts, settings: Settings, claims: bool
-) -> tuple[NDArray[np.int64], Parts, Moderated]:
-    """Return the cells whose seed variance is known, or learnt from others; all if none has.
-
-    Without claims the seeds' share is taken as none: what is left holds for these networks.
-    """
-    if not claims:
-        nothing = np.zeros(len(whole.mean))
-        return np.arange(len(nothing)), whole, Moderated(nothing, np.array(0.0), np.array(0.0))
-    moderated = moderate(whole.variance, whole.seeds - 1, settings.most)
-    claimed = np.flatnonzero(~np.isnan(moderated.variance))
-    return (
-        claimed,
-        whole.only(claimed),
-        replace(moderated, variance=moderated.variance[claimed]),
+        claimed_parts=known.parts,
+        moderated=known.moderated,
+        means=known.means,
     )
 
 

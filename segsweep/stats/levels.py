@@ -1,6 +1,6 @@
 """Architectures, or losses, each averaged over the rest: what can be said of them by themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from pandas import NA, DataFrame, Series, array
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.posterior import cell_intervals
-from segsweep.stats.sentences import no_claim, p_text
+from segsweep.stats.runs import listed
+from segsweep.stats.sentences import no_claim, p_text, so_far
 from segsweep.stats.values import Array, factors_of
 from segsweep.stats.verdicts import A_BETTER, B_BETTER
 
@@ -27,6 +28,18 @@ DEPENDS = {
 
 
 @dataclass(frozen=True)
+class Met:
+    """Two levels that were tested against each other."""
+
+    a: str
+    b: str
+    verdict: str
+    number: int
+    """Of the contrast, in *tested*."""
+    tested: Tested
+
+
+@dataclass(frozen=True)
 class _Levels:
     cells: dict[str, list[int]]
     """For each level the positions of the cells that its mean is over."""
@@ -38,11 +51,11 @@ class _Levels:
     """Whether further keys are among the other factors."""
 
 
-def levels_table(analysis: Analysis | None, by: str, metric: str = "iou") -> DataFrame:
+def levels_table(analysis: Analysis, by: str, metric: str = "iou") -> DataFrame:
     """Return a row per architecture or loss, best first.
 
     Args:
-        analysis: None where nothing can be compared: no rows.
+        analysis: of all cells.
         by: model | loss.
         metric: what was analysed.
 
@@ -50,23 +63,24 @@ def levels_table(analysis: Analysis | None, by: str, metric: str = "iou") -> Dat
         Columns *by*, cells (how many the mean is over), test_<metric> (mean over the cells of
         the combinations of the other factors that all levels have; where there is none, over all
         cells of the level), ci_low and ci_high (of that mean alone; empty where nothing can be
-        claimed about one of its cells), may_be_best (no other level beats it by the adjusted p;
-        <NA> where no level may be named best by itself, and for one that was not tested) and
-        p_best (chance of being the highest; NaN where no level may be named, and where means are
-        over different combinations).
+        claimed about one of its cells), may_be_best (no other level beats it by the adjusted p of
+        their family; <NA> where no level may be named best by itself, and for one that has no
+        two combinations in common with another) and p_best (chance of being the highest; NaN
+        where may_be_best is <NA> for any, and where means are over different combinations).
 
     Raises:
         ValueError: *by* is neither.
 
     """
     _check(by)
-    levels = _Levels({}, 0, 0, False) if analysis is None else _levels(analysis, by)
+    levels = _levels(analysis, by)
+    may = _may_be_best(analysis, levels, by)
     columns = {
         by: Series(list(levels.cells), dtype=str),
         "cells": np.array([len(cells) for cells in levels.cells.values()], np.int64),
         **_numbers(analysis, levels, f"test_{metric}"),
-        "may_be_best": array(_may_be_best(analysis, levels, by), dtype="boolean"),
-        "p_best": _p_best(analysis, levels),
+        "may_be_best": array(may, dtype="boolean"),
+        "p_best": _p_best(analysis, levels, any(said is NA for said in may)),
     }
     order = [by, "cells", f"test_{metric}", "ci_low", "ci_high", "may_be_best", "p_best"]
     table = DataFrame(columns)[order]
@@ -74,18 +88,28 @@ def levels_table(analysis: Analysis | None, by: str, metric: str = "iou") -> Dat
     return table.reset_index(drop=True)
 
 
-def levels_note(analysis: Analysis | None, by: str) -> str:
+def levels_note(analysis: Analysis, by: str, asked: int | None = None) -> str:
     """Return what has to be said beside the table, as one sentence, or ''.
 
+    Args:
+        analysis: of all cells.
+        by: model | loss.
+        asked: how many cells were asked for; None: those that are compared.
+
     Raises:
-        ValueError: *by* is neither model nor loss.
+        ValueError: *by* is neither.
 
     """
     _check(by)
-    if analysis is None:
-        return ""
-    said = [*_no_best(analysis, by), *_averaged(_levels(analysis, by), by)]
-    words = "; ".join(said)
+    levels, missing = _levels(analysis, by), so_far(analysis, asked)
+    said = [f"{missing}, and only they count"] if missing else []
+    said += [*no_best(analysis, by), *_averaged(levels, by, bool(missing))]
+    return sentence([*said, *_left_open(analysis, levels, by)])
+
+
+def sentence(parts: Sequence[str]) -> str:
+    """Return *parts* as one sentence; none is none."""
+    words = "; ".join(parts)
     return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
@@ -108,13 +132,11 @@ def _levels(analysis: Analysis, by: str) -> _Levels:
     return _Levels(cells, len(shared), len(every), any(keys for _, keys in every))
 
 
-def _numbers(analysis: Analysis | None, levels: _Levels, headline: str) -> dict[str, Array]:
+def _numbers(analysis: Analysis, levels: _Levels, headline: str) -> dict[str, Array]:
     """Return means and intervals."""
-    if analysis is None:
-        return {name: np.empty(0) for name in (headline, "ci_low", "ci_high")}
     mean = np.array([analysis.parts.mean[cells].mean() for cells in levels.cells.values()])
-    groups = analysis.parts.groups
-    low, high = cell_intervals(_draws(analysis, levels), analysis.settings.level, groups)
+    own = cell_intervals(_draws(analysis, levels), analysis.settings.level, analysis.parts.groups)
+    low, high = own.clip(*analysis.values.limits)
     return {headline: mean, "ci_low": low, "ci_high": high}
 
 
@@ -127,43 +149,32 @@ def _draws(analysis: Analysis, levels: _Levels) -> Array:
     return draws
 
 
-def _may_be_best(analysis: Analysis | None, levels: _Levels, by: str) -> list[Any]:
+def _may_be_best(analysis: Analysis, levels: _Levels, by: str) -> list[Any]:
     """Return for each level whether no other beats it; <NA> where that cannot be said."""
-    if analysis is None or not analysis.claims or analysis.depends is not None:
+    if not analysis.claims or analysis.depends is not None:
         return [NA] * len(levels.cells)
-    met = _met(analysis, by)
-    beaten = {(a, b)[LOSER[said]] for a, b, said in met if said in LOSER}
-    compared = {level for a, b, _ in met for level in (a, b)}
-    alone = len(levels.cells) == 1
-    return [level not in beaten if alone or level in compared else NA for level in levels.cells]
+    met = compared(analysis, by)
+    beaten = {(row.a, row.b)[LOSER[row.verdict]] for row in met if row.verdict in LOSER}
+    seen = {level for row in met for level in (row.a, row.b)}
+    return [level not in beaten if level in seen else NA for level in levels.cells]
 
 
-def _met(analysis: Analysis, by: str) -> list[tuple[str, str, str]]:
-    """Return a, b and the verdict for all levels that were tested against each other.
+def compared(analysis: Analysis, by: str) -> list[Met]:
+    """Return all pairs of levels that were tested against each other.
 
-    Two levels that have just one combination in common are no contrast of the family: what is
-    known of them is known of that pair of cells.
+    Where there is one combination of the other factors, levels are cells. Elsewhere two levels
+    that have only one combination in common are no contrast of their family, and not here.
     """
-    tested = analysis.tested.get(FAMILY[by])
-    return [*_rows(tested), *_single_pairs(analysis, by)] if tested else _single_pairs(analysis, by)
-
-
-def _rows(tested: Tested) -> Iterator[tuple[str, str, str]]:
-    return zip(tested.family.a, tested.family.b, tested.verdicts, strict=True)
-
-
-def _single_pairs(analysis: Analysis, by: str) -> list[tuple[str, str, str]]:
-    """Return levels and verdicts of the pairs of cells that are their levels' only one."""
-    if CELLS not in analysis.tested:
+    alone = _levels(analysis, by).every == 1
+    tested, place = analysis.tested.get(CELLS if alone else FAMILY[by]), BY.index(by)
+    if tested is None:
         return []
-    place = BY.index(by)
-    found: dict[frozenset[str], list[tuple[str, str, str]]] = {}
-    for a, b, said in _rows(analysis.tested[CELLS]):
-        one, other = factors_of(a), factors_of(b)
-        if _rest(one, place) == _rest(other, place):
-            row = one[place], other[place], said
-            found.setdefault(frozenset(row[:2]), []).append(row)
-    return [rows[0] for rows in found.values() if len(rows) == 1]
+    names = [
+        [factors_of(name)[place] if alone else name for name in side]
+        for side in (tested.family.a, tested.family.b)
+    ]
+    rows = zip(*names, tested.verdicts, strict=True)
+    return [Met(a, b, said, k, tested) for k, (a, b, said) in enumerate(rows)]
 
 
 def _rest(factors: tuple[str, ...], place: int) -> tuple[str, ...]:
@@ -176,19 +187,16 @@ def _known(analysis: Analysis, levels: _Levels) -> list[int]:
     return [k for k, cells in enumerate(levels.cells.values()) if claimed.issuperset(cells)]
 
 
-def _p_best(analysis: Analysis | None, levels: _Levels) -> Array:
+def _p_best(analysis: Analysis, levels: _Levels, unsaid: bool) -> Array:
     """Return the share of draws in which each level is the highest, where it means something."""
-    chance = np.full(len(levels.cells), np.nan)
-    if analysis is None or not analysis.claims or analysis.depends is not None:
-        return chance
-    if levels.shared and len(_known(analysis, levels)) == len(chance):
-        draws = _draws(analysis, levels)
-        top = draws == draws.max(0)
-        chance = (top / top.sum(0)).mean(1)
-    return chance
+    if unsaid or not levels.shared or len(_known(analysis, levels)) < len(levels.cells):
+        return np.full(len(levels.cells), np.nan)
+    draws = _draws(analysis, levels)
+    top = draws == draws.max(0)
+    return np.asarray((top / top.sum(0)).mean(1))
 
 
-def _no_best(analysis: Analysis, by: str) -> list[str]:
+def no_best(analysis: Analysis, by: str) -> list[str]:
     """Return why no level may be named best, if so."""
     if not analysis.claims:
         why = f"no claim about methods: {no_claim(analysis)}"
@@ -199,7 +207,7 @@ def _no_best(analysis: Analysis, by: str) -> list[str]:
     return []
 
 
-def _averaged(levels: _Levels, by: str) -> list[str]:
+def _averaged(levels: _Levels, by: str, missing: bool) -> list[str]:
     """Return what the means are over, where it is not all there is."""
     one, many = NOUNS[by]
     if len(levels.cells) == 1:
@@ -213,5 +221,27 @@ def _averaged(levels: _Levels, by: str) -> list[str]:
         ]
     if levels.shared == levels.every:
         return []
-    rest = "combinations of the other factors" if levels.keys else NOUNS[OTHER[by]][1]
-    return [f"means are over the {levels.shared} of {levels.every} {rest} that all {many} have"]
+    over = f"the {levels.shared} of {levels.every} {_others(levels, by)}"
+    done = ", of those that are finished" if missing else ""
+    return [f"means are over {over} that all {many} have{done}"]
+
+
+def _others(levels: _Levels, by: str) -> str:
+    return "combinations of the other factors" if levels.keys else NOUNS[OTHER[by]][1]
+
+
+def _left_open(analysis: Analysis, levels: _Levels, by: str) -> list[str]:
+    """Return of which levels it is not said whether they may be the best, and why."""
+    if not analysis.claims or analysis.depends is not None or len(levels.cells) == 1:
+        return []
+    may = zip(levels.cells, _may_be_best(analysis, levels, by), strict=True)
+    silent = [level for level, said in may if said is NA]
+    if not silent:
+        return []
+    if levels.every == 1:
+        return [f"nothing can be claimed about {listed(silent)}: one seed"]
+    they_have = "it has" if len(silent) == 1 else "they have"
+    return [
+        f"it is left open whether {listed(silent)} may be the best: {they_have} no two "
+        f"{_others(levels, by)} in common with another {NOUNS[by][0]} that can be compared"
+    ]

@@ -1,6 +1,6 @@
 """Where the variance of a cell's mean comes from: its seeds, and the images it was scored on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,11 @@ class Parts:
             self.sd_images[cells],
             self.groups,
         )
+
+    def of_trained_networks(self) -> "Parts":
+        """Return the parts for these very networks: what seeds do on single images is theirs."""
+        whole = self.sigma + np.diag(self.residual)
+        return replace(self, sigma=whole, residual=np.zeros_like(self.residual))
 
 
 def parts_of(values: Values) -> Parts:

@@ -11,12 +11,14 @@ SEED = "seed"
 """The columns of results.csv between run_id and this one name a cell."""
 SWEEP_KEY = ";sweep="
 """Ends a cell's name where two sweeps stand side by side; the sweep's name follows."""
+NAMED = 6
+"""More names than this are counted, not listed."""
 COMMIT = 7
 """Characters by which a commit is named."""
 
 
 def counted_runs(results: DataFrame) -> tuple[DataFrame, list[str]]:
-    """Return the runs that count and sentences about the others.
+    """Return the runs that count and sentences about the others, the most important first.
 
     A seed with folds counts when it has every fold that any run of the sweep has; of several
     runs of one seed (a search was repeated) the one that finished last.
@@ -31,13 +33,18 @@ def counted_runs(results: DataFrame) -> tuple[DataFrame, list[str]]:
 
     """
     runs, notes = _of_one_data_set(_named(results))
-    notes += [*_unfinished(runs), *_missing(results, runs)]
     finished = runs[runs["status"] == "finished"]
-    notes += _versions(finished)
+    notes += [*_versions(finished), *_failed(runs)]
     for step in (_once_each, _complete):
         finished, more = step(finished, runs)
         notes += more
     return finished.drop(columns=["status", "version", "git_commit", "finished"]), notes
+
+
+def open_notes(results: DataFrame) -> list[str]:
+    """Return sentences about what is missing: cells, combinations, runs; *results* as above."""
+    runs, _ = _of_one_data_set(_named(results))
+    return [*_empty_cells(runs), *_missing(results, runs), *_unfinished(runs)]
 
 
 def cell_names(results: DataFrame) -> list[str]:
@@ -57,7 +64,15 @@ def many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
+def spoken(cell: str, seed: object = None) -> str:
+    """Return a cell, or one seed of it, as sentences name it: `m/a seed 3 of one sweep`."""
+    name, mark, sweep = cell.rpartition(SWEEP_KEY)
+    name = name if mark else cell
+    name = name if seed is None else f"{name} seed {seed}"
+    return f"{name} of {sweep}" if mark else name
+
+
+def listed(names: Sequence[str], most: int = NAMED) -> str:
     """Return the first *most* names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
@@ -81,7 +96,7 @@ def _named(results: DataFrame) -> DataFrame:
         kept["empty"] = results["evaluate.empty"]
     kept["cell"] = cell_names(results)
     both = zip(kept["cell"], kept["seed"], strict=True)
-    return kept.assign(unit=[f"{cell} seed {seed}" for cell, seed in both])
+    return kept.assign(unit=[spoken(cell, seed) for cell, seed in both])
 
 
 def _of_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[str]]:
@@ -93,22 +108,30 @@ def _of_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[str]]:
     used = min(counts[counts == counts.max()].index)
     left = int(counts.sum() - counts[used])
     note = (
-        f"{len(counts)} different data sets in one sweep: only the {counts[used]} finished runs on "
-        f"{used} are compared, {left} on other data are left out."
+        f"{len(counts)} different data sets in one sweep: only the "
+        f"{many(int(counts[used]), 'finished run')} on {used} {_are(counts[used])} compared, "
+        f"{left} on other data {_are(left)} left out."
     )
     return runs[runs["data_fingerprint"] == used], [note]
 
 
-def _unfinished(runs: DataFrame) -> list[str]:
-    notes = []
-    if failed := int((runs["status"] == "failed").sum()):
-        notes.append(f"{many(failed, 'run')} failed; a cell without it has fewer seeds.")
-    if still := int(runs["status"].isin(["planned", "running", "interrupted"]).sum()):
-        notes.append(f"{many(still, 'run')} not finished yet.")
+def _failed(runs: DataFrame) -> list[str]:
+    failed = int((runs["status"] == "failed").sum())
+    if not failed:
+        return []
+    fewer = "its cell has fewer seeds" if failed == 1 else "their cells have fewer seeds"
+    return [f"{many(failed, 'run')} failed: {fewer}."]
+
+
+def _empty_cells(runs: DataFrame) -> list[str]:
     finished = runs.loc[runs["status"] == "finished", "cell"]
-    if missing := sorted(set(runs["cell"]) - set(finished)):
-        notes.append(f"No finished run: {listed(missing)}.")
-    return notes
+    missing = [spoken(cell) for cell in sorted(set(runs["cell"]) - set(finished))]
+    return [f"No finished run: {listed(missing)}."] if missing else []
+
+
+def _unfinished(runs: DataFrame) -> list[str]:
+    still = int(runs["status"].isin(["planned", "running", "interrupted"]).sum())
+    return [f"{many(still, 'run')} not finished yet."] if still else []
 
 
 def _missing(results: DataFrame, runs: DataFrame) -> list[str]:

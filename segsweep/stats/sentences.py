@@ -7,11 +7,10 @@ from segsweep.stats.advice import IMAGES, MORE, Advice, power, seeds_needed
 from segsweep.stats.contrasts import CELLS
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.null import TINY
+from segsweep.stats.runs import listed, spoken
 from segsweep.stats.values import Values
 from segsweep.stats.verdicts import BETTER, UNDECIDED
 
-NAMED = 6
-"""More names than this are counted, not listed."""
 ONE_SEED, ONE_IMAGE = "one seed per cell", "one unit of test images"
 
 
@@ -25,12 +24,14 @@ def paragraph(analysis: Analysis, a: str, b: str) -> str:
 
     """
     tested, k = _pair(analysis, a, b)
+    turned = tested.family.a[k] == b
     same = bool(_apart(analysis.values, a, b) < TINY)
-    said = [_adjusted(_words(tested, k, same), tested)]
+    words = _words(tested, k, same, turned)
+    said = [_adjusted(words, tested)]
     if not analysis.claims:
-        said = [_words(tested, k, same), *_limits(analysis, same)]
+        said = [words, *_limits(analysis, same)]
     elif not same:
-        said += [_odds(tested, k, analysis.settings.margin)]
+        said += [_odds(tested, k, analysis.settings.margin, turned)]
         said += _advice(analysis, tested, k) if tested.verdicts[k] == UNDECIDED else []
     return " ".join(said)
 
@@ -45,11 +46,11 @@ def _pair(analysis: Analysis, a: str, b: str) -> tuple[Tested, int]:
     return tested, both.index({a, b})
 
 
-def _words(tested: Tested, k: int, same: bool) -> str:
+def _words(tested: Tested, k: int, same: bool, turned: bool) -> str:
     """Return who is better, or what is known where nobody is."""
     if tested.verdicts[k] in BETTER:
         return claim(tested, k)
-    return still_open(tested, k, "The same on every image" if same else "")
+    return still_open(tested, k, "The same on every image" if same else "", turned)
 
 
 def _apart(values: Values, a: str, b: str) -> float:
@@ -72,8 +73,16 @@ def _limits(analysis: Analysis, same: bool) -> list[str]:
 
 
 def no_claim(analysis: Analysis) -> str:
-    """Return why nothing can be claimed about methods."""
-    return ONE_IMAGE if analysis.parts.groups < 2 else ONE_SEED
+    """Return why nothing can be claimed about methods, to follow "with" or a colon."""
+    if analysis.parts.groups < 2:
+        return ONE_IMAGE
+    several = [spoken(analysis.values.cells[k]) for k in np.flatnonzero(analysis.parts.seeds > 1)]
+    return f"{ONE_SEED} but for {listed(several)}" if several else ONE_SEED
+
+
+def left_out(analysis: Analysis) -> tuple[str, ...]:
+    """Return the cells about which nothing can be claimed though something can about others."""
+    return tuple(name for k, name in enumerate(analysis.values.cells) if k not in analysis.claimed)
 
 
 def what_first(analysis: Analysis) -> str:
@@ -83,12 +92,12 @@ def what_first(analysis: Analysis) -> str:
     return "Run at least 3 seeds of each cell, for example seed=0,1,2."
 
 
-def _odds(tested: Tested, k: int, margin: float) -> str:
-    chance = tested.chances
+def _odds(tested: Tested, k: int, margin: float, turned: bool) -> str:
+    chance, name = tested.chances, (tested.family.b if turned else tested.family.a)[k]
+    better, worse = (chance.worse, chance.better) if turned else (chance.better, chance.worse)
     return (
-        f"Chance that {tested.family.a[k]} is better by more than {margin:g}: "
-        f"{chance.better[k]:.2f}; equal within it: {chance.equal[k]:.2f}; worse: "
-        f"{chance.worse[k]:.2f}."
+        f"Chance that {name} is better by more than {margin:g}: {chance_text(better[k])}; "
+        f"equal within it: {chance_text(chance.equal[k])}; worse: {chance_text(worse[k])}."
     )
 
 
@@ -101,12 +110,18 @@ def claim(tested: Tested, k: int) -> str:
     return f"{a} is better than {b} by {size:.4f} {interval(low, high)}, {p_text(tested.p[k])}."
 
 
-def still_open(tested: Tested, k: int, said: str = "") -> str:
-    """Return what is known of contrast *k*, which nobody won; *said* takes the verdict's place."""
-    where = interval(tested.low[k], tested.high[k])
-    size = f"{tested.family.a[k]} less {tested.family.b[k]} is {tested.difference[k]:.4f} {where}"
+def still_open(tested: Tested, k: int, said: str = "", turned: bool = False) -> str:
+    """Return what is known of contrast *k*, which nobody won.
+
+    *said* takes the verdict's place; *turned*: b less a.
+    """
+    a, b = tested.family.a[k], tested.family.b[k]
+    low, high, size = tested.low[k], tested.high[k], tested.difference[k]
+    if turned:
+        a, b, low, high, size = b, a, -high, -low, -size
+    size_text = f"{a} less {b} is {size + 0.0:.4f} {interval(low, high)}"
     p = "" if np.isnan(tested.p[k]) else f", {p_text(tested.p[k])}"
-    return f"{said or tested.verdicts[k].capitalize()}: {size}{p}."
+    return f"{said or tested.verdicts[k].capitalize()}: {size_text}{p}."
 
 
 def _advice(analysis: Analysis, tested: Tested, k: int) -> list[str]:
@@ -122,7 +137,7 @@ def _advice(analysis: Analysis, tested: Tested, k: int) -> list[str]:
     return [
         _needed(advice),
         f"{MORE} more seeds of every cell {would} settle it: a difference of this size would then "
-        f"be seen with chance {chance:.2f}.",
+        f"be seen with chance {chance_text(float(chance))}.",
     ]
 
 
@@ -141,12 +156,6 @@ def _needed(advice: Advice) -> str:
     return f"It would take {advice.reason} per cell to see a difference of this size."
 
 
-def listed(names: tuple[str, ...]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
-
-
 def interval(low: float, high: float) -> str:
     """Return `(low to high)`."""
     return f"({low:.4f} to {high:.4f})" if low == low else "(no interval)"
@@ -155,3 +164,29 @@ def interval(low: float, high: float) -> str:
 def p_text(value: float) -> str:
     """Return `p = 0.012`; what is below a thousandth is only said to be."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def chance_text(chance: float) -> str:
+    """Return a chance with two digits; what is next to sure, or next to never, is not certain."""
+    if chance < 0.005:
+        return "under 0.01"
+    return "over 0.99" if chance >= 0.995 else f"{chance:.2f}"
+
+
+def so_far(analysis: Analysis, asked: int | None) -> str:
+    """Return `2 of 6 cells are finished` where *asked* for were more than are compared, else ''."""
+    count = len(analysis.values.cells)
+    if asked is None or asked <= count:
+        return ""
+    return f"{count} of {asked} cells {'is' if count == 1 else 'are'} finished"
+
+
+def clearest(tested: Tested, noun: str) -> str:
+    """Return how many pairs of a family differ, and the clearest difference; '' for none."""
+    claims = [k for k, verdict in enumerate(tested.verdicts) if verdict in BETTER]
+    if not claims:
+        return ""
+    differ = "differs" if len(claims) == 1 else "differ"
+    some = f"{len(claims)} of {len(tested.t)} pairs of {noun} {differ}; clearest: "
+    first = claim(tested, max(claims, key=lambda k: abs(tested.t[k])))
+    return (some if len(tested.t) > 1 else "") + first

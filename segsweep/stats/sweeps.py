@@ -9,8 +9,8 @@ from pandas import DataFrame, Series
 from segsweep.stats.contrasts import SWEEPS, Family, Weights, family_of
 from segsweep.stats.engine import Analysis, analyse_families
 from segsweep.stats.null import TINY, Settings
-from segsweep.stats.runs import SWEEP_KEY
-from segsweep.stats.sentences import interval, listed, no_claim, p_text
+from segsweep.stats.runs import SWEEP_KEY, listed
+from segsweep.stats.sentences import interval, no_claim, p_text
 from segsweep.stats.values import Values
 from segsweep.stats.verdicts import A_BETTER, B_BETTER, EQUAL, UNDECIDED
 

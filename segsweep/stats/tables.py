@@ -1,12 +1,14 @@
 """The analysis as tables: comparison.csv, a row per cell, and pairs.csv, a row per contrast."""
 
-import numpy as np
-from pandas import NA, DataFrame, Series, array, concat
+from typing import Any
 
-from segsweep.statistics import compare_cells
+import numpy as np
+from pandas import NA, DataFrame, Series, array, concat, to_numeric
+
+from segsweep.metrics import Empty
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.runs import SEED, cell_names
-from segsweep.stats.values import Array
+from segsweep.stats.values import Array, counted_runs_of, means_beside
 
 PAIRS = (
     *("family", "a", "b", "difference", "ci_low", "ci_high"),
@@ -54,7 +56,11 @@ def _rows(tested: Tested) -> DataFrame:
 
 
 def comparison_table(
-    analysis: Analysis | None, results: DataFrame, metric: str = "iou"
+    analysis: Analysis | None,
+    results: DataFrame,
+    metric: str = "iou",
+    per_image: DataFrame | None = None,
+    empty: Empty = "one",
 ) -> DataFrame:
     """Return a row per cell that was asked for, best first, as in comparison.csv.
 
@@ -63,21 +69,45 @@ def comparison_table(
         results: a row per run, as in results.csv; the columns between run_id and seed name
             the cells.
         metric: what was analysed: it stands first, as test_<metric>.
+        per_image: the counts from which the other metrics are computed on the same images;
+            without it they are what the runs say of themselves.
+        empty: what an image with two empty masks is worth, as in the analysis.
 
-    Means, intervals and ranks are of the seeds and images that can be compared; they are empty
-    for a cell that has none, which then has 0 seeds.
+    All numbers are of the runs and images that can be compared; they are empty for a cell that
+    has none, which then has 0 seeds. may_be_best is <NA> where nothing can be claimed.
 
     """
     before = list(results.columns)[: list(results.columns).index(SEED)]
     keys = [name for name in before if name not in ("run_id", "cell")]
-    table = compare_cells(results, keys)
+    failed = results[keys].assign(failed=results["status"] == "failed")
+    table = failed.groupby(keys, dropna=False, sort=False)["failed"].sum().reset_index()
     first = results.drop_duplicates(keys)[keys]
     named = first.assign(name=cell_names(results.loc[first.index]))
+    found = _beside(analysis, results, per_image, empty) | _of_cells(analysis, f"test_{metric}")
     where = [-1] * len(table)
     if analysis is not None:
         names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
         where = _places(names, analysis, table)
-    return _filled(table, analysis, where, keys, f"test_{metric}")
+    for name in found.keys() - {*keys}:
+        table[name] = _picked(found[name], where)
+    return _ordered(_marked(table, analysis, where), keys, f"test_{metric}")
+
+
+def _beside(
+    analysis: Analysis | None, results: DataFrame, per_image: DataFrame | None, empty: Empty
+) -> dict[str, Array]:
+    """Return what stands beside the headline, of the runs that count in *analysis*."""
+    names = [*(f"test_{name}" for name in BESIDE), *NUMBERS]
+    if analysis is None:
+        return dict.fromkeys(names, np.empty(0))
+    runs = counted_runs_of(analysis.values, results)
+    numbers = results.loc[runs.index, names].apply(to_numeric)
+    means = numbers.groupby(runs["cell"]).mean().reindex(analysis.values.cells)
+    found = {name: means[name].to_numpy(float) for name in names}
+    if per_image is not None:
+        other = means_beside(analysis.values, results, per_image, BESIDE, empty)
+        found |= {f"test_{name}": values for name, values in other.items()}
+    return found
 
 
 def _places(names: list[str], analysis: Analysis, table: DataFrame) -> list[int]:
@@ -90,22 +120,30 @@ def _places(names: list[str], analysis: Analysis, table: DataFrame) -> list[int]
     return where
 
 
-def _filled(
-    table: DataFrame, analysis: Analysis | None, where: list[int], keys: list[str], headline: str
-) -> DataFrame:
-    """Return *table* with what the analysis says of the cell at each row; -1 is no cell."""
-    found = _of_cells(analysis, headline)
-    table = table.assign(**{name: _picked(values, where) for name, values in found.items()})
+def _marked(table: DataFrame, analysis: Analysis | None, where: list[int]) -> DataFrame:
+    """Return *table* with the seeds that count, and whether each cell may be the best."""
     seeds = [] if analysis is None else analysis.parts.seeds.tolist()
-    best = [] if analysis is None else analysis.may_be_best.tolist()
+    best = [] if analysis is None else _may_be_best(analysis)
     table["seeds"] = np.array([seeds[cell] if cell >= 0 else 0 for cell in where], np.int64)
     table["failed"] = table["failed"].astype("int64")
     chosen = [best[cell] if cell >= 0 else NA for cell in where]
     table["may_be_best"] = array(chosen, dtype="boolean")
+    return table
+
+
+def _may_be_best(analysis: Analysis) -> list[Any]:
+    """Return for each cell whether it may be the best; <NA> where nothing was compared."""
+    compared = set(analysis.claimed.tolist())
+    if not analysis.claims or len(compared) < 2:
+        return [NA] * len(analysis.may_be_best)
+    best = enumerate(analysis.may_be_best.tolist())
+    return [may if cell in compared else NA for cell, may in best]
+
+
+def _ordered(table: DataFrame, keys: list[str], headline: str) -> DataFrame:
+    """Return *table* with the columns in their order, best first, and its rank."""
     table["rank"] = table[headline].rank(ascending=False, method="min").astype("Int64")
     beside = [f"test_{name}" for name in BESIDE if f"test_{name}" != headline]
-    numbers = [name for name in (*beside, *NUMBERS) if name not in keys]
-    table = table.astype(dict.fromkeys(numbers, "float64"))
     columns = [*keys, "seeds", "failed", headline, *INTERVAL, *beside, *CELL_REST]
     table = table.sort_values([headline, *keys[:2]], ascending=[False, True, True])
     return table.reset_index(drop=True)[list(dict.fromkeys(columns))]

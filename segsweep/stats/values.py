@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from segsweep import metrics
-from segsweep.stats.runs import counted_runs, listed, many
+from segsweep.stats.runs import counted_runs, listed, many, open_notes, spoken
 
 Array = NDArray[np.float64]
 Strings = tuple[str, ...]
@@ -35,6 +35,8 @@ class Values:
     """Sentences: what was left out, and why."""
     data: str = ""
     """Fingerprint of the data that the values are from."""
+    limits: tuple[float, float] = (-np.inf, np.inf)
+    """The lowest and the highest value that there can be: a mean lies between them."""
 
     @property
     def means(self) -> Array:
@@ -86,7 +88,12 @@ def values_of(
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
     values = compared_values(frame, notes)
     used = counted_runs(results)[0]["data_fingerprint"].dropna()
-    return replace(values, data=str(used.iloc[0]) if len(used) else "")
+    return replace(
+        values,
+        notes=(*values.notes, *open_notes(results)),
+        data=str(used.iloc[0]) if len(used) else "",
+        limits=metrics.RANGES[metric],
+    )
 
 
 def frame_of(
@@ -105,8 +112,7 @@ def frame_of(
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
     runs, notes = counted_runs(results)
-    wanted = per_image[(per_image["at"] == at) & (per_image["split"] == split)]
-    rows = wanted.merge(runs, on="run_id", how="inner", sort=False)
+    rows = _rows_of(runs, per_image, at, split)
     without = sorted(set(runs["run_id"]) - set(rows["run_id"]))
     if without:
         notes.append(f"{many(len(without), 'finished run')} without per-image counts left out.")
@@ -114,6 +120,49 @@ def frame_of(
     value = _scored(rows, metric, empty)
     frame = rows[["cell", "seed", "image"]].assign(value=value)
     return frame.reset_index(drop=True), notes
+
+
+def means_beside(
+    values: Values,
+    results: DataFrame,
+    per_image: DataFrame,
+    names: Sequence[str],
+    empty: metrics.Empty = "one",
+) -> dict[str, Array]:
+    """Return other metrics of the cells of *values*, on their seeds and images: name -> (C,).
+
+    Args:
+        values: of test images at the size of training.
+        results: as for `values_of`, as are *per_image* and *empty*.
+        per_image: counts per image.
+        names: metrics.
+        empty: what an image with two empty masks is worth.
+
+    """
+    rows = _rows_of(counted_runs_of(values, results), per_image)
+    rows = rows[rows["image"].astype(str).isin(values.images)]
+    rows = rows.drop_duplicates(["cell", "seed", "image"])
+    scored = DataFrame({name: _scored(rows, name, empty) for name in names}, index=rows.index)
+    means = scored.groupby(rows["cell"]).mean().reindex(values.cells)
+    return {name: means[name].to_numpy(float) for name in names}
+
+
+def counted_runs_of(values: Values, results: DataFrame) -> DataFrame:
+    """Return the runs of *results* that *values* are from; columns as of `counted_runs`."""
+    runs, _ = counted_runs(results)
+    known = {
+        (cell, seed) for cell, own in zip(values.cells, values.seeds, strict=True) for seed in own
+    }
+    units = zip(runs["cell"], runs["seed"].astype(str), strict=True)
+    return runs[[unit in known for unit in units]]
+
+
+def _rows_of(
+    runs: DataFrame, per_image: DataFrame, at: str = "train", split: str = "test"
+) -> DataFrame:
+    """Return the counts of *runs* with what is known of each."""
+    wanted = per_image[(per_image["at"] == at) & (per_image["split"] == split)]
+    return wanted.merge(runs, on="run_id", how="inner", sort=False)
 
 
 def compared_values(frame: DataFrame, notes: Sequence[str] = ()) -> Values:
@@ -157,7 +206,7 @@ def _unequal(seeds: Mapping[str, int]) -> list[str]:
     least, most = min(seeds.values(), default=0), max(seeds.values(), default=0)
     if least == most:
         return []
-    fewest = [cell for cell, count in seeds.items() if count == least]
+    fewest = [spoken(cell) for cell, count in seeds.items() if count == least]
     return [f"Cells have {least} to {most} seeds; fewest: {listed(fewest)}."]
 
 
@@ -189,7 +238,7 @@ def _with_usual_images(frame: DataFrame) -> tuple[DataFrame, list[str]]:
     if not alien:
         return frame, []
     kept = ~frame.set_index(["cell", "seed"]).index.isin(alien)
-    names = listed([f"{cell} seed {seed}" for cell, seed in alien])
+    names = listed([spoken(str(cell), seed) for cell, seed in alien])
     return frame[kept], [f"{many(len(alien), 'seed')} scored on other images left out: {names}."]
 
 

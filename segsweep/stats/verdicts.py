@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segsweep.stats.contrasts import CELLS, Family
-from segsweep.stats.null import Settings
+from segsweep.stats.null import TINY, Settings
 from segsweep.stats.parts import Parts
 from segsweep.stats.values import Array
 
@@ -33,7 +33,8 @@ def leading(
     A difference of 0 leads nowhere.
     """
     order = np.argsort(-np.abs(t), kind="stable")
-    undecided = [int(k) for k in order if verdicts[k] == UNDECIDED and difference[k] != 0]
+    seen = np.abs(difference) >= TINY
+    undecided = [int(k) for k in order if verdicts[k] == UNDECIDED and seen[k]]
     if family.name != CELLS:
         return undecided[:ADVISED]
     of_top = set(family.matrix[:, [int(parts.mean.argmax())]].nonzero()[0].tolist())
