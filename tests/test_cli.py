@@ -115,8 +115,8 @@ def test_sweep_that_is_not_there(segsweep, tmp_path):
     assert (
         wrong
         == [
-            "mian: no sweep there, nor in outputs; sweeps are main; did you mean 'main'?; "
-            "--outputs FOLDER looks elsewhere"
+            "mian: no sweep there, nor in outputs; sweeps are main; "
+            "--outputs FOLDER looks elsewhere; did you mean 'main'?"
         ]
         * 2
     )

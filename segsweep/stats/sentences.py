@@ -24,7 +24,8 @@ def paragraph(analysis: Analysis, a: str, b: str) -> str:
 
     """
     tested, k = _pair(analysis, a, b)
-    turned = tested.family.a[k] == b
+    claimed = tested.verdicts[k] in BETTER  # then the better one stands first, else *a*
+    turned = bool(tested.difference[k] < 0) if claimed else tested.family.a[k] == b
     same = bool(_apart(analysis.values, a, b) < TINY)
     words = _words(tested, k, same, turned)
     said = [_adjusted(words, tested)]
