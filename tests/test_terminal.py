@@ -177,8 +177,9 @@ def test_sentence_stands_first():
 
 
 def test_few_sentences_of_each_kind():
-    """At most 9 lines: of each kind the first, then seconds that fit; the rest is counted."""
-    lines = printed(print_answer, SAID, grid())
+    """At most 13 lines: of each kind the first, then seconds that fit; the rest is counted."""
+    more = {**SAID, "notes": [*SAID["notes"], *(f"Note {number}." for number in range(5))]}
+    lines = printed(print_answer, more, grid())
     said = lines[: lines.index("")]
 
     assert said == [
@@ -187,32 +188,37 @@ def test_few_sentences_of_each_kind():
         "         unet3/focal by 0.0721 (0.0412 to 0.1030), p < 0.001.",
         "         What a loss brings depends on the architecture (p = 0.003): no loss is",
         "         best by itself.",
+        "         A third.",
         "open     Between architectures nothing is settled.",
         "next     More test images would tell.",
         "note     3 runs failed; a cell without it has fewer seeds.",
-        "         and 4 more: report.html",
+        "         Another.",
+        "         One more.",
+        "         x.",
+        "         and 5 more: report.html",
     ]
 
 
-def test_never_more_than_two_of_a_kind():
+def test_never_more_than_four_of_a_kind():
     """Even where there is room."""
-    said = {"headline": "H.", "notes": ["a.", "b.", "c.", "d.", "e."]}
+    said = {"headline": "H.", "notes": ["a.", "b.", "c.", "d.", "e.", "f."]}
 
-    assert printed(print_answer, said, grid())[:5] == [
-        *("H.", "note     a.", "         b.", "         and 3 more: report.html", ""),
+    assert printed(print_answer, said, grid())[:7] == [
+        *("H.", "note     a.", "         b.", "         c.", "         d."),
+        *("         and 2 more: report.html", ""),
     ]
 
 
 def test_long_sentences_give_way_to_short_ones():
-    """Lines are at most 80 columns, also in a wide terminal, and about 8."""
+    """Lines are at most 80 columns, also in a wide terminal, and about 12."""
     long = {**SAID, "settled": ["word " * 200 + "."], "headline": "head " * 30}
     lines = printed(print_answer, long, grid(), width=200)
     said = lines[: lines.index("")]
 
     assert max(map(len, said)) <= 80
-    assert len(said) <= 9
+    assert len(said) <= 13
     assert not any(line.startswith("settled") for line in said)
-    assert "         and 3 more: report.html" in said
+    assert "         and 1 more: report.html" in said
     second = printed(print_answer, {**long, "settled": [*long["settled"], "Short."]}, grid())
     assert not any("Short." in line for line in second)  # what comes second is no better alone
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_CELLS = 40
-LINES, USUAL_WIDTH = 8, 80
+LINES, USUAL_WIDTH = 12, 80
 """So many lines, of so many columns, the answer takes at most, and one that counts the rest."""
-OF_EACH_KIND = 2
+OF_EACH_KIND = 4
 KINDS = {"settled": "settled", "unsettled": "open", "next": "next", "notes": "note"}
 MARK, NOTHING = "*", "-"
 LEGEND = f"{MARK} may be the best: nothing is better at the 5 % level over all pairs"
