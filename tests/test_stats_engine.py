@@ -1,6 +1,7 @@
 """The engine against loops with the same draws, textbook cases and what must always hold."""
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from segsweep.stats.null import (
     standard_errors,
 )
 from segsweep.stats.posterior import posterior_means, ranks
-from segsweep.stats.values import compared_values
+from segsweep.stats.values import Values, compared_values
 from segsweep.stats.verdicts import A_BETTER, B_BETTER, EQUAL, UNDECIDED
 from stats_data import as_frame, drawn, of_tables
 from stats_loops import family_by_loops, prepared
@@ -282,6 +283,21 @@ def test_chi2_of_normal_numbers(freedom):
     made = chi2_over_freedom(stats.norm.ppf(share), np.array(float(freedom)))
 
     np.testing.assert_allclose(made, stats.chi2.ppf(share, freedom) / freedom, atol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cells_that_are_the_same_network_give_no_warning(seed):
+    """Early on many networks predict the same: differences of nothing divide by nothing."""
+    random = np.random.default_rng(seed)
+    pool = [random.random((1, 6)) for _ in range(3)]
+    cells = tuple(f"{model}/{loss}" for model in "abcd" for loss in "vwxyz")
+    tables = tuple(pool[random.integers(3)] for _ in cells)
+    images = tuple(map(str, range(6)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = analyse(Values(cells, tables, (("0",),) * 20, images, np.arange(6)), FEW)
+
+    assert np.isfinite(result.low).all()
 
 
 def test_same_values_give_the_same_answer():

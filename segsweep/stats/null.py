@@ -117,7 +117,8 @@ def image_freedom(family: Family, parts: Parts, residual: Array) -> Array:
     """
     kept = family.quadratic(parts.sigma)
     whole = np.maximum(kept + family.squares(residual), np.finfo(float).tiny)
-    return np.maximum((parts.groups - 1) * (kept / whole) ** 2, 1.0)
+    share = np.clip(kept / whole, 0.0, 1.0)  # beyond 1 only by rounding
+    return np.maximum((parts.groups - 1) * share**2, 1.0)
 
 
 def chi2_over_freedom(normal: Array, freedom: Array) -> Array:
