@@ -1,5 +1,6 @@
 """From a sweep's folder to its tables, and real stored results."""
 
+import json
 import time
 from pathlib import Path
 
@@ -69,10 +70,17 @@ def test_large_differences_are_settled_on_disk_too(tables):
     assert set(across["verdict"]) == {"a better"}
 
 
-def test_real_results_of_one_seed():
-    """The 20 cells on PH2: means as the runs reported them, an interval each, no claim."""
-    results = pd.read_csv(PH2 / "results.csv")
-    per_image = pd.read_csv(PH2 / "per_image.csv", dtype={"run_id": str, "image": str})
+@pytest.fixture
+def real():
+    """Return results and counts of the 20 cells on PH2 with three seeds."""
+    types = {"run_id": str, "image": str}
+    return [pd.read_csv(PH2 / f"{name}.csv", dtype=types) for name in ("results", "per_image")]
+
+
+def test_real_results_of_one_seed(real):
+    """The first seed alone: means as the runs reported them, an interval each, no claim."""
+    results, per_image = real
+    results = results[results["seed"] == 0]
     result = analyse(values_of(results, per_image), FEW)
     table = comparison_table(result, results)
     reported = results.set_index(["model", "loss"])["test_iou"]
@@ -83,6 +91,27 @@ def test_real_results_of_one_seed():
         assert row["ci_low"] < row["test_iou"] < row["ci_high"]
     assert table["p_best"].isna().all()
     assert answer(result).headline.startswith("No claim about methods: one seed per cell.")
+
+
+def test_real_results_say_what_stands_in_the_docs(real):
+    """Three seeds: the tables and the answer under docs/ are what the code makes of the counts."""
+    results, per_image = real
+    result = analyse(values_of(results, per_image))
+    table = comparison_table(result, results, "iou", per_image)
+    stored = pd.read_csv(PH2 / "comparison.csv", dtype={"may_be_best": "boolean"})
+    said = json.loads((PH2 / "answer.json").read_text())
+
+    readme = " ".join((PH2.parents[2] / "README.md").read_text().split())
+
+    pd.testing.assert_frame_equal(table, stored, check_dtype=False, atol=2e-3)  # draws
+    assert answer(result).headline == said["headline"]
+    assert [who(text) for text in answer(result).settled] == [who(text) for text in said["settled"]]
+    assert all(sentence in readme for sentence in (said["headline"], *said["settled"]))
+
+
+def who(sentence):
+    """Return who is better than whom, without the numbers: other processors round otherwise."""
+    return sentence.split(" by ")[0]
 
 
 def test_usual_sweep_is_analysed_in_five_seconds():
