@@ -1,7 +1,8 @@
 """Commands that look at sweeps while they run or after, and that make room: no torch here."""
 
+import signal
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -196,14 +197,21 @@ def _watch(lines: Callable[[], list[str]]) -> None:
     Where output is no terminal, they are printed when they change.
     """
     shown = "\n".join(lines())  # what is wrong at the start is an error like any other
+    with _showing() as show, _asked_to_leave() as leave:
+        show(shown)
+        while not leave.wait(WATCH_SECONDS):
+            show("\n".join(_still(lines)))
+
+
+@contextmanager
+def _asked_to_leave() -> Iterator[threading.Event]:
+    """Yield what Ctrl-C sets: an exception may come at a moment in which Python drops it."""
+    leave = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: leave.set())
     try:
-        with _showing() as show:
-            while True:
-                show(shown)
-                time.sleep(WATCH_SECONDS)
-                shown = "\n".join(_still(lines))
-    except KeyboardInterrupt:
-        return
+        yield leave
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
