@@ -96,7 +96,7 @@ class Tables:
 
     @cached_property
     def results(self) -> "DataFrame":
-        """A row per run that is no trial (DESIGN: results.csv)."""
+        """A row per run that is no trial (docs/tables.md)."""
         return self._frame("run")
 
     @cached_property

@@ -31,7 +31,7 @@ RESULT = {
     **{"git_commit": "abc", "data_fingerprint": "f", "started": "t0", "finished": "t1"},
 }
 COUNTS = [("val", "train", "007", 1, 2, 3, 4), ("test", "train", "008", 5, 6, 7, 8)]
-RESULTS_OF_DESIGN = [
+RESULTS_AS_DOCUMENTED = [
     *("run_id", "model", "loss", "seed", "fold", "lr", "status", "epochs", "best_epoch"),
     *("val_loss", "val_iou", "val_dice", "val_score", "test_iou", "test_dice", "test_score"),
     *("n_test", "parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
@@ -137,12 +137,12 @@ STATES = {
 
 
 def test_results_has_a_row_per_run_and_designs_columns(sweep):
-    """The order of DESIGN.md; numbers from the result, names from the config."""
+    """The order of docs/tables.md; numbers from the result, names from the config."""
     frame = read_all(sweep).results
     done = frame[frame["status"] == "finished"].iloc[0]
     failed = frame[frame["status"] == "failed"].iloc[0]
 
-    assert list(frame.columns) == RESULTS_OF_DESIGN
+    assert list(frame.columns) == RESULTS_AS_DOCUMENTED
     assert table(sweep) == STATES
     assert (done["test_iou"], done["val_loss"], done["n_test"]) == (0.6, 0.3, 2)
     assert (done["model"], done["lr"], done["seed"]) == ("unet2", 0.002, 0)
@@ -155,7 +155,7 @@ def test_swept_keys_stand_behind_the_loss(sweep, frozen, write_run):
     """By dotted path, the learning rate as lr; an option without the key has none."""
     write_run(sweep, frozen(seed=4, trainer__epochs=80, optimizer__lr=0.1))
     tables = read_all(sweep)
-    rest = [name for name in RESULTS_OF_DESIGN[3:] if name != "lr"]
+    rest = [name for name in RESULTS_AS_DOCUMENTED[3:] if name != "lr"]
 
     assert tables.swept == ["trainer.epochs", "lr"]
     assert list(tables.results.columns) == [
@@ -195,7 +195,7 @@ def test_folder_without_a_sweep(tmp_path):
     tables = read_all(tmp_path / "empty")
 
     assert [len(tables.results), len(tables.per_image), len(tables.history)] == [0, 0, 0]
-    assert list(tables.results.columns) == RESULTS_OF_DESIGN
+    assert list(tables.results.columns) == RESULTS_AS_DOCUMENTED
 
 
 @pytest.fixture
