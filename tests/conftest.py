@@ -105,7 +105,7 @@ def segsweep(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def write_run():
-    """Return a function that writes a run folder as docs/tables.md describes it, without segsweep."""
+    """Return a function that writes a run folder as docs/tables.md has it, without segsweep."""
 
     def write(sweep, config, *, result=None, failure=None, epochs=0, counts=()):
         choices = config["choices"]

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
-from command import refusal
+from command import ROOT, refusal
 from made_sweeps import LOSSES, MODELS, Maker, finished_sweep
 from segsweep.metrics import METRICS
 from segsweep.paths import SweepPaths
@@ -243,6 +245,20 @@ def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
     assert "unet is better than segnet" in " ".join(models.split())
     assert "othing is settled" in " ".join(losses.split())
     assert "unet/bce" in base.split("test")[0]
+
+
+def test_report_needs_no_torch(sweep, tmp_path):
+    """A laptop without torch will do: here it cannot be imported, nor can Hydra or skimage."""
+    for name in ("torch", "torchvision", "hydra", "skimage"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not on this laptop')\n")
+    for words in (["report", str(sweep.root)], ["compare", "unet/bce", "segnet/bce"]):
+        command = [sys.executable, "-m", "segsweep.cli", *words]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, ""), words
+    assert "unet/bce is better than segnet/bce" in done.stdout
 
 
 @pytest.mark.filterwarnings("default:.*cannot be written to")
