@@ -48,14 +48,16 @@ def report(
 
     Needs neither checkpoints nor data; a sweep that is running, broken off or copied will do.
     """
+    from segsweep.config import check_word
     from segsweep.report.comparable import Asked
     from segsweep.report.figures import draw_curves
     from segsweep.report.paste import FORMS
     from segsweep.report.say import print_report
     from segsweep.report.write import write_report
 
-    _check_word("--by", by, BY)
-    _check_word("--format", form, FORMS)
+    for option, word, allowed in (("--by", by, BY), ("--format", form, FORMS)):
+        if word is not None:
+            check_word(option, word, allowed)
     if sum(option is not None for option in (by, baseline, against)) > 1:
         raise ConfigError("--by, --baseline, --against: one of them")
     paths = SweepPaths(find_sweep(sweep, outputs))
@@ -172,15 +174,6 @@ def _paste(frame: "DataFrame", form: str, claims: bool, notes: Sequence[str]) ->
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-
-
-def _check_word(option: str, word: str | None, allowed: Sequence[str]) -> None:
-    from segsweep.config import nearest
-
-    if word is not None and word not in allowed:
-        raise ConfigError(
-            f"{option} {word}: allowed are {', '.join(allowed)}{nearest(word, allowed)}"
-        )
 
 
 def _sweep_of(a: str, b: str, outputs: Path) -> Path:

@@ -15,6 +15,18 @@ BESIDE = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 
 
+def run_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what names a run in every table: run_id, kind, model, loss, seed, fold."""
+    return {
+        "run_id": config["run_id"],
+        "kind": config["kind"],
+        "model": config["choices"]["model"],
+        "loss": config["choices"]["loss"],
+        "seed": config["seed"],
+        "fold": config["data"]["split"]["fold"],
+    }
+
+
 def flat_values(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a frozen config as dotted key -> value, classes as their option names.
 

@@ -318,6 +318,14 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def check_word(what: str, word: str, allowed: Iterable[str]) -> None:
+    """Raise ConfigError for a *word* that is none of the *allowed*; *what* says of what."""
+    names = list(allowed)
+    if word not in names:
+        hint = nearest(word.lower(), names)
+        raise ConfigError(f"{what} {word}: allowed are {', '.join(names)}{hint}")
+
+
 def unknown_key(key: str, allowed: Iterable[str]) -> str:
     """Return the line for a key that nothing knows."""
     above, _, name = key.rpartition(".")

@@ -195,6 +195,8 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
     """Return one run as a flat record: its config's names, its result or its failure."""
+    from segsweep.cells import run_names
+
     status = paths.status()
     result = read_json(paths.result)
     if result is None and paths.result.exists():
@@ -202,12 +204,7 @@ def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
     failure = (read_json(paths.failure) or {}) if status == "failed" else {}
     record: dict[str, Any] = {
         "path": str(paths.root),
-        "run_id": config["run_id"],
-        "kind": config["kind"],
-        "model": config["choices"]["model"],
-        "loss": config["choices"]["loss"],
-        "seed": config["seed"],
-        "fold": config["data"]["split"]["fold"],
+        **run_names(config),
         "lr": config["optimizer"].get("lr"),
         "data_fingerprint": config["data_fingerprint"],
         "status": status,

@@ -59,12 +59,9 @@ def named_results(tables: Tables) -> "DataFrame":
 
 def check_metric(metric: str) -> None:
     """Raise ConfigError for a metric that there is not."""
-    from segsweep.config import nearest
+    from segsweep.config import check_word
 
-    if metric not in metrics.METRICS:
-        allowed = ", ".join(metrics.METRICS)
-        hint = nearest(metric.lower(), metrics.METRICS)
-        raise ConfigError(f"metric {metric}: allowed are {allowed}{hint}")
+    check_word("metric", metric, metrics.METRICS)
 
 
 def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from segsweep import __version__
-from segsweep.cells import cell_name, flat_values, swept_among
+from segsweep.cells import cell_name, flat_values, run_names, swept_among
 from segsweep.checks import check_built, check_config, image_size, source_node, split_config
 from segsweep.config import COMMAND_KEYS
 from segsweep.data.cache import Prepared, prepare
@@ -183,22 +183,14 @@ def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, Any]]
     swept = swept_among([run.config for run in planned], values)
     asked = {"requested_at": time_text(), "request": request}
     return [
-        {**_plan_row(run), "cell": cell_name(flat, swept), **asked}
+        {
+            **run_names(run.config),
+            "folder": run.name,
+            "cell": cell_name(flat, swept),
+            **asked,
+        }
         for run, flat in zip(planned, values, strict=True)
     ]
-
-
-def _plan_row(run: Planned) -> dict[str, Any]:
-    config = run.config
-    return {
-        "run_id": config["run_id"],
-        "kind": config["kind"],
-        "model": config["choices"]["model"],
-        "loss": config["choices"]["loss"],
-        "seed": config["seed"],
-        "fold": config["data"]["split"]["fold"],
-        "folder": run.name,
-    }
 
 
 def check_frozen(config: Mapping[str, Any]) -> dict[str, Any]:
