@@ -71,7 +71,7 @@ def plain_loop(data, indices, double, gradients):
 
     from segsweep.augment import flips
     from segsweep.losses import BceLoss
-    from segsweep.models.blocks import ReflectConv2d
+    from segsweep.models.reflecting import ReflectConv2d
     from segsweep.models.unet2 import UNet2
     from segsweep.seeding import AUGMENT, derive, drawing_from, epoch_order
 
@@ -97,10 +97,12 @@ def plain_loop(data, indices, double, gradients):
             return image, mask
 
     class PlainUNet2(UNet2):
-        """The network as it is usually written: torch's convolutions, skips joined by torch.cat."""
+        """The network as it is usually written: torch's own layers, skips joined by torch.cat."""
 
         def __init__(self):
             super().__init__()
+            self.downs = torch.nn.ModuleList(torch.nn.MaxPool2d(2) for _ in self.downs)
+            self.ups = torch.nn.ModuleList(torch.nn.Upsample(scale_factor=2) for _ in self.ups)
             for module in self.modules():
                 if isinstance(module, ReflectConv2d):
                     module.__class__ = torch.nn.Conv2d
@@ -161,7 +163,7 @@ def segsweep_loop(data, indices, double):
     from segsweep.losses import BceLoss
     from segsweep.models.unet2 import UNet2
 
-    device.keep_memory()
+    device.prepare_memory()
     dtype = torch.float64 if double else torch.float32
     torch.manual_seed(SEED)
     placement = device.choose("cpu", 0, "float32", "auto")

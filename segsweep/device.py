@@ -128,34 +128,48 @@ def _layout(wanted: str, device: torch.device) -> str:
     return "contiguous" if device.type == "mps" else "channels_last"
 
 
-def keep_memory() -> bool:
-    """Tell glibc to keep freed memory instead of returning it to the system at each step.
+def prepare_memory() -> bool:
+    """Tell glibc to keep small tensors that are freed, and how large ones are mapped.
 
-    Has the effect of MALLOC_MMAP_MAX_=0 and large MALLOC_TRIM_THRESHOLD_ and
-    MALLOC_TOP_PAD_ in the environment, however the process was started. Returns whether
-    it worked; False where there is no glibc.
+    Called before a run makes its first tensor; it works however the process was started.
+    Returns whether it worked; False where there is no glibc.
     """
+    trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8
+    told = _tell_glibc(mmap_threshold, 1 << 20) and _tell_glibc(trim_threshold, -1)
+    # the backward pass has a thread of its own: one heap for both, or each keeps memory apart
+    told = told and _tell_glibc(top_pad, 8 << 20) and _tell_glibc(arena_max, 1)
+    return told and map_memory()
+
+
+def map_memory() -> bool:
+    """Let tensors of a MB and more that fit no freed memory lie apart, and go back when freed.
+
+    For the first training step: what it leaves for good (the optimizer's state, what kernels
+    remember) then lies together, not as islands between freed memory that fits nothing any more.
+    For the backward pass of large batches: what it needs beyond the forward pass goes back.
+    Returns whether it worked.
+    """
+    return _tell_glibc(_MMAP_MAX, 1 << 16)
+
+
+def keep_memory() -> bool:
+    """Let freed memory of any size stay with the process: taking it anew at each step costs more.
+
+    Returns whether it worked.
+    """
+    return _tell_glibc(_MMAP_MAX, 0)
+
+
+_MMAP_MAX = -4
+
+
+def _tell_glibc(parameter: int, value: int) -> bool:
     if not sys.platform.startswith("linux"):
         return False
-    mmap_max, trim_threshold, top_pad, arena_max = -4, -1, -2, -8
     try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        return bool(ctypes.CDLL("libc.so.6").mallopt(parameter, value))
     except (OSError, AttributeError):
         return False
-    kept = mallopt(mmap_max, 0) and mallopt(trim_threshold, -1) and mallopt(top_pad, 8 << 20)
-    # the backward pass has a thread of its own: one heap for both, or each keeps memory apart
-    return bool(kept and mallopt(arena_max, 1))
-
-
-def give_back_memory() -> None:
-    """Return what is free right now to the system, where `keep_memory` kept it.
-
-    Kept memory grows holes: the first step of training lays out its tensors differently
-    from all that follow. Given back once, only what the later steps touch is taken again.
-    """
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def is_deterministic(device: torch.device) -> bool:

@@ -122,7 +122,7 @@ def _telling_full_disk(paths: RunPaths) -> Iterator[None]:
 
 
 def _train_and_score(config: dict[str, Any], paths: RunPaths, around: Around) -> float:
-    device.keep_memory()
+    device.prepare_memory()
     started = time.time()
     prepared = prepared_data(config)
     epochs = config["trainer"]["epochs"]

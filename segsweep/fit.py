@@ -8,7 +8,7 @@ on generators whose state is saved.
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +21,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from segsweep import metrics
 from segsweep.data.batches import Augment, Batches
-from segsweep.device import give_back_memory
+from segsweep.device import keep_memory, map_memory
 from segsweep.errors import Interrupted, NonFiniteLossError
 from segsweep.evaluate import score_images
 
 Row = dict[str, float]
 SHOWN = 6
 LARGE_BATCH = 8 << 20
-"""Bytes of images from which on memory matters more than the time to take it again."""
+"""Bytes of images from which on memory matters more than the time to take some of it again."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class State:
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     """Counted from 1; 0 before the first."""
+    warm: bool = False
+    """Whether this process has done a step."""
 
     @property
     def judged(self) -> nn.Module:
@@ -150,8 +152,6 @@ def train_epoch(
     for images, masks in train.shuffled(loop.seed, state.epoch, augment, state.step):
         pending.append(train_step(state, loss_fn, images, masks, loop, autocast))
         state.step += 1
-        if state.step == 1 and images.device.type == "cpu" and images.nbytes > LARGE_BATCH:
-            give_back_memory()
         stop = hooks.should_stop()
         store = stop or (
             loop.checkpoint_every_steps and state.step % loop.checkpoint_every_steps == 0
@@ -179,11 +179,7 @@ def train_step(
 ) -> Tensor:
     """Do one step on a batch and return its loss, not yet read from the device."""
     state.optimizer.zero_grad(set_to_none=True)
-    if autocast is None:
-        logits = state.model(images)
-    else:
-        with autocast():
-            logits = state.model(images)
+    logits = _forward(state, images, autocast or nullcontext)
     loss = loss_fn(logits if logits.dtype == torch.float64 else logits.float(), masks)
     (loss if state.scaler is None else state.scaler.scale(loss)).backward()
     if loop.clip_norm is not None:
@@ -199,6 +195,20 @@ def train_step(
     if state.averaged is not None:
         state.averaged.update_parameters(state.model)
     return loss.detach()
+
+
+def _forward(
+    state: State, images: Tensor, autocast: Callable[[], AbstractContextManager[Any]]
+) -> Tensor:
+    """Return the logits; the first step and what follows on a large batch give memory back."""
+    if state.warm:
+        keep_memory()
+    with autocast():
+        logits: Tensor = state.model(images)
+    if images.nbytes > LARGE_BATCH:
+        map_memory()
+    state.warm = True
+    return logits
 
 
 def _scaled_step(state: State) -> bool:

@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torchvision.models import segmentation
 
-from segsweep.models import torchvision_nets
-from segsweep.models.blocks import conv, conv3x3
+from segsweep.models import keeping, torchvision_nets
+from segsweep.models.blocks import Joining, Stage, conv, conv3x3
+from segsweep.models.keeping import Pool
+from segsweep.models.reflecting import MendedConvolution, ReflectConv2d
 from segsweep.models.segnet import SegNet
 from segsweep.models.unet import UNet
 from segsweep.models.unet2 import UNet2
@@ -33,6 +38,8 @@ SMALL = (4, 6)
 """Two stages of few channels, so that a test takes milliseconds."""
 
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+either_size = pytest.mark.parametrize("large", [1, 1 << 30], ids=["large", "small"])
+"""Bytes from which tensors count as large: all of a test's, or none."""
 every_torchvision = pytest.mark.parametrize("build", TORCHVISION.values(), ids=TORCHVISION)
 
 
@@ -60,7 +67,24 @@ def gradients(model: nn.Module, x: Tensor) -> list[Tensor]:
 
 def inputs_of(modules: nn.ModuleList, model: nn.Module, x: Tensor) -> list[Tensor]:
     """Return what each of *modules* is given, side by side, when *model* sees *x*."""
-    return recorded(modules, model, x, lambda given, _: torch.cat(given, 1))
+    return recorded(modules, model, x, lambda given, _: side_by_side(*given))
+
+
+def side_by_side(*parts: Tensor) -> Tensor:
+    """Return *parts* joined in their channels, pixels of those of half the size repeated."""
+    height = max(part.shape[-2] for part in parts)
+    factors = [height // part.shape[-2] for part in parts]
+    sized = [
+        part.repeat_interleave(n, -2).repeat_interleave(n, -1)
+        for part, n in zip(parts, factors, strict=True)
+    ]
+    return torch.cat(sized, 1).contiguous(memory_format=layout_of(parts[0]))
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Return how *x* lies in memory."""
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def outputs_of(modules: nn.ModuleList, model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -161,11 +185,23 @@ def gradients_of(layer, output, *inputs):
     return torch.autograd.grad((output * weights).sum(), [*layer.parameters(), *inputs])
 
 
+def torchs_own(layer: nn.Module) -> nn.Module:
+    """Return a copy of *layer* in which torch's own convolutions, pooling and sequences compute."""
+    twin = copy.deepcopy(layer)
+    for module in twin.modules():
+        module.__class__ = {
+            ReflectConv2d: nn.Conv2d,
+            Joining: nn.Sequential,
+            Stage: nn.Sequential,
+            Pool: nn.MaxPool2d,
+        }.get(type(module), type(module))
+    return twin
+
+
 def test_padding_again_changes_no_bit():
     """Values and gradients are nn.Conv2d's own, though the padded copy is not kept."""
     layer = seeded(conv3x3, 2, 3)
-    plain = nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect")
-    plain.load_state_dict(layer.state_dict())
+    plain = torchs_own(layer)
     x = images(channels=2).requires_grad_()
     ours, theirs = layer(x), plain(x)
     pairs = zip(gradients_of(layer, ours, x), gradients_of(plain, theirs, x), strict=True)
@@ -174,19 +210,187 @@ def test_padding_again_changes_no_bit():
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_tensors_side_by_side_are_convolved_as_if_joined():
-    """Two inputs give what torch.cat and nn.Conv2d give, gradients too, to rounding."""
+@either_size
+@pytest.mark.parametrize("halves", [(), (0,), (1,), (0, 1)], ids=str)
+def test_tensors_side_by_side_are_convolved_as_if_joined(large, halves, monkeypatch):
+    """Two inputs, some of half the size, give what torch.cat and nn.Conv2d give, to rounding."""
+    monkeypatch.setattr(keeping, "LARGE", large)
     layer = seeded(conv3x3, 5, 3).double()
-    plain = nn.Conv2d(5, 3, 3, padding=1, padding_mode="reflect").double()
-    plain.load_state_dict(layer.state_dict())
-    a, b = (images(channels=n).double().requires_grad_() for n in (2, 3))
-    ours, theirs = layer(a, b), plain(torch.cat([a, b], 1))
+    plain = torchs_own(layer)
+    a, b = (images(channels=n).double() for n in (2, 3))
+    parts = [x[..., ::2, ::2] if i in halves else x for i, x in enumerate((a, b))]
+    parts = [part.clone().requires_grad_() for part in parts]
+    ours, theirs = layer(*parts), plain(side_by_side(*parts))
 
     torch.testing.assert_close(ours, theirs)
     for mine, other in zip(
-        gradients_of(layer, ours, a, b), gradients_of(plain, theirs, a, b), strict=True
+        gradients_of(layer, ours, *parts), gradients_of(plain, theirs, *parts), strict=True
     ):
         torch.testing.assert_close(mine, other)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(2, 7), st.integers(2, 7)),
+    outputs=st.integers(1, 3),
+    layout=st.sampled_from([torch.contiguous_format, torch.channels_last]),
+    bias=st.booleans(),
+    to_image=st.booleans(),
+    times=st.sampled_from([1, 2]),
+)
+def test_a_mended_border_is_a_reflected_one(shape, outputs, layout, bias, to_image, times):
+    """Values and gradients are those of padding first, for every size down to two pixels."""
+    torch.manual_seed(0)
+    x = torch.randn(shape, dtype=torch.float64).to(memory_format=layout).requires_grad_(to_image)
+    weight = torch.randn(outputs, shape[1], 3, 3, dtype=torch.float64).requires_grad_()
+    shift = torch.randn(outputs, dtype=torch.float64).requires_grad_() if bias else None
+    mended = MendedConvolution.apply(x, weight, shift, times)
+    wide = x.repeat_interleave(times, -2).repeat_interleave(times, -1)
+    around = nn.functional.pad(wide, (1, 1, 1, 1), mode="reflect")
+    expected = nn.functional.conv2d(around, weight, shift)
+    by = torch.randn_like(expected)
+    inputs = [one for one in (x, weight, shift) if one is not None and one.requires_grad]
+    pairs = zip(
+        torch.autograd.grad(mended, inputs, by),
+        torch.autograd.grad(expected, inputs, by),
+        strict=True,
+    )
+
+    torch.testing.assert_close(mended, expected)
+    for mine, other in pairs:
+        torch.testing.assert_close(mine, other)
+
+
+def test_a_mended_border_has_no_second_gradient(monkeypatch):
+    """Asking for the gradient of the gradient is an error, not a wrong number."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    x = images().requires_grad_()
+    (first,) = torch.autograd.grad(seeded(conv3x3, 3, 2)(x).square().sum(), x, create_graph=True)
+
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
+def steps_of(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Train three steps; return each step's loss, gradients, weights and batch statistics."""
+    optimizer, seen = torch.optim.SGD(model.parameters(), lr=0.1), []
+    for _ in range(3):
+        loss = model(x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        parts = [loss, *(p.grad for p in model.parameters()), *model.state_dict().values()]
+        seen += [part.detach().clone() for part in parts]
+    return seen
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_what_is_not_kept_is_made_again_to_the_bit(layout, dtype, monkeypatch):
+    """With torch's own convolutions, stages and pooling train as torch's sequences do."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    model = nn.Sequential(
+        seeded(Stage, conv(3, 4), conv(4, 5)), Pool(2), seeded(Stage, conv(5, 4), conv3x3(4, 1))
+    ).to(dtype, memory_format=layout)
+    for module in model.modules():
+        module.__class__ = nn.Conv2d if type(module) is ReflectConv2d else type(module)
+    x = images().to(dtype, memory_format=layout)
+
+    ours, theirs = (steps_of(one, x) for one in (model, torchs_own(model)))
+    assert all(map(torch.equal, ours, theirs))
+
+
+@pytest.mark.parametrize(
+    ("norm", "activation"),
+    [
+        (nn.BatchNorm2d(4).eval(), nn.ReLU(inplace=True)),
+        (nn.BatchNorm2d(4, affine=False), nn.ReLU(inplace=True)),
+        (nn.BatchNorm2d(4, momentum=None), nn.ReLU(inplace=True)),
+        (nn.BatchNorm2d(4, track_running_stats=False), nn.ReLU(inplace=True)),
+        (nn.BatchNorm2d(4), nn.LeakyReLU(0.5, inplace=True)),
+        (nn.BatchNorm2d(4), nn.ReLU()),
+        (nn.GroupNorm(2, 4), nn.ReLU(inplace=True)),
+        (nn.Identity(), nn.ReLU(inplace=True)),
+    ],
+    ids=["eval", "no weights", "mean", "no memory", "leaky", "not in place", "group", "none"],
+)
+def test_stages_that_were_changed_compute_what_they_hold(norm, activation, monkeypatch):
+    """A norm or activation put in by hand has its own values and gradients."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    stage = seeded(Stage, conv(3, 4), conv3x3(4, 2)).double()
+    stage[0][0].__class__ = stage[1].__class__ = nn.Conv2d
+    stage[0][1], stage[0][2] = norm.double(), activation
+
+    ours, theirs = (steps_of(one, images().double()) for one in (stage, torchs_own(stage)))
+    assert all(map(torch.equal, ours, theirs))
+
+
+class AsWritten(nn.Module):
+    """A network the way papers draw it: torch's own layers, all upsampled, padded, joined."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.inner = torchs_own(model)
+        self.repeats = isinstance(model, UNet2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits."""
+        inner, passed = self.inner, []
+        for stage, down in zip(inner.encoder, inner.downs, strict=True):
+            skip = stage(x)
+            less = down(skip)
+            x, *beside = less if isinstance(less, tuple) else (less,)
+            passed.append((skip, beside))
+        x = inner.bottleneck(x)
+        for up, stage in zip(inner.ups, inner.decoder, strict=True):
+            skip, beside = passed.pop()
+            x = nn.functional.interpolate(x, scale_factor=2) if self.repeats else up(x, *beside)
+            x = stage(torch.cat([x, skip], 1) if inner.skips else x)
+        return x
+
+
+@every_network
+@either_size
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_networks_learn_what_they_learn_as_papers_draw_them(network, large, layout, monkeypatch):
+    """Losses, gradients, weights and batch statistics of three steps agree in float64."""
+    monkeypatch.setattr(keeping, "LARGE", large)
+    model = seeded(network, channels=SMALL).eval().double().to(memory_format=layout)
+    x = images().double().to(memory_format=layout)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), AsWritten(model)(x))
+    model.train()
+    ours, theirs = (steps_of(one, x) for one in (model, AsWritten(model)))
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
+
+
+@either_size
+def test_large_tensors_between_are_not_kept_for_the_gradient(large, monkeypatch):
+    """Of what stages pass on inside, and of where the maxima stood, nothing outlives the pass."""
+    monkeypatch.setattr(keeping, "LARGE", large)
+    model, made = seeded(UNet2, channels=SMALL), []
+    inside = [stage[0][2] for stage in [*model.encoder, *model.decoder]]
+    for relu in inside:
+        relu.register_forward_hook(
+            lambda _, __, y: made.append(StorageWeakRef(y.untyped_storage()))
+        )
+    logits = model(images())
+    kept = [not one.expired() for one in made]
+
+    assert kept == [large > 1] * len(inside)
+    logits.sum().backward()
+    assert all(one.expired() for one in made)
+
+
+@either_size
+def test_networks_can_be_captured(large, monkeypatch, tmp_path):
+    """torch.export writes down what the network computes, whatever it does to save memory."""
+    monkeypatch.setattr(keeping, "LARGE", large)
+    model, x = seeded(UNet2, channels=(4,)).eval(), images()
+    program = torch.export.export(model, (x,))
+    torch.export.save(program, tmp_path / "unet2.pt2")
+
+    torch.testing.assert_close(program.module()(x), model(x))
 
 
 @every_network
@@ -217,9 +421,9 @@ def test_skips_carry_the_encoder_output_of_that_size(name):
     made = outputs_of(model.encoder, model, images())
     seen = inputs_of(model.decoder, model, images())
 
-    for skip, given, channels in zip(reversed(made), seen, reversed(SMALL), strict=True):
-        assert 2 * channels == given.shape[1]
-        assert torch.equal(skip, given[:, channels:])
+    for skip, seen_by, channels in zip(reversed(made), seen, reversed(SMALL), strict=True):
+        assert 2 * channels == seen_by.shape[1]
+        assert torch.equal(skip, seen_by[:, channels:])
 
 
 @pytest.mark.parametrize("name", ["segnet", "unet"])
@@ -230,8 +434,8 @@ def test_unpooling_puts_values_where_the_maxima_stood(name):
     seen = inputs_of(model.decoder, model, images())
     below = outputs_of([model.bottleneck, model.decoder[0]], model, images())
 
-    for source, given, small in zip(reversed(made), seen, below, strict=True):
-        old, new = windows(source), windows(given[:, : source.shape[1]])
+    for source, seen_by, small in zip(reversed(made), seen, below, strict=True):
+        old, new = windows(source), windows(seen_by[:, : source.shape[1]])
         unique = (old == old.max(-1, keepdims=True)).sum(-1) == 1  # where ReLU made no ties
         filled = np.take_along_axis(new, old.argmax(-1)[..., None], axis=-1)[..., 0]
         assert unique.mean() > 0.2
@@ -248,8 +452,8 @@ def test_unet2_repeats_pixels():
     seen = inputs_of(model.decoder, model, images())
 
     np.testing.assert_array_equal(bottom.numpy(), windows(made[-1]).max(-1))
-    for given, small in zip(seen, below, strict=True):
-        new = windows(given[:, : small.shape[1]])
+    for seen_by, small in zip(seen, below, strict=True):
+        new = windows(seen_by[:, : small.shape[1]])
         np.testing.assert_array_equal(new, np.repeat(small.numpy()[..., None], 4, axis=-1))
 
 
@@ -258,13 +462,13 @@ def test_unet3_learns_its_steps():
     model = seeded(UNet3, channels=SMALL)
     (bottom,) = inputs_of([model.bottleneck], model, images())
     below = outputs_of([model.bottleneck], model, images())[0]
-    given = inputs_of(model.decoder, model, images())[0]
+    seen_by = inputs_of(model.decoder, model, images())[0]
     up = model.ups[0]
     window = torch.einsum("bchw,cdij->bdhwij", below, up.weight.detach()).flatten(-2)
 
     assert bottom.min() == 0
     expected = window + up.bias.detach()[:, None, None, None]
-    np.testing.assert_allclose(windows(given[:, :6]), expected, atol=1e-6)
+    np.testing.assert_allclose(windows(seen_by[:, :6]), expected, atol=1e-6)
     assert [down[0].kernel_size for down in model.downs] == [(2, 2), (2, 2)]
 
 

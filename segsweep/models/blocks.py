@@ -5,10 +5,12 @@ Shapes: B images, C channels, H rows, W columns.
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from segsweep.models.keeping import Pool, passed_on
+from segsweep.models.reflecting import ReflectConv2d
 
 
 class EncoderDecoder(nn.Module):
@@ -62,7 +64,7 @@ class EncoderDecoder(nn.Module):
 
 def pool(count: int) -> nn.Module:
     """Return 2x2 max-pooling; the number of channels does not matter."""
-    return nn.MaxPool2d(2)
+    return Pool(2)
 
 
 def pool_keeping_indices(count: int) -> nn.Module:
@@ -76,8 +78,8 @@ def unpool(count: int) -> nn.Module:
 
 
 def repeat(count: int) -> nn.Module:
-    """Return nearest upsampling to twice the size."""
-    return nn.Upsample(scale_factor=2, mode="nearest")
+    """Return what leaves nearest upsampling to the convolution that joins it with the skip."""
+    return nn.Identity()
 
 
 def double(count: int) -> nn.Module:
@@ -97,6 +99,16 @@ class Joining(nn.Sequential):
         return x
 
 
+class Stage(Joining):
+    """Two modules, the first from `conv`; what it hands to the second is not kept if large."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Return what comes out at the end."""
+        first, second = self
+        convolution, norm, activation = cast("nn.Sequential", first)
+        return passed_on(convolution(*parts), norm, activation, second)
+
+
 def conv(inputs: int, outputs: int) -> nn.Sequential:
     """Return 3x3 convolution, BatchNorm, ReLU: (B, inputs, H, W) to (B, outputs, H, W)."""
     return Joining(conv3x3(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
@@ -105,45 +117,6 @@ def conv(inputs: int, outputs: int) -> nn.Sequential:
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a bare 3x3 convolution that keeps the size; the border is reflected."""
     return ReflectConv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
-
-
-class ReflectConv2d(nn.Conv2d):
-    """A convolution with reflected border that is easy on memory.
-
-    It does not keep the padded copy of its input: what the gradient needs is padded again then.
-    Several tensors side by side are never joined: each is convolved with its own share of the
-    weights, and the results are added. Values and gradients are those of nn.Conv2d on
-    torch.cat, but for the order of that one addition.
-    """
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """Return the convolution of one or more (B, C, H, W), same height and width."""
-        first, *rest = parts
-        if not rest:
-            return self._convolved(first, self.weight, self.bias)
-        shares = self.weight.split([part.shape[1] for part in parts], dim=1)
-        result = self._convolved(first, shares[0], self.bias)
-        for part, share in zip(rest, shares[1:], strict=True):
-            result = result.add_(self._convolved(part, share, None))
-        return result
-
-    def _convolved(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
-            return F.conv2d(self._padded(x), weight, bias)
-        padded = self._padded(x)
-
-        def pack(saved: Tensor) -> Tensor | None:
-            return None if saved.data_ptr() == padded_at and saved.shape == shape else saved
-
-        def unpack(kept: Tensor | None) -> Tensor:
-            return self._padded(x.detach()) if kept is None else kept
-
-        padded_at, shape = padded.data_ptr(), padded.shape
-        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
-            return F.conv2d(padded, weight, bias)
-
-    def _padded(self, x: Tensor) -> Tensor:
-        return F.pad(x, (1, 1, 1, 1), mode="reflect")
 
 
 def halve(count: int) -> nn.Sequential:
@@ -157,7 +130,7 @@ def encoder(in_channels: int, channels: tuple[int, ...]) -> nn.ModuleList:
     """Return the stages from the image down, two convolutions each, at one size each."""
     inputs = (in_channels, *channels[:-1])
     stages = zip(inputs, channels, strict=True)
-    return nn.ModuleList(nn.Sequential(conv(a, b), conv(b, b)) for a, b in stages)
+    return nn.ModuleList(Stage(conv(a, b), conv(b, b)) for a, b in stages)
 
 
 def decoder(channels: tuple[int, ...], *, skips: bool) -> nn.ModuleList:
@@ -167,8 +140,8 @@ def decoder(channels: tuple[int, ...], *, skips: bool) -> nn.ModuleList:
     """
     sources = 2 if skips else 1
     first = channels[0]
-    stages = [Joining(conv(sources * b, b), conv(b, a)) for a, b in pairwise(channels)]
-    last = Joining(conv(sources * first, first), conv3x3(first, 1))
+    stages = [Stage(conv(sources * b, b), conv(b, a)) for a, b in pairwise(channels)]
+    last = Stage(conv(sources * first, first), conv3x3(first, 1))
     return nn.ModuleList([*reversed(stages), last])
 
 

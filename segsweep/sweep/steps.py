@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segsweep.data.batches import Batches
-from segsweep.device import give_back_memory, keep_memory, peak_memory_mb
+from segsweep.device import peak_memory_mb, prepare_memory
 from segsweep.evaluate import NativeMask, Scored, score_images
-from segsweep.fit import LARGE_BATCH, SHOWN, train_step
+from segsweep.fit import SHOWN, train_step
 from segsweep.job import Job, build_job
 from segsweep.paths import RunPaths
 from segsweep.preview import draw_preview
@@ -46,7 +46,7 @@ def try_out(config: dict[str, Any], scratch: Path) -> Measured:
     what the run would raise, but not because a loss is not finite.
     """
     started = time.perf_counter()
-    keep_memory()
+    prepare_memory()
     job = build_job(config, RunPaths(scratch), prepared_data(config))
     start = time.perf_counter() - started
     native = job.prepared.native_mask if config["evaluate"]["at"] == "both" else None
@@ -92,8 +92,6 @@ def _train(job: Job) -> list[float]:
     started = latest = time.perf_counter()
     for images, masks in _batches(job):
         float(train_step(job.state, job.loss_fn, images, masks, job.loop, autocast))
-        if not took and images.device.type == "cpu" and images.nbytes > LARGE_BATCH:
-            give_back_memory()
         now = time.perf_counter()
         took.append(now - latest)
         latest = now
