@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
-LARGE = 4 << 20
+LARGE = 16 << 20
 """Bytes of a tensor from which on its memory matters more than the time to make it again."""
 
 
