@@ -69,7 +69,7 @@ class State:
     best_epoch: int = 0
     """Counted from 1; 0 before the first."""
     warm: bool = False
-    """Whether this process has done a step."""
+    """Whether there was a forward pass since this was made; not stored."""
 
     @property
     def judged(self) -> nn.Module:
@@ -200,12 +200,12 @@ def train_step(
 def _forward(
     state: State, images: Tensor, autocast: Callable[[], AbstractContextManager[Any]]
 ) -> Tensor:
-    """Return the logits; the first step and what follows on a large batch give memory back."""
+    """Return the logits; afterwards, and in the first step, large tensors may be mapped."""
     if state.warm:
         keep_memory()
     with autocast():
         logits: Tensor = state.model(images)
-    if images.nbytes > LARGE_BATCH:
+    if images.device.type == "cpu" and images.nbytes >= LARGE_BATCH:
         map_memory()
     state.warm = True
     return logits

@@ -364,22 +364,163 @@ def test_networks_learn_what_they_learn_as_papers_draw_them(network, large, layo
         torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
 
 
+def given_inside(model: UNet2) -> list[StorageWeakRef]:
+    """Return the list to which each pass adds what the stages hand on inside."""
+    made: list[StorageWeakRef] = []
+    for stage in [*model.encoder, *model.decoder]:
+        convolution = stage[1] if isinstance(stage[1], nn.Conv2d) else stage[1][0]
+        convolution.register_forward_pre_hook(
+            lambda _, parts: made.append(StorageWeakRef(parts[0].untyped_storage()))
+        )
+    return made
+
+
 @either_size
 def test_large_tensors_between_are_not_kept_for_the_gradient(large, monkeypatch):
-    """Of what stages pass on inside, and of where the maxima stood, nothing outlives the pass."""
+    """Of what stages hand on inside nothing outlives the forward pass; of small tensors all."""
     monkeypatch.setattr(keeping, "LARGE", large)
-    model, made = seeded(UNet2, channels=SMALL), []
-    inside = [stage[0][2] for stage in [*model.encoder, *model.decoder]]
-    for relu in inside:
-        relu.register_forward_hook(
-            lambda _, __, y: made.append(StorageWeakRef(y.untyped_storage()))
-        )
+    model = seeded(UNet2, channels=SMALL)
+    made = given_inside(model)
     logits = model(images())
     kept = [not one.expired() for one in made]
 
-    assert kept == [large > 1] * len(inside)
+    assert kept == [large > 1] * 4
     logits.sum().backward()
     assert all(one.expired() for one in made)
+
+
+@either_size
+def test_a_forward_pass_without_a_backward_one_leaves_nothing(large, monkeypatch):
+    """No tensor holds the graph that holds it: all is gone with the logits."""
+    monkeypatch.setattr(keeping, "LARGE", large)
+    model, made = seeded(UNet2, channels=SMALL), []
+    for part in model.modules():
+        if isinstance(part, nn.Conv2d | nn.BatchNorm2d | nn.Identity | Pool | Stage):
+            part.register_forward_hook(
+                lambda _, __, y: made.append(StorageWeakRef(y.untyped_storage()))
+            )
+    model(images())
+
+    assert len(made) > 20
+    assert all(one.expired() for one in made)
+
+
+def change_weight(stage, x):
+    """Change the second convolution."""
+    stage[1].weight.mul_(3)
+
+
+def change_norm(stage, x):
+    """Change a weight of the norm."""
+    stage[0][1].weight.mul_(3)
+
+
+def change_image(stage, x):
+    """Change the image."""
+    x.mul_(3)
+
+
+@either_size
+@pytest.mark.parametrize("change", [change_weight, change_norm, change_image])
+def test_what_is_changed_in_place_before_the_gradient_is_an_error(change, large, monkeypatch):
+    """As torch's own layers do: an error, not a wrong gradient."""
+    monkeypatch.setattr(keeping, "LARGE", large)
+    stage, x = seeded(Stage, conv(3, 4), conv3x3(4, 2)), images()
+    loss = stage(x).sum()
+    with torch.no_grad():
+        change(stage, x)
+
+    with pytest.raises(RuntimeError, match=r"changed in place|modified by an inplace operation"):
+        loss.backward()
+
+
+def test_pooled_images_that_are_changed_in_place_are_an_error():
+    """Where the maxima stood cannot be looked for in what was changed."""
+    x = images().requires_grad_() * 1
+    loss = Pool(2)(x).sum()
+    with torch.no_grad():
+        x.mul_(-1)
+
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"stride": 1}, {"padding": 1}, {"ceil_mode": True}, {"dilation": 2}], ids=str
+)
+def test_pooling_is_torchs(how):
+    """Values and gradients with each of its arguments, for a size that 3 does not divide."""
+    x = images().requires_grad_()
+    ours, theirs = Pool(3, **how)(x), nn.MaxPool2d(3, **how)(x)
+    by = torch.rand_like(ours)
+
+    assert torch.equal(ours, theirs)
+    assert torch.equal(*(torch.autograd.grad(one, x, by)[0] for one in (ours, theirs)))
+
+
+def test_gradients_are_by_the_weights_of_the_forward_pass(monkeypatch):
+    """Replaced weights, called with or set afterwards, do not come into them."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    stage = seeded(Stage, conv(3, 4), conv3x3(4, 2)).double()
+    other = {name: value + 0.5 for name, value in stage.named_parameters()}
+    x = images().double()
+
+    def gradients_with(layer):
+        values = {name: value.detach().requires_grad_() for name, value in other.items()}
+        loss = torch.func.functional_call(layer, values, (x,)).square().sum()
+        with torch.no_grad():
+            for value in layer.parameters():
+                value.zero_()
+        return torch.autograd.grad(loss, list(values.values()))
+
+    theirs = gradients_with(torchs_own(stage))
+    torch.testing.assert_close(gradients_with(stage), theirs)
+
+
+@pytest.mark.parametrize("frozen", ["weight", "bias", "0.0.weight", "0.1.weight", "image"])
+def test_frozen_parts_have_no_gradient(frozen, monkeypatch):
+    """The others' gradients are torch's."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    stage = seeded(Stage, conv(3, 4), conv3x3(4, 2)).double()
+    x = images().double().requires_grad_(frozen != "image")
+    for name, value in stage.named_parameters():
+        value.requires_grad_(not name.endswith(frozen))
+    plain = torchs_own(stage)
+    for one in (stage, plain):
+        one(x).square().sum().backward()
+
+    for (name, mine), other in zip(stage.named_parameters(), plain.parameters(), strict=True):
+        assert (mine.grad is None) == name.endswith(frozen)
+        if mine.grad is not None:
+            torch.testing.assert_close(mine.grad, other.grad)
+
+
+def test_hooks_and_added_layers_of_stages_count(monkeypatch):
+    """Who looks into a block, changes what a norm makes, or adds a layer is not passed by."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    model, seen = seeded(UNet2, channels=SMALL).double(), []
+    model.encoder[0][0].register_forward_hook(lambda *_: seen.append("block"))
+    model.encoder[1][0][1].register_forward_hook(lambda _, __, y: y * 2 - 0.5)
+    model.decoder[0].append(nn.Tanh())
+    model.decoder[1][0].append(nn.Tanh())
+    x = images().double()
+    ours, theirs = (steps_of(one, x) for one in (model, AsWritten(model)))
+
+    assert seen == ["block"] * 6
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
+
+
+def test_a_backward_pass_under_autocast_is_as_exact(monkeypatch):
+    """The border is mended in the precision of the forward pass."""
+    monkeypatch.setattr(keeping, "LARGE", 1)
+    stage = seeded(Stage, conv(3, 4), conv3x3(4, 2))
+    exact = gradients(stage, images())
+    loss = stage(images()).square().mean()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(loss, list(stage.parameters()))
+
+    torch.testing.assert_close(list(found), exact)
 
 
 @either_size

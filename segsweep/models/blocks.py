@@ -5,11 +5,10 @@ Shapes: B images, C channels, H rows, W columns.
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import cast
 
 from torch import Tensor, nn
 
-from segsweep.models.keeping import Pool, passed_on
+from segsweep.models.keeping import Pool, has_hooks, passed_on
 from segsweep.models.reflecting import ReflectConv2d
 
 
@@ -104,9 +103,11 @@ class Stage(Joining):
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return what comes out at the end."""
-        first, second = self
-        convolution, norm, activation = cast("nn.Sequential", first)
-        return passed_on(convolution(*parts), norm, activation, second)
+        first = self[0]
+        if len(self) != 2 or type(first) is not Joining or len(first) != 3 or has_hooks(first):
+            return super().forward(*parts)  # somebody changed it
+        convolution, norm, activation = first
+        return passed_on(convolution(*parts), norm, activation, self[1])
 
 
 def conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -116,7 +117,7 @@ def conv(inputs: int, outputs: int) -> nn.Sequential:
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a bare 3x3 convolution that keeps the size; the border is reflected."""
-    return ReflectConv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
+    return ReflectConv2d(inputs, outputs)
 
 
 def halve(count: int) -> nn.Sequential:

@@ -1,11 +1,11 @@
-"""What a network does not keep for its gradient, because it is large and quickly made again.
+"""What a network does not keep for its gradient, because it is quickly made again.
 
-Values and gradients stay the same to the last bit.
+With the same number of threads values and gradients stay the same to the last bit.
+Shapes: B images, C channels, H rows, W columns.
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,23 +13,46 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 LARGE = 16 << 20
-"""Bytes of a tensor from which on its memory matters more than the time to make it again."""
+"""Bytes of a tensor from which on its memory, or a copy of it, costs more than small kernels."""
 
 
 def is_large(x: Tensor, times: int = 1) -> bool:
-    """Whether *x*, or it repeated so many *times* in both directions, is large for a CPU.
+    """Whether *x* (B, C, H, W), or it repeated *times* in both directions, is large for a CPU.
 
-    Left as torch has it: GPUs, where many small kernels cost more than a copy; autocast, whose
-    casts would have to be done by hand; and what is compiled, traced or exported.
+    Never on GPUs, where many small kernels cost more than a copy; under autocast, whose casts
+    would have to be done by hand; and in what is compiled, traced or exported.
     """
     if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or is_captured():
         return False
-    return x.nbytes * times**2 >= LARGE
+    return x.dim() == 4 and x.nbytes * times**2 >= LARGE
 
 
 def is_captured() -> bool:
     """Whether torch is writing down what is computed, to run it later without Python."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def has_hooks(*modules: nn.Module) -> bool:
+    """Whether somebody looks at, or changes, what goes in and out of one of *modules*."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+
+
+def later(x: Tensor) -> Callable[[], Tensor]:
+    """Return what gives *x* when the gradient is computed.
+
+    It raises RuntimeError, as torch does, if *x* was changed in place in between.
+    """
+    x, version = x.detach(), x._version  # the tensor itself would hold the graph that holds it
+
+    def get() -> Tensor:
+        if x._version != version:
+            raise RuntimeError(_CHANGED)
+        return x
+
+    return get
+
+
+_CHANGED = "a tensor needed for the gradient was changed in place after the forward pass used it"
 
 
 def not_keeping(x: Tensor, again: Callable[[], Tensor]) -> saved_tensors_hooks:
@@ -38,53 +61,73 @@ def not_keeping(x: Tensor, again: Callable[[], Tensor]) -> saved_tensors_hooks:
     *x* must live as long as the context, or another tensor may take its place in memory.
     """
     at, shape = x.data_ptr(), x.shape
+    versions: set[int] = set()
 
-    def pack(saved: Tensor) -> Tensor | None:
-        return None if saved.data_ptr() == at and saved.shape == shape else saved
+    def made() -> Tensor:
+        if len(versions) > 1:
+            raise RuntimeError(_CHANGED)
+        return again()
 
-    def unpack(kept: Tensor | None) -> Tensor:
-        return again() if kept is None else kept
+    def pack(saved: Tensor) -> Callable[[], Tensor]:
+        if saved.data_ptr() != at or saved.shape != shape:
+            return later(saved)
+        versions.add(saved._version)
+        return made
 
-    return saved_tensors_hooks(pack, unpack)
+    return saved_tensors_hooks(pack, _get)
+
+
+def _get(get: Callable[[], Tensor]) -> Tensor:
+    return get()
 
 
 def passed_on(x: Tensor, norm: nn.Module, activation: nn.Module, then: nn.Module) -> Tensor:
-    """Return then(activation(norm(x))) without keeping what *then* is given.
+    """Return then(activation(norm(x))) without keeping what *then* is given, if it is large.
 
-    BatchNorm keeps *x*; from that the rest is made again, with the same batch statistics.
-    Anything but BatchNorm over the batch and a ReLU in place is left as it is.
+    Shape: (B, C, H, W) to what *then* makes of it.
+
+    BatchNorm keeps *x*; from that the rest is made again, with the same batch statistics. Anything
+    but BatchNorm over the batch and a ReLU in place, both torch's own, is left as it is.
     """
     between: Tensor = norm(x)
-    usual = isinstance(norm, nn.BatchNorm2d) and norm.training
-    usual = usual and isinstance(activation, nn.ReLU) and activation.inplace
+    usual = type(norm) is nn.BatchNorm2d and norm.training and not has_hooks(norm, activation)
+    usual = usual and type(activation) is nn.ReLU and activation.inplace
     if not (usual and is_large(x) and between.requires_grad):
         return cast("Tensor", then(activation(between)))
-    again = partial(_normalised, x.detach(), cast("nn.BatchNorm2d", norm))
+    again = _normalising(x, cast("nn.BatchNorm2d", norm))
     with not_keeping(between, again):  # ReLU works in place: its result is there too
         return cast("Tensor", then(activation(between)))
 
 
-def _normalised(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    with torch.no_grad():
-        y = F.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
-        return F.relu_(y)
+def _normalising(x: Tensor, norm: nn.BatchNorm2d) -> Callable[[], Tensor]:
+    """Return what makes the norm and ReLU of *x* with the norm's weights as they are now."""
+    get, eps = later(x), norm.eps
+    parts: list[Tensor | None] = [norm.weight, norm.bias]
+    weight, bias = (None if part is None else part.detach().clone() for part in parts)
+
+    def again() -> Tensor:
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return F.relu_(F.batch_norm(get(), None, None, weight, bias, training=True, eps=eps))
+
+    return again
 
 
 class Pool(nn.MaxPool2d):
     """Max-pooling that does not keep where the maxima stood: its gradient looks again."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         """Return what nn.MaxPool2d does."""
         if is_captured() or not torch.is_grad_enabled():
-            return F.max_pool2d(x, self.kernel_size)
+            return super().forward(x)
+        get = later(x)
 
-        def pack(saved: Tensor) -> Tensor | None:
-            return saved if saved.is_floating_point() else None
+        def pack(saved: Tensor) -> Callable[[], Tensor]:
+            return later(saved) if saved.is_floating_point() else lambda: self._indices(get())
 
-        def unpack(kept: Tensor | None) -> Tensor:
-            if kept is None:
-                return F.max_pool2d(x.detach(), self.kernel_size, return_indices=True)[1]
-            return kept
+        with saved_tensors_hooks(pack, _get):
+            return super().forward(x)
 
-        with saved_tensors_hooks(pack, unpack):
-            return F.max_pool2d(x, self.kernel_size)
+    def _indices(self, x: Tensor) -> Tensor:
+        how = self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        found: Tensor = F.max_pool2d(x, *how, return_indices=True)[1]
+        return found

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from segsweep.models.keeping import is_captured, is_large, not_keeping
+from segsweep.models.keeping import is_captured, is_large, later, not_keeping
 
 SIDES = (
     (np.s_[..., 1:2, :], np.s_[..., :1, :], np.s_[..., :1, :]),
@@ -35,7 +35,15 @@ class ReflectConv2d(nn.Conv2d):
       the padded copy is made again for the gradient.
 
     Values and gradients are those of nn.Conv2d on torch.cat, but for the order of additions.
+
+    Args:
+        inputs: channels of all parts together, >= 1.
+        outputs: channels of the result, >= 1.
+
     """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return the convolution of one or more (B, C, H, W), some of half that H and W."""
@@ -60,15 +68,16 @@ def convolved(x: Tensor, weight: Tensor, times: int, bias: Tensor | None) -> Ten
     around = padded(x)
     if is_captured() or not torch.is_grad_enabled():
         return F.conv2d(around, weight, bias)
-    with not_keeping(around, lambda: padded(x.detach())):
+    get = later(x)
+    with not_keeping(around, lambda: padded(get())):
         return F.conv2d(around, weight, bias)
 
 
 class MendedConvolution(torch.autograd.Function):
     """Convolution with zeros around, to which is added what reflected pixels bring to the border.
 
-    Saves the padded copies of the input and of its gradient, and the time to make them. The
-    gradient of the gradient is not there.
+    Saves the padded copies of the input and of its gradient, and the time to make them. There
+    is no gradient of the gradient, and no forward-mode one.
     """
 
     @staticmethod
@@ -84,23 +93,24 @@ class MendedConvolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
-        """Return the gradients by input, weight and bias."""
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients by input, weight and bias that are wanted."""
         x, weight = ctx.saved_tensors
-        x, wanted = repeated(x, ctx.times), ctx.needs_input_grad[0]
+        x, wanted = repeated(x, ctx.times), ctx.needs_input_grad[:3]
         by_x, by_weight, by_bias = torch.ops.aten.convolution_backward(
-            grad, x, weight, ctx.biases, *_PADDED_BY_ZEROS, [wanted, True, ctx.biases is not None]
+            grad, x, weight, ctx.biases, *_PADDED_BY_ZEROS, wanted
         )
         for line, border, outside in SIDES:
             inputs = [part.detach().requires_grad_() for part in (x[line], weight[outside])]
-            with torch.enable_grad():
+            with torch.enable_grad(), torch.autocast("cpu", enabled=False):
                 brought = reflection(*inputs)
             by_line, by_outside = torch.autograd.grad(brought, inputs, grad[border])
-            by_weight[outside].add_(by_outside)
-            if wanted:
+            if wanted[0]:
                 by_x[line].add_(by_line)
+            if wanted[1]:
+                by_weight[outside].add_(by_outside)
         del x
-        if wanted and ctx.times > 1:
+        if wanted[0] and ctx.times > 1:
             by_x = F.avg_pool2d(by_x, ctx.times, divisor_override=1)
         return by_x, by_weight, by_bias, None
 
