@@ -94,6 +94,20 @@ def without_time(history: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
+@pytest.mark.parametrize(
+    ("large", "after_forward"), [(1, ["map"]), (1 << 30, [])], ids=["large", "small"]
+)
+def test_memory_is_kept_from_the_second_step_on(large, after_forward, monkeypatch):
+    """Before the forward pass; after it, large batches have what they need beyond it mapped."""
+    asked: list[str] = []
+    monkeypatch.setattr("segsweep.fit.LARGE_BATCH", large)
+    monkeypatch.setattr("segsweep.fit.keep_memory", lambda: asked.append("keep"))
+    monkeypatch.setattr("segsweep.fit.map_memory", lambda: asked.append("map"))
+    train(fresh_state(), Loop(epochs=2))
+
+    assert asked == after_forward + ["keep", *after_forward] * (2 * STEPS - 1)
+
+
 @pytest.mark.parametrize(("every", "averaging"), [("step", 0.0), ("step", 0.9), ("val_loss", 0.0)])
 @pytest.mark.parametrize("stopped_at", range(1, EPOCHS * STEPS + 1))
 def test_stopped_at_any_step_ends_bit_identical(

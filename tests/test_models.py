@@ -395,13 +395,13 @@ def test_a_forward_pass_without_a_backward_one_leaves_nothing(large, monkeypatch
     monkeypatch.setattr(keeping, "LARGE", large)
     model, made = seeded(UNet2, channels=SMALL), []
     for part in model.modules():
-        if isinstance(part, nn.Conv2d | nn.BatchNorm2d | nn.Identity | Pool | Stage):
+        if isinstance(part, nn.Conv2d | Pool | Stage):  # hooks at the norm would change the path
             part.register_forward_hook(
                 lambda _, __, y: made.append(StorageWeakRef(y.untyped_storage()))
             )
     model(images())
 
-    assert len(made) > 20
+    assert len(made) == 9 + 2 + 4
     assert all(one.expired() for one in made)
 
 
