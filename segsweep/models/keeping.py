@@ -113,11 +113,11 @@ def _normalising(x: Tensor, norm: nn.BatchNorm2d) -> Callable[[], Tensor]:
 
 
 class Pool(nn.MaxPool2d):
-    """Max-pooling that does not keep where the maxima stood: its gradient looks again."""
+    """Max-pooling of large tensors that does not keep where the maxima stood: it looks again."""
 
     def forward(self, x: Tensor) -> Any:
         """Return what nn.MaxPool2d does."""
-        if is_captured() or not torch.is_grad_enabled():
+        if not (is_large(x) and torch.is_grad_enabled()):
             return super().forward(x)
         get = later(x)
 
