@@ -502,13 +502,15 @@ def test_hooks_and_added_layers_of_stages_count(monkeypatch):
     monkeypatch.setattr(keeping, "LARGE", 1)
     model, seen = seeded(UNet2, channels=SMALL).double(), []
     model.encoder[0][0].register_forward_hook(lambda *_: seen.append("block"))
+    model.encoder[1][0].register_full_backward_hook(lambda *_: seen.append("back"))
+    model.decoder[1][0].register_full_backward_pre_hook(lambda *_: seen.append("before"))
     model.encoder[1][0][1].register_forward_hook(lambda _, __, y: y * 2 - 0.5)
     model.decoder[0].append(nn.Tanh())
     model.decoder[1][0].append(nn.Tanh())
     x = images().double()
     ours, theirs = (steps_of(one, x) for one in (model, AsWritten(model)))
 
-    assert seen == ["block"] * 6
+    assert seen == ["block", "before", "back"] * 6
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-8, atol=1e-10)
 
@@ -589,15 +591,17 @@ def test_unpooling_puts_values_where_the_maxima_stood(name):
 def test_unet2_repeats_pixels():
     """All four pixels of a window hold the value from below; pooling keeps the largest."""
     model = seeded(UNet2, channels=SMALL)
-    made = outputs_of(model.encoder, model, images())
+    skips = outputs_of(model.encoder, model, images())
     (bottom,) = inputs_of([model.bottleneck], model, images())
     below = outputs_of([model.bottleneck, model.decoder[0]], model, images())
-    seen = inputs_of(model.decoder, model, images())
+    first = [stage[0][0] for stage in model.decoder]
+    made = outputs_of(first, model, images())
 
-    np.testing.assert_array_equal(bottom.numpy(), windows(made[-1]).max(-1))
-    for seen_by, small in zip(seen, below, strict=True):
-        new = windows(seen_by[:, : small.shape[1]])
-        np.testing.assert_array_equal(new, np.repeat(small.numpy()[..., None], 4, axis=-1))
+    np.testing.assert_array_equal(bottom.numpy(), windows(skips[-1]).max(-1))
+    for layer, small, skip, result in zip(first, below, reversed(skips), made, strict=True):
+        repeated = small.numpy().repeat(2, axis=-2).repeat(2, axis=-1)
+        joined = torch.cat([torch.from_numpy(repeated), skip], 1)
+        torch.testing.assert_close(result, torchs_own(layer)(joined).detach())
 
 
 def test_unet3_learns_its_steps():

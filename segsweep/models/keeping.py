@@ -34,7 +34,13 @@ def is_captured() -> bool:
 
 def has_hooks(*modules: nn.Module) -> bool:
     """Whether somebody looks at, or changes, what goes in and out of one of *modules*."""
-    return any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+    return any(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        for module in modules
+    )
 
 
 def later(x: Tensor) -> Callable[[], Tensor]:
