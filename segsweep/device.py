@@ -7,11 +7,12 @@ resume, because sums over other threads or in another precision round differentl
 import contextlib
 import ctypes
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -164,12 +165,17 @@ _MMAP_MAX = -4
 
 
 def _tell_glibc(parameter: int, value: int) -> bool:
+    mallopt = _mallopt()
+    return mallopt is not None and bool(mallopt(parameter, value))
+
+
+@cache
+def _mallopt() -> Callable[[int, int], int] | None:
     if not sys.platform.startswith("linux"):
-        return False
-    try:
-        return bool(ctypes.CDLL("libc.so.6").mallopt(parameter, value))
-    except (OSError, AttributeError):
-        return False
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        return cast("Callable[[int, int], int]", ctypes.CDLL("libc.so.6").mallopt)
+    return None
 
 
 def is_deterministic(device: torch.device) -> bool:

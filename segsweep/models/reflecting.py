@@ -47,10 +47,10 @@ class ReflectConv2d(nn.Conv2d):
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return the convolution of one or more (B, C, H, W), some of half that H and W."""
-        height = max(part.shape[-2] for part in parts)
-        times = [1 if part.shape[-2] == height else 2 for part in parts]
         if len(parts) == 1:
             return convolved(parts[0], self.weight, 1, self.bias)
+        height = max(part.shape[-2] for part in parts)
+        times = [1 if part.shape[-2] == height else 2 for part in parts]
         shares = self.weight.split([part.shape[1] for part in parts], dim=1)
         first, *rest = zip(parts, shares, times, strict=True)
         result = convolved(*first, self.bias)
