@@ -159,9 +159,10 @@ def segsweep_loop(data, indices, double):
     from segsweep import device
     from segsweep.augment import flips
     from segsweep.data.batches import Batches
-    from segsweep.fit import Hooks, Loop, State, train_epoch, validate
+    from segsweep.fit import Hooks, Loop, train_epoch, validate
     from segsweep.losses import BceLoss
     from segsweep.models.unet2 import UNet2
+    from segsweep.state import State
 
     device.prepare_memory()
     dtype = torch.float64 if double else torch.float32

@@ -27,7 +27,7 @@ from segsweep.errors import (
 )
 from segsweep.evaluate import Scored, Seen, score_images
 from segsweep.files import claimed, read_json, write_json, write_text
-from segsweep.fit import SHOWN, Hooks, Row, fit
+from segsweep.fit import SHOWN, Hooks, fit
 from segsweep.job import Job, build_job
 from segsweep.moment import time_text
 from segsweep.outcome import NAN, Outcome, finished_outcome
@@ -35,6 +35,7 @@ from segsweep.outlines import Outlines
 from segsweep.paths import RETRIED, RunPaths
 from segsweep.preview import draw_preview
 from segsweep.progress import Progress
+from segsweep.state import Row
 from segsweep.stopping import StopRequest
 from segsweep.store import (
     COUNTS,

@@ -9,23 +9,21 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 
 from segsweep import metrics
 from segsweep.data.batches import Augment, Batches
 from segsweep.device import keep_memory, map_memory
 from segsweep.errors import Interrupted, NonFiniteLossError
 from segsweep.evaluate import score_images
+from segsweep.state import Row, State
 
-Row = dict[str, float]
 SHOWN = 6
 LARGE_BATCH = 8 << 20
 """Bytes of images from which on memory matters more than the time to take some of it again."""
@@ -44,61 +42,6 @@ class Loop:
     clip_norm: float | None = None
     averaging: float = 0.0
     checkpoint_every_steps: int | None = None
-
-
-@dataclass
-class State:
-    """Everything that changes while a run trains."""
-
-    model: nn.Module
-    optimizer: Optimizer
-    scheduler: Any
-    every: str
-    """When the scheduler steps: step | epoch | val_loss."""
-    averaged: AveragedModel | None = None
-    scaler: Any = None
-    epoch: int = 0
-    """Epochs finished."""
-    step: int = 0
-    """Steps done in the epoch after them."""
-    losses: list[float] = field(default_factory=list)
-    """Of those steps."""
-    spent: float = 0.0
-    """Seconds spent on those steps."""
-    history: list[Row] = field(default_factory=list)
-    best_epoch: int = 0
-    """Counted from 1; 0 before the first."""
-    warm: bool = False
-    """Whether there was a forward pass since this was made; not stored."""
-
-    @property
-    def judged(self) -> nn.Module:
-        """What is validated, selected and tested: the averaged weights, where used."""
-        return self.model if self.averaged is None else self.averaged.module
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as tensors and plain values."""
-        parts = {name: getattr(self, name).state_dict() for name in self._parts()}
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-        values = {name: getattr(self, name) for name in _PLAIN}
-        return {**parts, **values, "rng": torch.get_rng_state(), "cuda_rng": cuda}
-
-    def load(self, saved: Mapping[str, Any]) -> None:
-        """Take over what `to_dict` returned."""
-        for name in self._parts():
-            getattr(self, name).load_state_dict(saved[name])
-        for name in _PLAIN:
-            setattr(self, name, saved[name])
-        torch.set_rng_state(saved["rng"].cpu())
-        if saved["cuda_rng"] and torch.cuda.device_count() == len(saved["cuda_rng"]):
-            torch.cuda.set_rng_state_all([state.cpu() for state in saved["cuda_rng"]])
-
-    def _parts(self) -> list[str]:
-        names = ("model", "optimizer", "scheduler", "averaged", "scaler")
-        return [name for name in names if getattr(self, name) is not None]
-
-
-_PLAIN = ("epoch", "step", "losses", "spent", "history", "best_epoch")
 
 
 @dataclass(frozen=True)
@@ -278,28 +221,6 @@ def is_best(history: list[Row], select: str) -> bool:
     sign = -1 if select == "val_loss" else 1
     values = [sign * row[select] for row in history]
     return len(values) == 1 or values[-1] > max(values[:-1])
-
-
-def averaging_of(model: nn.Module, decay: float) -> AveragedModel | None:
-    """Return the exponential average of *model*'s weights and buffers, None for decay 0.
-
-    Early on the average looks back over the steps there are: the decay at step n is at
-    most (1 + n) / (10 + n), so that the random start is soon forgotten.
-    """
-    if not decay:
-        return None
-
-    @torch.no_grad()
-    def average(averages: Any, values: Any, updates: Tensor | int) -> None:
-        n = int(updates)
-        keep = min(decay, (1 + n) / (10 + n))
-        for mean, value in zip(averages, values, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
-
-    return AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 
 
 def _finished(state: State, loop: Loop) -> bool:

@@ -17,9 +17,10 @@ from segsweep.data.batches import Augment, Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.split import PARTS, split_samples
 from segsweep.device import Placement
-from segsweep.fit import Loop, State, averaging_of
+from segsweep.fit import Loop
 from segsweep.paths import RunPaths
 from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
+from segsweep.state import State, averaging_of
 from segsweep.targets import build
 
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from segsweep.augment import flips
 from segsweep.data.batches import Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
-from segsweep.fit import Hooks, Loop, State, averaging_of, fit, is_best, validation_metrics
+from segsweep.fit import Hooks, Loop, fit, is_best, validation_metrics
 from segsweep.losses import BceLoss
 from segsweep.schedulers import onecycle
 from segsweep.seeding import seed_everything
+from segsweep.state import State, averaging_of
 
 EPOCHS, STEPS, BATCH, SIDE = 3, 4, 2, 16
 
