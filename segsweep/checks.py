@@ -5,6 +5,7 @@ loss, optimizer, scheduler, augmentation.
 """
 
 import dataclasses
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -73,6 +74,7 @@ def check_config(
             allow = tuple(checked.get("allow") or ())
             checked[node] = _collect(problems, _checked_node, node, checked[node], allow)
     _collect(problems, check_sweep_name, str(checked["sweep"]))
+    _collect(problems, _check_places, checked)
     problems += [
         f"{node}: choose one option, {node}=<name>; -m {node}=<name>,<name> compares several"
         for node in OPTION_NODES
@@ -91,6 +93,20 @@ def check_sweep_name(name: str) -> None:
         raise ConfigError(
             f"sweep={name}: a folder name of letters, digits, space and _ . + = - "
             "that starts with a letter or digit; outputs=<folder> says where it stands"
+        )
+
+
+def _check_places(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a folder or file that an empty shell variable would give."""
+    outputs = str(config["outputs"])
+    if not outputs.strip() or outputs.startswith("~"):
+        raise ConfigError(f"outputs={outputs}: give a folder, written out: outputs=/home/me/sweeps")
+    split = (config["data"] if isinstance(config["data"], Mapping) else {}).get("split") or {}
+    if split.get("file") == "":
+        raise ConfigError("data.split.file is empty; give it as data.split.file=<path>, or null")
+    if split.get("file") and split.get("fold") is not None:
+        raise ConfigError(
+            f"data.split.fold={split['fold']}: data.split.file gives the split; set one of the two"
         )
 
 
@@ -162,7 +178,20 @@ def build_scheduler(config: Mapping[str, Any], optimizer: Any, total: int) -> An
     lengths = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
     peak = config["optimizer"].get("lr", optimizer.defaults.get("lr"))
     given = {"optimizer": optimizer, "max_lr": peak, **lengths}
-    return build("scheduler", config["scheduler"], config["allow"], **given)
+    scheduler = build("scheduler", config["scheduler"], config["allow"], **given)
+    if _goes_by_loss(scheduler) != (every == "val_loss"):
+        told = "takes no loss; allowed are step, epoch"
+        wants = "goes by a loss; allowed is val_loss"
+        what = told if every == "val_loss" else wants
+        raise ConfigError(f"scheduler.every={every}: {type(scheduler).__name__} {what}")
+    return scheduler
+
+
+def _goes_by_loss(scheduler: Any) -> bool:
+    """Whether the scheduler's step must be given a figure, as ReduceLROnPlateau's must."""
+    first = next(iter(inspect.signature(scheduler.step).parameters.values()), None)
+    usual = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return first is not None and first.kind in usual and first.default is first.empty
 
 
 def image_size(config: Mapping[str, Any]) -> tuple[int, int]:
@@ -199,7 +228,7 @@ def _checked_node(node: str, values: Any, allow: tuple[str, ...]) -> dict[str, A
 
 
 def _check_model(config: Mapping[str, Any]) -> None:
-    node = json.dumps(_without_files(config["model"]), sort_keys=True)
+    node = json.dumps(config["model"], sort_keys=True)
     channels = config["data"]["channels"]
     _check_shapes(
         config["choices"]["model"], node, image_size(config), channels, tuple(config["allow"])
@@ -239,11 +268,6 @@ def _check_shapes(
         ) from error
     if tuple(getattr(logits, "shape", ())) != (1, 1, *size):
         raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")
-
-
-def _without_files(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave weights out: they change no shape, and reading them takes time."""
-    return {key: value for key, value in node.items() if key != "weights_file"}
 
 
 def _collect(problems: list[str], function: Callable[..., Any], *arguments: Any) -> Any:

@@ -158,7 +158,7 @@ def _share(prepared: Any) -> str:
 
 
 def _from_hydra(error: BaseException) -> bool:
-    return type(error).__module__.startswith(("hydra", "omegaconf"))
+    return type(error).__module__.startswith(("hydra", "omegaconf", "yaml"))
 
 
 if __name__ == "__main__":

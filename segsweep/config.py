@@ -251,7 +251,15 @@ def coerce(key: str, value: Any, hint: Any, limits: str = "") -> Any:
     try:
         return _adapter(hint, repr(hint)).validate_python(value)
     except ValidationError:
-        raise ConfigError(f"{key}={value!r}: wanted {_wanted(hint, limits)}") from None
+        close = nearest(value, _words(hint)) if isinstance(value, str) else ""
+        raise ConfigError(f"{key}={value!r}: wanted {_wanted(hint, limits)}{close}") from None
+
+
+def _words(hint: Any) -> list[str]:
+    """Return the words that a type allows, also as one of several types."""
+    if get_origin(hint) is Literal:
+        return [str(item) for item in get_args(hint)]
+    return [word for item in get_args(hint) for word in _words(item)]
 
 
 def _wanted(hint: Any, limits: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from segsweep.config import nearest
 from segsweep.errors import ConfigError
 from segsweep.sweep.machine import usable_cores
 
@@ -86,12 +87,13 @@ def check_device(name: str, precision: str) -> None:
     """
     kind, _, index = name.partition(":")
     gpus = torch.cuda.device_count()
-    there = {"auto": True, "cpu": not index, "mps": torch.backends.mps.is_available()}
-    if kind == "cuda" and (index or "0").isdecimal():
-        there["cuda"] = int(index or 0) < gpus
-    if not there.get(kind, False):
-        has = f"this machine has {gpus} CUDA GPUs"
-        raise ConfigError(f"device={name}: {has}; allowed are auto, cpu, cuda, cuda:1, mps")
+    there = {"auto": True, "cpu": True, "cuda": gpus > 0, "mps": torch.backends.mps.is_available()}
+    numbered = kind == "cuda" and index.isdecimal() and int(index) < gpus
+    if not (numbered or (there.get(kind, False) and name == kind)):
+        here = [word for word, is_there in there.items() if is_there]
+        here += [f"cuda:{number}" for number in range(gpus)]
+        has = f"this machine has {gpus} CUDA GPUs; allowed are {', '.join(here)}"
+        raise ConfigError(f"device={name}: {has}{'' if kind in there else nearest(name, here)}")
     if precision == "float16" and not (kind == "cuda" or (kind == "auto" and gpus)):
         raise ConfigError(NO_FLOAT16)
 

@@ -7,7 +7,15 @@ import warnings
 from collections.abc import Sequence
 from typing import cast, get_type_hints
 
-from segsweep.config import OPTION_NODES, Config, DataConfig, nearest
+from segsweep.config import (
+    OPTION_NODES,
+    Config,
+    DataConfig,
+    SplitConfig,
+    conf_folder,
+    nearest,
+    unknown_key,
+)
 from segsweep.errors import SegsweepError
 
 
@@ -29,7 +37,7 @@ def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
     if isinstance(error, SegsweepError):
         return str(error)
     module = type(error).__module__
-    if module.startswith(("hydra", "omegaconf")) or "Unknown plugin class" in str(error):
+    if module.startswith(("hydra", "omegaconf")) or any(text in str(error) for text in _PLAIN):
         return _hydra(error, sys.argv[1:] if words is None else words)
     if isinstance(error, OSError):
         return f"{error.filename or 'file'}: {error.strerror or error}"
@@ -55,6 +63,16 @@ def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
     return f"{group}={word}: no such option; allowed are {allowed}{nearest(word, options)}"
 
 
+def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
+    """Name the word that chose something else than an option, as scheduler=null does."""
+    for word in words:
+        group, _, value = word.partition("=")
+        options = sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
+        if options and value not in options:
+            return f"{word}: no such option; allowed are {', '.join(options)}"
+    return _first(match.string)
+
+
 def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
     name = match["name"]
     return f"hydra/launcher={name}: not installed; pip install 'segsweep[{name}]'"
@@ -63,6 +81,8 @@ def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
 def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     """Name the nearest key: among the option's own, where the key lies below one."""
     key = match["key"]
+    if key.startswith("data.split."):
+        return unknown_key(key, _keys(SplitConfig))
     node, _, name = key.partition(".")
     inside = _option_keys(node, words) if name and node in OPTION_NODES else None
     if inside is not None:
@@ -128,6 +148,8 @@ def _first(text: str) -> str:
     return " ".join(kept[:2]) if kept else "unknown error"
 
 
+_PLAIN = ("Unknown plugin class", "Config group override")
+"""Found in what Hydra raises as one of Python's own errors."""
 EXTRAS = ("joblib", "submitit", "ray")
 """Launchers that come with an extra of that name."""
 _PATTERNS = (
@@ -143,6 +165,7 @@ _PATTERNS = (
         r"full_key: (?P<key>[\w.]+)",
         _wrong_type,
     ),
+    (r"Config group override (deletion value )?must be", _no_option),
     (r"field '\w+' is not Optional\s+full_key: (?P<key>[\w.]+)", _null),
     (r"override \+*(?P<key>[\w.]+)=(?P<value>.*)\n.*is not a ListConfig", _no_list),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),

@@ -4,7 +4,9 @@ A user's own class works the same way as ours, once its package is allowed.
 """
 
 import importlib
+import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,7 +14,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from segsweep.config import coerce, raise_all, unknown_key, within
-from segsweep.errors import ConfigError
+from segsweep.errors import ConfigError, SegsweepError
 
 TRUSTED = (
     *("segsweep.augment", "segsweep.losses", "segsweep.models", "segsweep.schedulers"),
@@ -29,6 +31,11 @@ RANGES: dict[str, dict[str, Any]] = {
     "optimizer.lr": {**_NO_LIMITS, "above": 0},
     "optimizer.weight_decay": {**_NO_LIMITS, "low": 0},
     "optimizer.momentum": {**_NO_LIMITS, "low": 0, "below": 1},
+    "scheduler.eta_min": {**_NO_LIMITS, "low": 0},
+    "scheduler.factor": {**_NO_LIMITS, "above": 0, "high": 1},
+    "scheduler.patience": {**_NO_LIMITS, "low": 0},
+    "scheduler.cooldown": {**_NO_LIMITS, "low": 0},
+    "scheduler.total_iters": {**_NO_LIMITS, "low": 0},
 }
 """Ranges of arguments whose classes are not ours."""
 
@@ -48,15 +55,29 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
         )
     module, _, name = target.rpartition(".")
     try:
+        _look_here(target.split(".")[0])
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"_target_={target}: cannot be imported ({error})") from error
+    except Exception as error:  # a user's module may raise anything
+        raise ConfigError(f"_target_={target}: cannot be imported ({_said(error)})") from error
     if not callable(found):
         raise ConfigError(f"_target_={target}: names no class or function")
     home = f"{getattr(found, '__module__', None)}.{name}"
     if not _below(target, allow) and not _below(home, TRUSTED):
         raise ConfigError(f"_target_={target}: is only imported there; it comes from {home}")
     return found
+
+
+def _look_here(package: str) -> None:
+    """Let a package be found that lies in the working folder, as `python -m` would."""
+    here = str(Path.cwd())
+    if here not in sys.path and importlib.util.find_spec(package) is None:
+        sys.path.append(here)
+
+
+def _said(error: Exception) -> str:
+    plain = isinstance(error, ImportError | AttributeError | ValueError | TypeError)
+    text = " ".join(str(error).split())
+    return text if plain and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _below(target: str, packages: Sequence[str]) -> bool:
@@ -109,6 +130,8 @@ def check_node(
 
 
 def _check_argument(key: str, value: Any, hint: Any) -> Any:
+    if _is_path(hint) and value == "":
+        raise ConfigError(f"{key} is empty; give it as {key}=<path>")
     limits = RANGES.get(key, _NO_LIMITS)
     return plain(within(key, coerce(key, value, hint), limits))
 
@@ -149,8 +172,14 @@ def build(node: str, values: Mapping[str, Any], allow: Sequence[str] = (), **giv
     arguments = {key: value for key, value in given.items() if key in known}
     for key, value in values.items():
         if key not in CONTROL:
-            arguments[key] = coerce(f"{node}.{key}", value, known[key][0])
+            arguments[key] = _expanded(coerce(f"{node}.{key}", value, known[key][0]))
     try:
         return locate(target, allow)(**arguments)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{node}: {error}") from error
+    except (SegsweepError, MemoryError, RuntimeError):  # torch's own say what this machine lacks
+        raise
+    except Exception as error:
+        raise ConfigError(f"{node}: {_said(error)}") from error
+
+
+def _expanded(value: Any) -> Any:
+    return value.expanduser() if isinstance(value, Path) else value

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from skimage.color import rgb2gray
 from skimage.transform import resize
 
@@ -195,7 +196,7 @@ def test_files_are_hashed_once(tmp_path, root, monkeypatch):
 
     def new_hashes():
         hashed.clear()
-        return cache.content_hashes(samples, root), "".join(sorted(hashed))
+        return cache.content_hashes(samples, root)[0], "".join(sorted(hashed))
 
     monkeypatch.setattr(cache, "FRESH_NS", 3600 * 10**9)
     fresh = [new_hashes() for _ in range(2)]
@@ -272,7 +273,7 @@ def test_fingerprint_does_not_depend_on_the_place(tmp_path, root):
 def test_fingerprint_depends_on_ids_groups_and_pairing(tmp_path, root):
     """Another name, another group, or masks exchanged are other data."""
     samples, _ = Arrays(root).find()
-    hashes = cache.content_hashes(samples, tmp_path)
+    hashes, _ = cache.content_hashes(samples, tmp_path)
     first, second, *rest = samples
     variants = [
         samples,
@@ -399,6 +400,42 @@ def test_damaged_files_alone_leave_no_cache(tmp_path, root):
     assert [p for p in (tmp_path / "cache").glob("data-*") if p.is_dir()] == []
     path.write_bytes(right)
     assert_same(prepare(Arrays(root), tmp_path / "cache"), prepare(Arrays(root), tmp_path / "two"))
+
+
+def test_file_that_cannot_be_opened_hides_no_other_problem(tmp_path, root):
+    """One link to nowhere, one damaged image: both are told."""
+    (root / "masks" / "b.npy").unlink()
+    (root / "masks" / "b.npy").symlink_to(tmp_path / "nowhere")
+    (root / "images" / "d.npy").write_bytes(b"no array")
+    with pytest.raises(DataError) as caught:
+        prepare(Arrays(root), tmp_path / "cache")
+    lines = str(caught.value).splitlines()
+
+    assert len(lines) == 2
+    assert "b.npy" in lines[0]
+    assert "d.npy: damaged" in lines[1]
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(root, small_disk):
+    """Writing to mapped memory without a block behind it would end the process by a signal."""
+    large = (512, 512)
+    with pytest.raises(DataError, match=r"the disk is full: 5 decoded images need 17 MB") as caught:
+        cache.prepare(Arrays(root), large, 3, small_disk / "cache")
+
+    assert "\n" not in str(caught.value)
+    assert litter(small_disk / "cache") == []
+    assert shutil.disk_usage(small_disk).used < 100_000
+
+
+def test_what_killed_builders_left_goes_with_the_next_build(tmp_path, root):
+    """Of this cache or of another, unless somebody is building that."""
+    folder = tmp_path / "cache"
+    for name in ("data-dead", "data-alive"):
+        (folder / f"{name}.tmp1").mkdir(parents=True)
+    with FileLock(folder / "data-alive.lock"):
+        prepare(Arrays(root), folder)
+
+    assert [path.name for path in folder.glob("*.tmp*")] == ["data-alive.tmp1"]
 
 
 def test_files_that_cannot_be_opened_are_told_at_once(tmp_path, root):

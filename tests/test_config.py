@@ -123,6 +123,67 @@ def test_out_of_range_names_the_range(refusal, key, value, allowed):
     assert refusal(**{key: value}) == [f"{key}={value}: must be {allowed}"]
 
 
+@pytest.mark.parametrize(
+    ("option", "key", "value", "allowed"),
+    [
+        ("cosine", "eta_min", -1e-9, ">= 0"),
+        ("plateau", "factor", 0.0, "> 0 and <= 1"),
+        ("plateau", "factor", 1.1, "> 0 and <= 1"),
+        ("plateau", "patience", -1, ">= 0"),
+        ("plateau", "cooldown", -1, ">= 0"),
+        ("none", "total_iters", -1, ">= 0"),
+    ],
+)
+def test_out_of_range_of_torchs_schedulers(refusal, option, key, value, allowed):
+    """Torch takes them and trains with a learning rate that rises, or is negative."""
+    found = refusal(f"scheduler={option}", **{f"scheduler__{key}": value})
+
+    assert found == [f"scheduler.{key}={value}: must be {allowed}"]
+
+
+@pytest.mark.parametrize(
+    ("option", "every", "line"),
+    [
+        ("cosine", "val_loss", "CosineAnnealingLR takes no loss; allowed are step, epoch"),
+        ("onecycle", "val_loss", "OneCycleLR takes no loss; allowed are step, epoch"),
+        ("none", "val_loss", "ConstantLR takes no loss; allowed are step, epoch"),
+        ("plateau", "step", "ReduceLROnPlateau goes by a loss; allowed is val_loss"),
+        ("plateau", "epoch", "ReduceLROnPlateau goes by a loss; allowed is val_loss"),
+    ],
+)
+def test_scheduler_steps_when_it_can(refusal, option, every, line):
+    """Torch would take the loss for an epoch's number, or fail after the first epoch."""
+    found = refusal(f"scheduler={option}", scheduler__every=every)
+
+    assert found == [f"scheduler.every={every}: {line}"]
+
+
+@pytest.mark.parametrize("folder", ["", " ", "~/sweeps"])
+def test_outputs_must_be_a_folder(refusal, folder):
+    """An empty shell variable would write beside the code, a ~ in a folder of that name."""
+    assert refusal(outputs=folder)[0].startswith(f"outputs={folder}: give a folder")
+
+
+def test_empty_path_is_not_the_working_folder(refusal):
+    """What an empty shell variable gives."""
+    assert refusal("data=ph2", data__root="") == ["data.root is empty; give it as data.root=<path>"]
+    assert refusal(data__split__file="")[0].startswith("data.split.file is empty")
+
+
+def test_split_file_and_fold_exclude_each_other(refusal):
+    """Folds that are all the same split would count as several."""
+    (line,) = refusal(data__split__file="s.csv", data__split__fold=1)
+
+    assert line == "data.split.fold=1: data.split.file gives the split; set one of the two"
+
+
+def test_nearest_of_an_options_own_words(refusal):
+    """Words that a class allows are no less known than ours."""
+    (line,) = refusal("scheduler=plateau", scheduler__mode="mni")
+
+    assert line == "scheduler.mode='mni': wanted one of min, max; did you mean 'min'?"
+
+
 def test_nan_where_no_range_is_known_is_no_number(refusal):
     """An argument of a class that is not ours has no range, and NaN is still none."""
     assert refusal(optimizer__eps=float("nan")) == ["optimizer.eps=nan: must be a number"]

@@ -167,6 +167,27 @@ def test_anything_else_names_its_kind():
     assert one_line(ValueError()) == "ValueError: unknown error"
 
 
+@pytest.mark.parametrize(("word", "kind"), [("scheduler=null", "NoneType"), ("scheduler=3", "int")])
+def test_option_that_is_no_name(word, kind):
+    """Hydra says neither which group it was nor what there is."""
+    error = ValueError(f"Config group override must be a string or a list. Got {kind}")
+
+    assert one_line(error, ["model=unet", word]) == (
+        f"{word}: no such option; allowed are cosine, none, onecycle, plateau"
+    )
+
+
+def test_misspelt_key_of_the_split_is_looked_for_there():
+    """Not among the keys above it."""
+    with pytest.raises(HydraException) as caught:
+        compose_here("data.split.flod=1")
+
+    assert one_line(caught.value, ["data.split.flod=1"]) == (
+        "data.split.flod: no such key; data.split has file, fold, folds, keep_groups, seed, test, "
+        "train, val; did you mean 'fold'?"
+    )
+
+
 @pytest.mark.parametrize("name", ["ray", "joblib", "submitit"])
 def test_launcher_that_is_not_installed_says_what_to_install(name):
     """Hydra speaks of an unknown class, or an option that could not be found."""

@@ -92,17 +92,33 @@ def test_the_pair_is_apart_if_allowed():
 @QUICK
 @given(GROUPS, SEEDS)
 def test_no_group_is_on_two_sides(groups, seed):
-    """Parts are never larger than asked for, and each group is wholly in one."""
+    """Each group is wholly in one part; no part outgrows what was asked by a whole group."""
     samples, split = grouped(groups), SplitConfig(seed)
     asked = part_sizes(len(samples), split)
     try:
         parts = split_samples(samples, split)
     except DataError:
         assume(False)
-    counts = Counter(parts)
+    counts, largest = Counter(parts), max(Counter(groups).values())
 
     assert all(len(places) == 1 for places in sides(samples, parts).values())
-    assert all(1 <= counts[p] <= size for p, size in zip(PARTS, asked, strict=True))
+    assert all(1 <= counts[p] < size + largest for p, size in zip(PARTS, asked, strict=True))
+    assert "unused" not in counts
+
+
+def test_group_that_fits_nowhere_goes_where_most_room_is_left():
+    """Patients of 4 images, 12 to train on and 6 each to validate and test: by hand 12, 8, 4."""
+    parts = split_samples(grouped([number // 4 for number in range(24)]), SplitConfig())
+
+    assert Counter(parts) == {"train": 12, "val": 8, "test": 4}
+
+
+def test_numbers_asked_for_are_never_exceeded():
+    """6, 4 and 4 of 24 in groups of 4: one group each, none twice."""
+    samples = grouped([number // 4 for number in range(24)])
+    parts = split_samples(samples, SplitConfig(0, 6, 4, 4))
+
+    assert Counter(parts) == {"train": 4, "val": 4, "test": 4, "unused": 12}
 
 
 @QUICK
@@ -174,8 +190,18 @@ def test_what_cannot_be_divided_is_refused(count, split, error, message):
 def test_groups_too_large_for_a_part_are_refused(fold):
     """Two patients with ten images each cannot fill three parts; none is silently empty."""
     samples = grouped([0] * 10 + [1] * 10)
-    with pytest.raises(DataError, match=r"no images for .* of 20"):
+    with pytest.raises(DataError, match=r"no images for .* of 20 in 2 groups"):
         split_samples(samples, SplitConfig(folds=2, fold=fold))
+
+
+def test_home_folder_of_a_split_file(tmp_path, monkeypatch):
+    """~ is what it is in a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows = "a,train\nb,val\nc,test\n"
+    (tmp_path / "s.csv").write_text(f"id,split\n{rows}")
+    parts = split_samples([Sample(name, name) for name in "abc"], SplitConfig(file="~/s.csv"))
+
+    assert parts == list(PARTS)
 
 
 @QUICK

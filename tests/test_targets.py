@@ -262,3 +262,42 @@ def test_only_what_builds_something_is_trusted(target):
     """Writing a file or fetching one is no network, loss or data set."""
     with pytest.raises(ConfigError):
         locate(target)
+
+
+@pytest.mark.parametrize("raised", ["KeyError('x')", "SystemError()", "AssertionError('no')"])
+def test_module_of_the_users_own_that_breaks(package, tmp_path, raised):
+    """Whatever its import raises is one line that names it."""
+    (tmp_path / package / "broken.py").write_text(f"raise {raised}")
+    with pytest.raises(ConfigError) as caught:
+        locate(f"{package}.broken.Net", (package,))
+
+    assert str(caught.value).startswith(f"_target_={package}.broken.Net: cannot be imported (")
+    assert raised.split("(")[0] in str(caught.value)
+
+
+def test_constructor_of_the_users_own_that_breaks(package, tmp_path):
+    """An error that says little of itself is named with its kind."""
+    (tmp_path / package / "broken.py").write_text("def make():\n    return {}['width']\n")
+    with pytest.raises(ConfigError, match=r"^model: KeyError: 'width'$"):
+        build("model", {"_target_": f"{package}.broken.make"}, (package,))
+
+
+def test_package_beside_the_commands_folder(tmp_path, monkeypatch):
+    """A console script finds what `python -m` finds; a package that is not allowed is not run."""
+    name = f"someones_nets_{next(made)}"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "nets.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+
+    assert locate(f"{name}.nets.make", (name,))(width=3) == 3
+    with pytest.raises(ConfigError, match="not trusted"):
+        locate(f"{name}.nets.make")
+
+
+def test_home_folder_of_a_path(package, monkeypatch, tmp_path):
+    """~ is what it is in a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    node = {"_target_": f"{package}.nets.Tiny", "width": 1, "weights": "~/w.pt"}
+
+    assert build("model", node, (package,)).given["weights"] == tmp_path / "w.pt"

@@ -115,6 +115,37 @@ def test_outputs_that_cannot_be_written(train, tmp_path, capsys) -> None:
     assert "outputs=taken/inside: cannot be written" in capsys.readouterr().err
 
 
+def test_full_outputs_folder(train, tmp_path, capsys, small_disk) -> None:
+    """2 MB for images that need 5: one line, nothing left behind."""
+    code = train("data.count=24", "data.size=128", "data.side=32", f"outputs='{small_disk}/o'")
+    error = capsys.readouterr().err
+
+    assert code == 2
+    assert "the disk is full" in error.splitlines()[-1]
+    assert not list(small_disk.glob("o/.cache/*.tmp*"))
+
+
+def test_typing_errors_do_not_wait_for_the_images(train, tmp_path, capsys) -> None:
+    """One in a group, one in a size, one in weights that cannot be read: nothing is decoded."""
+    (tmp_path / "w.pt").write_text("no weights")
+    codes, errors = [], []
+    for words in (
+        ("-m", "model=unet,unet5"),
+        ("-m", "model=unet,unet2", "data.size=100"),
+        ("model=lraspp", "model.weights_file=w.pt"),
+        ("model=lraspp", "model.weights_file=nowhere.pt"),
+    ):
+        codes.append(train("data.count=24", "data.side=32", *words))
+        errors.append(capsys.readouterr().err)
+
+    assert codes == [2] * 4
+    assert "unet5" in errors[0]
+    assert "multiple of 16" in errors[1]
+    assert "weights_file must be what torch.save wrote" in errors[2]
+    assert "weights_file=nowhere.pt: cannot be read" in errors[3]
+    assert not list(tmp_path.glob("outputs/.cache/data-*"))
+
+
 def test_literal_grid_trains_every_cell_and_prints_the_table(train, tmp_path, capsys) -> None:
     """The command of the README: 20 cells, a row each, best first; a rerun trains nothing."""
     code = train("-m", *GRID, *TINY, "trainer.epochs=1", "evaluate.at=train")

@@ -5,6 +5,7 @@ so a changed file or option is another cache; a folder that exists is complete, 
 it is renamed into place last.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from segsweep.data.source import Pixels, Problem, Sample, Source
 from segsweep.errors import DataError
-from segsweep.files import file_digest, locked, read_json, text_digest, write_json
+from segsweep.files import file_digest, is_locked, locked, read_json, text_digest, write_json
 
 CACHE_VERSION = 1
 FRESH_NS = 2_000_000_000
@@ -79,7 +80,10 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     if any(problem.level == "error" for problem in problems):
         _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
-    hashes = content_hashes(samples, folder)
+    hashes, unread = content_hashes(samples, folder)
+    if unread:  # told with all else that is wrong
+        _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
+        _raise_errors(unread)
     fingerprint = data_fingerprint(source, samples, hashes)
     options = [CACHE_VERSION, fingerprint, source.signature, *size, channels, *_versions()]
     target = folder / f"data-{text_digest(json.dumps(options))[:16]}"
@@ -90,8 +94,11 @@ def prepare(
     return _open(target, samples, fingerprint, problems)
 
 
-def content_hashes(samples: Sequence[Sample], folder: Path) -> dict[str, str]:
-    """Return path -> sha256 for all files, reading only what changed since last asked."""
+def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, str], list[Problem]]:
+    """Return path -> sha256 for all files, and an error for each that cannot be read.
+
+    Only what changed since last asked is read.
+    """
     memory = folder / "hashes.json"
     known = read_json(memory) or {}
     found, changed = {}, False
@@ -112,8 +119,7 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> dict[str, str]:
             found[str(path)] = entry[3]
     if changed:
         write_json(memory, known)
-    _raise_errors(problems)
-    return found
+    return found, problems
 
 
 def data_fingerprint(source: Source, samples: Sequence[Sample], hashes: dict[str, str]) -> str:
@@ -144,8 +150,7 @@ def _build(
     target: Path,
     progress: Progress | None,
 ) -> None:
-    for stale in target.parent.glob(f"{target.name}.tmp*"):
-        shutil.rmtree(stale, ignore_errors=True)  # its builder is dead: we hold the lock
+    _remove_left(target)
     temporary = target.with_name(f"{target.name}.tmp{os.getpid()}")
     temporary.mkdir()
     try:
@@ -153,8 +158,30 @@ def _build(
         _raise_errors(problems)
         shutil.rmtree(target, ignore_errors=True)  # one that lost a part
         temporary.rename(target)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise DataError(_no_room(target.parent, len(samples), size, channels)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_left(target: Path) -> None:
+    """Remove what killed builders left, of this cache (whose lock is held) and of any other."""
+    for left in target.parent.glob("data-*.tmp*"):
+        name = left.name.partition(".tmp")[0]
+        if name == target.name or not is_locked(left.with_name(f"{name}.lock")):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _no_room(folder: Path, count: int, size: tuple[int, int], channels: int) -> str:
+    needed = count * size[0] * size[1] * (4 * channels + 1) / 1e6
+    free = shutil.disk_usage(folder).free / 1e6
+    return (
+        f"{folder}: the disk is full: {count} decoded images need {needed:,.0f} MB and more, "
+        f"{free:,.0f} MB are free; make room, or choose another disk with outputs=<folder>"
+    )
 
 
 def _decode_all(
@@ -177,7 +204,7 @@ def _decode_all(
                 progress(index, len(samples))
             try:
                 pixels = source.read(sample)
-            except DataError as error:
+            except (DataError, OSError) as error:
                 problems.append(Problem("error", sample.id, str(error)))
                 continue
             found = check_pixels(sample, pixels)
@@ -201,6 +228,7 @@ class _Writer:
         self.size, self.channels = size, channels
         self.images = create(folder / "images.npy", "w+", np.float32, (count, channels, *size))
         self.masks = create(folder / "masks.npy", "w+", np.uint8, (count, 1, *size))
+        _reserve(folder)
         self.native = stack.enter_context((folder / "native.bin").open("wb"))
         stack.callback(self.images.flush)
         stack.callback(self.masks.flush)
@@ -209,6 +237,15 @@ class _Writer:
         """Store one sample, resized and at its own size."""
         self.images[index], self.masks[index] = resize_pair(pixels, self.size, self.channels)
         self.native.write(np.packbits(pixels.mask).tobytes())
+
+
+def _reserve(folder: Path) -> None:
+    """Take the disk space of the arrays: a full disk ends a write to mapped memory by a signal."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    for name in ("images.npy", "masks.npy"):
+        with (folder / name).open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, (folder / name).stat().st_size)
 
 
 def _write_index(folder: Path, facts: Sequence[Any], problems: list[Problem]) -> None:

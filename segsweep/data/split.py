@@ -23,8 +23,8 @@ def split_samples(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
     *samples* are sorted by id; the same ids, groups and settings give the same parts on
     every machine (numpy's legacy generator is frozen). Raises DataError or ConfigError.
     """
-    if split.file:
-        return from_file(samples, Path(split.file), split.keep_groups)
+    if split.file is not None:
+        return from_file(samples, Path(split.file).expanduser(), split.keep_groups)
     if split.fold is not None:
         return by_fold(samples, split)
     return at_random(samples, split)
@@ -37,8 +37,11 @@ def at_random(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
     """
     sizes = part_sizes(len(samples), split)
     room = dict(zip(PARTS, sizes, strict=True))
-    parts = _fill(samples, _shuffled_groups(samples, split), room)
-    return _none_empty(parts, len(samples))
+    groups = _shuffled_groups(samples, split)
+    parts = _fill(samples, groups, room)
+    if sum(sizes) == len(samples):
+        _fill_up(parts, groups, room)
+    return _none_empty(parts, samples)
 
 
 def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
@@ -65,7 +68,7 @@ def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
     room = {"val": _count("val", split.val, len(samples)), "train": len(samples)}
     parts = _fill(samples, rest, room)
     parts = ["test" if index in tested else part for index, part in enumerate(parts)]
-    return _none_empty(parts, len(samples))
+    return _none_empty(parts, samples)
 
 
 def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[str]:
@@ -96,7 +99,7 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
         raise ConfigError(
             f"data.split.file={path}: {crossing[0]}; data.split.keep_groups=false allows it"
         )
-    return _none_empty(parts, len(samples))
+    return _none_empty(parts, samples)
 
 
 def crossing_groups(samples: Sequence[Sample], parts: Sequence[str]) -> list[str]:
@@ -167,8 +170,22 @@ def _fill(samples: Sequence[Sample], groups: list[list[int]], room: dict[str, in
     return parts
 
 
-def _none_empty(parts: list[str], total: int) -> list[str]:
+def _fill_up(parts: list[str], groups: list[list[int]], room: dict[str, int]) -> None:
+    """Put each group that fits nowhere where most room is left: no image is lost."""
+    for group in groups:
+        if parts[group[0]] == UNUSED:
+            part = max(room, key=lambda name: room[name])
+            room[part] -= len(group)
+            for index in group:
+                parts[index] = part
+
+
+def _none_empty(parts: list[str], samples: Sequence[Sample]) -> list[str]:
     empty = [name for name in PARTS if name not in parts]
     if empty:
-        raise DataError(f"data.split leaves no images for {', '.join(empty)} of {total}")
+        groups = len({sample.group for sample in samples})
+        among = "" if groups == len(samples) else f" in {groups} groups"
+        raise DataError(
+            f"data.split leaves no images for {', '.join(empty)} of {len(samples)}{among}"
+        )
     return parts

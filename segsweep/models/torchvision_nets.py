@@ -8,7 +8,6 @@ and that a hook hands on the logits alone. Weights are never downloaded: they co
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Literal
 
 import torch
@@ -105,7 +104,10 @@ def load_fitting(network: nn.Module, weights_file: Path) -> None:
 def _read_state(weights_file: Path) -> dict[str, object]:
     try:
         stored = torch.load(weights_file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, EOFError, RuntimeError) as error:
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"weights_file={weights_file}: cannot be read ({reason})") from error
+    except Exception as error:  # what is no such file breaks torch's reader in many ways
         raise ValueError(
             f"weights_file must be what torch.save wrote of a state dict; got {weights_file}"
         ) from error

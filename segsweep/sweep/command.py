@@ -6,10 +6,10 @@ everything else that it asks for is carried out.
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
@@ -26,11 +26,13 @@ from segsweep.sweep.budget import Cost
 from segsweep.sweep.callback import check_one_sweep
 from segsweep.sweep.compose import Composer, expand
 from segsweep.sweep.local import Here
-from segsweep.sweep.plan import Planned, freeze, plan_run, sweep_of
+from segsweep.sweep.plan import Planned, check_without_data, freeze, plan_checked, sweep_of
 from segsweep.sweep.preflight import print_plan, sweep_threads
 from segsweep.sweep.slots import Slot
 from segsweep.sweep.tidy import keep_checkpoints, mend, move_earlier
 
+T = TypeVar("T")
+R = TypeVar("R")
 NOT_AGAIN = "(not tried again: retry_failed=false)"
 
 
@@ -115,17 +117,30 @@ def carry_out_batch(planned: Sequence[Planned]) -> list[float]:
 
 
 def plan_all(runs: Sequence[Sequence[str]]) -> list[Planned]:
-    """Compose and check every run; raise ConfigError naming the cells that do not fit."""
+    """Compose and check every run; raise ConfigError naming the cells that do not fit.
+
+    First all of them without images: a typing error does not wait for their decoding.
+    """
+    composer = Composer()
+    configs = _for_each(runs, runs, lambda words: check_without_data(*composer.composed(words)))
+    planned: dict[str, Planned] = {}
+    for run in _for_each(runs, configs, plan_checked):
+        planned.setdefault(run.name, run)
+    return list(planned.values())
+
+
+def _for_each(
+    runs: Sequence[Sequence[str]], items: Sequence[T], function: Callable[[T], R]
+) -> list[R]:
+    """Return what *function* makes of each run's item; raise ConfigError naming all misfits."""
     from segsweep.explain import one_line
 
-    planned: dict[str, Planned] = {}
+    results: list[R] = []
     misfits: dict[str, list[str]] = {}
     fixed = set.intersection(*map(set, runs)) if len(runs) > 1 else set()
-    composer = Composer()
-    for overrides in runs:
+    for overrides, item in zip(runs, items, strict=True):
         try:
-            run = plan_run(*composer.composed(overrides))
-            planned.setdefault(run.name, run)
+            results.append(function(item))
         except Exception as error:
             if len(runs) == 1:
                 raise
@@ -133,7 +148,7 @@ def plan_all(runs: Sequence[Sequence[str]]) -> list[Planned]:
             for line in one_line(error, overrides).splitlines():
                 misfits.setdefault(line, []).append(cell)
     _raise_misfits(misfits, len(runs))
-    return list(planned.values())
+    return results
 
 
 def sort_out(planned: Sequence[Planned]) -> Sorted:

@@ -65,7 +65,22 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
 
 def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
     """Check a resolved config with its data and return the run it is; writes no run file."""
+    return plan_checked(check_without_data(values, choices))
+
+
+def check_without_data(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config checked as far as that goes without its images: reading them takes long.
+
+    What a sweep's earlier runs may have had built before is left: that takes seconds of imports.
+    """
     config = check_config(values, choices, built=False)
+    if not sweep_of(config).plan.exists():
+        check_built(config)
+    return config
+
+
+def plan_checked(config: dict[str, Any]) -> Planned:
+    """Check a config with its data and return the run it is; writes no run file."""
     try:
         prepared = prepared_data(config)
     except OSError:
