@@ -61,7 +61,8 @@ def data(
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
-    print(f"contact sheet: {sheet}")
+    shown = f", the first {SHEET_IMAGES}" if len(parts) > SHEET_IMAGES else ""
+    print(f"contact sheet{shown}: {sheet}")
 
 
 app.command()(answers.report)
