@@ -83,6 +83,7 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
             )
         if (done := finished_outcome(paths)) is not None:  # by another process, a moment ago
             return done
+        _remove_left(paths)
         try:
             config = check_frozen(_here(read_config(path), path, allow))
             config["device"] = around.device or config["device"]
@@ -101,6 +102,14 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
             return _failed(paths, "raised", error)
         keep_checkpoints(paths, config["keep"])
     return Outcome(paths.root.name, "finished", value)
+
+
+def _remove_left(paths: RunPaths) -> None:
+    """Remove half-written files of a killed process; a config is written by others too."""
+    for folder in (paths.root, paths.preview, paths.checkpoints):
+        for left in folder.glob(".*.tmp"):
+            if not left.name.startswith(f".{paths.config.name}."):
+                left.unlink(missing_ok=True)
 
 
 def _here(config: dict[str, Any], path: Path, allow: Sequence[str]) -> dict[str, Any]:
@@ -184,7 +193,10 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
     best = history[job.state.best_epoch - 1]
     weights = job.checkpoints.load_best(job.state.best_epoch)
     job.state.judged.load_state_dict(weights)
-    rows = _image_rows(job, "val", _score(job, job.val))
+    scored = _score(job, job.val)
+    if job.config["trainer"]["preview_every"]:  # a kill may have come before it was drawn
+        _preview(job, scored.shown, "best")
+    rows = _image_rows(job, "val", scored)
     test: dict[str, Any] = {}
     if job.config["kind"] == "run":
         add_test_read(job.paths, time_text(), len(job.test.indices))
@@ -224,6 +236,7 @@ def _score(job: Job, batches: Batches, seen: Seen | None = None) -> Scored:
         batches,
         threshold=job.loop.threshold,
         native_mask=native,
+        show=SHOWN,
         seen=seen,
         autocast=job.placement.autocast(),
     )

@@ -45,6 +45,14 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
+def has_content(path: Path) -> bool:
+    """Whether the file at *path* is there and not empty: a power failure may leave a bare name."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def write_if_changed(path: Path, text: str) -> bool:
     """Write *text* unless the file already holds it; True if it was written."""
     if holds(path, text):

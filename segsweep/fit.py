@@ -70,12 +70,15 @@ def fit(
 
     Raises:
         NonFiniteLossError: naming the epoch and the last finite loss.
-        Interrupted: when `hooks.should_stop` says so; the batch was finished and saved.
+        Interrupted: when `hooks.should_stop` says so; the batch, or the epoch's validation,
+            was finished and saved.
 
     """
     while not _finished(state, loop):
         train_epoch(state, loss_fn, train, loop, hooks, augment, autocast)
         validate(state, loss_fn, val, loop, hooks, autocast)
+        if hooks.should_stop():
+            raise Interrupted(f"stopped after epoch {state.epoch}")
     return state.history
 
 

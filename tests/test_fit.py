@@ -109,6 +109,21 @@ def test_memory_is_kept_from_the_second_step_on(large, after_forward, monkeypatc
     assert asked == after_forward + ["keep", *after_forward] * (2 * STEPS - 1)
 
 
+@pytest.mark.parametrize("epoch", [1, EPOCHS])
+def test_stopped_while_it_validates_leaves_after_it(epoch: int) -> None:
+    """Also after the last epoch: the test set is not scored by somebody who was told to leave."""
+    state, saved = fresh_state(), []
+    hooks = Hooks(
+        save=lambda values, best, weights: saved.append(values["epoch"]),
+        epoch_done=lambda history, shown, best: None,
+        should_stop=lambda: state.epoch == epoch,
+    )
+    with pytest.raises(Interrupted, match=f"after epoch {epoch}$"):
+        fit(state, BceLoss(), *parts(), Loop(epochs=EPOCHS), hooks)
+
+    assert saved[-1] == state.epoch == epoch
+
+
 @pytest.mark.parametrize(("every", "averaging"), [("step", 0.0), ("step", 0.9), ("val_loss", 0.0)])
 @pytest.mark.parametrize("stopped_at", range(1, EPOCHS * STEPS + 1))
 def test_stopped_at_any_step_ends_bit_identical(

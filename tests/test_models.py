@@ -742,7 +742,8 @@ def test_weights_file_loads_what_fits(tmp_path, caplog):
         weights=None, weights_backbone=None, num_classes=21
     )
     torch.save(library.state_dict(), tmp_path / "voc.pth")
-    model = torchvision_nets.lraspp(in_channels=1, weights_file=tmp_path / "voc.pth")
+    with pytest.warns(UserWarning, match=r"tensors fit; backbone\.0\.0\.weight stay random"):
+        model = torchvision_nets.lraspp(in_channels=1, weights_file=tmp_path / "voc.pth")
     own, theirs = model.state_dict(), library.state_dict()
     different = {name for name in own if own[name].shape != theirs[name].shape}
     first, heads = "backbone.0.0.weight", ("low_classifier", "high_classifier")
@@ -768,6 +769,10 @@ class WritesAFile:
     [
         (lambda path: torch.save({"other": torch.ones(3)}, path), "no name and shape in"),
         (lambda path: torch.save([1, 2], path), "no name and shape in"),
+        (
+            lambda path: torch.save({"backbone.0.1.num_batches_tracked": torch.tensor(3)}, path),
+            "no name and shape in",
+        ),
         (lambda path: path.write_text("not weights"), "must be what torch.save wrote"),
         (lambda path: path.write_bytes(b""), "must be what torch.save wrote"),
         (
@@ -775,7 +780,7 @@ class WritesAFile:
             "must be what torch.save wrote",
         ),
     ],
-    ids=["other names", "a list", "text", "empty", "code"],
+    ids=["other names", "a list", "a counter", "text", "empty", "code"],
 )
 def test_weights_file_that_is_none_is_refused(tmp_path, write, message):
     """The error is one line that names the file, and no code from the file runs."""

@@ -291,6 +291,71 @@ def test_optuna_maximizes_validation_iou_and_never_reads_the_test_set(train, tmp
     assert len({row["lr"] for row in trials}) == 3
 
 
+def test_search_takes_up_what_a_killed_command_left(train, tmp_path) -> None:
+    """A trial that nobody finished is asked for again: the same rate, hence the same run."""
+    import optuna
+
+    folder = tmp_path / "outputs/optuna_lr"
+    folder.mkdir(parents=True)
+    storage = f"sqlite:///{folder}/search.db"
+    study = optuna.create_study(study_name="lr", storage=storage, direction="maximize")
+    rate = study.ask().suggest_float("optimizer.lr", 1e-4, 3e-2, log=True)
+    words = ["-m", *TINY, "trainer.epochs=1", "experiment=optuna_lr", "hydra.sweeper.n_trials=2"]
+    code = train(*words)
+    states = [
+        trial.state.name for trial in optuna.load_study(study_name="lr", storage=storage).trials
+    ]
+    rates = [float(row["lr"]) for row in rows_of(folder / "trials.csv")]
+
+    assert code == 0
+    assert states == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert len(rates) == 2
+    assert any(abs(found - rate) < 1e-12 for found in rates)
+
+
+def test_picture_of_the_best_epoch_survives_a_kill(train, tmp_path) -> None:
+    """One that came between the checkpoint and the picture leaves another epoch's, or none."""
+    words = [*TINY, "trainer.preview_every=10", "keep=both"]
+    assert train(*words) == 0
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    picture = run / "preview/best.png"
+    right = picture.read_bytes()
+    for left in (b"another epoch's", None):
+        (run / "result.json").unlink()
+        picture.unlink()
+        if left:
+            picture.write_bytes(left)
+        (run / ".result.json.1-1.tmp").write_text("half")
+        assert train(*words) == 0
+        assert picture.read_bytes() == right
+        assert not list(run.glob(".*.tmp"))
+
+
+def test_config_lost_to_a_power_failure_is_written_again(train, tmp_path, capsys) -> None:
+    """The run is finished, the file is there, and empty: the same command mends it."""
+    assert train("-m", *TINY, "seed=0,1") == 0
+    config = sorted(tmp_path.glob("outputs/main/runs/*/config.yaml"))[0]
+    right = config.read_text()
+    config.write_text("")
+    capsys.readouterr()
+
+    assert train("-m", *TINY, "seed=0,1") == 0
+    assert "left out" not in capsys.readouterr().err
+    assert config.read_text() == right
+
+
+def test_whole_numbers_stay_whole_beside_a_failure(train, tmp_path, monkeypatch) -> None:
+    """Epochs and parameters of the finished run, in a table where another has none."""
+    assert train("-m", *TINY, "optimizer.lr=1e-3,1e30") == 1
+    rows = rows_of(tmp_path / "outputs/main/results.csv")
+    finished = [row for row in rows if row["status"] == "finished"]
+
+    assert len(rows) == 2
+    assert len(finished) == 1
+    assert finished[0]["epochs"] == "2"
+    assert finished[0]["parameters"].isdecimal()
+
+
 def test_optuna_takes_an_interval_from_the_command_line(train, tmp_path) -> None:
     """The learning rate's range can be given in the command."""
     words = ["-m", *TINY, "trainer.epochs=1", "experiment=optuna_lr", "hydra.sweeper.n_trials=2"]

@@ -6,6 +6,7 @@ and that a hook hands on the logits alone. Weights are never downloaded: they co
 """
 
 import logging
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -83,7 +84,8 @@ def fcn(
 def load_fitting(network: nn.Module, weights_file: Path) -> None:
     """Copy what fits by name and shape from a local state dict, and log how much did.
 
-    Raises ValueError if nothing fits, so that a wrong file is not taken for a start.
+    A warning names what stays random beside the classifiers, which have other classes. Raises
+    ValueError if no weights fit, so that a wrong file is not taken for a start.
     """
     own = network.state_dict()
     fitting = {
@@ -91,7 +93,7 @@ def load_fitting(network: nn.Module, weights_file: Path) -> None:
         for name, value in _read_state(weights_file).items()
         if name in own and isinstance(value, Tensor) and value.shape == own[name].shape
     }
-    if not fitting:
+    if not any(value.is_floating_point() for value in fitting.values()):
         raise ValueError(
             f"weights_file must be a state dict of {type(network).__name__}, at least in part; "
             f"no name and shape in {weights_file} fits"
@@ -99,6 +101,13 @@ def load_fitting(network: nn.Module, weights_file: Path) -> None:
     for name, value in fitting.items():
         own[name].copy_(value)
     log.info("%d of %d tensors taken from %s", len(fitting), len(own), weights_file)
+    random = [name for name in own if name not in fitting and "classifier" not in name]
+    if random:
+        warnings.warn(
+            f"weights_file={weights_file}: {len(fitting)} of {len(own)} tensors fit; "
+            f"{', '.join(random[:3])}{' and others' if len(random) > 3 else ''} stay random",
+            stacklevel=2,
+        )
 
 
 def _read_state(weights_file: Path) -> dict[str, object]:

@@ -18,6 +18,8 @@ from segsweep.tables import Known, Tables, read_all
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+COUNTED = ("fold", "seed", "epochs", "best_epoch", "n_test", "parameters")
+"""Columns of whole numbers."""
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -81,7 +83,10 @@ def write_report(
 
 
 def csv_of(frame: "DataFrame") -> str:
-    """Return a table as it stands in a file."""
+    """Return a table as it stands in a file; counts stay whole beside runs that have none."""
+    found = [name for name in COUNTED if name in frame and frame[name].dtype.kind == "f"]
+    whole = [name for name in found if (frame[name].dropna() % 1 == 0).all()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 

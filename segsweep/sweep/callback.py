@@ -38,6 +38,7 @@ class Planning(Callback):
         else:
             _refusing(check_search, config)
             _refusing(check_frame, arguments)
+            _refusing(_go_on_searching, config)
 
 
 def check_one_sweep(arguments: Sequence[str]) -> None:
@@ -72,6 +73,15 @@ def check_frame(arguments: Sequence[str]) -> None:
     check_writable(planned.config["outputs"])
     session.current.sweep = sweep_of(planned.config)
     session.current.sweep.root.mkdir(parents=True, exist_ok=True)
+
+
+def _go_on_searching(config: DictConfig) -> None:
+    from segsweep.sweep.search import take_up
+
+    current = session.current
+    if current.sweep is not None and not config.plan:
+        current.hold(current.sweep)
+        take_up(config.hydra.sweeper)
 
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:

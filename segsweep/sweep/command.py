@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from segsweep import __version__
 from segsweep.cells import differing_in_one_key
 from segsweep.errors import ConfigError
-from segsweep.files import read_json
+from segsweep.files import has_content, read_json
 from segsweep.outcome import NAN, Outcome, failed_outcome, finished_outcome
 from segsweep.paths import SweepPaths
 from segsweep.store import read_rows, readable_configs
@@ -185,6 +185,9 @@ def carry_out_work(work: Sorted, place: Place) -> list[Outcome]:
         print_plan(work, costs, slots)
         return []
     if not work.todo:
+        if lost := [run for run in work.done if not has_content(run.paths.config)]:
+            current.hold(current.sweep)
+            freeze(lost, current.request)
         return before
     freeze_all(work)
     return [*before, *place.launch(work, slots, costs)]

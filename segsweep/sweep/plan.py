@@ -18,7 +18,7 @@ from segsweep.config import COMMAND_KEYS
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError, DataError
-from segsweep.files import holds, locked
+from segsweep.files import has_content, holds, locked
 from segsweep.identity import IDENTITY_VERSION, contents, run_id
 from segsweep.moment import time_text
 from segsweep.paths import RunPaths, SweepPaths, folder_name
@@ -136,7 +136,9 @@ def _new_texts(planned: Sequence[Planned]) -> dict[Path, str]:
     A finished run keeps the config that it was carried out with.
     """
     known: dict[str, str] = {}
-    todo = [run for run in planned if not run.paths.result.exists()]
+    todo = [
+        run for run in planned if not (run.paths.result.exists() and has_content(run.paths.config))
+    ]
     texts = {run.paths.config: config_text(run.config, known) for run in todo}
     return {path: text for path, text in texts.items() if not holds(path, text)}
 
