@@ -68,6 +68,8 @@ def _command() -> int:
         try:
             _hydra_main()
         except Ended as ended:
+            if _was_interrupted(ended.error):
+                return _interrupted()
             if verbose:
                 raise ended.error from None
             return _refuse(ended.error, int(str(ended.code)))
@@ -77,6 +79,8 @@ def _command() -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 2
     except Exception as error:
+        if _was_interrupted(error):
+            return _interrupted()
         if verbose:
             raise
         return _broken_off(error)
@@ -260,6 +264,14 @@ def _show(sweep: Any) -> None:
     report = write_report(sweep, current.known, anew=False)
     draw_curves(report.tables)
     print_report(report)
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether a signal is behind *error*: Python itself wraps it, as while a class is made."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def _interrupted() -> int:

@@ -552,3 +552,22 @@ def test_files_cut_in_half_are_made_again(train, tmp_path) -> None:
     assert sorted(map(str, rows)) == sorted(
         str({**row, "requested_at": ""}) for row in rows_of(plan)
     )
+
+
+def test_signal_that_python_wraps_is_still_one(train, capsys, monkeypatch) -> None:
+    """While a class is made an interrupt comes out as a RuntimeError that it caused."""
+
+    class Interrupting:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise KeyboardInterrupt
+
+    def interrupted(*_: object) -> None:
+        type("Made", (), {"part": Interrupting()})
+
+    monkeypatch.setattr("segsweep.sweep.plan.prepared_data", interrupted)
+    code = train(*TINY)
+    error = capsys.readouterr().err
+
+    assert code == 130
+    assert "the same command goes on from here" in error
+    assert "RuntimeError" not in error

@@ -179,8 +179,8 @@ def _no_room(folder: Path, count: int, size: tuple[int, int], channels: int) -> 
     needed = count * size[0] * size[1] * (4 * channels + 1) / 1e6
     free = shutil.disk_usage(folder).free / 1e6
     return (
-        f"{folder}: the disk is full: {count} decoded images need {needed:,.0f} MB and more, "
-        f"{free:,.0f} MB are free; make room, or choose another disk with outputs=<folder>"
+        f"{folder}: the disk is full: {count} decoded images need {needed:,.1f} MB and more, "
+        f"{free:,.1f} MB are free; make room, or choose another disk with outputs=<folder>"
     )
 
 
