@@ -1,10 +1,24 @@
 """SIGTERM and Ctrl-C: finish the batch, save, leave; a second Ctrl-C leaves at once."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+def leave() -> None:
+    """End the process at once, with the exit code of an interrupted command."""
+    os.write(2, b"stopped before anything started\n")
+    os._exit(130)
+
+
+def _is_importing(module: str) -> bool:
+    """Whether *module* is being imported right now, by whatever thread."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 class StopRequest:
@@ -36,6 +50,8 @@ class StopRequest:
             signal.signal(signal.SIGTERM, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if _is_importing("torch"):  # its C++ part aborts where Python code that it calls raises
+            leave()
         again = self.asked
         self.asked = True
         if (again and self._hasty) or not self._patient:

@@ -12,6 +12,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from segsweep.stopping import leave
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -91,14 +93,9 @@ def leave_quietly() -> None:
 
     An import that is cut off cannot be repeated in the same process, so nothing else will do.
     """
-
-    def leave(number: int, frame: object) -> None:
-        os.write(2, b"stopped before anything started\n")
-        os._exit(130)
-
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, leave)
-        signal.signal(signal.SIGTERM, leave)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: leave())
 
 
 def per_run(words: list[str]) -> list[str]:
