@@ -81,7 +81,7 @@ def _go_on_searching(config: DictConfig) -> None:
     current = session.current
     if current.sweep is not None and not config.plan:
         current.hold(current.sweep)
-        take_up(config.hydra.sweeper)
+        take_up(config.hydra.sweeper, current.sweep.root)
 
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:

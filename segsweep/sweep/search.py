@@ -1,19 +1,21 @@
 """Searches by Hydra's Optuna sweeper: what a killed command left is taken up again."""
 
 import sys
+from pathlib import Path
 
 from omegaconf import DictConfig
 
 
-def take_up(sweeper: DictConfig) -> int:
+def take_up(sweeper: DictConfig, sweep: Path) -> int:
     """Let a study ask first for the trials that nobody finished; return how many.
 
     A killed command leaves them running for good, beside runs that are half done. The same
-    values are the same runs, which then go on. For whoever holds the sweep's lock.
+    values are the same runs, which then go on. For whoever holds the sweep's lock: that says
+    that nobody works on a study in the folder *sweep*. Others are left alone.
     """
     storage, name = sweeper.get("storage"), sweeper.get("study_name")
-    if not isinstance(storage, str) or not name:
-        return 0  # in memory, or a storage that is still to be built: nothing stays, or who knows
+    if not name or not str(storage).startswith(f"sqlite:///{sweep}/"):
+        return 0
     import optuna
     from optuna.trial import TrialState
 
@@ -27,8 +29,6 @@ def take_up(sweeper: DictConfig) -> int:
         if trial.params:
             study.enqueue_trial(trial.params)
     if left:
-        print(
-            f"{len(left)} trials of this search were not finished: first they go on",
-            file=sys.stderr,
-        )
+        count = f"{len(left)} trial{'s' if len(left) > 1 else ''}"
+        print(f"{count} of this search not finished: first to go on", file=sys.stderr)
     return len(left)
