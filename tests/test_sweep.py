@@ -188,7 +188,7 @@ def test_asked_to_stop_it_saves_says_so_and_goes_on(undisturbed, tmp_path) -> No
     """Every way to stop, one after the other on one sweep, which ends as if undisturbed.
 
     Each time: exit code 130, no traceback, no failure recorded, no process left; where it is
-    asked once, what runs saves in the middle of an epoch.
+    asked once, what runs saves after its batch, or after the validation it was at.
     """
     sweep = tmp_path / "outputs/main"
     for way, (send, numbers) in STOPS.items():
@@ -208,7 +208,7 @@ def test_asked_to_stop_it_saves_says_so_and_goes_on(undisturbed, tmp_path) -> No
         saved = [torch.load(path, weights_only=True) for path in open_checkpoints(sweep)]
         if len(numbers) == 1:
             assert saved, way
-            assert all(state["step"] > 0 for state in saved), way
+            assert all(state["step"] > 0 or state["epoch"] > 0 for state in saved), way
             assert 'data-reload="0"' in (sweep / "report.html").read_text(), way
     finish(STEADY, tmp_path)
 
