@@ -161,7 +161,7 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(draw, undisturbed, 
 
 
 def test_nothing_trains_on_without_its_controller(tmp_path) -> None:
-    """Runs that would take hours save in the middle of an epoch and end, soon after SIGKILL."""
+    """Runs that would take hours save where they are and end, soon after SIGKILL."""
     sweep = tmp_path / "outputs/main"
     process = start((*STEADY, "trainer.epochs=5000", "preflight=false"), tmp_path)
     wait_for(lambda: len(list(sweep.glob("runs/*/history.csv"))) == 2)
@@ -171,7 +171,7 @@ def test_nothing_trains_on_without_its_controller(tmp_path) -> None:
     saved = [torch.load(path, weights_only=True) for path in open_checkpoints(sweep)]
 
     assert len(saved) == 2
-    assert all(state["step"] > 0 for state in saved)
+    assert all(state["step"] > 0 or state["epoch"] > 0 for state in saved)
 
 
 STOPS = {
