@@ -571,3 +571,17 @@ def test_signal_that_python_wraps_is_still_one(train, capsys, monkeypatch) -> No
     assert code == 130
     assert "the same command goes on from here" in error
     assert "RuntimeError" not in error
+
+
+@pytest.mark.parametrize(
+    "word", ["plan=true", "rerun=all", "retry_failed=false", "time_limit=5", "keep_gb=0"]
+)
+def test_what_only_a_sweep_heeds_is_refused_without_m(word, train, tmp_path, capsys) -> None:
+    """A plan that trains, and reads the test set, would be the worst of them."""
+    code = train(*TINY, word)
+    error = capsys.readouterr().err
+
+    assert code == 2
+    assert error.startswith(word.split("=")[0])
+    assert error.rstrip().endswith("only with -m; add -m")
+    assert not list(tmp_path.glob("outputs/*/runs"))

@@ -3,6 +3,7 @@
 segsweep's own sweeper plans by itself; here stand single runs and Hydra's other sweepers.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from segsweep.config import Config
 from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.compose import Composer, expand
 from segsweep.sweep.session import Ended
 
+MANY_ONLY = ("plan", "rerun", "retry_failed", "time_limit", "keep_gb")
+"""Keys of commands that one run without `-m` has no use for."""
 OURS = "segsweep.sweep.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -24,6 +28,7 @@ class Planning(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Plan the one run of a command without `-m`."""
+        _refusing(check_single, config)
         _refusing(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
@@ -51,6 +56,13 @@ def check_one_sweep(arguments: Sequence[str]) -> None:
             raise ConfigError(f"{override.input_line}: one command fills one sweep folder")
         if override.is_sweep_override() and key in COMMAND_KEYS:
             raise ConfigError(f"{override.input_line}: one value, it holds for the whole command")
+
+
+def check_single(config: DictConfig) -> None:
+    """Raise ConfigError for what only a `-m` command heeds: `plan=true` would train."""
+    for item in dataclasses.fields(Config):
+        if item.name in MANY_ONLY and config[item.name] != item.default:
+            raise ConfigError(f"{item.name}={config[item.name]}: only with -m; add -m")
 
 
 def check_search(config: DictConfig) -> None:
