@@ -100,7 +100,7 @@ def _check_places(config: Mapping[str, Any]) -> None:
     """Raise ConfigError for a folder or file that an empty shell variable would give."""
     outputs = str(config["outputs"])
     if not outputs.strip() or outputs.startswith("~"):
-        raise ConfigError(f"outputs={outputs}: give a folder, written out: outputs=/home/me/sweeps")
+        raise ConfigError(f"outputs={outputs}: give a folder, written out in full")
     split = (config["data"] if isinstance(config["data"], Mapping) else {}).get("split") or {}
     if split.get("file") == "":
         raise ConfigError("data.split.file is empty; give it as data.split.file=<path>, or null")
