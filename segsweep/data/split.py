@@ -162,11 +162,8 @@ def _fill(samples: Sequence[Sample], groups: list[list[int]], room: dict[str, in
     parts = [UNUSED] * len(samples)
     for group in groups:
         part = next((name for name, free in room.items() if free >= len(group)), None)
-        if part is None:
-            continue
-        room[part] -= len(group)
-        for index in group:
-            parts[index] = part
+        if part is not None:
+            _put(group, part, parts, room)
     return parts
 
 
@@ -174,10 +171,13 @@ def _fill_up(parts: list[str], groups: list[list[int]], room: dict[str, int]) ->
     """Put each group that fits nowhere where most room is left: no image is lost."""
     for group in groups:
         if parts[group[0]] == UNUSED:
-            part = max(room, key=lambda name: room[name])
-            room[part] -= len(group)
-            for index in group:
-                parts[index] = part
+            _put(group, max(room, key=lambda name: room[name]), parts, room)
+
+
+def _put(group: list[int], part: str, parts: list[str], room: dict[str, int]) -> None:
+    room[part] -= len(group)
+    for index in group:
+        parts[index] = part
 
 
 def _none_empty(parts: list[str], samples: Sequence[Sample]) -> list[str]:
