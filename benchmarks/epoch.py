@@ -29,7 +29,7 @@ LR = 5e-4
 LOOPS = ("plain", "segsweep", "notebook")
 FIRST_STEP = """
 import os, time
-import segsweep.fit as fit
+import segsweep.training.loop as fit
 ticks = int(open('/proc/self/stat').read().rsplit(')', 1)[1].split()[19])
 started = ticks / os.sysconf('SC_CLK_TCK')
 step = fit.train_step
@@ -71,7 +71,7 @@ def plain_loop(data, indices, double, gradients):
 
     from segsweep.augment import flips
     from segsweep.losses import BceLoss
-    from segsweep.models.reflecting import ReflectConv2d
+    from segsweep.models.lean.reflect_conv import ReflectConv2d
     from segsweep.models.unet2 import UNet2
     from segsweep.seeding import AUGMENT, derive, drawing_from, epoch_order
 
@@ -156,13 +156,13 @@ def segsweep_loop(data, indices, double):
     """Return the same for segsweep's own functions."""
     import torch
 
-    from segsweep import device
     from segsweep.augment import flips
     from segsweep.data.batches import Batches
-    from segsweep.fit import Hooks, Loop, train_epoch, validate
     from segsweep.losses import BceLoss
     from segsweep.models.unet2 import UNet2
-    from segsweep.state import State
+    from segsweep.training import device
+    from segsweep.training.loop import Hooks, Loop, train_epoch, validate
+    from segsweep.training.state import State
 
     device.prepare_memory()
     dtype = torch.float64 if double else torch.float32

@@ -19,7 +19,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from segsweep.config import conf_folder
+from segsweep.system.installation import conf_folder
 from segsweep.train import TRUSTED, register_schema
 
 
@@ -38,11 +38,11 @@ def train(cfg: DictConfig) -> float:
     """Train as the config says; return the last validation IoU."""
     from hydra.core.hydra_config import HydraConfig
 
-    from segsweep.checks import check_config
-    from segsweep.fit import Hooks, fit
-    from segsweep.job import build_job
-    from segsweep.paths import RunPaths
-    from segsweep.sweep.plan import prepared_data, resolve
+    from segsweep.config.check import check_config
+    from segsweep.store.paths import RunPaths
+    from segsweep.sweep.planning.plan import prepared_data, resolve
+    from segsweep.training.build import build_job
+    from segsweep.training.loop import Hooks, fit
 
     config = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices), built=False)
     job = build_job(config, RunPaths(Path("unused")), prepared_data(config))

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from segsweep import fit
-from segsweep.execute import execute
-from segsweep.paths import RunPaths, SweepPaths
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.training import loop as fit
+from segsweep.training.run import execute
 
 spent = {"cpu": 0.0}
 

@@ -28,10 +28,12 @@ from measuring import timed
 IMAGES, EPOCHS, PIXELS, TRUTH = 50, 40, 16384, 4000
 MODELS, LOSSES = ("segnet", "unet", "unet2", "unet3"), ("bce", "dice", "focal", "ss", "bce_ss")
 TIMES = {"started": "2026-01-01T10:00:00+0000", "finished": "2026-01-01T10:05:00+0000"}
-REPORT = "from segsweep.cli import main; import sys; sys.argv[1:] = ['report', sys.argv[1]]; main()"
+REPORT = (
+    "from segsweep.cli.main import main; import sys; sys.argv[1:] = ['report', sys.argv[1]]; main()"
+)
 AGAIN = (
     "import sys; from segsweep.report.write import write_report; "
-    "from segsweep.store import SweepPaths; from pathlib import Path; "
+    "from segsweep.store.records import SweepPaths; from pathlib import Path; "
     "report = write_report(SweepPaths(Path(sys.argv[1])), anew=False); "
     "assert report.compared is None"
 )
@@ -77,8 +79,8 @@ def cells(count: int) -> list[dict[str, Any]]:
     """Return the frozen configs of so many cells."""
     from hydra import initialize_config_dir
 
-    from segsweep.config import conf_folder
-    from segsweep.sweep.compose import Composer
+    from segsweep.sweep.planning.compose import Composer
+    from segsweep.system.installation import conf_folder
     from segsweep.train import register_schema
 
     register_schema()
@@ -110,7 +112,7 @@ def _choices() -> dict[str, str]:
 
 def make_up(folder: Path, configs: Sequence[dict[str, Any]], size: int) -> None:
     """Write *size* finished runs of the cells."""
-    from segsweep.store import config_text
+    from segsweep.store.records import config_text
 
     random = np.random.default_rng(0)
     images = random.beta(9, 1.6, IMAGES)

@@ -10,10 +10,9 @@ from contextlib import redirect_stdout
 from typing import NamedTuple
 
 import numpy as np
+from classic import holm, wilcoxon_over_images
 from numpy.typing import NDArray
 from scipy import stats
-
-from segsweep.stats.classic import holm, wilcoxon_over_images
 
 LEVEL, RESAMPLES = 0.05, 1_000
 Floats = NDArray[np.float64]

@@ -12,12 +12,12 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from segsweep.stopping import leave
+from segsweep.system.signals import leave
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from segsweep.sweep.plan import Planned
+    from segsweep.sweep.planning.plan import Planned
 
 TRUSTED = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
 
@@ -41,7 +41,7 @@ def main() -> None:
 
 def stop_server() -> None:
     """End the fork server, if there is one: it would keep the terminal's pipes open for a while."""
-    pool = sys.modules.get("segsweep.sweep.pool")
+    pool = sys.modules.get("segsweep.sweep.processes.pool")
     if pool is not None:
         pool.stop_server()
 
@@ -60,7 +60,7 @@ def run_command() -> int:
 def _command() -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        from segsweep.explain import say_warnings_plainly
+        from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
         from segsweep.sweep.session import Ended, current
 
         current.stop.install()
@@ -120,7 +120,7 @@ def register_schema() -> None:
     """Put the schema where `conf/config.yaml` finds it, as `base_config`."""
     from hydra.core.config_store import ConfigStore
 
-    from segsweep.config import Config
+    from segsweep.config.schema import Config
 
     ConfigStore.instance().store(name="base_config", node=Config, replace=True)
 
@@ -129,8 +129,8 @@ def register_plugins() -> None:
     """Tell Hydra of our sweeper and launcher; no other Hydra application sees them."""
     from hydra.core.plugins import Plugins
 
-    from segsweep.sweep.launcher import SegsweepLauncher
-    from segsweep.sweep.sweeper import SegsweepSweeper
+    from segsweep.plugins.launcher import SegsweepLauncher
+    from segsweep.plugins.sweeper import SegsweepSweeper
 
     for plugin in (SegsweepSweeper, SegsweepLauncher):
         Plugins.instance().register(plugin)
@@ -139,7 +139,7 @@ def register_plugins() -> None:
 def _hydra_main() -> None:
     import hydra
 
-    from segsweep.config import conf_folder
+    from segsweep.system.installation import conf_folder
 
     register_schema()
     register_plugins()
@@ -158,9 +158,9 @@ def task(cfg: "DictConfig") -> float:
     Returns the validation IoU, which a search maximizes; NaN where the run failed.
     """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
-    from segsweep.execute import Around, execute
-    from segsweep.outcome import NAN, Outcome
+    from segsweep.store.outcome import NAN, Outcome
     from segsweep.sweep.session import Ended, current
+    from segsweep.training.run import Around, execute
 
     if cfg.frozen is not None:
         return _frozen_task(cfg)
@@ -192,8 +192,8 @@ def _frozen_task(cfg: "DictConfig") -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from segsweep.errors import Interrupted, SegsweepError
-    from segsweep.execute import Around, execute
     from segsweep.sweep.session import current
+    from segsweep.training.run import Around, execute
 
     with contextlib.suppress(OSError):  # a Ray cluster starts its workers elsewhere
         os.chdir(HydraConfig.get().runtime.cwd)
@@ -212,7 +212,7 @@ def _planned(cfg: "DictConfig") -> "Planned":
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from segsweep.sweep.plan import freeze, plan_run, resolve
+    from segsweep.sweep.planning.plan import freeze, plan_run, resolve
     from segsweep.sweep.session import current
 
     config = HydraConfig.get()
@@ -253,8 +253,8 @@ def _broken_off(error: Exception) -> int:
 
 
 def _show(sweep: Any) -> None:
-    from segsweep.report.figures import draw_curves
-    from segsweep.report.say import print_report
+    from segsweep.report.closing import print_report
+    from segsweep.report.figures.curves_png import draw_curves
     from segsweep.report.write import write_report
     from segsweep.sweep.session import current
 
@@ -277,7 +277,7 @@ def _interrupted() -> int:
     print("\nstopped; the same command goes on from here", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
         with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
-            from segsweep.report.figures import draw_curves
+            from segsweep.report.figures.curves_png import draw_curves
             from segsweep.report.write import write_report
 
             current.settle()
@@ -286,7 +286,7 @@ def _interrupted() -> int:
 
 
 def _refuse(error: BaseException, code: int = 2) -> int:
-    from segsweep.explain import one_line
+    from segsweep.sweep.planning.hydra_errors import one_line
 
     print(one_line(error), file=sys.stderr)
     return code

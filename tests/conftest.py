@@ -29,8 +29,8 @@ def compose_here(*overrides):
     """Return (resolved values, choices) of a command line, composed in this process."""
     from hydra import compose, initialize_config_dir
 
-    from segsweep.config import conf_folder
-    from segsweep.sweep.plan import resolve
+    from segsweep.sweep.planning.plan import resolve
+    from segsweep.system.installation import conf_folder
     from segsweep.train import register_schema
 
     register_schema()
@@ -46,7 +46,7 @@ def _composed_once(*overrides):
 
 @cache
 def _frozen_once(*overrides):
-    from segsweep.checks import check_config
+    from segsweep.config.check import check_config
 
     return check_config(*deepcopy(_composed_once(*overrides)))
 
@@ -86,7 +86,7 @@ def frozen():
 @pytest.fixture
 def segsweep(tmp_path, monkeypatch, capsys):
     """Return a function: words -> (exit code, output, errors), carried out in tmp_path."""
-    from segsweep.cli import main
+    from segsweep.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")

@@ -9,15 +9,15 @@ from PIL import Image
 
 from conftest import compose_here
 from fake_data import blob, write_ph2
-from segsweep.checks import (
+from segsweep.config.check import (
     build_optimizer,
     build_scheduler,
     check_config,
     image_size,
     source_node,
 )
-from segsweep.config import conf_folder
-from segsweep.targets import build
+from segsweep.config.targets import build
+from segsweep.system.installation import conf_folder
 
 CONF = conf_folder()
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))

@@ -224,13 +224,13 @@ def test_failing_run_stops_no_other(train, tmp_path, capsys, monkeypatch) -> Non
 
 def test_failed_run_is_tried_again(train, tmp_path, monkeypatch) -> None:
     """After the cause is mended the same command finishes the run; the failure is forgotten."""
-    import segsweep.fit
+    import segsweep.training.loop
 
     def broken(*arguments, **named):
         raise RuntimeError("disk on fire")
 
     with monkeypatch.context() as patch:
-        patch.setattr(segsweep.fit, "train_step", broken)
+        patch.setattr(segsweep.training.loop, "train_step", broken)
         assert train(*TINY) == 1
     (run,) = (tmp_path / "outputs/main/runs").iterdir()
     failure = json.loads((run / "failure.json").read_text())
@@ -405,19 +405,19 @@ def test_notebook_says_that_its_split_takes_a_lesion_apart(train, tmp_path, caps
 
 def test_edited_conf_changes_no_planned_run(train, tmp_path, monkeypatch) -> None:
     """A yaml edited while run 1 trains: run 2 has the value that was planned."""
-    import segsweep.execute
+    import segsweep.training.run
 
     groups = tmp_path / "mine" / "experiment"
     groups.mkdir(parents=True)
     file = groups / "ex.yaml"
     file.write_text("# @package _global_\noptimizer: {lr: 0.001}\n")
-    finish = segsweep.execute._finish
+    finish = segsweep.training.run._finish
 
     def edit_then_finish(*arguments):
         file.write_text("# @package _global_\noptimizer: {lr: 0.02}\n")
         return finish(*arguments)
 
-    monkeypatch.setattr(segsweep.execute, "_finish", edit_then_finish)
+    monkeypatch.setattr(segsweep.training.run, "_finish", edit_then_finish)
     words = ["-m", *TINY, "--config-dir", str(tmp_path / "mine"), "experiment=ex"]
     code = train(*words, "model=unet2,unet,segnet")
     rows = rows_of(tmp_path / "outputs/main/results.csv")
@@ -471,11 +471,11 @@ def test_one_command_fills_one_sweep(train, capsys) -> None:
 
 def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -> None:
     """Only the first attempt after a failure starts anew."""
-    import segsweep.fit
-    from segsweep.paths import RunPaths
+    import segsweep.training.loop
+    from segsweep.store.paths import RunPaths
 
     words = [*TINY, "trainer.epochs=4"]
-    step, calls = segsweep.fit.train_step, []
+    step, calls = segsweep.training.loop.train_step, []
 
     def at(number, action):
         def counted(*arguments, **named):
@@ -485,7 +485,7 @@ def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -
             return step(*arguments, **named)
 
         calls.clear()
-        monkeypatch.setattr(segsweep.fit, "train_step", counted)
+        monkeypatch.setattr(segsweep.training.loop, "train_step", counted)
 
     def broken():
         raise RuntimeError("once")
@@ -564,7 +564,7 @@ def test_signal_that_python_wraps_is_still_one(train, capsys, monkeypatch) -> No
     def interrupted(*_: object) -> None:
         type("Made", (), {"part": Interrupting()})
 
-    monkeypatch.setattr("segsweep.sweep.plan.prepared_data", interrupted)
+    monkeypatch.setattr("segsweep.sweep.planning.plan.prepared_data", interrupted)
     code = train(*TINY)
     error = capsys.readouterr().err
 

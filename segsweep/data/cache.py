@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from segsweep.data.source import Pixels, Problem, Sample, Source
 from segsweep.errors import DataError
-from segsweep.files import file_digest, is_locked, locked, read_json, text_digest, write_json
+from segsweep.system.files import file_digest, is_locked, locked, read_json, text_digest, write_json
 
 CACHE_VERSION = 1
 FRESH_NS = 2_000_000_000

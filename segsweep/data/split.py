@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config import SplitConfig
+from segsweep.config.schema import SplitConfig
 from segsweep.data.source import Sample
 from segsweep.errors import ConfigError, DataError
-from segsweep.files import csv_text, write_if_changed
+from segsweep.system.files import csv_text, write_if_changed
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"

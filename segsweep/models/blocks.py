@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from segsweep.models.keeping import Pool, has_hooks, passed_on
-from segsweep.models.reflecting import ReflectConv2d
+from segsweep.models.lean.recompute import Pool, has_hooks, passed_on
+from segsweep.models.lean.reflect_conv import ReflectConv2d
 
 
 class EncoderDecoder(nn.Module):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
-from segsweep.files import file_digest, holds, read_json, text_digest, write_if_changed
-from segsweep.paths import SweepPaths
-from segsweep.report.comparable import Asked
-from segsweep.report.compared import Compared, compare
-from segsweep.tables import Known, Tables, read_all
+from segsweep.report.analysis import Compared, compare
+from segsweep.report.question import Asked
+from segsweep.store.paths import SweepPaths
+from segsweep.store.tables import Known, Tables, read_all
+from segsweep.system.files import file_digest, holds, read_json, text_digest, write_if_changed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -149,6 +149,6 @@ def _read_cells(sweep: SweepPaths) -> "DataFrame":
 
 
 def _page(compared: Compared, tables: Tables, live: bool) -> str:
-    from segsweep.report.page import build_page, material_of, statistics_of
+    from segsweep.report.page.html import build_page, material_of, statistics_of
 
     return build_page(material_of(tables, statistics_of(compared)), live)

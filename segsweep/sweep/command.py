@@ -15,21 +15,21 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from segsweep import __version__
-from segsweep.cells import differing_in_one_key
+from segsweep.config.cells import differing_in_one_key
 from segsweep.errors import ConfigError
-from segsweep.files import has_content, read_json
-from segsweep.outcome import NAN, Outcome, failed_outcome, finished_outcome
-from segsweep.paths import SweepPaths
-from segsweep.store import read_rows, readable_configs
+from segsweep.plugins.callback import check_one_sweep
+from segsweep.store.outcome import NAN, Outcome, failed_outcome, finished_outcome
+from segsweep.store.paths import SweepPaths
+from segsweep.store.records import read_rows, readable_configs
 from segsweep.sweep import session
-from segsweep.sweep.budget import Cost
-from segsweep.sweep.callback import check_one_sweep
-from segsweep.sweep.compose import Composer, expand
-from segsweep.sweep.local import Here
-from segsweep.sweep.plan import Planned, check_without_data, freeze, plan_checked, sweep_of
-from segsweep.sweep.preflight import print_plan, sweep_threads
-from segsweep.sweep.slots import Slot
-from segsweep.sweep.tidy import keep_checkpoints, mend, move_earlier
+from segsweep.sweep.housekeeping import keep_checkpoints, mend, move_earlier
+from segsweep.sweep.places.local import Here
+from segsweep.sweep.planning.budget import Cost
+from segsweep.sweep.planning.compose import Composer, expand
+from segsweep.sweep.planning.plan import Planned, check_without_data, freeze, plan_checked, sweep_of
+from segsweep.sweep.planning.preflight import print_plan, sweep_threads
+from segsweep.sweep.processes.slots import Slot
+from segsweep.system.files import has_content, read_json
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,8 +75,8 @@ def carry_out(
     Raises ConfigError, DataError or SweepLockedError before anything is started, Ended where
     something ends a command midway, KeyboardInterrupt when it was asked to stop.
     """
-    from segsweep.sweep.launcher import SegsweepLauncher
-    from segsweep.sweep.pool import start_server
+    from segsweep.plugins.launcher import SegsweepLauncher
+    from segsweep.sweep.processes.pool import start_server
 
     here = isinstance(launcher, SegsweepLauncher)
     if here and not config.plan and not _seems_finished(config):
@@ -94,7 +94,7 @@ def carry_out(
 
 
 def _elsewhere(launcher: Launcher, config: DictConfig) -> Place:
-    from segsweep.sweep.elsewhere import Elsewhere
+    from segsweep.sweep.places.hydra_launchers import Elsewhere
 
     return Elsewhere(launcher, config.hydra.launcher)
 
@@ -133,7 +133,7 @@ def _for_each(
     runs: Sequence[Sequence[str]], items: Sequence[T], function: Callable[[T], R]
 ) -> list[R]:
     """Return what *function* makes of each run's item; raise ConfigError naming all misfits."""
-    from segsweep.explain import one_line
+    from segsweep.sweep.planning.hydra_errors import one_line
 
     results: list[R] = []
     misfits: dict[str, list[str]] = {}
@@ -232,11 +232,11 @@ def outcomes_before(work: Sorted) -> list[Outcome]:
 
 def announce(planned: Sequence[Planned], work: Sorted | None = None) -> None:
     """Say what will run, what is wrong with the data, and what one should know before."""
-    from segsweep.checks import split_config
+    from segsweep.config.check import split_config
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import crossing_groups, split_samples
-    from segsweep.sweep.plan import prepared_data
+    from segsweep.sweep.planning.plan import prepared_data
 
     found: dict[Any, None] = {}
     seen = set()

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from segsweep.moment import time_text
+from segsweep.system.clock import time_text
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import threading
 import time
 from contextlib import suppress
 
-from segsweep.paths import SweepPaths
-from segsweep.tables import Known
+from segsweep.store.paths import SweepPaths
+from segsweep.store.tables import Known
 
 SECONDS = 10.0
 """Between two writings, at least."""

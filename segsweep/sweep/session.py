@@ -3,13 +3,13 @@
 import sys
 from dataclasses import dataclass, field
 
-from segsweep.outcome import Outcome
-from segsweep.paths import SweepPaths
-from segsweep.stopping import StopRequest
+from segsweep.store.outcome import Outcome
+from segsweep.store.paths import SweepPaths
+from segsweep.store.tables import Known
 from segsweep.sweep.lock import SweepLock
-from segsweep.sweep.plan import Planned
+from segsweep.sweep.planning.plan import Planned
 from segsweep.sweep.refresh import Refresher
-from segsweep.tables import Known
+from segsweep.system.signals import StopRequest
 
 
 class Ended(SystemExit):

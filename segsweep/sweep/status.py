@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.errors import StoreError
-from segsweep.files import read_json
-from segsweep.paths import RunPaths, SweepPaths
-from segsweep.store import read_rows
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_rows
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import holder
+from segsweep.system.files import read_json
 
 STATUSES = ("finished", "running", "interrupted", "failed", "planned")
 TO_DO = ("running", "interrupted", "planned")
@@ -102,7 +102,7 @@ class SweepStatus:
         A run's pace is its own, else that of its cell, else that of its network. Failed
         runs do not count. Without a command at work: as if one began now, in one slot.
         """
-        from segsweep.sweep.budget import makespan
+        from segsweep.sweep.planning.budget import makespan
 
         paces = _paces(self.runs)
         left = [seconds_left(run, _pace(run, paces)) for run in self.runs if run.status in TO_DO]

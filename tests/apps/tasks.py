@@ -66,7 +66,7 @@ def hang(file, *, stop, **_):
 
 def hang_after(seconds, file, *, stop, **_):
     """Hang as *hang* does, in a process that waits so long once its controller is gone."""
-    from segsweep.sweep import worker
+    from segsweep.sweep.processes import worker
 
     worker.ORPHAN_SECONDS = seconds
     hang(file, stop=stop)

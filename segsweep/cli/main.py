@@ -1,0 +1,168 @@
+"""The `segsweep` command: look at data before training, at results after."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segsweep import __version__
+from segsweep.cli import report as answers
+from segsweep.cli import sweeps as look
+from segsweep.errors import ConfigError, SegsweepError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Look at data before training, at results after. Training: segsweep-train.",
+)
+SHEET_IMAGES = 100
+UsageError: Any = typer.BadParameter.__base__
+"""click's own, wherever typer has it from."""
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Answer --version."""
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def data(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="as in training: data=ph2 data.root=/data/PH2")
+    ] = None,
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(help="a folder with config groups of your own", exists=True, file_okay=False),
+    ] = None,
+) -> None:
+    """Check a data set, say everything that is wrong with it, draw a contact sheet."""
+    from segsweep.config.check import check_config, split_config
+    from segsweep.data.check import format_problems
+    from segsweep.data.source import Problem
+    from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
+    from segsweep.sweep.planning.plan import check_writable, prepared_data, resolve
+
+    composed, choices = compose(overrides or [], config_dir)
+    config = check_config(resolve(composed), choices)
+    check_writable(config["outputs"])
+    prepared = prepared_data(config)
+    parts = split_samples(prepared.samples, split_config(config))
+    crossing = crossing_groups(prepared.samples, parts)
+    problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]
+    if problems:
+        print(format_problems(problems))
+    sheet = _draw_sheet(prepared, Path(config["outputs"]) / f"data-{prepared.fingerprint}.png")
+    counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
+    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
+    print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
+    shown = f", the first {SHEET_IMAGES}" if len(parts) > SHEET_IMAGES else ""
+    print(f"contact sheet{shown}: {sheet}")
+
+
+app.command()(answers.report)
+app.command()(answers.compare)
+app.command()(look.status)
+app.command()(look.runs)
+
+
+@app.command()
+def show(
+    run: Annotated[str, typer.Argument(help="a run's id or a start of it, its folder or name")],
+    outputs: look.Outputs = Path("outputs"),
+) -> None:
+    """Print a run's config, history, files, result or failure, and how to run it again."""
+    from segsweep.cli.reproduce import command_of
+
+    look.show_run(run, outputs, lambda paths: command_of(paths, _composed))
+
+
+app.command()(look.rm)
+
+
+def main() -> None:
+    """Run a command; user errors are one line and exit code 2."""
+    from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
+
+    say_warnings_plainly()
+    try:
+        sys.exit(app(standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except UsageError as error:
+        print(error.format_message(), file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        from segsweep.sweep.planning.hydra_errors import one_line
+
+        if not isinstance(error, SegsweepError | OSError) and not _from_hydra(error):
+            raise
+        print(one_line(error), file=sys.stderr)
+        sys.exit(2)
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[Any, Any]:
+    """Return the config that training would compose from *overrides*, and its choices."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+
+    from segsweep.system.installation import conf_folder
+    from segsweep.train import register_schema
+
+    if any(word.startswith("-") for word in overrides):
+        raise ConfigError(f"{' '.join(overrides)}: key=value words only")
+    register_schema()
+    beside = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
+    with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
+        cfg = hydra_compose("config", [*beside, *overrides], return_hydra_config=True)
+    return cfg, cfg.hydra.runtime.choices
+
+
+def _composed(overrides: Sequence[str], config_dir: Path | None) -> tuple[Any, Any]:
+    """Return the resolved values that *overrides* compose to, and the options chosen."""
+    from segsweep.sweep.planning.plan import resolve
+
+    cfg, choices = compose(overrides, config_dir)
+    return resolve(cfg), choices
+
+
+def _draw_sheet(prepared: Any, path: Path) -> Path:
+    from segsweep.data.contact_sheet import contact_sheet
+
+    count = min(len(prepared.samples), SHEET_IMAGES)
+    items = (
+        (
+            prepared.samples[index].id,
+            prepared.images[index].transpose(1, 2, 0),
+            prepared.masks[index, 0] > 0,
+        )
+        for index in range(count)
+    )
+    contact_sheet(items, path)
+    return path
+
+
+def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
+    smallest, largest = min(sizes), max(sizes)
+    text = "x".join(map(str, smallest))
+    return text if smallest == largest else f"{text} to {'x'.join(map(str, largest))}"
+
+
+def _share(prepared: Any) -> str:
+    shares = prepared.masks.mean((1, 2, 3))
+    return f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
+
+
+def _from_hydra(error: BaseException) -> bool:
+    return type(error).__module__.startswith(("hydra", "omegaconf", "yaml"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""How sweeps and runs are shown in a terminal: plain lines, 80 columns wherever names allow it."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segsweep.store.paths import RunPaths
+from segsweep.sweep.status import RunState, SweepStatus, seconds_left
+from segsweep.system.clock import time_text
+from segsweep.system.files import read_json
+from segsweep.system.progress import duration
+
+LISTED = 10
+"""Runs named one by one in a status; `segsweep runs` names all."""
+LOG_LINES = 5
+UNITS = ("kB", "MB", "GB", "TB")
+
+
+def summary(status: SweepStatus) -> str:
+    """Return a sweep in one line: counts, time left."""
+    counts = {name: count for name, count in status.counts.items() if count}
+    finished = counts.pop("finished", 0)
+    parts = [f"{status.sweep.root.name}: {finished} of {len(status.runs)} runs finished"]
+    parts += [f"{count} {name}" for name, count in counts.items()]
+    trials = sum(run.kind == "trial" for run in status.runs)
+    parts += [f"{trials} of all are trials"] if trials else []
+    left = _time_left(status)
+    return ", ".join(parts) + (f"; {left}" if left else "")
+
+
+def status_lines(status: SweepStatus) -> list[str]:
+    """Return a sweep in full: who works on it, what runs, what failed, what is spoilt."""
+    lines = [summary(status), _controller(status)]
+    lines += _section("running", status, _running_row, ("epoch", "val IoU", "best", "left"))
+    lines += _section("failed", status, lambda run: (_why(run),), ())
+    lines += _section("interrupted", status, lambda run: (_epoch(run),), ("epoch",))
+    return lines + [f"warning: {line}" for line in status.warnings]
+
+
+def runs_lines(
+    states: Sequence[RunState], cells: dict[str, str], causes: bool = False
+) -> list[str]:
+    """Return a table of runs, with *causes* what each failed of and its last lines of output.
+
+    *cells* names the cell of each run folder.
+    """
+    folds = any(run.fold for run in states)
+    head = ["cell", "seed", *(["fold"] if folds else []), "id", "status", "epoch", "val IoU"]
+    rows = []
+    for run in states:
+        fold = [run.fold] if folds else []
+        kind = " (trial)" if run.kind == "trial" else ""
+        names = [cells.get(run.name, run.cell), run.seed, *fold, run.run_id]
+        rows.append([*names, run.status + kind, _epoch(run), _figure(run.val_iou)])
+    table = aligned([head, *rows])
+    if not causes:
+        return table
+    lines = table[:1]
+    for run, line in zip(states, table[1:], strict=True):
+        lines += ["", line]
+        lines += [f"    {_why(run)}"] if run.status == "failed" else []
+        lines += [f"    | {text}" for text in last_output(run.paths)]
+    return lines
+
+
+def run_lines(run: RunState, history: Sequence[dict[str, Any]], again: str) -> list[str]:
+    """Return all about one run: *again* is the command that makes it once more."""
+    paths = run.paths
+    lines = [f"{run.name}: {run.status}", str(paths.root), ""]
+    lines += _text(paths.config)
+    lines += ["", "history"] + (_history(history) if history else ["no epoch yet"])
+    lines += ["", "files", *(f"  {path}" for path in sorted(paths.root.iterdir()))]
+    if run.status == "finished":
+        lines += ["", "result", *_text(paths.result)]
+    elif run.status == "failed":
+        lines += ["", f"failed: {_why(run)}", *_trace(paths)]
+    if run.status != "finished":
+        lines += ["", "last output", *(f"  | {text}" for text in last_output(paths, 20))]
+    return [*lines, "", "to run it again", f"  {again}"]
+
+
+def status_json(status: SweepStatus) -> dict[str, Any]:
+    """Return a sweep's status as plain values.
+
+    Keys: sweep, folder, runs (how many), trials (of these), counts (by status), controller
+    (null, or host, pid, since, slots, silent: seconds without a sign of life), slots,
+    seconds_left (null: unknown), changed (ISO 8601), running, failed and interrupted (lists
+    of runs with the keys of `run_json`), warnings.
+    """
+    by = status.controller
+    who = None
+    if by is not None:
+        who = {key: getattr(by, key) for key in ("host", "pid", "since", "slots", "silent")}
+    changed = status.changed
+    return {
+        "sweep": status.sweep.root.name,
+        "folder": str(status.sweep.root),
+        "runs": len(status.runs),
+        "trials": sum(run.kind == "trial" for run in status.runs),
+        "counts": status.counts,
+        "controller": who,
+        "slots": status.slots,
+        "seconds_left": status.seconds_left(),
+        "changed": None if changed is None else time_text(changed),
+        **{
+            name: [run_json(run) for run in status.of(name)]
+            for name in ("running", "failed", "interrupted")
+        },
+        "warnings": status.warnings,
+    }
+
+
+def run_json(run: RunState, cell: str | None = None) -> dict[str, Any]:
+    """Return a run as plain values; what is not known is null.
+
+    Keys: run (the folder's name), run_id, kind, cell, model, seed, fold, status, epoch (done),
+    epochs (in full), val_iou, best_val_iou, seconds_per_epoch, seconds_left, cause, error,
+    attempts, folder.
+    """
+    return {
+        "run": run.name,
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "cell": cell or run.cell,
+        "model": run.model,
+        "seed": int(run.seed) if run.seed.isdecimal() else None,
+        "fold": int(run.fold) if run.fold.isdecimal() else None,
+        "status": run.status,
+        "epoch": run.epoch,
+        "epochs": run.epochs,
+        "val_iou": run.val_iou,
+        "best_val_iou": run.best,
+        "seconds_per_epoch": run.pace,
+        "seconds_left": seconds_left(run, run.pace),
+        "cause": run.cause or None,
+        "error": run.error or None,
+        "attempts": run.attempts,
+        "folder": str(run.paths.root),
+    }
+
+
+def dumped(values: Any) -> str:
+    """Return plain values as JSON for people and programs."""
+    return json.dumps(values, indent=1, ensure_ascii=False)
+
+
+def last_output(paths: RunPaths, count: int = LOG_LINES) -> list[str]:
+    """Return the last lines of a run's log."""
+    try:
+        with paths.log.open("rb") as file:
+            file.seek(max(file.seek(0, 2) - 400 * count, 0))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of equal length as lines whose columns stand under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def counted(states: Sequence[RunState]) -> str:
+    """Return how many runs are in which status: `3 runs (2 finished, 1 failed)`."""
+    found = Counter(run.status for run in states)
+    parts = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
+    return f"{len(states)} run{'s' if len(states) != 1 else ''} ({parts})"
+
+
+def size_text(size: float) -> str:
+    """Return bytes as people say them: 12 kB, 3.4 GB."""
+    for unit in UNITS:
+        size /= 1000
+        if size < 1000 or unit == UNITS[-1]:
+            break
+    return f"{size:.0f} {unit}" if size >= 10 or size == 0 else f"{size:.1f} {unit}"
+
+
+def _section(title: str, status: SweepStatus, row: Any, head: Sequence[str]) -> list[str]:
+    states = status.of(title)
+    if not states:
+        return []
+    width = shutil.get_terminal_size().columns
+    table = aligned(
+        [(title, *(head or ("",))), *((run.name, *row(run)) for run in states[:LISTED])]
+    )
+    more = len(states) - LISTED
+    option = "--failed" if title == "failed" else f"--status {title}"
+    where = f"segsweep runs {status.sweep.root.name} {option}"
+    rest = [f"and {more} more: {where}"] if more > 0 else []
+    return ["", *(line if len(line) <= width else f"{line[: width - 1]}…" for line in table), *rest]
+
+
+def _running_row(run: RunState) -> tuple[str, ...]:
+    left = seconds_left(run, run.pace)
+    text = "-" if left is None else duration(left)
+    return _epoch(run), _figure(run.val_iou), _figure(run.best), text
+
+
+def _controller(status: SweepStatus) -> str:
+    by = f"worked on by {status.controller}" if status.controller is not None else "nobody at work"
+    if status.controller is None and status.counts["running"]:
+        by = "no command at work here, but runs are"  # another launcher's jobs
+    if status.changed is None:
+        return by
+    moment = time.localtime(status.changed)
+    today = moment[:3] == time.localtime()[:3]
+    return f"{by}; last change {time.strftime('%H:%M:%S' if today else '%Y-%m-%d %H:%M', moment)}"
+
+
+def _time_left(status: SweepStatus) -> str:
+    unknown, left = status.unknown_pace(), status.seconds_left()
+    if left:
+        slots = status.slots or 1
+        return f"about {duration(left)} left in {slots} slot{'s' if slots > 1 else ''}"
+    if left is None and unknown:
+        return f"time left unknown: no epoch yet of {', '.join(unknown)}"
+    return "time left unknown" if left is None else ""
+
+
+def _why(run: RunState) -> str:
+    attempts = f" ({run.attempts} attempts)" if run.attempts > 1 else ""
+    return f"{run.cause}{attempts}: {run.error}"
+
+
+def _epoch(run: RunState) -> str:
+    if run.epochs is None:
+        return str(run.epoch) if run.epoch else "-"
+    return f"{run.epoch}/{run.epochs}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _history(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the best epoch and the last ones."""
+    scored = [row for row in rows if row.get("val_iou") is not None]
+    best = max(scored, key=lambda row: row["val_iou"], default=None)
+    names = ("epoch", "train_loss", "val_loss", "val_iou", "lr", "seconds")
+    shown = [("best", best)] if best is not None else []
+    table = [[mark, *(_short(row.get(name)) for name in names)] for mark, row in shown]
+    table += [["", *(_short(row.get(name)) for name in names)] for row in rows[-5:]]
+    return [f"  {line}" for line in aligned([["", *names], *table])]
+
+
+def _short(value: Any) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _trace(paths: RunPaths) -> list[str]:
+    failure = read_json(paths.failure) or {}
+    return [f"  {line}" for line in str(failure.get("traceback") or "").splitlines()]
+
+
+def _text(path: Path) -> list[str]:
+    try:
+        return [f"  {line}" for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        return [f"  {path}: cannot be read ({type(error).__name__})"]

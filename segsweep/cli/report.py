@@ -1,0 +1,189 @@
+"""The commands that say how a sweep came out: `segsweep report` and `segsweep compare`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segsweep.cli.sweeps import Outputs, Sweep, find_sweep, sweeps_in
+from segsweep.errors import ConfigError
+from segsweep.store.paths import SweepPaths
+from segsweep.store.tables import read_all
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from segsweep.report.analysis import Compared
+    from segsweep.report.question import Asked
+    from segsweep.store.tables import Tables
+
+BY = ("model", "loss")
+Metric = Annotated[str, typer.Option(help="what is compared: iou, dice, score, precision, ...")]
+Groups = Annotated[
+    Path | None,
+    typer.Option(help="CSV with the columns id and group: images of one patient belong together"),
+]
+
+
+def report(
+    sweep: Sweep,
+    metric: Metric = "iou",
+    by: Annotated[str | None, typer.Option(help="model | loss: averages over the rest")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="a cell that every other is compared with: unet/bce")
+    ] = None,
+    groups: Groups = None,
+    against: Annotated[
+        str | None, typer.Option(help="another sweep on the same images, cell by cell")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="csv | md | latex | html: print the table ready to paste"),
+    ] = None,
+    outputs: Outputs = Path("outputs"),
+) -> None:
+    """Write a sweep's tables and report.html from what is stored, and print the answer.
+
+    Needs neither checkpoints nor data; a sweep that is running, broken off or copied will do.
+    """
+    from segsweep.config.schema import check_word
+    from segsweep.report.closing import print_report
+    from segsweep.report.export import FORMS
+    from segsweep.report.figures.curves_png import draw_curves
+    from segsweep.report.question import Asked
+    from segsweep.report.write import write_report
+
+    for option, word, allowed in (("--by", by, BY), ("--format", form, FORMS)):
+        if word is not None:
+            check_word(option, word, allowed)
+    if sum(option is not None for option in (by, baseline, against)) > 1:
+        raise ConfigError("--by, --baseline, --against: one of them")
+    paths = SweepPaths(find_sweep(sweep, outputs))
+    asked = Asked(metric, baseline, groups)
+    if against is not None:
+        other = find_sweep(against, outputs)
+        _print_both(paths, SweepPaths(other), asked, form)
+        return
+    written = write_report(paths, asked=asked)
+    if written.written:
+        draw_curves(written.tables)
+    if written.compared is None or (form is None and by is None and baseline is None):
+        print_report(written)
+        return
+    _print_part(written.compared, written.tables, by, form)
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="a cell, as the tables name it: unet2/dice")],
+    b: Annotated[str, typer.Argument(help="another")],
+    sweep: Annotated[
+        str | None, typer.Option(help="where they are; without it: the sweep that has both")
+    ] = None,
+    metric: Metric = "iou",
+    groups: Groups = None,
+    outputs: Outputs = Path("outputs"),
+) -> None:
+    """Say in one paragraph whether one cell is better than another."""
+    from segsweep.report.export import metric_label
+    from segsweep.report.question import Asked, check_cell, values_of_sweep
+    from segsweep.stats.engine import analyse
+    from segsweep.stats.wording.sentences import paragraph
+
+    if a == b:
+        raise ConfigError(f"{a}: a cell cannot be compared with itself")
+    folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
+    tables = read_all(folder)
+    values = values_of_sweep(tables, Asked(metric, None, groups))
+    for cell in (a, b):
+        check_cell(cell, values.cells, tables)
+    try:
+        words = paragraph(analyse(values, advise=False), a, b)
+    except KeyError:
+        raise ConfigError(
+            f"{a}, {b}: nothing can be claimed about a cell with one seed beside cells with more; "
+            "run further seeds of it"
+        ) from None
+    print(f"{folder.resolve().name}, {metric_label(f'test_{metric}')}: {words}")
+    _print_notes(values.notes)
+
+
+def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: str | None) -> None:
+    """Print one table: averages by *by*, differences to the baseline, or the cells."""
+    frame, sentences = _part(compared, tables, by)
+    notes = compared.answer.notes
+    if form is not None:
+        claims = compared.analysis is not None and bool(compared.analysis.claims)
+        _paste(frame, form, claims, [*sentences, *notes])
+        return
+    from segsweep.report.closing import print_files
+    from segsweep.report.terminal import print_frame
+
+    title = f"{tables.sweep.root.resolve().name}: {' '.join(sentences)}"
+    print_frame(frame, title=title, note=" ".join(notes))
+    print_files(tables)
+
+
+def _part(compared: "Compared", tables: "Tables", by: str | None) -> "tuple[DataFrame, list[str]]":
+    """Return a table, and what is to be said above it."""
+    from segsweep.report.analysis import baseline_frame
+    from segsweep.stats.wording.headings import baseline_text, levels_text
+    from segsweep.stats.wording.levels import levels_note, levels_table
+
+    analysis, asked, planned = compared.analysis, compared.asked, compared.planned
+    if analysis is None or (by is None and asked.baseline is None):
+        return compared.cells, [compared.answer.headline]
+    if by is not None:
+        said = [levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
+        return levels_table(analysis, by, asked.metric), [text for text in said if text]
+    return baseline_frame(compared, tables.swept), [baseline_text(analysis, planned)]
+
+
+def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:
+    """Print what two sweeps have in common, and how they differ."""
+    from segsweep.report.question import check_metric
+    from segsweep.report.terminal import print_frame
+    from segsweep.report.two_sweeps import differing_settings, sweep_names, values_of_both
+    from segsweep.stats.wording.two_sweeps import compare_sweeps
+
+    check_metric(asked.metric)
+    tables = read_all(first.root), read_all(second.root)
+    values = values_of_both(*tables, asked)
+    names = sweep_names(*tables)
+    try:
+        sentence, frame = compare_sweeps(values, *names)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    notes = [note for note in (differing_settings(*tables), *values.notes) if note]
+    if form is not None:
+        _paste(frame, form, not frame["p_adjusted"].isna().all(), [sentence, *notes])
+        return
+    title = f"first: {names[0]}, second: {names[1]}. {sentence}"
+    print_frame(frame, title=title, note=" ".join(notes))
+
+
+def _paste(frame: "DataFrame", form: str, claims: bool, notes: Sequence[str]) -> None:
+    """Print the table and nothing else; what is to be said beside it is no part of it."""
+    from segsweep.report.export import pasted
+
+    print(pasted(frame, form, claims=claims), end="")
+    _print_notes(notes)
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _sweep_of(a: str, b: str, outputs: Path) -> Path:
+    """Return the one sweep that has both cells; ConfigError for none and for several."""
+    from segsweep.sweep.housekeeping import cells_of
+
+    folders = sweeps_in(outputs)
+    found = [folder for folder in folders if {a, b} <= set(cells_of(SweepPaths(folder)))]
+    if len(found) == 1 or len(folders) == 1:
+        return (found or folders)[0]
+    names = ", ".join(folder.name for folder in found or folders)
+    what = "several sweeps have both cells" if found else "no sweep has both cells"
+    raise ConfigError(f"{a}, {b}: {what}; name one: --sweep, of {names or 'none'} in {outputs}")

@@ -1,0 +1,185 @@
+"""Option nodes: a `_target_` and its arguments, checked against the signature before use.
+
+A user's own class works the same way as ours, once its package is allowed.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from segsweep.config.schema import coerce, raise_all, unknown_key, within
+from segsweep.errors import ConfigError, SegsweepError
+
+TRUSTED = (
+    *("segsweep.augment", "segsweep.losses", "segsweep.models", "segsweep.schedulers"),
+    *("segsweep.data.folder", "segsweep.data.ph2", "segsweep.data.synthetic"),
+    *("torch.nn", "torch.optim", "torchvision.models", "torchvision.ops"),
+)
+"""Modules that only build things: no file is written, nothing fetched, by naming one of theirs."""
+CONTROL = ("_target_", "every")
+"""Keys of a node that are no arguments."""
+GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
+"""Arguments that the program supplies; a config may still set the numbers among them."""
+_NO_LIMITS = {"low": None, "above": None, "high": None, "below": None, "allowed": ()}
+RANGES: dict[str, dict[str, Any]] = {
+    "optimizer.lr": {**_NO_LIMITS, "above": 0},
+    "optimizer.weight_decay": {**_NO_LIMITS, "low": 0},
+    "optimizer.momentum": {**_NO_LIMITS, "low": 0, "below": 1},
+    "scheduler.eta_min": {**_NO_LIMITS, "low": 0},
+    "scheduler.factor": {**_NO_LIMITS, "above": 0, "high": 1},
+    "scheduler.patience": {**_NO_LIMITS, "low": 0},
+    "scheduler.cooldown": {**_NO_LIMITS, "low": 0},
+    "scheduler.total_iters": {**_NO_LIMITS, "low": 0},
+}
+"""Ranges of arguments whose classes are not ours."""
+
+
+def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
+    """Return the class or function at the dotted path *target*.
+
+    Only packages named in TRUSTED or *allow* are imported: a config is data, and naming
+    a module runs it. What a trusted module merely imported is not trusted either. Raises
+    ConfigError.
+    """
+    if not _below(target, (*TRUSTED, *allow)):
+        package = target.split(".")[0]
+        raise ConfigError(
+            f"_target_={target}: package {package!r} is not trusted; "
+            f"if it is yours, add allow=[{package}]"
+        )
+    module, _, name = target.rpartition(".")
+    try:
+        _look_here(target.split(".")[0])
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # a user's module may raise anything
+        raise ConfigError(f"_target_={target}: cannot be imported ({_said(error)})") from error
+    if not callable(found):
+        raise ConfigError(f"_target_={target}: names no class or function")
+    home = f"{getattr(found, '__module__', None)}.{name}"
+    if not _below(target, allow) and not _below(home, TRUSTED):
+        raise ConfigError(f"_target_={target}: is only imported there; it comes from {home}")
+    return found
+
+
+def _look_here(package: str) -> None:
+    """Let a package be found that lies in the working folder, as `python -m` would."""
+    here = str(Path.cwd())
+    if here not in sys.path and importlib.util.find_spec(package) is None:
+        sys.path.append(here)
+
+
+def _said(error: Exception) -> str:
+    plain = isinstance(error, ImportError | AttributeError | ValueError | TypeError)
+    text = " ".join(str(error).split())
+    return text if plain and text else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def _below(target: str, packages: Sequence[str]) -> bool:
+    return any(target.startswith(f"{package}.") for package in packages if package)
+
+
+@cache
+def arguments_of(target: str, allow: tuple[str, ...] = ()) -> dict[str, tuple[Any, bool]]:
+    """Return name -> (annotation, required) for the parameters of *target*."""
+    function = locate(target, allow)
+    called = function.__init__ if inspect.isclass(function) else function
+    try:
+        hints = get_type_hints(called)
+    except (NameError, TypeError):
+        hints = {}  # annotations that cannot be read are not checked
+    return {
+        name: (hints.get(name, Any), parameter.default is parameter.empty)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
+def check_node(
+    node: str, values: Any, allow: Sequence[str] = (), beside: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the arguments of option node *node*, coerced to its target's annotations.
+
+    *beside* are the node's other keys, which are no arguments. Raises ConfigError with a
+    line for each unknown, missing or unfit argument.
+    """
+    if not isinstance(values, Mapping) or "_target_" not in values:
+        raise ConfigError(f"{node}={values!r}: choose one of the options in conf/{node}/")
+    known = arguments_of(str(values["_target_"]), tuple(allow))
+    checked: dict[str, Any] = {key: values[key] for key in CONTROL if key in values}
+    problems = []
+    for key, value in values.items():
+        if key == "_target_" or (key == "every" and node == "scheduler"):
+            continue
+        if key not in known:
+            problems.append(unknown_key(f"{node}.{key}", {*known, *beside} - {*GIVEN}))
+            continue
+        try:
+            checked[key] = _check_argument(f"{node}.{key}", value, known[key][0])
+        except ConfigError as error:
+            problems.append(str(error))
+    needed = [key for key, (_, required) in known.items() if required and key not in GIVEN]
+    problems += [f"{node}.{key} is not set" for key in needed if key not in values]
+    raise_all(problems)
+    return checked
+
+
+def _check_argument(key: str, value: Any, hint: Any) -> Any:
+    if _is_path(hint) and value == "":
+        raise ConfigError(f"{key} is empty; give it as {key}=<path>")
+    limits = RANGES.get(key, _NO_LIMITS)
+    return plain(within(key, coerce(key, value, hint), limits))
+
+
+def plain(value: Any) -> Any:
+    """Return *value* as YAML and JSON have it: paths as text, tuples as lists."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def path_arguments(target: str, allow: Sequence[str] = ()) -> frozenset[str]:
+    """Return the names of arguments annotated as Path: their files count by content."""
+    return _path_arguments(target, tuple(allow))
+
+
+@cache
+def _path_arguments(target: str, allow: tuple[str, ...]) -> frozenset[str]:
+    known = arguments_of(target, allow)
+    return frozenset(name for name, (hint, _) in known.items() if _is_path(hint))
+
+
+def _is_path(hint: Any) -> bool:
+    union = get_origin(hint) in (Union, UnionType)
+    return hint is Path or (union and any(map(_is_path, get_args(hint))))
+
+
+def build(node: str, values: Mapping[str, Any], allow: Sequence[str] = (), **given: Any) -> Any:
+    """Call the node's target with its arguments and those *given* that it takes.
+
+    Values that the config sets win over *given* ones; what the constructor refuses
+    becomes a ConfigError naming the node.
+    """
+    target = str(values["_target_"])
+    known = arguments_of(target, tuple(allow))
+    arguments = {key: value for key, value in given.items() if key in known}
+    for key, value in values.items():
+        if key not in CONTROL:
+            arguments[key] = _expanded(coerce(f"{node}.{key}", value, known[key][0]))
+    try:
+        return locate(target, allow)(**arguments)
+    except (SegsweepError, MemoryError, RuntimeError):  # torch's own say what this machine lacks
+        raise
+    except Exception as error:
+        raise ConfigError(f"{node}: {_said(error)}") from error
+
+
+def _expanded(value: Any) -> Any:
+    return value.expanduser() if isinstance(value, Path) else value

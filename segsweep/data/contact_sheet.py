@@ -1,0 +1,104 @@
+"""One picture to look at: thumbnails with the outline of their masks."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from segsweep.system.files import replacing
+
+MOST_PIXELS = 50_000_000
+"""Of the whole sheet; fewer images are drawn rather than more pixels."""
+CAPTION, GAP, FONT_SIZE = 16, 4, 11
+INNER, OUTER = (255, 230, 0), (0, 0, 0)
+"""The outline is bright inside and black outside, so it shows on light and on dark skin."""
+
+
+def contact_sheet(
+    items: Iterable[tuple[str, NDArray[Any], NDArray[np.bool_]]],
+    path: Path,
+    columns: int = 10,
+    thumb: int = 128,
+    limit: int = 200,
+) -> int:
+    """Write a PNG of the first images and return how many it shows.
+
+    Args:
+        items: (id, image (H, W, 1 or 3) in [0, 1], mask (H, W)); only what is drawn is read.
+        path: where the PNG goes; its folder is made. It appears whole or not at all.
+        columns: images in a row.
+        thumb: the longer side of a thumbnail, pixels.
+        limit: most images on the sheet.
+
+    Raises:
+        ValueError: there is no image, or a number above is not positive.
+
+    """
+    if min(columns, thumb, limit) < 1:
+        raise ValueError(f"columns, thumb and limit are at least 1: {columns}, {thumb}, {limit}")
+    cell = (thumb + GAP, thumb + GAP + CAPTION)
+    limit = min(limit, max(1, MOST_PIXELS // (cell[0] * cell[1])))
+    tiles = [_tile(*item, thumb=thumb) for item in islice(items, limit)]
+    if not tiles:
+        raise ValueError(f"no images to show in {path}")
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * cell[0] + GAP, rows * cell[1] + GAP), "white")
+    for index, tile in enumerate(tiles):
+        sheet.paste(tile, (GAP + index % columns * cell[0], GAP + index // columns * cell[1]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        sheet.save(temporary, "PNG")
+    return len(tiles)
+
+
+def _tile(name: str, image: NDArray[Any], mask: NDArray[np.bool_], *, thumb: int) -> Image.Image:
+    """Return a thumbnail, its outline and its caption, (thumb + CAPTION) high."""
+    height, width = mask.shape
+    scale = thumb / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    shades = np.broadcast_to(np.clip(np.nan_to_num(image), 0, 1), (*image.shape[:2], 3))
+    pixels = np.rint(shades * 255).astype(np.uint8)
+    small = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+    cover = np.array(
+        Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+    )
+    inner, outer = outline(cover > min(127, cover.max() - 1) if cover.any() else cover > 0)
+    small[outer], small[inner] = OUTER, INNER
+    tile = Image.new("RGB", (thumb, thumb + CAPTION), "white")
+    tile.paste(Image.fromarray(small), ((thumb - size[0]) // 2, (thumb - size[1]) // 2))
+    font = ImageFont.load_default(FONT_SIZE)
+    text = next(t for t in _shorter(name) if font.getlength(t) <= thumb or len(t) <= 1)
+    ImageDraw.Draw(tile).text((thumb / 2, thumb + 1), text, fill="black", font=font, anchor="ma")
+    return tile
+
+
+def outline(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the mask's outermost pixels and the pixels just outside it, both (H, W).
+
+    Beyond the picture counts as background, so a full mask shows a frame and an empty one none.
+    """
+    beside_background = _grown(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1]
+    return mask & beside_background, _grown(np.pad(mask, 1))[1:-1, 1:-1] & ~mask
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Add the four neighbours; the outermost row and column are left to the caller's padding."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
+
+
+def _shorter(name: str) -> Iterator[str]:
+    """Yield the name, then ever less of its middle: both ends tell files apart."""
+    yield name
+    for keep in range(len(name) - 1, 0, -1):
+        yield name[: keep // 2] + "\u2026" + name[len(name) - (keep - keep // 2) :]
+    yield ""

@@ -1,0 +1,1 @@
+"""What Hydra knows of segsweep: sweeper, launcher, callback."""

@@ -1,0 +1,57 @@
+"""`hydra/launcher=segsweep`: runs in slots of this machine; the work is in `local.py`.
+
+segsweep's own sweeper hands it frozen runs. Other sweepers (Hydra's Optuna and basic ones)
+hand it overrides, which are planned here first.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from segsweep.sweep.planning.plan import Planned
+
+
+class SegsweepLauncher(Launcher):
+    """Each run in a process of its own, as many at a time as there are slots."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Make the folder in which Hydra's other sweepers leave files; runs have their own."""
+        self.folder = Path(config.hydra.sweep.dir)
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Carry the runs out; return their validation IoU, NaN where one failed."""
+        from segsweep.sweep.command import carry_out_batch
+        from segsweep.sweep.session import current
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
+        planned = given or _plan(job_overrides)
+        values = carry_out_batch(planned)
+        return [
+            _returned(overrides, value)
+            for overrides, value in zip(job_overrides, values, strict=True)
+        ]
+
+
+def _plan(runs: Sequence[Sequence[str]]) -> "list[Planned]":
+    from segsweep.sweep.planning.compose import Composer
+    from segsweep.sweep.planning.plan import plan_run
+
+    composer = Composer()
+    return [plan_run(*composer.composed(overrides)) for overrides in runs]
+
+
+def _returned(overrides: Sequence[str], value: float) -> JobReturn:
+    result: Any = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    result.return_value = value
+    return result

@@ -1,0 +1,45 @@
+"""What stands in the terminal at the end: the answer, cells, trials, and where the files are."""
+
+from typing import TYPE_CHECKING
+
+from segsweep.report.terminal import print_answer
+from segsweep.report.write import Report
+from segsweep.store.tables import Tables
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST_TRIALS = 5
+
+
+def print_report(report: Report) -> None:
+    """Print the answer above the table of cells, the best trials, and the files."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False)  # a folder may be called [old]
+    tables = report.tables
+    name = tables.sweep.root.resolve().name
+    metric = str(report.answer["metric"])
+    print_answer(report.answer, report.cells, metric=metric, console=console, title=name)
+    if len(tables.trials):
+        _print_trials(tables, console)
+    print_files(tables, console)
+
+
+def print_files(tables: Tables, console: "Console | None" = None) -> None:
+    """Print the paths of the page and the most used tables."""
+    from rich.console import Console
+
+    console = console or Console(markup=False, highlight=False)
+    sweep = tables.sweep
+    for path in (sweep.page, sweep.comparison, sweep.pairs, sweep.results):
+        if path.exists():
+            console.print(str(path), soft_wrap=True)
+
+
+def _print_trials(tables: Tables, console: "Console") -> None:
+    best = tables.trials.dropna(subset=["val_iou"]).sort_values("val_iou", ascending=False)
+    console.print(f"{len(tables.trials)} trials; best validation IoU first:")
+    for row in best.head(MOST_TRIALS).to_dict("records"):
+        cell = f"{row['model']}/{row['loss']}"
+        console.print(f"  {cell}  lr {row['lr']:.3e}  val IoU {row['val_iou']:.4f}")

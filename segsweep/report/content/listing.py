@@ -1,0 +1,217 @@
+"""Tables of the page: columns and rows that the page's script draws, sorts and filters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from pandas import DataFrame, isna
+
+from segsweep.report.content.images import image_table
+from segsweep.report.content.material import Material
+from segsweep.report.content.records import Row
+
+MOST_PAIRS = 2_000
+"""Pairs of cells that the page holds; all stand in pairs.csv."""
+FAMILIES = ("baseline", "architectures", "losses", "cells", "interaction")
+TEXT, COUNT, YES = -1, 0, -2
+"""Kinds of columns beside numbers with so many digits: words, whole numbers, yes or no."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table."""
+
+    name: str
+    columns: tuple[tuple[str, str, int], ...]
+    """Key, title, and digits after the point, or TEXT, COUNT, YES."""
+    rows: list[list[Any]]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"columns": self.columns, "rows": self.rows}
+
+
+def listings(material: Material) -> dict[str, Listing]:
+    """Return all tables that have rows, by name."""
+    made = (
+        _cells(material),
+        _pairs(material),
+        _images(material),
+        _runs(material),
+        _trials(material),
+        _reads(material),
+    )
+    return {listing.name: listing for listing in made if listing.rows}
+
+
+def _cells(material: Material) -> Listing:
+    columns = (
+        ("cell", "cell", TEXT),
+        ("seeds", "seeds", COUNT),
+        *([("failed", "failed", COUNT)] if material.cells["failed"].any() else []),
+        (material.value, _word(material.value), 4),
+        ("ci_low", "from", 4),
+        ("ci_high", "to", 4),
+        ("may_be_best", "may be best", YES),
+        ("p_best", "chance best", 2),
+        ("sd_seeds", "sd seeds", 4),
+        ("sd_images", "sd images", 3),
+        *((name, _word(name), 4) for name in _beside(material.value)),
+        ("val_iou", "val IoU", 4),
+        ("lr", "lr", TEXT),
+        ("seconds", "seconds", COUNT),
+        ("parameters", "parameters", COUNT),
+    )
+    return _of_frame("cells", columns, material.cells)
+
+
+def _pairs(material: Material) -> Listing:
+    columns = (
+        ("family", "between", TEXT),
+        ("a", "higher", TEXT),
+        ("b", "lower", TEXT),
+        ("difference", "difference", 4),
+        ("ci_low", "from", 4),
+        ("ci_high", "to", 4),
+        ("p_adjusted", "p adjusted", 3),
+        ("p_equal", "chance equal", 2),
+        ("verdict", "verdict", TEXT),
+        ("seeds_needed", "seeds needed", COUNT),
+    )
+    pairs = material.statistics.pairs
+    if pairs.empty:
+        return Listing("pairs", columns, [])
+    return _of_frame("pairs", columns, _turned(_clearest(pairs)))
+
+
+def _clearest(pairs: DataFrame) -> DataFrame:
+    """Return at most MOST_PAIRS pairs: main effects first, in each family the clearest first."""
+    place = pairs["family"].map({name: number for number, name in enumerate(FAMILIES)})
+    size = -pairs["difference"].abs()
+    ranked = pairs.assign(_place=place, _p=pairs["p_adjusted"].fillna(1), _size=size)
+    ranked = ranked.sort_values(["_place", "_p", "_size"], kind="stable")
+    return ranked.head(MOST_PAIRS)
+
+
+def _turned(pairs: DataFrame) -> DataFrame:
+    """Return *pairs* with the higher of the two as a."""
+    down = pairs["difference"] < 0
+    turned = pairs.copy()
+    turned.loc[down, ["a", "b"]] = pairs.loc[down, ["b", "a"]].to_numpy()
+    turned.loc[down, ["ci_low", "ci_high"]] = -pairs.loc[down, ["ci_high", "ci_low"]].to_numpy()
+    better = pairs["verdict"].isin(["a better", "b better"])
+    return turned.assign(
+        difference=pairs["difference"].abs(), verdict=pairs["verdict"].mask(better, "better")
+    )
+
+
+def _images(material: Material) -> Listing:
+    columns = (
+        ("image", "image", TEXT),
+        ("mean", "mean", 3),
+        ("sd", "sd of cells", 3),
+        ("range", "range", 3),
+        ("best_cell", "best cell", TEXT),
+        ("best", "its value", 3),
+        ("worst_cell", "worst cell", TEXT),
+        ("worst", "its value", 3),
+    )
+    return _of_frame("images", columns, image_table(material.images))
+
+
+def _runs(material: Material) -> Listing:
+    columns = (
+        ("folder", "run", TEXT),
+        ("cell", "cell", TEXT),
+        ("seed", "seed", COUNT),
+        ("fold", "fold", COUNT),
+        ("status", "status", TEXT),
+        ("test_iou", "test IoU", 4),
+        ("test_dice", "test Dice", 4),
+        ("val_iou", "val IoU", 4),
+        ("best_epoch", "best epoch", COUNT),
+        ("epochs", "epochs", COUNT),
+        ("lr", "lr", TEXT),
+        ("seconds", "seconds", COUNT),
+        ("peak_memory_mb", "memory MB", COUNT),
+        ("device", "device", TEXT),
+        ("finished", "finished", TEXT),
+    )
+    return _of_frame("runs", columns, material.runs)
+
+
+def _trials(material: Material) -> Listing:
+    columns = (
+        ("cell", "cell", TEXT),
+        ("lr", "lr", TEXT),
+        ("seed", "seed", COUNT),
+        ("status", "status", TEXT),
+        ("val_iou", "val IoU", 4),
+        ("epochs", "epochs", COUNT),
+        ("seconds", "seconds", COUNT),
+    )
+    return _of_frame("trials", columns, material.trials)
+
+
+def _reads(material: Material) -> Listing:
+    columns = (
+        ("time", "time", TEXT),
+        ("run", "run", TEXT),
+        ("reason", "reason", TEXT),
+        ("images", "images", COUNT),
+    )
+    return _of_rows("reads", columns, material.reads.rows)
+
+
+def _of_frame(name: str, columns: Sequence[tuple[str, str, int]], frame: DataFrame) -> Listing:
+    there = [column for column in columns if column[0] in frame and frame[column[0]].notna().any()]
+    return _of_rows(name, there, frame.to_dict("records") if there else [])
+
+
+def _of_rows(
+    name: str, columns: Sequence[tuple[str, str, int]], rows: Sequence[Mapping[Any, Any]]
+) -> Listing:
+    kinds = [(key, digits) for key, _, digits in columns]
+    values = [[plain(row.get(key), digits) for key, digits in kinds] for row in rows]
+    return Listing(name, tuple(columns), values)
+
+
+def plain(value: Any, digits: int = 6) -> Any:
+    """Return a value as JSON can have it: whole, rounded, yes or no, a text; None for nothing.
+
+    Infinity is nothing too: JSON does not know it.
+    """
+    if value is None or isna(value):
+        return None
+    if digits == YES:
+        return bool(value)
+    if digits == TEXT:
+        return f"{value:.3g}" if isinstance(value, float) else str(value)
+    try:
+        number = float(value)
+    except ValueError:
+        return str(value)
+    if not isfinite(number):
+        return None
+    return round(number, max(digits, 0) + 2) if digits else round(number)
+
+
+def _beside(value: str) -> list[str]:
+    names = ("test_iou", "test_dice", "test_score")
+    return [name for name in names if name != value]
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ").replace("iou", "IoU").replace("dice", "Dice")
+
+
+def grouped_failures(failures: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return failures with the same cause and words together, most frequent first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for failure in failures:
+        key = str(failure["cause"] or "unknown"), str(failure["error"] or "no error was stored")
+        group = found.setdefault(key, {"cause": key[0], "error": key[1], "runs": [], "trace": ""})
+        group["runs"].append(failure)
+        group["trace"] = group["trace"] or failure["traceback"] or ""
+    return sorted(found.values(), key=lambda group: -len(group["runs"]))

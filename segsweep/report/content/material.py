@@ -1,0 +1,115 @@
+"""Everything that the page shows, as plain frames and values; no drawing and no HTML here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pandas import DataFrame
+
+from segsweep.report.analysis import with_names
+from segsweep.report.content.findings import Statistics
+from segsweep.report.content.images import cases, image_table
+from segsweep.report.content.outlines import Outlines, outlines_of
+from segsweep.report.content.records import (
+    Reads,
+    Row,
+    commands_of,
+    failures_of,
+    last_change,
+    machines_of,
+    reads_of,
+    settings_of,
+    split_of,
+)
+from segsweep.store.tables import Tables
+
+OPEN = ("running", "planned", "interrupted")
+"""States of runs that may still go on."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the page shows of a sweep."""
+
+    name: str
+    as_of: str
+    """When something last changed in the sweep, ISO 8601; empty where there is nothing."""
+    statistics: Statistics
+    cells: DataFrame
+    """As comparison.csv, with a column `cell`, highest mean first."""
+    keys: tuple[str, ...]
+    """Swept keys beside model and loss."""
+    runs: DataFrame
+    """As results.csv, with `cell` and `folder`."""
+    trials: DataFrame
+    history: DataFrame
+    failures: list[Row] = field(default_factory=list)
+    reads: Reads = field(default_factory=lambda: Reads([], ()))
+    machines: list[Row] = field(default_factory=list)
+    commands: list[Row] = field(default_factory=list)
+    split: list[tuple[str, int]] = field(default_factory=list)
+    settings: list[Row] = field(default_factory=list)
+    options: list[Row] = field(default_factory=list)
+    outlines: dict[str, Outlines] = field(default_factory=dict)
+    """By test image, for those that are named as best, median, worst and most disputed."""
+
+    @property
+    def images(self) -> DataFrame:
+        """The metric of each cell (row) on each test image (column), mean over its seeds."""
+        return self.statistics.images
+
+    @property
+    def value(self) -> str:
+        """The column of the metric that is compared."""
+        return f"test_{self.statistics.metric}"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """State -> number of runs, in the order in which a bar shows them."""
+        found = self.runs["status"].value_counts()
+        order = ("finished", "failed", "running", "interrupted", "planned")
+        return {state: int(found[state]) for state in order if state in found}
+
+    @property
+    def open(self) -> int:
+        """How many runs are not at their end."""
+        return sum(count for state, count in self.counts.items() if state in OPEN)
+
+    @property
+    def done(self) -> DataFrame:
+        """The cells that have a mean."""
+        return self.cells[self.cells[self.value].notna()]
+
+
+def material_of(tables: Tables, statistics: Statistics) -> Material:
+    """Return what the page shows of a sweep: its *tables*, and what was found out about it."""
+    settings, options = settings_of(tables)
+    cells = with_names(statistics.cells, tables.swept)
+    if not statistics.claims:
+        cells = cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
+    named = [row["image"] for _, rows in cases(image_table(statistics.images)) for row in rows]
+    return Material(
+        name=tables.sweep.root.resolve().name,
+        as_of=last_change(tables),
+        statistics=statistics,
+        cells=cells,
+        keys=tuple(tables.swept),
+        runs=_with_folders(tables.results, tables),
+        trials=_with_folders(tables.trials, tables),
+        history=tables.history[tables.history["kind"] == "run"],
+        failures=failures_of(tables),
+        reads=reads_of(tables),
+        machines=machines_of(tables),
+        commands=commands_of(tables),
+        split=split_of(tables),
+        settings=settings,
+        options=options,
+        outlines=outlines_of(tables, list(cells["cell"]), named),
+    )
+
+
+def _with_folders(frame: DataFrame, tables: Tables) -> DataFrame:
+    known = {run["run_id"]: run for run in tables.runs}
+    return frame.assign(
+        cell=[known[run]["cell"] for run in frame["run_id"]],
+        folder=[Path(known[run]["path"]).name for run in frame["run_id"]],
+    )

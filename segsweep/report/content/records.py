@@ -1,0 +1,203 @@
+"""What run folders say beside the tables: failures, readings of the test set, machines."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from segsweep.store.paths import RunPaths
+from segsweep.store.records import read_rows
+from segsweep.store.tables import Tables
+from segsweep.system.clock import FORMAT, time_text
+from segsweep.system.files import read_json
+
+Row = dict[str, Any]
+ORDINARY = ("the run's one reading", "repeat after a crash")
+SECONDS = 2
+"""Times are stored in whole seconds."""
+SHARE = 0.9
+"""Of the training's seconds that must have gone by before a reading counts as after it."""
+MACHINE = ("machine", "processor", "device", "precision", "threads", "platform", "python", "torch")
+VERSIONS = ("segsweep", "git_commit")
+NO_SETTINGS = ("run_id", "kind", "choices", "sweep", "outputs", "segsweep_version", "allow")
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The log of readings of the test set."""
+
+    rows: list[Row]
+    """run, cell, seed, time, reason, images."""
+    warnings: tuple[str, ...]
+    """What should not have happened."""
+
+
+def failures_of(tables: Tables) -> list[Row]:
+    """Return run, cell, seed, cause, error, attempts, time, traceback of each failed run."""
+    rows = []
+    for run in tables.runs:
+        if run["status"] == "failed":
+            failure = read_json(RunPaths(Path(run["path"])).failure) or {}
+            names = ("cause", "error", "attempts", "time", "traceback")
+            rows.append({**_names(run), **{name: failure.get(name) for name in names}})
+    return rows
+
+
+def reads_of(tables: Tables) -> Reads:
+    """Return who read the test set when, and which of it should not have been."""
+    rows, said = [], []
+    for run in tables.runs:
+        reads = _read_rows(RunPaths(Path(run["path"])).test_reads)
+        names = _names(run)
+        rows += [{**names, **read} for read in reads]
+        said += [f"{names['run']}: {what}" for what in _irregular(run, reads)]
+    return Reads(rows, tuple(said))
+
+
+def last_change(tables: Tables) -> str:
+    """Return when a run last ended or finished an epoch, or was asked for; empty if never."""
+    times = [row.get("requested_at") or "" for row in _read_rows(tables.sweep.plan)]
+    for run in tables.runs:
+        paths = RunPaths(Path(run["path"]))
+        if run["status"] == "finished":
+            times.append(str(run.get("finished") or ""))
+        elif run["status"] == "failed":
+            times.append(str((read_json(paths.failure) or {}).get("time") or ""))
+        elif paths.history.exists():
+            times.append(time_text(paths.history.stat().st_mtime))
+    known = [(moment, words) for words in times if (moment := _time(words)) is not None]
+    return max(known)[1] if known else ""
+
+
+def machines_of(tables: Tables) -> list[Row]:
+    """Return machine, device and versions with the number of runs made so, most first."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    for run in tables.runs:
+        facts = read_json(RunPaths(Path(run["path"])).environment)
+        if facts is not None:
+            counts[tuple(str(facts.get(name, "")) for name in (*MACHINE, *VERSIONS))] += 1
+    return [
+        {**dict(zip((*MACHINE, *VERSIONS), values, strict=True)), "runs": count}
+        for values, count in counts.most_common()
+    ]
+
+
+def commands_of(tables: Tables) -> list[Row]:
+    """Return each command line that asked for runs: when first, and for how many."""
+    asked: dict[str, Row] = {}
+    for row in _read_rows(tables.sweep.plan):
+        request = row.get("request") or ""
+        known = asked.setdefault(request, {"time": row.get("requested_at") or "", "runs": 0})
+        known["runs"] += 1
+        known["time"] = min(known["time"], row.get("requested_at") or "")
+    rows = [{"command": f"segsweep-train {words}".strip(), **row} for words, row in asked.items()]
+    return sorted(rows, key=lambda row: str(row["time"]))
+
+
+def split_of(tables: Tables) -> list[tuple[str, int]]:
+    """Return how many images each part has in the first run that has stored its split."""
+    for run in tables.runs:
+        counts = Counter(
+            row.get("split") or "" for row in _read_rows(RunPaths(Path(run["path"])).split)
+        )
+        if counts:
+            known = [part for part in ("train", "val", "test") if part in counts]
+            return [(part, counts[part]) for part in [*known, *sorted(set(counts) - set(known))]]
+    return []
+
+
+def settings_of(tables: Tables) -> tuple[list[Row], list[Row]]:
+    """Return the settings that all runs share, and the arguments of each option.
+
+    Rows of the second have group, option, key and value: `model`, `unet2`, `channels`.
+    """
+    common: dict[str, Any] = {}
+    options: dict[tuple[str, str], Row] = {}
+    for run in _one_of_each(tables):
+        values = tables.known.values(run["path"])
+        for group in ("model", "loss"):
+            options.setdefault((group, str(run[group])), _below(values, f"{group}."))
+        common = common or values
+    left_out = {*tables.swept, *NO_SETTINGS, "model", "loss", "seed", "data.split.fold"}
+    shared = [
+        {"key": key, "value": value}
+        for key, value in sorted(common.items())
+        if key not in left_out and key.split(".")[0] not in ("model", "loss", "contents", "search")
+        if value is not None and (key != "lr" or _same_lr(tables))
+    ]
+    rows = [
+        {"group": group, "option": option, "key": key, "value": value}
+        for (group, option), arguments in options.items()
+        for key, value in arguments.items()
+    ]
+    return shared, rows
+
+
+def _one_of_each(tables: Tables) -> list[Row]:
+    """Return a run for each model and each loss; finished ones, read before, come first."""
+    found: dict[tuple[str, str], Row] = {}
+    for run in sorted(tables.runs, key=lambda run: (run["kind"], run["status"] != "finished")):
+        for group in ("model", "loss"):
+            found.setdefault((group, run[group]), run)
+    return list({run["path"]: run for run in found.values()}.values())
+
+
+def _below(values: Mapping[str, Any], start: str) -> Row:
+    return {key.removeprefix(start): item for key, item in values.items() if key.startswith(start)}
+
+
+def _same_lr(tables: Tables) -> bool:
+    return len({run["lr"] for run in tables.runs}) == 1
+
+
+def _names(run: Mapping[str, Any]) -> Row:
+    return {"run": Path(run["path"]).name, "cell": run["cell"], "seed": run["seed"]}
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    """Return a CSV's rows; a spoilt file has none."""
+    try:
+        return read_rows(path)
+    except (OSError, ValueError):
+        return []
+
+
+def _irregular(run: Mapping[str, Any], reads: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return what is wrong with a run's readings of the test set; a repeat after a crash is not."""
+    said = []
+    if run["kind"] == "trial" and reads:
+        said.append("a trial of a search read the test set")
+    if (alien := [read for read in reads if read.get("reason") not in ORDINARY]) or (
+        sum(read.get("reason") == ORDINARY[0] for read in reads) > 1
+    ):
+        many = f"the test set was read {len(reads)} times"
+        said.append(many + (f" ({alien[0].get('reason')})" if alien else ""))
+    if reads and run["status"] == "finished":
+        said += _too_early(run, _time(reads[-1].get("time")))
+    return said
+
+
+def _too_early(run: Mapping[str, Any], read: datetime | None) -> list[str]:
+    """Say that the last reading came before training was over, or after the result.
+
+    An attempt that went on from a checkpoint is only known to have started before it read.
+    """
+    started, finished = _time(run.get("started")), _time(run.get("finished"))
+    if read is None or started is None or finished is None:
+        return []
+    slack = timedelta(seconds=SECONDS)
+    trained = timedelta(seconds=float(run.get("seconds") or 0))
+    at_once = finished - started >= trained
+    chosen = started + (SHARE * trained if at_once else timedelta(0))
+    if read < chosen - slack:
+        return ["the test set was read before the choice of weights was made"]
+    return ["the test set was read after the result was written"] if read > finished + slack else []
+
+
+def _time(words: Any) -> datetime | None:
+    try:
+        return datetime.strptime(str(words), FORMAT)
+    except ValueError:
+        return None

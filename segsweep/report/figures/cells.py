@@ -1,0 +1,225 @@
+"""Figures of the cells' means: architectures by losses, and all cells in order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pandas import DataFrame
+
+from segsweep.report.content.material import Material
+from segsweep.report.figures.figure import (
+    Figure,
+    both_widths,
+    brief,
+    interval,
+    known,
+    label_width,
+    legend_bar,
+    row_label,
+    shown,
+    x_axis,
+)
+from segsweep.report.figures.svg import Canvas, fitted, linear, padded, shade, short, ticks
+
+MOST_ROWS, MOST_LINES = 40, 24
+"""Cells in order, and rows of the heat map, that are drawn; the rest stands in the table."""
+NETWORKS = "One seed: this holds for these trained networks on new images, not for methods."
+ROW = 24
+HEIGHT = 54
+ROOMY, TIGHT, LEAST = 80, 70, 58
+"""Widths of a cell in pixels: with room for three digits, with room for small text, the least."""
+Row = Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells by two names."""
+
+    rows: list[str]
+    columns: list[str]
+    cells: dict[tuple[str, str], Row]
+    low: float
+    """Where the colours begin; *high* is where they end."""
+    high: float
+
+    def turned(self) -> "Grid":
+        """Return the grid with rows and columns exchanged."""
+        cells = {(column, row): cell for (row, column), cell in self.cells.items()}
+        return Grid(self.columns, self.rows, cells, self.low, self.high)
+
+
+def heatmap(material: Material) -> Figure:
+    """Return architectures (with further swept keys) by losses: mean, interval, may be best."""
+    grid = _grid(material)
+    narrow = grid.turned() if len(grid.columns) > len(grid.rows) else grid
+    columns = ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best")
+    mark = "A dot marks cells that may be the best." if material.statistics.claims else NETWORKS
+    more = " Rows with lower means stand in the table." if len(grid.rows) == MOST_LINES else ""
+    return both_widths(
+        lambda width: _draw_grid(grid if width > 500 else narrow, width, material.value),
+        "heatmap",
+        "Every architecture with every loss",
+        _alt(material, f"Heat map of {len(grid.rows)} by {len(grid.columns)} cells. "),
+        columns,
+        _rows(material.cells, material.value),
+        f"Mean over seeds and test images; below it where the mean lies with 95 %. {mark}{more}",
+    )
+
+
+def intervals(material: Material) -> Figure:
+    """Return all cells by their mean, with interval and the means of single seeds."""
+    rows = material.done.head(MOST_ROWS).to_dict("records")
+    more = len(material.done) - len(rows)
+    hidden = f" {more} more cells stand in the table below." if more > 0 else ""
+    single = _seed_means(material)
+    filled = "Filled: may be the best. Small ticks: single seeds."
+    marks = filled if material.statistics.claims else NETWORKS
+    return both_widths(
+        lambda width: _draw_intervals(rows, single, width, material.value),
+        "intervals",
+        "All cells in order",
+        _alt(material, f"Means and 95 % intervals of {len(rows)} cells, highest first. "),
+        ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best"),
+        _rows(material.done, material.value),
+        f"{marks} Intervals are of one cell at a time; whether two cells differ stands in the "
+        f"table of pairs.{hidden}",
+    )
+
+
+def may(row: Row) -> bool:
+    """Whether a cell may be the best; False where that is not known."""
+    return row.get("may_be_best") is True or str(row.get("may_be_best")) == "True"
+
+
+def _grid(material: Material) -> Grid:
+    cells: dict[tuple[str, str], Row] = {}
+    for row in material.cells.to_dict("records"):
+        name = brief(";".join([str(row["model"]), *str(row["cell"]).split(";")[1:]]))
+        cells[name, str(row["loss"])] = row
+    values = [row[material.value] for row in cells.values() if known(row[material.value])]
+    low, high = padded(values, share=0.0)
+    rows, columns = (_by_mean(cells, side, material.value) for side in (0, 1))
+    return Grid(rows[:MOST_LINES], columns, cells, low, high)
+
+
+def _by_mean(cells: dict[tuple[str, str], Row], side: int, value: str) -> list[str]:
+    """Return the names on one side of the grid, highest mean first."""
+    found: dict[str, list[float]] = {}
+    for names, row in cells.items():
+        inside = found.setdefault(names[side], [])
+        inside += [row[value]] if known(row[value]) else []
+    return sorted(found, key=lambda name: -sum(found[name]) / len(found[name] or [0]))
+
+
+def _draw_grid(grid: Grid, width: int, value: str) -> Canvas:
+    left = label_width(grid.rows, width)
+    size = min((width - left) / max(len(grid.columns), 1), 132)
+    width = max(width, round(left + len(grid.columns) * max(size, LEAST)))
+    size = max(size, LEAST)
+    canvas = Canvas(width, 30 + len(grid.rows) * HEIGHT + 34)
+    for column, name in enumerate(grid.columns):
+        middle = left + (column + 0.5) * size
+        canvas.text(middle, 18, fitted(name, size - 4), "label", "middle", name)
+    for row, name in enumerate(grid.rows):
+        top = 30 + row * HEIGHT
+        row_label(canvas, name, left, top + HEIGHT / 2, "label")
+        for column, other in enumerate(grid.columns):
+            cell = grid.cells.get((name, other))
+            if cell is not None:
+                _draw_cell(canvas, cell, (left + column * size, top, size), grid, value)
+    if any(known(cell[value]) for cell in grid.cells.values()):
+        legend_bar(canvas, left, canvas.height - 16, f"{grid.low:.3f}", f"{grid.high:.3f}")
+    return canvas
+
+
+def _draw_cell(
+    canvas: Canvas, cell: Row, box: tuple[float, float, float], grid: Grid, value: str
+) -> None:
+    left, top, size = box
+    mean, low, high = cell[value], cell.get("ci_low"), cell.get("ci_high")
+    place: dict[str, Any] = {"x": left + 1, "y": top + 1, "rx": 3}
+    place |= {"width": size - 2, "height": HEIGHT - 2}
+    middle = left + size / 2
+    if not known(mean):
+        canvas.add("rect", _words(cell, value), class_="empty", **place)
+        lost = f"{cell['failed']} failed" if cell.get("failed") else "open"
+        canvas.text(middle, top + HEIGHT / 2 + 4, lost, "tick", "middle")
+        return
+    step = shade(mean, grid.low, grid.high)
+    canvas.add("rect", _words(cell, value), class_=f"q{step}", **place)
+    canvas.text(middle, top + 24, f"{mean:.3f}", f"value t{step}", "middle")
+    if known(low) and known(high):
+        words = f"{low:.3f}–{high:.3f}" if size > ROOMY else f"{low:.2f}–{high:.2f}"
+        css = "small" if size > TIGHT else "tiny"
+        canvas.text(middle, top + 40, words, f"{css} t{step}", "middle")
+    if may(cell):
+        edge, radius = (10, 3.5) if size > ROOMY else (7, 2.5)
+        canvas.add("circle", cx=left + size - edge, cy=top + edge, r=radius, class_=f"t{step}")
+
+
+def _draw_intervals(
+    rows: Sequence[Row], single: dict[str, list[float]], width: int, value: str
+) -> Canvas:
+    left = label_width([str(row["cell"]) for row in rows], width)
+    right = width - 48
+    canvas = Canvas(width, len(rows) * ROW + 34)
+    ends: list[Any] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
+    seeds = [mean for row in rows for mean in single.get(str(row["cell"]), [])]
+    low, high = padded([*(float(end) for end in ends if known(end)), *seeds])
+    scale = linear(low, high, left + 6, right - 6)
+    bottom = len(rows) * ROW + 8
+    x_axis(canvas, scale, ticks(low, high, 6 if width > 500 else 3), 4, bottom, short)
+    for number, row in enumerate(rows):
+        _draw_interval(canvas, row, 8 + (number + 0.5) * ROW, scale, single, value)
+        row_label(canvas, str(row["cell"]), left, 8 + (number + 0.5) * ROW, "label")
+        canvas.text(width, 12.5 + (number + 0.5) * ROW, shown(row[value]), "number", "end")
+    return canvas
+
+
+def _draw_interval(
+    canvas: Canvas, row: Row, y: float, scale: Any, single: dict[str, list[float]], value: str
+) -> None:
+    low, high = row.get("ci_low"), row.get("ci_high")
+    best = "best" if may(row) else "other"
+    if known(low) and known(high):
+        canvas.line(scale(low), y, scale(high), y, f"whisker {best}")
+    for mean in single.get(str(row["cell"]), []):
+        canvas.line(scale(mean), y - 4, scale(mean), y + 4, "seed")
+    canvas.add(
+        "circle", _words(row, value), cx=scale(row[value]), cy=y, r=5.0, class_=f"dot {best}"
+    )
+
+
+def _seed_means(material: Material) -> dict[str, list[float]]:
+    """Return the means of each cell's single runs, where there are several."""
+    if material.value not in material.runs:
+        return {}
+    known_runs = material.runs[material.runs["status"] == "finished"].dropna(subset=material.value)
+    groups = known_runs.groupby("cell")[material.value]
+    return {str(cell): [float(mean) for mean in runs] for cell, runs in groups if len(runs) > 1}
+
+
+def _rows(cells: DataFrame, value: str) -> list[list[Any]]:
+    names = ("cell", "seeds", value, "ci_low", "ci_high", "may_be_best")
+    return [[row.get(name) for name in names] for row in cells.to_dict("records")]
+
+
+def _words(row: Row, value: str) -> str:
+    """Return what a cell says when it is pointed at."""
+    if not known(row[value]):
+        return f"{row['cell']}: no finished run, {row.get('failed', 0)} failed"
+    seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
+    best = ", may be the best" if may(row) else ""
+    spread = interval(row.get("ci_low"), row.get("ci_high"), ".4f")
+    return f"{row['cell']}: {row[value]:.4f}{spread}, {seeds}{best}"
+
+
+def _alt(material: Material, start: str) -> str:
+    done = material.done
+    if not len(done):
+        return f"{start}No cell has a finished run."
+    ends = done.iloc[0], done.iloc[-1]
+    first, last = (f"{row['cell']} {row[material.value]:.3f}" for row in ends)
+    best = sum(may(row) for row in done.to_dict("records"))
+    marked = f"; {best} may be the best" if material.statistics.claims else ""
+    return f"{start}Highest {first}, lowest {last}{marked}."

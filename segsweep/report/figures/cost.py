@@ -1,0 +1,109 @@
+"""Figures of what a mean costs: seconds and parameters, with the Pareto front."""
+
+from collections.abc import Sequence
+
+from segsweep.report.content.material import Material
+from segsweep.report.figures.figure import Figure, brief, known, one_width, shown, x_axis, y_axis
+from segsweep.report.figures.svg import (
+    NARROW,
+    Canvas,
+    Scale,
+    around,
+    fitted,
+    linear,
+    log_ticks,
+    logarithmic,
+    padded,
+    path,
+    short,
+    ticks,
+)
+
+COSTS = {"seconds": "seconds of training, one run", "parameters": "parameters"}
+TOP, BOTTOM, LEFT, RIGHT = 14.0, 232.0, 44.0, NARROW - 12.0
+Point = tuple[str, float, float]
+"""Cell, cost, value."""
+
+
+def costs(material: Material) -> list[Figure]:
+    """Return the value against each cost that is known and differs among cells."""
+    return [
+        figure
+        for name, words in COSTS.items()
+        if name in material.done and (figure := _figure(material, name, words)) is not None
+    ]
+
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """Return the points that no other beats in both cost and value, cheapest first."""
+    front: list[Point] = []
+    for point in sorted(points, key=lambda point: (point[1], -point[2])):
+        if not front or point[2] > front[-1][2]:
+            front.append(point)
+    return front
+
+
+def _figure(material: Material, name: str, words: str) -> Figure | None:
+    rows = material.done.to_dict("records")
+    points = [
+        (str(row["cell"]), float(row[name]), float(row[material.value]))
+        for row in rows
+        if known(row[name]) and row[name] > 0
+    ]
+    if len({cost for _, cost, _ in points}) < 2:
+        return None
+    front = pareto(points)
+    on_it = [cell for cell, *_ in front]
+    return one_width(
+        _draw(points, front, words),
+        f"cost-{name}",
+        words.capitalize(),
+        f"{len(points)} cells by {words} and mean. On the Pareto front: {', '.join(on_it)}.",
+        ("cell", name, "mean", "on_front"),
+        [[*point, point[0] in on_it] for point in points],
+    )
+
+
+def _draw(points: Sequence[Point], front: Sequence[Point], words: str) -> Canvas:
+    canvas = Canvas(NARROW, 274)
+    low, high = around([cost for _, cost, _ in points])
+    bottom, top = padded([value for *_, value in points], share=0.12)
+    x, y = logarithmic(low, high, LEFT, RIGHT), linear(bottom, top, BOTTOM, TOP)
+    x_axis(canvas, x, log_ticks(low, high), TOP, BOTTOM, short)
+    y_axis(canvas, y, ticks(bottom, top, 4), LEFT, RIGHT, short)
+    canvas.text((LEFT + RIGHT) / 2, BOTTOM + 36, words, "tick", "middle")
+    canvas.add("path", class_="front", d=path(_stairs(front, x, y)))
+    on_it = [cell for cell, *_ in front]
+    for cell, cost, value in sorted(points, key=lambda point: point[0] in on_it):
+        tip = f"{cell}: mean {shown(value, '.4f')}, {words} {short(cost)}"
+        css = "dot best" if cell in on_it else "dot other"
+        canvas.add("circle", tip, cx=x(cost), cy=y(value), r=4.5, class_=css)
+    _names(canvas, front, x, y)
+    return canvas
+
+
+def _stairs(front: Sequence[Point], x: Scale, y: Scale) -> list[tuple[float, float]]:
+    """Return the front as a line of steps up to the right edge."""
+    corners: list[tuple[float, float]] = []
+    for _, cost, value in front:
+        if corners:
+            corners.append((x(cost), corners[-1][1]))
+        corners.append((x(cost), y(value)))
+    return [*corners, (RIGHT, corners[-1][1])]
+
+
+def _names(canvas: Canvas, front: Sequence[Point], x: Scale, y: Scale) -> None:
+    """Write the front's names above their points, those without room left out."""
+    taken: list[tuple[float, float, float]] = []
+    for cell, cost, value in reversed(front):
+        words = fitted(brief(cell), 150, 11)
+        width = len(words) * 6.2
+        left = min(max(x(cost) - width / 2, LEFT + 2), RIGHT - width)
+        top = y(value) - 9
+        free = all(
+            abs(top - other) > 13 or left > end + 4 or left + width < begin - 4
+            for begin, end, other in taken
+        )
+        if free:
+            canvas.text(left, top, words, "end ink", title=cell)
+            taken.append((left, left + width, top))

@@ -1,0 +1,158 @@
+"""What a figure of the page is: a drawing for two widths, words for it, its numbers."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from segsweep.report.figures.svg import NARROW, WIDE, Canvas, Scale, breadth, fitted
+
+LABEL = 13
+"""Size of the text of labels, in pixels."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure."""
+
+    name: str
+    """Of its files when it is saved."""
+    title: str
+    alt: str
+    """What it shows, for whoever cannot see it."""
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+    """The numbers that are drawn."""
+    wide: Markup
+    narrow: Markup | None = None
+    """For phones; None where the wide one is small enough."""
+    caption: str = ""
+
+
+def both_widths(
+    draw: Callable[[int], Canvas],
+    name: str,
+    title: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: list[list[Any]],
+    caption: str = "",
+) -> Figure:
+    """Return a figure whose *draw* is called with either width."""
+    wide, narrow = draw(WIDE).svg(alt, "wide"), draw(NARROW).svg(alt, "narrow")
+    return Figure(name, title, alt, tuple(columns), rows, wide, narrow, caption)
+
+
+def one_width(
+    canvas: Canvas,
+    name: str,
+    title: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: list[list[Any]],
+    caption: str = "",
+) -> Figure:
+    """Return a figure that is small enough for a phone as it is."""
+    return Figure(name, title, alt, tuple(columns), rows, canvas.svg(alt, "panel"), None, caption)
+
+
+def label_width(names: Sequence[str], width: float) -> float:
+    """Return the room for *names* left of a plot: at most a third of its *width*."""
+    return breadth([brief(name) for name in names], LABEL, width * 0.34) + 10
+
+
+def row_label(canvas: Canvas, name: str, right: float, y: float, css: str = "") -> None:
+    """Write a row's *name* left of *right*; what is cut off is shown when pointed at."""
+    words = fitted(brief(name), right - 6, LABEL)
+    canvas.text(right - 8, y + 4.5, words, css, "end", name if words != name else "")
+
+
+def brief(cell: str) -> str:
+    """Return a cell's name as figures show it: `unet2/ss epochs=80` of `...;trainer.epochs=80`."""
+    name, *settings = cell.split(";")
+    pairs = [setting.partition("=") for setting in settings]
+    return " ".join([name, *(f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs)])
+
+
+def x_axis(
+    canvas: Canvas, scale: Scale, marks: Sequence[float], top: float, bottom: float, form: Any
+) -> None:
+    """Draw thin vertical lines at *marks* and write their values below *bottom*."""
+    for mark in marks:
+        x = scale(mark)
+        canvas.line(x, top, x, bottom, "grid")
+        canvas.text(x, bottom + 16, form(mark), "tick", "middle")
+
+
+def y_axis(
+    canvas: Canvas, scale: Scale, marks: Sequence[float], left: float, right: float, form: Any
+) -> None:
+    """Draw thin horizontal lines at *marks* and write their values left of *left*."""
+    for mark in marks:
+        y = scale(mark)
+        canvas.line(left, y, right, y, "grid")
+        canvas.text(left - 6, y + 4, form(mark), "tick", "end")
+
+
+def grid_paths(
+    canvas: Canvas, shades: Sequence[Sequence[int | None]], box: tuple[float, float, float, float]
+) -> None:
+    """Fill a grid of coloured rectangles: one path per shade, so that many stay small.
+
+    Args:
+        canvas: to draw on.
+        shades: of each row and column; None leaves a gap.
+        box: left, top, width and height of one rectangle.
+
+    """
+    left, top, width, height = box
+    gap = 1.0 if width > 5 else 0.0
+    found: dict[int, list[str]] = {}
+    for row, line in enumerate(shades):
+        for column, step in enumerate(line):
+            if step is not None:
+                at = f"M{left + column * width:.1f} {top + row * height:.1f}"
+                size = f"h{width - gap:.1f}v{height - 1:.1f}h-{width - gap:.1f}z"
+                found.setdefault(step, []).append(at + size)
+    for step in sorted(found):
+        canvas.add("path", class_=f"q{step}", d="".join(found[step]))
+    columns = max((len(line) for line in shades), default=0)
+    numbers = (*box, columns, len(shades))
+    canvas.add(
+        "rect",
+        x=left,
+        y=top,
+        width=width * columns,
+        height=height * len(shades),
+        class_="cells",
+        data_cells=" ".join(f"{number:.2f}" for number in numbers),
+    )
+
+
+def legend_bar(
+    canvas: Canvas, x: float, y: float, low: str, high: str, steps: int = 12, width: float = 96
+) -> None:
+    """Draw the sequential colours with the values at their ends."""
+    canvas.text(x, y + 9, low, "tick", "start")
+    start = x + breadth([low], 11) + 8
+    for step in range(steps):
+        size = width / steps
+        canvas.add("rect", class_=f"q{step}", x=start + step * size, y=y, width=size, height=10.0)
+    canvas.text(start + width + 7, y + 9, high, "tick")
+
+
+def known(value: Any) -> bool:
+    """Whether *value* is a finite number."""
+    return value is not None and isinstance(value, int | float) and math.isfinite(value)
+
+
+def shown(value: Any, form: str = ".3f") -> str:
+    """Return a number in *form*, a dash where there is none."""
+    return format(value, form) if known(value) else "–"
+
+
+def interval(low: Any, high: Any, form: str = ".3f") -> str:
+    """Return ` (low to high)`, nothing where there is no interval."""
+    return f" ({low:{form}} to {high:{form}})" if known(low) and known(high) else ""

@@ -1,0 +1,73 @@
+"""The figure of single test images: which are hard, and on which cells disagree."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pandas import DataFrame
+
+from segsweep.report.content.material import Material
+from segsweep.report.figures.figure import (
+    Figure,
+    both_widths,
+    grid_paths,
+    label_width,
+    legend_bar,
+    row_label,
+)
+from segsweep.report.figures.svg import Canvas, shade
+
+MOST_ROWS, MOST_COLUMNS = 40, 150
+ROW = 16
+
+
+def image_heatmap(material: Material) -> Figure | None:
+    """Return cells by test images, hardest image first; None where there are no counts."""
+    if material.images.empty:
+        return None
+    drawn = _drawn(material)
+    cells, images = [str(name) for name in drawn.index], [str(name) for name in drawn.columns]
+    rows = [
+        [cell, *(float(f"{value:.4g}") for value in line)]
+        for cell, line in zip(cells, drawn.to_numpy(float), strict=True)
+    ]
+    left_out = material.images.shape[1] - len(images)
+    more = f" Every so many images are drawn, {left_out} are not." if left_out else ""
+    return both_widths(
+        lambda width: _draw(rows, width),
+        "images",
+        "Every cell on every test image",
+        f"Heat map of {len(cells)} cells by {len(images)} test images, hardest image first.",
+        ("cell", *images),
+        rows,
+        f"A column per test image, the hardest left; a row per cell, the best on top.{more}",
+    )
+
+
+def _drawn(material: Material) -> DataFrame:
+    order = material.images.mean().sort_values(kind="stable").index
+    every = -(-len(order) // MOST_COLUMNS)
+    cells = [cell for cell in material.done["cell"] if cell in material.images.index]
+    cells = cells or list(material.images.index)
+    return material.images.loc[cells[:MOST_ROWS], order[::every]]
+
+
+def _draw(rows: list[list[Any]], width: int) -> Canvas:
+    left = label_width([row[0] for row in rows], width)
+    columns = len(rows[0]) - 1
+    size = min((width - left) / columns, 30)
+    canvas = Canvas(width, 6 + len(rows) * ROW + 30)
+    low = _floor([value for row in rows for value in row[1:] if value == value])
+    shades = [
+        [shade(value, low, 1) if value == value else None for value in row[1:]] for row in rows
+    ]
+    grid_paths(canvas, shades, (left, 6, size, ROW))
+    for number, row in enumerate(rows):
+        row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight")
+    legend_bar(canvas, left, canvas.height - 14, f"{'up to ' if low else ''}{low:g}", "1")
+    return canvas
+
+
+def _floor(values: Sequence[float]) -> float:
+    """Return where the colours begin: below it are a fiftieth of the values, at most."""
+    ordered = sorted(values)
+    return int(ordered[len(ordered) // 50] * 10) / 10 if ordered else 0.0

@@ -1,0 +1,158 @@
+"""report.html: one file that holds everything, opens anywhere and asks nothing of a network."""
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from segsweep import __version__
+from segsweep.report.content.findings import Statistics, statistics_of
+from segsweep.report.content.images import cases, image_table
+from segsweep.report.content.listing import MOST_PAIRS, grouped_failures, listings, plain
+from segsweep.report.content.material import Material, material_of
+from segsweep.report.content.outlines import outline_figure
+from segsweep.report.figures.cells import heatmap, intervals, may
+from segsweep.report.figures.cost import costs
+from segsweep.report.figures.curves import curves, learning_rates
+from segsweep.report.figures.figure import Figure
+from segsweep.report.figures.images import image_heatmap
+from segsweep.report.figures.spread import rank_stability, variance_sources
+
+__all__ = ["Material", "Statistics", "build_page", "material_of", "statistics_of"]
+RELOAD_SECONDS = 10
+
+
+def build_page(material: Material, live: bool = False) -> str:
+    """Return the page of a sweep as HTML, whatever state the sweep is in.
+
+    It renews itself while runs are open and somebody works on them: *live*, or one is running.
+    """
+    figures = _figures(material)
+    tables = listings(material)
+    script, style = _part("page.js"), _part("style.css")
+    return _template().render(
+        material=material,
+        statistics=material.statistics,
+        version=__version__,
+        figures=figures,
+        tables=tables,
+        cases=cases(image_table(material.images)),
+        outlines=figures["outlines"],
+        failures=grouped_failures(material.failures),
+        facts=_facts(material),
+        most_pairs=MOST_PAIRS,
+        reload=RELOAD_SECONDS if _renewed(material, live) else 0,
+        data=_script_json(_data(figures, tables)),
+        script=Markup(script),
+        style=Markup(style),
+        script_hash=_hash(script),
+    )
+
+
+def _renewed(material: Material, live: bool) -> bool:
+    return bool(material.open and live) or "running" in material.counts
+
+
+def _figures(material: Material) -> dict[str, Any]:
+    """Return the figures of each section; what cannot be drawn is None or empty."""
+    done = len(material.done) > 0
+    return {
+        "heatmap": heatmap(material) if len(material.cells) else None,
+        "intervals": intervals(material) if done else None,
+        "ranks": rank_stability(material) if done else None,
+        "variance": variance_sources(material) if done else None,
+        "curves": curves(material),
+        "rates": learning_rates(material),
+        "costs": costs(material) if done else [],
+        "images": image_heatmap(material),
+        "outlines": _outlines(material),
+    }
+
+
+def _outlines(material: Material) -> dict[str, Figure]:
+    """Return a figure of outlines for each image that has some."""
+    table = image_table(material.images).set_index("image")
+    return {
+        image: outline_figure(
+            outlines, image, number, table["best_cell"][image], table["worst_cell"][image]
+        )
+        for number, (image, outlines) in enumerate(material.outlines.items(), 1)
+    }
+
+
+def _every(figures: dict[str, Any]) -> list[Figure]:
+    single = [figures[name] for name in ("heatmap", "intervals", "ranks", "variance", "rates")]
+    panels = [panel for _, row in figures["curves"] for panel in row]
+    found = [*single, *panels, *figures["costs"], figures["images"], *figures["outlines"].values()]
+    return [figure for figure in found if figure is not None]
+
+
+def _data(figures: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
+    """Return what the script needs: tables, and the numbers of the figures."""
+    numbers = {
+        figure.name: {
+            "columns": figure.columns,
+            "rows": [[_number(value) for value in row] for row in figure.rows],
+        }
+        for figure in _every(figures)
+    }
+    return {"tables": {name: table.plain() for name, table in tables.items()}, "figures": numbers}
+
+
+def _number(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool):
+        return value
+    number = plain(value)
+    return number if number is None else float(f"{number:.6g}")
+
+
+def _facts(material: Material) -> list[str]:
+    """Return the sizes of the comparison, in words."""
+    cells, images = len(material.cells), material.images.shape[1]
+    seeds = sorted({int(count) for count in material.done["seeds"]}) if len(material.done) else []
+    facts = [_many(cells, "cell")]
+    if seeds:
+        same = len(seeds) == 1
+        facts.append(_many(seeds[0], "seed") if same else f"{seeds[0]} to {seeds[-1]} seeds")
+    if images:
+        facts.append(_many(images, "test image"))
+    if len(material.done) > 1 and material.statistics.claims:
+        facts.append(f"{sum(may(row) for row in material.done.to_dict('records'))} may be the best")
+    return facts
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _script_json(values: dict[str, Any]) -> Markup:
+    """Return JSON that cannot end the script element it stands in."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # nothing is left in it that HTML could mistake
+
+
+def _hash(script: str) -> str:
+    """Return what the page's security policy calls its one script by."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+@cache
+def _part(name: str) -> str:
+    return (files("segsweep.report.page") / "template" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["many"] = _many
+    return environment.from_string(_part("page.html"))

@@ -1,0 +1,137 @@
+"""What of a sweep, or of two, can be compared: values on common images, and their groups."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segsweep import metrics
+from segsweep.errors import ConfigError
+from segsweep.store.paths import RunPaths
+from segsweep.store.records import read_rows
+from segsweep.store.tables import Tables
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from segsweep.stats.values import Values
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a comparison is to be about."""
+
+    metric: str = "iou"
+    """One of `segsweep.metrics.METRICS`."""
+    baseline: str | None = None
+    """A cell that all others are compared with, in a family of their own."""
+    groups: Path | None = None
+    """CSV with the columns id and group, instead of the groups that the data have."""
+
+
+def values_of_sweep(tables: Tables, asked: Asked) -> "Values":
+    """Return the values of a sweep that can be compared.
+
+    Raises:
+        ConfigError: there is no such metric.
+        DataError: the groups file cannot be read, contradicts itself, or names no image.
+
+    """
+    from segsweep.stats.values import values_of
+
+    check_metric(asked.metric)
+    groups = groups_for(asked, tables)
+    values = values_of(
+        named_results(tables),
+        tables.per_image,
+        asked.metric,
+        groups=groups or None,
+        empty=empty_of(tables),
+    )
+    return with_group_notes(values, groups, asked)
+
+
+def named_results(tables: Tables) -> "DataFrame":
+    """Return results.csv with a column `cell`."""
+    cells = [run["cell"] for run in tables.runs if run["kind"] == "run"]
+    return tables.results.assign(cell=cells)
+
+
+def check_metric(metric: str) -> None:
+    """Raise ConfigError for a metric that there is not."""
+    from segsweep.config.schema import check_word
+
+    check_word("metric", metric, metrics.METRICS)
+
+
+def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
+    """Raise ConfigError where *cell* is none of those that are *compared*, and say why."""
+    from segsweep.config.schema import nearest
+
+    if cell in set(compared):
+        return
+    known = sorted({run["cell"] for run in tables.runs if run["kind"] == "run"})
+    if cell in known:
+        raise ConfigError(f"{cell}: none of its runs is finished and can be compared")
+    longer = [name for name in known if name.startswith(f"{cell};")]
+    if longer:
+        raise ConfigError(f"{cell}: no such cell; it stands for {', '.join(longer)}")
+    there = f"cells are {', '.join(known)}{nearest(cell, known)}" if known else "there is none"
+    raise ConfigError(f"{cell}: no such cell; {there}")
+
+
+def groups_for(asked: Asked, tables: Tables) -> dict[str, str]:
+    """Return image -> group from the file that was named, else from the data.
+
+    DataError: the file cannot be read, contradicts itself, or names none of the images.
+    """
+    from segsweep.data.folder import read_groups
+
+    if asked.groups is None:
+        return _stored_groups(tables)
+    images = set(tables.per_image["image"])
+    return read_groups(asked.groups, images)[0] if images else {}
+
+
+def with_group_notes(values: "Values", groups: Mapping[str, str], asked: Asked) -> "Values":
+    """Return *values* with a note that images belong together, and on those in no group."""
+    from segsweep.stats.runs import many
+
+    images, count = len(values.images), len(set(values.groups.tolist()))
+    notes = list(values.notes)
+    if count < images:
+        notes.append(
+            f"{many(images, 'test image')} of {many(count, 'group')}: groups are what varies."
+        )
+    alone = sum(image not in groups for image in values.images)
+    if asked.groups is not None and alone:
+        notes.append(
+            f"{many(alone, 'test image')} not in {asked.groups.name}: each is its own group."
+        )
+    return replace(values, notes=tuple(notes))
+
+
+def empty_of(tables: Tables) -> metrics.Empty:
+    """Return what two empty masks are worth in this sweep."""
+    run = _used_run(tables)
+    values = tables.known.values(str(run)) if run is not None else {}
+    return "skip" if values.get("evaluate.empty") == "skip" else "one"
+
+
+def _stored_groups(tables: Tables) -> dict[str, str]:
+    """Return image -> group (patient, lesion) as runs on the compared data have stored them."""
+    run = _used_run(tables)
+    try:
+        rows = read_rows(RunPaths(run).split) if run is not None else []
+    except (OSError, ValueError):
+        return {}
+    return {row["id"]: row["group"] for row in rows if row.get("group")}
+
+
+def _used_run(tables: Tables) -> Path | None:
+    """Return the folder of the first finished run on the data that most finished runs have."""
+    from segsweep.stats.runs import counted_runs
+
+    used = set(counted_runs(named_results(tables))[0]["run_id"])
+    folders = [Path(run["path"]) for run in tables.runs if run["run_id"] in used]
+    return folders[0] if folders else None

@@ -1,0 +1,119 @@
+"""Two sweeps beside each other: their values on common images, and settings that differ."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from segsweep.errors import ConfigError
+from segsweep.report.content.records import settings_of
+from segsweep.report.question import (
+    Asked,
+    empty_of,
+    groups_for,
+    named_results,
+    with_group_notes,
+)
+from segsweep.store.tables import Tables
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from segsweep.stats.values import Values
+
+
+def sweep_names(first: Tables, second: Tables) -> tuple[str, str]:
+    """Return what to call each: its folder's name, or its whole path where those are the same."""
+    both = first.sweep.root.resolve(), second.sweep.root.resolve()
+    names = both[0].name, both[1].name
+    return names if names[0] != names[1] else (str(both[0]), str(both[1]))
+
+
+def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
+    """Return the values of two sweeps; each cell's name ends in `;sweep=` and the sweep's name.
+
+    Raises:
+        ConfigError: they are one sweep, or have no data in common.
+
+    """
+    from pandas import concat
+
+    from segsweep.stats.values import values_of
+
+    if first.sweep.root.resolve() == second.sweep.root.resolve():
+        raise ConfigError(f"{first.sweep.root}: a sweep cannot be compared with itself")
+    common = _common_data(first, second)
+    results, images = [], []
+    for tables, name in zip((first, second), sweep_names(first, second), strict=True):
+        own, rows = _on_common_data(tables, common), tables.per_image
+        cells = [f"{cell};sweep={name}" for cell in own["cell"]]
+        results.append(own.assign(cell=cells, run_id=_apart(own, name)))
+        images.append(rows.assign(run_id=_apart(rows, name)))
+    groups = groups_for(asked, first)
+    values = values_of(
+        concat(results, ignore_index=True),
+        concat(images, ignore_index=True),
+        asked.metric,
+        groups=groups or None,
+        empty=empty_of(first),
+    )
+    return with_group_notes(values, groups, asked)
+
+
+def differing_settings(first: Tables, second: Tables) -> str:
+    """Return what is set otherwise in the two sweeps, as one sentence; empty for nothing."""
+    one, other = _settings(first), _settings(second)
+    keys = [key for key in {**one, **other} if _differs(key, one, other)]
+    if not keys:
+        return ""
+    words = [f"{key} ({one.get(key, '-')}, {other.get(key, '-')})" for key in sorted(keys)]
+    return f"The sweeps differ in {', '.join(words)}."
+
+
+def _differs(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both have *key* with another value; an option that only one has is no difference."""
+    if ": " in key and not (key in one and key in other):
+        return False
+    return one.get(key) != other.get(key)
+
+
+def _settings(tables: Tables) -> dict[str, Any]:
+    """Return what all runs share, and the arguments of each model and loss."""
+    shared, options = settings_of(tables)
+    arguments = {
+        f"{row['group']}={row['option']}: {row['key']}": row["value"]
+        for row in options
+        if row["key"] not in tables.swept
+    }
+    return {**{row["key"]: row["value"] for row in shared}, **arguments}
+
+
+def _apart(frame: "DataFrame", name: str) -> list[str]:
+    """Return run ids that are no longer the same where both sweeps hold the same run."""
+    return [f"{name}/{run}" for run in frame["run_id"]]
+
+
+def _on_common_data(tables: Tables, common: set[str]) -> "DataFrame":
+    """Return the runs on data that both sweeps have, named without the data."""
+    runs = named_results(tables)
+    names = [re.sub(r";data_fingerprint=[^;]*", "", cell) for cell in runs["cell"]]
+    return runs.assign(cell=names)[runs["data_fingerprint"].isin(common)]
+
+
+def _common_data(first: Tables, second: Tables) -> set[str]:
+    """Return the fingerprint of the data with the most finished runs that both sweeps have."""
+    one, other = _fingerprints(first), _fingerprints(second)
+    common = [name for name in one if name in other]
+    if not common and one and other:
+        raise ConfigError(
+            f"{first.sweep.root} and {second.sweep.root} were made on different data "
+            f"({', '.join(sorted(one))} and {', '.join(sorted(other))}): nothing to compare"
+        )
+    return {max(common, key=lambda name: (one[name] + other[name], name))} if common else set()
+
+
+def _fingerprints(tables: Tables) -> dict[str, int]:
+    """Return how many finished runs there are on each data."""
+    done = tables.results[tables.results["status"] == "finished"]
+    return {
+        str(name): int(count) for name, count in done["data_fingerprint"].value_counts().items()
+    }

@@ -1,0 +1,212 @@
+"""Planned runs through any of Hydra's launchers: joblib, submitit (SLURM), Ray, basic.
+
+A launcher is handed frozen files. What it says of its jobs is not believed: whether a run is
+finished or failed stands in its folder. Runs of which neither can be said were killed, or
+never started when the launcher gave up; they are launched again.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
+from segsweep.store.paths import RunPaths
+from segsweep.store.records import record_failure
+from segsweep.sweep import session
+from segsweep.sweep.command import Sorted
+from segsweep.sweep.places.local import ATTEMPTS, last_lines
+from segsweep.sweep.planning.budget import Cost
+from segsweep.sweep.planning.plan import Planned
+from segsweep.sweep.planning.preflight import prepare_slots
+from segsweep.sweep.processes.slots import Slot
+from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.session import Ended
+from segsweep.system.clock import time_text
+from segsweep.system.files import is_locked, read_json
+from segsweep.system.machine import usable_cores
+
+POLL_SECONDS = 5.0
+HELD_SECONDS = 1.0
+SHARED_FATE = ("hydra_plugins.hydra_joblib_launcher",)
+"""Launchers whose jobs all end when one is killed."""
+THIS_MACHINE = ("hydra._internal.core_plugins", *SHARED_FATE)
+"""Launchers whose jobs run where the command does."""
+
+
+class Elsewhere:
+    """What one of Hydra's own launchers carries out, wherever that is."""
+
+    def __init__(self, launcher: Launcher, config: DictConfig) -> None:
+        """*config* is the launcher's own, as Hydra composed it."""
+        self.launcher, self.config = launcher, config
+
+    def threads(self, todo: Sequence[Planned]) -> int:
+        """Return the CPU threads that a job has; 0 where its place decides."""
+        return job_threads(self.config)
+
+    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+        """Try a step of each kind of run, if the jobs are of this machine."""
+        current = session.current
+        there = not type(self.launcher).__module__.startswith(THIS_MACHINE)
+        if current.sweep is None or there:
+            return [], {}
+        jobs = int(self.config.get("n_jobs", 1))
+        for run in todo:
+            run.command["slots"] = run.command["slots"] or (jobs if jobs > 0 else usable_cores())
+        return prepare_slots(todo, current.sweep, current.stop)
+
+    def launch(
+        self, work: Sorted, slots: Sequence[Slot], costs: Mapping[str, Cost]
+    ) -> list[Outcome]:
+        """Carry out the runs to do; Ended where the launcher can start nothing."""
+        with _watching(work.todo):
+            return _launch_until_done(self.launcher, work.todo)
+
+
+def job_threads(launcher: DictConfig) -> int:
+    """Return the CPU threads that a job of *launcher* has; 0 where its place decides."""
+    if "n_jobs" in launcher:  # joblib: processes of this machine
+        jobs = int(launcher.n_jobs)
+        return max(1, usable_cores() // (jobs if jobs > 0 else usable_cores()))
+    of_ray = OmegaConf.select(launcher, "ray.remote.num_cpus")
+    return int(launcher.get("cpus_per_task") or of_ray or 0)
+
+
+def frozen_override(path: Path) -> str:
+    """Return the one override that names a frozen file, quoted as Hydra's grammar wants."""
+    text = str(path.resolve()).replace("\\", "\\\\").replace("'", "\\'")
+    return f"frozen='{text}'"
+
+
+def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outcome]:
+    """Launch, look, and launch again what was killed or never started."""
+    attempts = {run.name: _attempts(run.paths) for run in runs}
+    killed: Counter[str] = Counter()
+    todo = list(runs)
+    while todo:
+        logs = {run.name: _size(run.paths.log) for run in todo}
+        batches = _batches(launcher, todo, killed)
+        errors = [error for batch in batches if (error := _launch(launcher, batch)) is not None]
+        error = errors[0] if errors else None
+        for run in todo:
+            _wait_while_held(run.paths)
+        rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
+        touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
+        if error is not None and len(rest) == len(todo) and not touched:
+            raise Ended(error, 1)  # it can start nothing at all
+        started = touched if error is not None else rest
+        for run in started:
+            killed[run.name] += 1
+            if killed[run.name] >= ATTEMPTS:
+                _record_killed(run.paths, error)
+        todo = [run for run in rest if not _has_ended(run.paths, attempts[run.name])]
+        for run in started:
+            if run in todo:
+                print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
+    return [_outcome(run.paths) for run in runs]
+
+
+def _batches(
+    launcher: Launcher, runs: Sequence[Planned], killed: Mapping[str, int]
+) -> list[list[Planned]]:
+    """Return what to launch at a time: all, but apart what was killed where jobs share a fate.
+
+    joblib ends all workers when one is killed: which one it was shows when each is alone.
+    """
+    if not type(launcher).__module__.startswith(SHARED_FATE):
+        return [list(runs)]
+    suspects = [[run] for run in runs if killed[run.name]]
+    others = [run for run in runs if not killed[run.name]]
+    return [*([others] if others else []), *suspects]
+
+
+def _launch(launcher: Launcher, runs: Sequence[Planned]) -> Exception | None:
+    """Launch and wait; return what the launcher raised: one killed job makes most raise."""
+    from hydra.core.utils import setup_globals
+
+    setup_globals()
+    allow = [f"allow=[{','.join(run.config['allow'])}]" for run in runs]
+    words = [
+        [frozen_override(run.paths.config), more] for run, more in zip(runs, allow, strict=True)
+    ]
+    try:
+        launcher.launch(words, 0)
+    except Exception as error:
+        return error
+    return None
+
+
+def _wait_while_held(paths: RunPaths) -> None:
+    """Wait while a live job holds a run.
+
+    Ray gives up at the first dead job while others go on; on SLURM they outlive their command.
+    """
+    while is_locked(paths.claim):
+        time.sleep(HELD_SECONDS)
+
+
+def _attempts(paths: RunPaths) -> int:
+    return int((read_json(paths.failure) or {}).get("attempts", 0))
+
+
+def _has_ended(paths: RunPaths, attempts: int) -> bool:
+    return finished_outcome(paths) is not None or _attempts(paths) > attempts
+
+
+def _record_killed(paths: RunPaths, error: Exception | None) -> None:
+    said = f": {str(error).splitlines()[0]}" if error is not None and str(error) else ""
+    output = "\n".join(last_lines(paths.log))
+    record_failure(paths, "killed", f"its job ended without a result{said}", output, time_text())
+
+
+def _outcome(paths: RunPaths) -> Outcome:
+    outcome = finished_outcome(paths) or failed_outcome(paths)
+    return replace(outcome, trained=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@contextmanager
+def _watching(runs: Sequence[Planned]) -> Iterator[None]:
+    """Say which runs end while a launcher waits for them, and keep the tables current."""
+    current = session.current
+    assert current.sweep is not None
+    over = threading.Event()
+    watcher = threading.Thread(
+        target=_watch, args=(runs, Refresher(current.sweep, current.known), over)
+    )
+    watcher.daemon = True
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _watch(runs: Sequence[Planned], refresher: Refresher, over: threading.Event) -> None:
+    open_runs: dict[str, Any] = {run.name: run.paths for run in runs}
+    attempts = {name: _attempts(paths) for name, paths in open_runs.items()}
+    last = False
+    while not last:
+        last = over.wait(POLL_SECONDS)
+        for name, paths in list(open_runs.items()):
+            if _has_ended(paths, attempts[name]):
+                del open_runs[name]
+                outcome = _outcome(paths)
+                what = outcome.error or f"val IoU {outcome.value:.4f}"
+                print(f"[{len(runs) - len(open_runs)}/{len(runs)}] {name}  {what}", file=sys.stderr)
+                refresher.changed = True
+        refresher.tick()
+    refresher.close()

@@ -1,0 +1,228 @@
+"""Planned runs in the slots of this machine: start, watch, record, try again."""
+
+import errno
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segsweep.config.cells import flat_values
+from segsweep.errors import DiskFullError, StoreError, SweepLockedError
+from segsweep.store.outcome import NAN, Outcome
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_config, record_failure
+from segsweep.store.tables import Known
+from segsweep.sweep import session
+from segsweep.sweep.housekeeping import CheckpointCap
+from segsweep.sweep.lock import SweepLock
+from segsweep.sweep.places.live_view import View
+from segsweep.sweep.planning.budget import Cost
+from segsweep.sweep.planning.plan import Planned, cells_of
+from segsweep.sweep.planning.preflight import prepare_slots, slots_for
+from segsweep.sweep.processes.pool import Ending, Pool, Task
+from segsweep.sweep.processes.slots import Slot
+from segsweep.sweep.processes.worker import train
+from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.session import Ended
+from segsweep.system.clock import time_text
+from segsweep.system.files import read_json, write_json
+from segsweep.system.signals import StopRequest
+
+if TYPE_CHECKING:
+    from segsweep.sweep.command import Sorted
+
+ATTEMPTS = 2
+"""How often a run is started that something kills."""
+CLAIM_SECONDS = 60.0
+"""How long to wait for a run that an orphan of a killed command still holds."""
+FULL = "no space left; make some, then start the same command again: it goes on from here"
+TAIL_LINES = 20
+
+
+class Here:
+    """The slots of this machine: where runs are carried out unless a launcher is named."""
+
+    def threads(self, todo: Sequence[Planned]) -> int:
+        """Return the CPU threads that pay off for each run."""
+        return slots_for(todo)[0].threads
+
+    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+        """Return the slots and what each run costs; ConfigError for what does not fit."""
+        return prepare_slots(todo, _sweep(), session.current.stop)
+
+    def launch(
+        self, work: "Sorted", slots: Sequence[Slot], costs: Mapping[str, Cost]
+    ) -> list[Outcome]:
+        """Carry out the runs to do; Ended or KeyboardInterrupt where something stops them."""
+        current, sweep, command = session.current, _sweep(), work.todo[0].command
+        if current.lock is not None:
+            current.lock.tell_slots(len(slots))
+        cap = CheckpointCap(sweep, command["keep_gb"])
+        limit, known = command["time_limit"], current.known
+        crew = Crew(sweep, slots, current.stop, current.lock, limit, cap, known)
+        seconds = {name: cost.seconds for name, cost in costs.items()}
+        cells = cells_of([*work.done, *work.left, *work.todo])
+        try:
+            outcomes = crew.carry_out(work.todo, seconds, cells, [run.name for run in work.left])
+        except OSError as error:  # the controller's own few files
+            if error.errno != errno.ENOSPC:
+                raise
+            raise Ended(DiskFullError(FULL), 1) from error
+        if crew.full is not None:
+            raise Ended(DiskFullError(crew.full.error), 1)
+        if current.lock is not None and current.lock.lost:
+            raise Ended(SweepLockedError("another command has taken this sweep over"), 1)
+        if current.stop():
+            raise KeyboardInterrupt
+        return outcomes
+
+
+def _sweep() -> SweepPaths:
+    sweep = session.current.sweep
+    assert sweep is not None, "a command plans before it launches"
+    return sweep
+
+
+@dataclass
+class Crew:
+    """What carries runs out in slots."""
+
+    sweep: SweepPaths
+    slots: Sequence[Slot]
+    stop: StopRequest
+    lock: SweepLock | None = None
+    time_limit: float | None = None
+    cap: CheckpointCap | None = None
+    known: Known = field(default_factory=Known)
+    full: Outcome | None = None
+    """The run that found the disk full, which ends everything."""
+    _kills: Counter[str] = field(default_factory=Counter)
+    _claimed: dict[str, float] = field(default_factory=dict)
+
+    def carry_out(
+        self,
+        planned: Sequence[Planned],
+        seconds: Mapping[str, float],
+        cells: Mapping[str, str],
+        left: Collection[str] = (),
+    ) -> list[Outcome]:
+        """Carry all runs out and return how they ended, in the order in which they did.
+
+        *seconds* are expected per run, by name; *cells* are those of all runs of the command,
+        of which *left* failed before and are not tried again. Runs that were stopped, or never
+        started because of a stop, are left out.
+        """
+        by_name = {run.name: run for run in planned}
+        expected = {name: seconds.get(name, 0.0) for name in by_name}
+        outcomes = []
+        refresher = Refresher(self.sweep, self.known)
+        title = self.sweep.root.name
+        with View(title, expected, len(self.slots), cells, left) as view, self.stop.patient():
+            pool = Pool(
+                self.slots,
+                self.time_limit,
+                started=lambda task, slot: view.started(task.name, slot.number),
+                told=lambda task, message: view.epoch(task.name, *message),
+                tick=lambda: self._tick(view, refresher),
+            )
+            tasks = [_task(run, expected[run.name]) for run in planned]
+            for ended in pool.run(tasks, self._should_stop):
+                outcome = self._judge(ended, by_name[ended.task.name], pool, view)
+                if outcome is not None:
+                    view.ended(outcome.run, outcome.status, outcome.value, outcome.error)
+                    outcomes.append(outcome)
+                    refresher.changed = True
+        refresher.close()
+        return [one for one in outcomes if one.status in ("finished", "failed")]
+
+    def _should_stop(self) -> bool:
+        lost = self.lock is not None and self.lock.lost
+        return self.stop() or self.full is not None or lost
+
+    def _tick(self, view: View, refresher: Refresher) -> None:
+        view.tick()
+        refresher.tick()
+
+    def _judge(self, ended: Ending, run: Planned, pool: Pool, view: View) -> Outcome | None:
+        """Return how the run ended; None where it is started once more."""
+        if ended.cause:
+            return self._ended_without_a_word(ended, run, pool, view)
+        outcome: Outcome = ended.value
+        if outcome.status == "claimed" and self._may_wait(run.name):
+            view.again(run.name, "still held by a process of an earlier command")
+            pool.add(ended.task)
+            return None
+        if outcome.status == "interrupted" and not self._should_stop():
+            lost = Ending(ended.task, cause="killed", error="it was told to stop (SIGTERM)")
+            return self._ended_without_a_word(lost, run, pool, view)
+        if outcome.status == "claimed":
+            return Outcome(run.name, "failed", NAN, outcome.error, cause="claimed")
+        if outcome.status == "disk-full":
+            self.full = outcome
+        if outcome.cause == "refused":
+            return _with_difference(outcome, run)
+        if outcome.status == "finished" and self.cap is not None:
+            self.cap.add(run.paths, outcome.value)
+        return outcome
+
+    def _ended_without_a_word(
+        self, ended: Ending, run: Planned, pool: Pool, view: View
+    ) -> Outcome | None:
+        """Try a killed run once more; record what happened to any other."""
+        if self._should_stop() and ended.cause != "time-limit":  # it has failed at nothing
+            return Outcome(run.name, "interrupted", NAN)
+        self._kills[run.name] += 1
+        if ended.cause == "killed" and self._kills[run.name] < ATTEMPTS:
+            view.again(run.name, ended.error)
+            pool.add(ended.task)
+            return None
+        output = "\n".join(last_lines(run.paths.log))
+        record_failure(run.paths, ended.cause, ended.error, output, time_text())
+        return Outcome(run.name, "failed", NAN, ended.error, cause=ended.cause)
+
+    def _may_wait(self, name: str) -> bool:
+        first = self._claimed.setdefault(name, time.monotonic())
+        return time.monotonic() - first < CLAIM_SECONDS
+
+
+def _task(run: Planned, seconds: float) -> Task:
+    config = run.config
+    arguments = (run.paths.config.resolve(), tuple(config["allow"]), config["trainer"]["epochs"])
+    return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
+
+
+def last_lines(path: Path, count: int = TAIL_LINES) -> list[str]:
+    """Return the last lines of a log that has any."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - 200 * count, 0))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def _with_difference(outcome: Outcome, run: Planned) -> Outcome:
+    """Say where a refused run's file differs from what was planned."""
+    found = "; ".join(differences(run.config, run.paths))
+    if not found:
+        return outcome
+    error = f"{outcome.error} [{found}]"
+    failure = read_json(run.paths.failure) or {}
+    write_json(run.paths.failure, {**failure, "error": error})
+    return Outcome(run.name, "failed", NAN, error, cause="refused")
+
+
+def differences(planned: Mapping[str, object], paths: RunPaths) -> list[str]:
+    """Return the values in which a run's config.yaml is not what was planned."""
+    try:
+        stands = flat_values(read_config(paths.config))
+    except (StoreError, KeyError, TypeError, AttributeError):
+        return []
+    wanted = flat_values(planned)
+    keys = [key for key in wanted if key in stands and stands[key] != wanted[key]]
+    lines = [f"{key} is {stands[key]}, planned {wanted[key]}" for key in keys]
+    lines += [f"{key} is gone, planned {wanted[key]}" for key in wanted if key not in stands]
+    return lines + [f"{key} was not planned" for key in stands if key not in wanted]

@@ -1,0 +1,239 @@
+"""What a plan takes of this machine: time, memory, disk; and whether it fits. No torch."""
+
+import heapq
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segsweep.config.schema import raise_all
+from segsweep.sweep.planning.cost import Measured, seconds_of
+from segsweep.sweep.processes.slots import Slot
+from segsweep.system.machine import available_memory_mb, free_disk_mb, gpus
+
+MB = 2**20
+FILES_MB = 1.0
+"""Tables, pictures and log of a run."""
+SMALLER = "a smaller trainer.batch or data.size"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run to do takes."""
+
+    cell: str
+    seconds: float
+    """Of what is left of it."""
+    peak_mb: float
+    """Memory of its process, what it shares with others included."""
+    shared_mb: float
+    gpu_mb: float
+    last_mb: float
+    """A checkpoint with all state."""
+    best_mb: float
+    """A checkpoint with the best weights."""
+    kept_mb: float
+    """Checkpoints that stay once it is finished."""
+
+    @property
+    def own_mb(self) -> float:
+        """Memory that it shares with nobody."""
+        return max(self.peak_mb - self.shared_mb, 0.0)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What this machine has free; infinite where that is not known."""
+
+    memory_mb: float = math.inf
+    disk_mb: float = math.inf
+    gpu_mb: float = math.inf
+    """Of the GPU that has least, among those used."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What all runs to do take together."""
+
+    runs: int
+    slots: int
+    threads: int
+    """Of each run."""
+    seconds: float
+    """From start to end, in these slots."""
+    per_run: float
+    """Seconds of a run, the mean."""
+    memory_mb: float
+    """At most, in all slots together."""
+    per_gpu: int
+    """Runs at the same time on one GPU."""
+    gpu_mb: float
+    """At most, on one GPU; 0 without."""
+    kept_mb: float
+    """Checkpoints that stay."""
+    stored_mb: float
+    """Checkpoints of runs that were finished before."""
+    disk_mb: float
+    """Checkpoints that stay, those of runs in progress, tables and pictures."""
+
+
+def cost_of(cell: str, config: Mapping[str, Any], measured: Measured, epochs_done: int = 0) -> Cost:
+    """Return what the run of *config* takes after *epochs_done*; *cell* is its name in messages."""
+    last, best = measured.last_bytes / MB, measured.best_bytes / MB
+    kept = {"best": best, "last": last, "both": best + last, "none": 0.0}
+    return Cost(
+        cell=cell,
+        seconds=seconds_of(config, measured, epochs_done),
+        peak_mb=measured.peak_mb,
+        shared_mb=measured.shared_mb,
+        gpu_mb=measured.gpu_mb,
+        last_mb=last,
+        best_mb=best,
+        kept_mb=kept[config["keep"]],
+    )
+
+
+def makespan(seconds: Sequence[float], slots: int) -> float:
+    """Return when all is done: the longest first, each into the slot that is free first."""
+    free = [0.0] * max(1, slots)
+    for one in sorted(seconds, reverse=True):
+        heapq.heappush(free, heapq.heappop(free) + one)
+    return max(free)
+
+
+def room_of(outputs: Path, slots: Sequence[Slot]) -> Room:
+    """Return what is free now, on the disk where *outputs* is and on the GPUs of *slots*."""
+    used = {slot.gpu for slot in slots}
+    free = [gpu.free_mb for gpu in gpus() if gpu.visible in used]
+    return Room(available_memory_mb(), free_disk_mb(outputs), min(free, default=math.inf))
+
+
+def budget_of(
+    costs: Sequence[Cost],
+    slots: Sequence[Slot],
+    *,
+    keep_gb: float | None = None,
+    stored_mb: float = 0.0,
+) -> Budget:
+    """Return what the runs of *costs* take together in *slots*.
+
+    Args:
+        costs: one for each run to do.
+        slots: where they run.
+        keep_gb: the cap on the checkpoints of a sweep's finished runs; None: none.
+        stored_mb: checkpoints that earlier finished runs of the sweep hold.
+
+    """
+    per_gpu = max(Counter(slot.gpu for slot in slots).values(), default=1)
+    kept = sum(cost.kept_mb for cost in costs)
+    if keep_gb is not None:
+        kept = min(kept, max(keep_gb * 1024 - stored_mb, 0.0))
+    # both files are written in full beside the old ones, which go afterwards
+    passing = _largest([2 * cost.last_mb + 2 * cost.best_mb for cost in costs], len(slots))
+    return Budget(
+        runs=len(costs),
+        slots=len(slots),
+        threads=max((slot.threads for slot in slots), default=1),
+        seconds=makespan([cost.seconds for cost in costs], len(slots)),
+        per_run=sum(cost.seconds for cost in costs) / max(len(costs), 1),
+        memory_mb=_together(costs, len(slots)),
+        per_gpu=per_gpu,
+        gpu_mb=_largest([cost.gpu_mb for cost in costs], per_gpu),
+        kept_mb=kept,
+        stored_mb=stored_mb,
+        disk_mb=kept + passing + FILES_MB * len(costs),
+    )
+
+
+def check_budget(
+    costs: Sequence[Cost], budget: Budget, room: Room, outputs: str = "outputs"
+) -> None:
+    """Raise ConfigError, a line for each problem, if the runs do not fit into *room*.
+
+    Cells of which not even one run fits are named; where all do, how many at a time would.
+    """
+    at_once = [_together(costs, count) for count in range(1, budget.slots + 1)]
+    peaks = _worst(costs, [cost.peak_mb for cost in costs])
+    problems = _too_little("memory", peaks, at_once, room.memory_mb, "this machine", "slots")
+    gpu = [cost.gpu_mb for cost in costs]
+    at_once = [_largest(gpu, count) for count in range(1, budget.per_gpu + 1)]
+    on_gpu = _worst(costs, gpu)
+    problems += _too_little("GPU memory", on_gpu, at_once, room.gpu_mb, "the GPU", "per_device")
+    raise_all([*problems, *_too_little_disk(budget, room, outputs)])
+
+
+def is_memory(reason: str) -> bool:
+    """Whether trial steps that ended by *reason* ran out of memory."""
+    return re.search(r"out of memory|allocate memory|MemoryError", reason) is not None
+
+
+def impossible(cell: str, reason: str) -> str:
+    """Return the line for a cell whose trial steps ran out of memory, by *reason*, one line."""
+    of_gpu = "CUDA" in reason
+    what = "GPU memory" if of_gpu else "memory"
+    has = "" if of_gpu else f", this machine has {size(available_memory_mb())} free"
+    return f"not enough {what} for {cell}: a training step takes more{has}; {SMALLER} ({reason})"
+
+
+def size(mb: float) -> str:
+    """Return an amount as people say it: 0.4 MB, 80 MB, 9.1 GB."""
+    if mb < 10:
+        return f"{mb:.1f} MB"
+    if mb < 1000:
+        return f"{mb:.0f} MB"
+    gb = mb / 1024
+    return f"{gb:.1f} GB" if gb < 1000 else f"{gb / 1024:.1f} TB"
+
+
+def _together(costs: Sequence[Cost], slots: int) -> float:
+    """Return the memory of the largest runs in all slots at once, what they share counted once."""
+    shared = max((cost.shared_mb for cost in costs), default=0.0)
+    return shared + _largest([cost.own_mb for cost in costs], slots)
+
+
+def _largest(amounts: Sequence[float], count: int) -> float:
+    return sum(sorted(amounts, reverse=True)[:count])
+
+
+def _worst(costs: Sequence[Cost], needs: Sequence[float]) -> dict[str, float]:
+    """Return cell -> the largest need of its runs."""
+    worst: dict[str, float] = {}
+    for cost, need in zip(costs, needs, strict=True):
+        worst[cost.cell] = max(need, worst.get(cost.cell, 0.0))
+    return worst
+
+
+def _too_little(
+    what: str,
+    alone: Mapping[str, float],
+    at_once: Sequence[float],
+    room: float,
+    who: str,
+    key: str,
+) -> list[str]:
+    """Return lines on cells that do not fit *alone*, else on 1, 2, ... runs *at_once*."""
+    has = f"{who} has {size(room)} free"
+    large = {cell: need for cell, need in alone.items() if need > room}
+    if large or not at_once or at_once[-1] <= room:
+        return [
+            f"not enough {what} for {cell}: needs {size(need)}, {has}; {SMALLER}"
+            for cell, need in large.items()
+        ]
+    fits = max(1, sum(need <= room for need in at_once))
+    runs = f"{len(at_once)} runs at a time need {size(at_once[-1])}"
+    return [f"not enough {what}: {runs}, {has}; {key}={fits}"]
+
+
+def _too_little_disk(budget: Budget, room: Room, outputs: str) -> list[str]:
+    if budget.disk_mb <= room.disk_mb:
+        return []
+    for_checkpoints = room.disk_mb - (budget.disk_mb - budget.kept_mb)
+    cap = math.floor((budget.stored_mb + for_checkpoints) / 1024 * 10) / 10
+    words = ["keep=none"] if budget.kept_mb and for_checkpoints > 0 else []
+    words += [f"keep_gb={cap:g}"] if words and cap > 0 else []
+    ways = " or ".join([*words, "outputs=<folder on a larger disk>"])
+    has = f"{outputs} has {size(room.disk_mb)} free"
+    return [f"not enough disk: needs {size(budget.disk_mb)}, {has}; {ways}"]

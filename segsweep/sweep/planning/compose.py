@@ -1,0 +1,247 @@
+"""Compose many runs: Hydra once per choice of options, plain values on copies of its config.
+
+Composing costs Hydra 40 to 80 ms a run, of which setting `trainer.epochs=3` is one call of
+OmegaConf. That call is made here, on the top-level key it belongs to; whatever is not as
+plain as that is left to Hydra, so that results and errors are always Hydra's own.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from segsweep.sweep.planning.plan import resolve
+from segsweep.system.installation import conf_folder
+
+CONFIG = "config"
+_SETS = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
+_KEY = re.compile(r"\w+(\.\w+)*")
+_REFERENCE = re.compile(r"\$\{([^\W\d]\w*)(?:\.\w+)*\}")
+"""An interpolation that looks at one key: `${data.channels}` looks at nothing but `data`."""
+
+
+def expand(arguments: Sequence[str], params: Mapping[str, Any] | None = None) -> list[list[str]]:
+    """Return the overrides of each run of a sweep, in Hydra's own order.
+
+    *params* are the sweeper's own; the command line's *arguments* win over them.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    beside = [f"{key}={value}" for key, value in (params or {}).items()]
+    parser = OverridesParser.create(_loader())
+    overrides = parser.parse_overrides([*beside, *arguments])
+    return BasicSweeper.split_arguments(overrides, None)[0]
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """Return the config of one run as Hydra composes it, Hydra's own part included."""
+    hydra = GlobalHydra.instance().hydra
+    if hydra is None:  # Hydra has ended, as when it refused the command line
+        with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
+            return compose(overrides)
+    return hydra.compose_config(
+        config_name=CONFIG,
+        overrides=list(overrides),
+        run_mode=RunMode.RUN,
+        with_log_configuration=False,
+    )
+
+
+class _NotPlain(Exception):  # noqa: N818  a reason to ask Hydra, no fault
+    """More than a plain value is to be set."""
+
+
+class Composer:
+    """Composes the runs of one command; what they have in common is done once.
+
+    `conf/` is read when a choice of options first comes up, and the environment is taken
+    to stay as it is.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing composed."""
+        self._bases: dict[tuple[str, ...], _Base] = {}
+        self._groups: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def composed(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a run's resolved values, Hydra's own part left out, and its choices.
+
+        Equal to `resolve(compose(overrides))` and that config's `hydra.runtime.choices`.
+        The values of several runs may share sections: treat them as read-only. Raises what
+        Hydra raises, and ConfigError for an interpolation that leads nowhere.
+        """
+        with suppress(Exception):  # what is wrong, or too intricate, is Hydra's to say or do
+            return self._set_on_base([_parsed(word) for word in overrides])
+        cfg = compose(overrides)
+        return resolve(cfg), dict(cfg.hydra.runtime.choices)
+
+    def _set_on_base(self, overrides: list[Override]) -> tuple[dict[str, Any], dict[str, Any]]:
+        chosen: list[str] = []
+        values: dict[str, list[Override]] = {}
+        groups = self._group_names(overrides)
+        for override in overrides:
+            if _is_choice(override, groups):
+                chosen.append(str(override.input_line))
+            elif _is_plain(override):
+                values.setdefault(override.key_or_group.split(".")[0], []).append(override)
+            else:
+                raise _NotPlain
+        base = self._base(tuple(chosen))
+        return base.with_values(values), dict(base.choices)
+
+    def _group_names(self, overrides: list[Override]) -> frozenset[str]:
+        """Return the keys that choose an option, where Hydra's own *overrides* make it look."""
+        key = tuple(str(item.input_line) for item in overrides if item.is_hydra_override())
+        if key not in self._groups:
+            loader = _loader()
+            if loader is None:
+                raise _NotPlain
+            names = loader.get_group_options("", ObjectType.GROUP, CONFIG, list(key))
+            self._groups[key] = frozenset(names)
+        return self._groups[key]
+
+    def _base(self, chosen: tuple[str, ...]) -> "_Base":
+        if chosen not in self._bases:
+            self._bases[chosen] = _Base(compose(chosen))
+        return self._bases[chosen]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A top-level key of a config."""
+
+    node: Any
+    """OmegaConf's, interpolations alive."""
+    values: Any
+    """The same as plain values, interpolations as text."""
+    needs: frozenset[str] | None
+    """Top-level keys that its interpolations look at; None where that cannot be told."""
+
+
+class _Base:
+    """A choice of options as Hydra composes it, and what values make of it."""
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.choices = dict(cfg.hydra.runtime.choices)
+        self.root = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        self.parts = _parts(self.root)
+        self._changed: dict[tuple[str, ...], _Part] = {}
+        self._resolved: dict[tuple[Any, ...], Any] = {}
+
+    def with_values(self, overrides: Mapping[str, list[Override]]) -> dict[str, Any]:
+        """Return the resolved values; *overrides* by the top-level key they belong to."""
+        parts = dict(self.parts)
+        for name, items in overrides.items():
+            parts[name] = self._part_with(name, items)
+        values = {name: part.values for name, part in parts.items()}
+        for name, part in parts.items():
+            if part.needs is None or part.needs:
+                values[name] = self._looked_up(name, parts)
+        return values
+
+    def _part_with(self, name: str, overrides: list[Override]) -> _Part:
+        """Return the top-level key *name* after *overrides*, in their order."""
+        key = tuple(str(override.input_line) for override in overrides)
+        if key not in self._changed:
+            root = OmegaConf.masked_copy(self.root, name)
+            OmegaConf.set_struct(root, True)
+            for override in overrides:
+                _set(root, override)
+            self._changed[key] = _parts(root)[name]
+        return self._changed[key]
+
+    def _looked_up(self, name: str, parts: Mapping[str, _Part]) -> Any:
+        """Return the resolved values of *name*: it changes only with what it looks at."""
+        seen = {key: parts[key] for key in _looks_at(name, parts)}
+        key = (name, *((other, id(part)) for other, part in seen.items()))
+        if key not in self._resolved:
+            cfg = OmegaConf.create({other: part.node for other, part in seen.items()})
+            values: Any = OmegaConf.to_container(cfg, resolve=True)
+            self._resolved[key] = values[name]
+        return self._resolved[key]
+
+
+@cache
+def _parsed(word: str) -> Override:
+    return OverridesParser.create().parse_overrides([word])[0]
+
+
+def _loader() -> ConfigLoader | None:
+    hydra = GlobalHydra.instance().hydra
+    return None if hydra is None else hydra.config_loader
+
+
+def _is_choice(override: Override, groups: frozenset[str]) -> bool:
+    """Whether it steers what Hydra puts together, not a value in it."""
+    key = override.key_or_group
+    if override.is_hydra_override() or override.package is not None or "/" in key:
+        return True
+    return key in groups and not isinstance(override.value(), dict)
+
+
+def _is_plain(override: Override) -> bool:
+    """Whether it sets one value: no list of values, no deletion, no index, no odd name."""
+    return (
+        override.type in _SETS
+        and override.value_type is ValueType.ELEMENT
+        and _KEY.fullmatch(override.key_or_group) is not None
+    )
+
+
+def _set(root: DictConfig, override: Override) -> None:
+    """Set one value as Hydra does, where nothing but sections stands above it."""
+    *above, name = override.key_or_group.split(".")
+    values: Any = OmegaConf.to_container(root)
+    for section in above:
+        values = values.get(section)
+        if not isinstance(values, dict):  # an interpolation, null, a list: for Hydra to judge
+            raise _NotPlain
+    if override.is_add() and name in values:
+        raise _NotPlain
+    add = override.type is not OverrideType.CHANGE
+    OmegaConf.update(root, override.key_or_group, override.value(), merge=True, force_add=add)
+
+
+def _parts(root: DictConfig) -> dict[str, _Part]:
+    values: Any = OmegaConf.to_container(root)
+    nodes = root.items_ex(resolve=False)
+    return {str(key): _Part(node, values[key], _needs(values[key])) for key, node in nodes}
+
+
+def _needs(values: Any) -> frozenset[str] | None:
+    """Return the top-level keys that interpolations in *values* look at; None: any."""
+    texts = [text for text in _texts(values) if "${" in text]
+    if any("${" in _REFERENCE.sub("", text) for text in texts):
+        return None
+    return frozenset(name for text in texts for name in _REFERENCE.findall(text))
+
+
+def _texts(values: Any) -> Iterator[str]:
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, dict | list | tuple):
+        for item in values.values() if isinstance(values, dict) else values:
+            yield from _texts(item)
+
+
+def _looks_at(name: str, parts: Mapping[str, _Part]) -> list[str]:
+    """Return *name* and all top-level keys that its values depend on, in the config's order."""
+    found, new = {name}, [name]
+    while new:
+        needs = parts[new.pop()].needs
+        if needs is None:
+            return list(parts)
+        new += [key for key in needs if key in parts and key not in found]
+        found.update(new)
+    return [key for key in parts if key in found]

@@ -1,0 +1,174 @@
+"""Say in one line what Hydra and OmegaConf say in several."""
+
+import dataclasses
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import cast, get_type_hints
+
+from segsweep.config.schema import (
+    OPTION_NODES,
+    Config,
+    DataConfig,
+    SplitConfig,
+    nearest,
+    unknown_key,
+)
+from segsweep.errors import SegsweepError
+from segsweep.system.installation import conf_folder
+
+
+def say_warnings_plainly() -> None:
+    """Let Python's warnings be one line without the place in the code."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+
+
+def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
+    """Return what is wrong, where, and what is allowed, as short as it can be said.
+
+    *words* is the command line that led to it, this process's where not given. Our own
+    errors are passed on; a config with several problems has a line for each.
+    """
+    if isinstance(error, SegsweepError):
+        return str(error)
+    module = type(error).__module__
+    if module.startswith(("hydra", "omegaconf")) or any(text in str(error) for text in _PLAIN):
+        return _hydra(error, sys.argv[1:] if words is None else words)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'file'}: {error.strerror or error}"
+    return f"{type(error).__name__}: {_first(str(error))}"
+
+
+def _hydra(error: BaseException, words: Sequence[str]) -> str:
+    text = str(error)
+    cause = error.__cause__ if error.__cause__ is not None else error
+    for pattern, explain in _PATTERNS:
+        match = re.search(pattern, f"{text}\n{cause}", re.DOTALL)
+        if match:
+            return explain(match, words)
+    return _first(text)
+
+
+def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
+    group, word = match["group"], match["word"]
+    options = match["options"].split()
+    allowed = ", ".join(options)
+    if group == "hydra/launcher" and word.split("_")[0] in EXTRAS:
+        return f"{group}={word}: not installed; pip install 'segsweep[{word.split('_')[0]}]'"
+    return f"{group}={word}: no such option; allowed are {allowed}{nearest(word, options)}"
+
+
+def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
+    """Name the word that chose something else than an option, as scheduler=null does."""
+    for word in words:
+        group, _, value = word.partition("=")
+        options = sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
+        if options and value not in options:
+            return f"{word}: no such option; allowed are {', '.join(options)}"
+    return _first(match.string)
+
+
+def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
+    name = match["name"]
+    return f"hydra/launcher={name}: not installed; pip install 'segsweep[{name}]'"
+
+
+def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
+    """Name the nearest key: among the option's own, where the key lies below one."""
+    key = match["key"]
+    if key.startswith("data.split."):
+        return unknown_key(key, _keys(SplitConfig))
+    node, _, name = key.partition(".")
+    inside = _option_keys(node, words) if name and node in OPTION_NODES else None
+    if inside is not None:
+        place = f"{node} has {', '.join(inside)}" if inside else f"this {node} has none"
+        more = f"another {node} needs a file conf/{node}/<name>.yaml"
+        return f"{key}: no such key; {place}{nearest(name, inside)}; {more}"
+    close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
+    return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
+
+
+def _option_keys(node: str, words: Sequence[str]) -> list[str] | None:
+    """Return the keys of the option of *node* that the command line chooses, if it composes."""
+    from segsweep.sweep.planning.compose import compose
+
+    chosen = [word for word in words if re.fullmatch(rf"{node}=[\w]+", word)]
+    try:
+        values = compose(chosen)[node]
+        return [str(key) for key in values if key != "_target_"]
+    except Exception:  # a better message is all that is lost
+        return None
+
+
+def _wrong_type(match: re.Match[str], words: Sequence[str]) -> str:
+    types = {"Float": "number", "Integer": "whole number", "bool": "true or false"}
+    wanted = types.get(match["type"], match["type"])
+    return f"{match['key']}={match['value']}: wanted {wanted}"
+
+
+def _null(match: re.Match[str], words: Sequence[str]) -> str:
+    return f"{match['key']}=null: wanted a value, not null"
+
+
+def _no_list(match: re.Match[str], words: Sequence[str]) -> str:
+    key, value = match["key"], match["value"]
+    return f"{key}={value}: wanted a list, as in {key}=[{value}]"
+
+
+def _several(match: re.Match[str], words: Sequence[str]) -> str:
+    return f"{match['key']} has several values; add -m to run one after the other"
+
+
+def _grammar(match: re.Match[str], words: Sequence[str]) -> str:
+    key, equals, value = match["text"].partition("=")
+    hint = f"; put quotes around the value: {key}='\"{value}\"'" if equals else ""
+    return f"{match['text']}: cannot be read as key=value{hint}"
+
+
+def _known_keys() -> list[str]:
+    return [*_keys(Config), *(f"data.{key}" for key in _keys(DataConfig))]
+
+
+def _keys(section: type, above: str = "") -> list[str]:
+    keys = []
+    for name, hint in get_type_hints(section).items():
+        keys.append(above + name)
+        if dataclasses.is_dataclass(hint):
+            keys += _keys(cast(type, hint), f"{above}{name}.")
+    return keys
+
+
+def _first(text: str) -> str:
+    kept = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(kept[:2]) if kept else "unknown error"
+
+
+_PLAIN = ("Unknown plugin class", "Config group override")
+"""Found in what Hydra raises as one of Python's own errors."""
+EXTRAS = ("joblib", "submitit", "ray")
+"""Launchers that come with an extra of that name."""
+_PATTERNS = (
+    (r"hydra_plugins\.hydra_(?P<name>ray|joblib|submitit)_launcher", _missing_plugin),
+    (
+        r"Could not find '(?P<group>[\w/]+)/(?P<word>[^'/]*)'.*?"
+        r"Available options in '[\w/]+':\s+(?P<options>.*?)(?:\n\n|\nConfig search|$)",
+        _unknown_option,
+    ),
+    (r"Ambiguous value for argument '(?P<key>[^=']+)=", _several),
+    (
+        r"Value '(?P<value>.*?)'(?: of type .*? converted to| is not a valid) (?P<type>\w+).*?"
+        r"full_key: (?P<key>[\w.]+)",
+        _wrong_type,
+    ),
+    (r"Config group override (deletion value )?must be", _no_option),
+    (r"field '\w+' is not Optional\s+full_key: (?P<key>[\w.]+)", _null),
+    (r"override \+*(?P<key>[\w.]+)=(?P<value>.*)\n.*is not a ListConfig", _no_list),
+    (r"Could not override '(?P<key>[^']+)'", _unknown_key),
+    (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),
+    (r"Error parsing override '(?P<text>[^']*)'", _grammar),
+)

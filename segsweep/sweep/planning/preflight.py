@@ -1,0 +1,261 @@
+"""Before runs start: a real step of each kind in a process of its own, held against the machine."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from segsweep.errors import ConfigError
+from segsweep.store.paths import SweepPaths
+from segsweep.store.records import read_rows, readable_configs
+from segsweep.sweep.housekeeping import checkpoint_bytes
+from segsweep.sweep.planning import cost as probe
+from segsweep.sweep.planning.budget import (
+    MB,
+    Budget,
+    Cost,
+    Room,
+    budget_of,
+    check_budget,
+    cost_of,
+    impossible,
+    is_memory,
+    room_of,
+)
+from segsweep.sweep.planning.cost import Measured, probe_key
+from segsweep.sweep.planning.plan import Planned, cells_of, sweep_of
+from segsweep.sweep.planning.plan_table import CellRow, cost_lines, plan_sums, plan_table
+from segsweep.sweep.processes.pool import Ending, Pool, Task
+from segsweep.sweep.processes.slots import Slot, find_slots
+from segsweep.system.progress import Counter
+
+if TYPE_CHECKING:
+    from segsweep.sweep.command import Sorted
+
+STATE_NAMES = {
+    "finished": "finished",
+    "interrupted": "resumable",
+    "running": "resumable",
+    "failed": "failed",
+    "planned": "new",
+}
+"""What a plan calls the states of runs."""
+PROBE_SECONDS = 600.0
+"""After this a kind of run counts as too slow to be measured."""
+
+
+def sweep_threads(sweep: SweepPaths) -> int:
+    """Return the threads per run that earlier commands fixed for *sweep*; 0 if none did."""
+    configs = readable_configs(sweep.run_folders()[:3])
+    return next((threads for one in configs if (threads := int(one.get("threads") or 0))), 0)
+
+
+def prepare_slots(
+    todo: Sequence[Planned], sweep: SweepPaths, stop: Callable[[], bool]
+) -> tuple[list[Slot], dict[str, Cost]]:
+    """Return the slots for the runs to do, and what each costs, by name.
+
+    Raises ConfigError naming the cells that cannot be trained here, because they need more
+    memory or disk than there is. A cell whose first steps fail for another reason is only
+    told: that costs its own runs, not the others. Without preflight nothing is known of costs.
+    """
+    slots = slots_for(todo)
+    if not todo[0].command["preflight"]:
+        return slots, {}
+    kinds = {run.name: probe_key(run.config) for run in todo}
+    cells = cells_of(todo)
+    measured = measure_kinds(todo, kinds, cells, slots, stop)
+    costs = {
+        run.name: _cost(run, cells[run.name], measured[kinds[run.name]])
+        for run in todo
+        if kinds[run.name] in measured
+    }
+    if costs:
+        slots = _fitting_slots(todo, list(costs.values()))
+        budget, room = budget_for(list(costs.values()), slots, todo[0], sweep)
+        check_budget(list(costs.values()), budget, room, todo[0].config["outputs"])
+        if len(costs) > 1 and not todo[0].command["plan"]:
+            print("; ".join(cost_lines(budget, room)), file=sys.stderr)
+    return slots, costs
+
+
+def budget_for(
+    costs: Sequence[Cost], slots: Sequence[Slot], run: Planned, sweep: SweepPaths
+) -> tuple[Budget, Room]:
+    """Return what all runs to do take together, and what there is."""
+    keep_gb = run.command["keep_gb"]
+    stored = 0.0 if keep_gb is None else stored_bytes(sweep) / MB
+    budget = budget_of(costs, slots, keep_gb=keep_gb, stored_mb=stored)
+    return budget, room_of(Path(run.config["outputs"]), slots)
+
+
+def _fitting_slots(todo: Sequence[Planned], costs: Sequence[Cost]) -> list[Slot]:
+    """Return the slots again, now that it is known what fits side by side."""
+    return slots_for(
+        todo,
+        per_run_mb=max(one.own_mb for one in costs),
+        shared_mb=max(one.shared_mb for one in costs),
+        gpu_mb=max(one.gpu_mb for one in costs),
+    )
+
+
+def measure_kinds(
+    todo: Sequence[Planned],
+    kinds: Mapping[str, str],
+    cells: Mapping[str, str],
+    slots: Sequence[Slot],
+    stop: Callable[[], bool],
+) -> dict[str, Measured]:
+    """Return what each kind of run costs, from the cache or measured now.
+
+    *kinds* and *cells* name those of each run; a kind whose steps fail, or take too long to
+    measure, is left out. ConfigError names the cells that need more memory than there is.
+    """
+    cache = Path(todo[0].config["outputs"]) / ".cache"
+    by_kind = {kinds[run.name]: run for run in reversed(todo)}
+    known = {key: probe.load(cache, key) for key in by_kind}
+    missing = [key for key, found in known.items() if found is None]
+    found = {key: one for key, one in known.items() if one is not None}
+    if missing:
+        kind_cells = {key: cells[run.name] for key, run in by_kind.items()}
+        found |= _measure({key: by_kind[key] for key in missing}, kind_cells, slots, stop, cache)
+    return found
+
+
+def _measure(
+    kinds: Mapping[str, Planned],
+    cells: Mapping[str, str],
+    slots: Sequence[Slot],
+    stop: Callable[[], bool],
+    cache: Path,
+) -> dict[str, Measured]:
+    """Measure each of *kinds* in a slot and keep what was found."""
+    found: dict[str, Measured] = {}
+    short = dict(kinds)
+    cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="preflight-", dir=cache) as scratch:
+        for places in (slots, slots[:1]):  # what is short of memory beside others is tried alone
+            tasks = [_probe(key, run, Path(scratch)) for key, run in short.items()]
+            reasons = _try_out(tasks, cells, places, stop, found)
+            short = {key: kinds[key] for key in reasons}
+            if len(slots) == 1:
+                break
+    if stop():
+        raise KeyboardInterrupt
+    if reasons:
+        lines = [impossible(cells[key], reason) for key, reason in reasons.items()]
+        raise ConfigError("\n".join(lines))
+    for key, measured in found.items():
+        probe.store(cache, key, measured)
+    return found
+
+
+def _try_out(
+    tasks: Sequence[Task],
+    cells: Mapping[str, str],
+    slots: Sequence[Slot],
+    stop: Callable[[], bool],
+    found: dict[str, Measured],
+) -> dict[str, str]:
+    """Measure kinds of runs into *found*; return why those that ran out of memory did."""
+    short: dict[str, str] = {}
+    counter = Counter("trying a step of each kind of run:")
+    for done, ended in enumerate(Pool(slots, PROBE_SECONDS).run(tasks, stop)):
+        key = ended.task.name
+        if not ended.cause and not isinstance(ended.value, str):
+            found[key] = Measured(**ended.value)
+        elif is_memory(_reason(ended)):
+            short[key] = _reason(ended)
+        else:  # that costs its own runs only, which will say more
+            print(f"{cells[key]}: its first steps fail: {_reason(ended)}", file=sys.stderr)
+        counter(done, len(tasks))
+    return short
+
+
+def slots_for(
+    todo: Sequence[Planned],
+    threads: int = 0,
+    *,
+    per_run_mb: float = 0.0,
+    shared_mb: float = 0.0,
+    gpu_mb: float = 0.0,
+) -> list[Slot]:
+    """Return the slots that this machine has for *todo*; the rest as in `find_slots`."""
+    config, command = todo[0].config, todo[0].command
+    return find_slots(
+        device=config["device"],
+        runs=len(todo),
+        slots=command["slots"],
+        per_device=command["per_device"],
+        threads=config["threads"] or threads,
+        per_run_mb=per_run_mb,
+        shared_mb=shared_mb,
+        gpu_mb=gpu_mb,
+    )
+
+
+def _cost(run: Planned, cell: str, measured: Measured) -> Cost:
+    done = 0 if run.paths.result.exists() else len(read_rows(run.paths.history))
+    return cost_of(cell, run.config, measured, done)
+
+
+def _probe(key: str, run: Planned, scratch: Path) -> Task:
+    folder = scratch / key
+    return Task(key, try_step, (run.config, folder), log=scratch / f"{key}.log")
+
+
+def try_step(
+    config: Mapping[str, object], folder: Path, *, tell: object, stop: object, slot: Slot
+) -> "dict[str, object] | str":
+    """Measure in a slot's process; return what is wrong, in one line, where a step raises."""
+    try:
+        return probe.measure(config, folder, slot=slot)
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _reason(ended: Ending) -> str:
+    """Return why a kind of run could not be measured."""
+    return ended.value if isinstance(ended.value, str) else ended.error
+
+
+def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
+    """Print the plan: a row per cell, and what the runs to do take together."""
+    from rich.console import Console
+
+    planned = [*work.done, *work.left, *work.todo]
+    names, cells = cells_of(planned), dict[str, list[Planned]]()
+    for run in planned:
+        cells.setdefault(names[run.name], []).append(run)
+    rows = [_row(cell, runs, work, costs) for cell, runs in cells.items()]
+    budget, room = None, Room()
+    if costs:
+        first = work.todo[0]
+        budget, room = budget_for(list(costs.values()), slots, first, sweep_of(first.config))
+    console = Console(markup=False, highlight=False)
+    console.print(plan_table(rows))
+    console.print(plan_sums(rows, budget, room))
+
+
+def _row(cell: str, runs: Sequence[Planned], work: "Sorted", costs: Mapping[str, Cost]) -> CellRow:
+    todo = {run.name for run in work.todo}
+    names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
+    for run in runs:
+        state = work.states[run.name]
+        again = state == "finished" and run.name in todo
+        names["new" if again else STATE_NAMES[state]] += 1
+    known = [costs[run.name] for run in runs if run.name in costs]
+    return CellRow(
+        cell=cell,
+        runs=len(runs),
+        **names,
+        seconds=sum(one.seconds for one in known) / len(known) if known else None,
+        peak_mb=max(one.peak_mb for one in known) if known else None,
+        kept_mb=max(one.kept_mb for one in known) if known else None,
+    )
+
+
+def stored_bytes(sweep: SweepPaths) -> int:
+    """Return what the checkpoints of a sweep's finished runs take."""
+    return sum(checkpoint_bytes(run) for run in sweep.run_folders() if run.result.exists())

@@ -1,0 +1,187 @@
+"""A few real steps of a run, timed, with the memory and disk that they took.
+
+The same calls as in a run, in the same order, on its own first images: `probe.py` says what
+for. The process should be one that does nothing else.
+"""
+
+import io
+import itertools
+import re
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segsweep.data.batches import Batches
+from segsweep.store.paths import RunPaths
+from segsweep.sweep.planning.cost import Measured
+from segsweep.sweep.planning.plan import prepared_data
+from segsweep.training.build import Job, build_job
+from segsweep.training.device import peak_memory_mb, prepare_memory
+from segsweep.training.evaluate import NativeMask, Scored, score_images
+from segsweep.training.loop import SHOWN, train_step
+from segsweep.training.preview import draw_preview
+
+TIMED_STEPS = 3
+"""Training steps timed after the first."""
+PATIENCE = 4.0
+"""Seconds of training after which no further step is timed."""
+GPU_CONTEXT_MB = 500.0
+"""What a process takes of a GPU beside its tensors."""
+
+
+def try_out(config: dict[str, Any], scratch: Path) -> Measured:
+    """Build the run of *config* and do a little of all that it would do.
+
+    *scratch* is a folder for a checkpoint and a picture; it is deleted at the end. Raises
+    what the run would raise, but not because a loss is not finite.
+    """
+    started = time.perf_counter()
+    prepare_memory()
+    job = build_job(config, RunPaths(scratch), prepared_data(config))
+    start = time.perf_counter() - started
+    native = job.prepared.native_mask if config["evaluate"]["at"] == "both" else None
+    try:
+        steps = _train(job)
+        cold = _seconds(_score, job, job.loss_fn)
+        warm = _seconds(_score, job, job.loss_fn)
+        save_last, save_best, preview = _store(job)
+        scoring = _seconds(_score, job, None, native)
+        last_bytes, best_bytes = _sizes(job)
+        few = len(_few(job).indices)
+        return Measured(
+            start=start,
+            warm_up=max(0.0, steps[0] - _typical(steps)) + max(0.0, cold - warm),
+            step=_typical(steps),
+            val_image=warm / few,
+            score_image=scoring / few,
+            save_last=save_last,
+            save_best=save_best,
+            preview=preview,
+            shared_mb=_shared_mb(),
+            peak_mb=peak_memory_mb(torch.device("cpu")),
+            gpu_mb=_gpu_mb(job.placement.torch_device),
+            last_bytes=last_bytes,
+            best_bytes=best_bytes,
+            train=len(job.train.indices),
+            val=len(job.val.indices),
+            test=len(job.test.indices),
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _train(job: Job) -> list[float]:
+    """Do a few training steps; return the seconds of each.
+
+    Two at least: the optimizer's own memory comes with the end of the first.
+    """
+    job.state.model.train()
+    job.state.every = ""  # these may be more steps than the schedule has
+    autocast = job.placement.autocast if job.placement.precision != "float32" else None
+    took: list[float] = []
+    started = latest = time.perf_counter()
+    for images, masks in _batches(job):
+        float(train_step(job.state, job.loss_fn, images, masks, job.loop, autocast))
+        now = time.perf_counter()
+        took.append(now - latest)
+        latest = now
+        if len(took) > TIMED_STEPS or (len(took) > 1 and now - started > PATIENCE):
+            break
+    return took
+
+
+def _batches(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
+    for epoch in itertools.count():
+        yield from job.train.shuffled(job.loop.seed, epoch, job.augment)
+
+
+def _typical(took: Sequence[float]) -> float:
+    """Return the seconds of a step, the first left out."""
+    return statistics.median(took[1:])
+
+
+def _few(job: Job) -> Batches:
+    """Return a batch of the validation images."""
+    return replace(job.val, indices=job.val.indices[: job.val.batch])
+
+
+def _score(
+    job: Job, loss_fn: nn.Module | None = None, native_mask: NativeMask | None = None
+) -> Scored:
+    """Score a batch: with a loss as after an epoch, without as at a run's end."""
+    return score_images(
+        job.state.judged,
+        _few(job),
+        threshold=job.loop.threshold,
+        loss_fn=loss_fn,
+        native_mask=native_mask,
+        show=SHOWN,
+        autocast=job.placement.autocast(),
+    )
+
+
+def _store(job: Job) -> tuple[float, float, float]:
+    """Store and draw as after an epoch; return the seconds of state, weights and picture.
+
+    Each is done once before it is timed. A full disk is not told here: for that the plan has
+    the sizes.
+    """
+    state, weights = job.state.to_dict(), job.state.judged.state_dict()
+    shown = _score(job).shown
+    try:
+        job.checkpoints.save(state, 1, weights)
+        last = _seconds(job.checkpoints.save, state, 1, None)
+        both = _seconds(job.checkpoints.save, state, 1, weights)
+        _draw(job, shown)
+        return last, max(0.0, both - last), _seconds(_draw, job, shown)
+    except OSError:
+        return 0.0, 0.0, 0.0
+
+
+def _draw(job: Job, shown: NDArray[np.float32]) -> None:
+    rows = job.val.indices[: len(shown)]
+    images, masks = job.prepared.images[rows], job.prepared.masks[rows]
+    draw_preview(images, masks, np.nan_to_num(shown), job.paths.preview / "best.png")
+
+
+def _seconds(function: Callable[..., object], *arguments: object) -> float:
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def _sizes(job: Job) -> tuple[int, int]:
+    """Return the bytes of a checkpoint with all state and of one with the weights."""
+    state = {**job.state.to_dict(), "best_file": job.checkpoints.best(1).name}
+    return _size(state), _size(job.state.judged.state_dict())
+
+
+def _size(values: Mapping[str, Any]) -> int:
+    buffer = io.BytesIO()
+    torch.save(dict(values), buffer)
+    return buffer.tell()
+
+
+def _gpu_mb(found: torch.device) -> float:
+    """Return the most memory taken of a GPU, MB; 0 without one."""
+    if found.type != "cuda":
+        return 0.0
+    return torch.cuda.max_memory_reserved(found) / 2**20 + GPU_CONTEXT_MB
+
+
+def _shared_mb() -> float:
+    """Return what this process has in common with others that live, MB; 0 if that is unknown."""
+    with suppress(OSError):
+        text = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
+        return sum(map(int, re.findall(r"^Shared_\w+: +(\d+) kB", text, re.M))) / 2**10
+    return 0.0

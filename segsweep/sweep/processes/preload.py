@@ -1,0 +1,23 @@
+"""Imported by the fork server alone: what every run would otherwise do for itself, done once."""
+
+import torch
+from PIL import Image
+from skimage import transform  # noqa: F401  loads its parts late
+from torch.utils import serialization  # noqa: F401
+from torchvision import tv_tensors  # noqa: F401
+from torchvision.transforms import v2  # noqa: F401
+
+from segsweep import augment, losses, schedulers  # noqa: F401
+from segsweep.config.schema import coerce
+from segsweep.data import check, folder, ph2, synthetic  # noqa: F401
+from segsweep.models import segnet, unet, unet2, unet3  # noqa: F401
+from segsweep.sweep.planning import trial as steps  # noqa: F401
+from segsweep.sweep.processes import worker  # noqa: F401
+from segsweep.training import preview  # noqa: F401
+from segsweep.training import run as execute  # noqa: F401
+from segsweep.training.environment import git_commit
+
+torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
+Image.preinit()
+coerce("warm", 1, int)
+git_commit()

@@ -1,0 +1,1 @@
+"""What segsweep asks of the operating system: files, locks, clock, signals, machine."""

@@ -1,0 +1,19 @@
+"""Where segsweep is installed: the one place that knows the package's own folder."""
+
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The folder of the package `segsweep`."""
+
+
+def checkout() -> Path | None:
+    """Return the git checkout that the package runs from; None for an installed package."""
+    return PACKAGE.parent if (PACKAGE.parent / ".git").exists() else None
+
+
+@cache
+def conf_folder() -> Path:
+    """Return the folder of config groups: inside an installed package, beside it in a checkout."""
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"

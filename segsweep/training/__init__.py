@@ -1,0 +1,1 @@
+"""One run, from its frozen config to its result."""

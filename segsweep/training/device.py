@@ -1,0 +1,217 @@
+"""Where and how a run computes: device, threads, precision, memory layout, allocator.
+
+None of it is part of a run's identity; it is chosen when a run first starts and kept on
+resume, because sums over other threads or in another precision round differently.
+"""
+
+import contextlib
+import ctypes
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from segsweep.config.schema import nearest
+from segsweep.errors import ConfigError
+from segsweep.system.machine import usable_cores
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+NO_FLOAT16 = "trainer.precision=float16: only on a CUDA GPU; bfloat16 works anywhere"
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What `environment.json` keeps of the choice."""
+
+    device: str
+    threads: int
+    precision: str
+    memory_format: str
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch has it."""
+        return torch.device(self.device)
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """The memory format as torch has it."""
+        return LAYOUTS[self.memory_format]
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which the network runs."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.torch_device.type, DTYPES[self.precision])
+
+    def values(self) -> dict[str, Any]:
+        """Return the choice as plain values."""
+        return asdict(self)
+
+
+def choose(
+    device: str,
+    threads: int,
+    precision: str,
+    memory_format: str,
+    earlier: Mapping[str, Any] | None = None,
+) -> Placement:
+    """Return the placement: what an *earlier* start of this run chose, else the best for here.
+
+    Raises ConfigError where the device named does not exist.
+    """
+    found = _device(device)
+    kept = {} if earlier is None else earlier
+    if kept.get("device", "").split(":")[0] not in ("", found.type):
+        kept = {}  # moved to another kind of machine: nothing would be bit-identical anyway
+    return Placement(
+        device=str(found),
+        threads=int(kept.get("threads") or threads or usable_cores()),
+        precision=str(kept.get("precision") or _precision(precision, found)),
+        memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
+    )
+
+
+def check_device(name: str, precision: str) -> None:
+    """Raise ConfigError unless this machine has the device and that can do the precision.
+
+    A GPU is only counted, not used: a process that has used one can hand none to the
+    processes forked from it, and would hold some of its memory.
+    """
+    kind, _, index = name.partition(":")
+    gpus = torch.cuda.device_count()
+    there = {"auto": True, "cpu": True, "cuda": gpus > 0, "mps": torch.backends.mps.is_available()}
+    numbered = kind == "cuda" and index.isdecimal() and int(index) < gpus
+    if not (numbered or (there.get(kind, False) and name == kind)):
+        here = [word for word, is_there in there.items() if is_there]
+        here += [f"cuda:{number}" for number in range(gpus)]
+        has = f"this machine has {gpus} CUDA GPUs; allowed are {', '.join(here)}"
+        raise ConfigError(f"device={name}: {has}{'' if kind in there else nearest(name, here)}")
+    if precision == "float16" and not (kind == "cuda" or (kind == "auto" and gpus)):
+        raise ConfigError(NO_FLOAT16)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError(f"{device.type} is not supported")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"device={name}: {reason}; allowed are auto, cpu, cuda, cuda:1, mps"
+        ) from error
+    return device
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    if wanted == "float16" and device.type != "cuda":
+        raise ConfigError(NO_FLOAT16)
+    if wanted != "auto":
+        return wanted
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"  # on CPUs bfloat16 was measured to bring nothing
+
+
+def _layout(wanted: str, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    return "contiguous" if device.type == "mps" else "channels_last"
+
+
+def prepare_memory() -> bool:
+    """Tell glibc to keep small tensors that are freed, and how large ones are mapped.
+
+    Called before a run makes its first tensor; it works however the process was started.
+    Returns whether it worked; False where there is no glibc.
+    """
+    trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8
+    told = _tell_glibc(mmap_threshold, 1 << 20) and _tell_glibc(trim_threshold, -1)
+    # the backward pass has a thread of its own: one heap for both, or each keeps memory apart
+    told = told and _tell_glibc(top_pad, 8 << 20) and _tell_glibc(arena_max, 1)
+    return told and map_memory()
+
+
+def map_memory() -> bool:
+    """Let tensors of a MB and more that fit no freed memory lie apart, and go back when freed.
+
+    For the first training step: what it leaves for good (the optimizer's state, what kernels
+    remember) then lies together, not as islands between freed memory that fits nothing any more.
+    For the backward pass of large batches: what it needs beyond the forward pass goes back.
+    Returns whether it worked.
+    """
+    return _tell_glibc(_MMAP_MAX, 1 << 16)
+
+
+def keep_memory() -> bool:
+    """Let freed memory of any size stay with the process: taking it anew at each step costs more.
+
+    Returns whether it worked.
+    """
+    return _tell_glibc(_MMAP_MAX, 0)
+
+
+_MMAP_MAX = -4
+
+
+def _tell_glibc(parameter: int, value: int) -> bool:
+    mallopt = _mallopt()
+    return mallopt is not None and bool(mallopt(parameter, value))
+
+
+@cache
+def _mallopt() -> Callable[[int, int], int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        return cast("Callable[[int, int], int]", ctypes.CDLL("libc.so.6").mallopt)
+    return None
+
+
+def is_deterministic(device: torch.device) -> bool:
+    """Whether the same run gives the same bits again: on CPUs with the same thread count.
+
+    Reflect padding and max-unpooling have no deterministic CUDA backward pass.
+    """
+    return device.type == "cpu"
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let the next reading of the peak count from here, where the system can do that."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):  # Linux alone
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the most memory used so far, MB: the GPU's own count, else the process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 2**10
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def place(model: nn.Module, placement: Placement) -> nn.Module:
+    """Return *model* on its device in its memory layout."""
+    return model.to(placement.torch_device, memory_format=placement.layout)  # type: ignore[call-overload]

@@ -1,0 +1,251 @@
+"""The epoch loop: train, validate, keep the best, and be able to go on after anything.
+
+A run that is stopped at any moment and started again ends bit-identical on a CPU: all
+state is in the checkpoint, and what is random depends on seed, epoch and image alone or
+on generators whose state is saved.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segsweep import metrics
+from segsweep.data.batches import Augment, Batches
+from segsweep.errors import Interrupted, NonFiniteLossError
+from segsweep.training.device import keep_memory, map_memory
+from segsweep.training.evaluate import score_images
+from segsweep.training.state import Row, State
+
+SHOWN = 6
+LARGE_BATCH = 8 << 20
+"""Bytes of images from which on memory matters more than the time to take some of it again."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The settings of the loop, as values."""
+
+    epochs: int
+    seed: int = 0
+    threshold: float = 0.5
+    select: str = "val_iou"
+    empty: metrics.Empty = "one"
+    early_stop: int | None = None
+    clip_norm: float | None = None
+    averaging: float = 0.0
+    checkpoint_every_steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop hands out; it writes no file itself."""
+
+    save: Callable[[dict[str, Any], int, Mapping[str, Tensor] | None], None]
+    """(state, best epoch, its weights if new)."""
+    epoch_done: Callable[[list[Row], NDArray[np.float32], bool], None]
+    """(history, probabilities of the first validation images, whether it is the best)."""
+    step_done: Callable[[int, int], None] = lambda step, steps: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def fit(
+    state: State,
+    loss_fn: nn.Module,
+    train: Batches,
+    val: Batches,
+    loop: Loop,
+    hooks: Hooks,
+    augment: Augment | None = None,
+    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+) -> list[Row]:
+    """Train from where *state* stands to the end; return the history, a row per epoch.
+
+    Raises:
+        NonFiniteLossError: naming the epoch and the last finite loss.
+        Interrupted: when `hooks.should_stop` says so; the batch, or the epoch's validation,
+            was finished and saved.
+
+    """
+    while not _finished(state, loop):
+        train_epoch(state, loss_fn, train, loop, hooks, augment, autocast)
+        validate(state, loss_fn, val, loop, hooks, autocast)
+        if hooks.should_stop():
+            raise Interrupted(f"stopped after epoch {state.epoch}")
+    return state.history
+
+
+def train_epoch(
+    state: State,
+    loss_fn: nn.Module,
+    train: Batches,
+    loop: Loop,
+    hooks: Hooks,
+    augment: Augment | None = None,
+    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+) -> None:
+    """Do the steps of the epoch that are left."""
+    state.model.train()
+    started, before = time.perf_counter(), state.spent
+    pending: list[Tensor] = []
+    for images, masks in train.shuffled(loop.seed, state.epoch, augment, state.step):
+        pending.append(train_step(state, loss_fn, images, masks, loop, autocast))
+        state.step += 1
+        stop = hooks.should_stop()
+        store = stop or (
+            loop.checkpoint_every_steps and state.step % loop.checkpoint_every_steps == 0
+        )
+        # reading a loss makes a GPU wait, so there it is done once an epoch
+        if images.device.type == "cpu" or store:
+            _take_losses(state, pending)
+        state.spent = before + time.perf_counter() - started
+        if store:
+            hooks.save(state.to_dict(), state.best_epoch, None)
+        if stop:
+            raise Interrupted(f"stopped in epoch {state.epoch + 1} after step {state.step}")
+        hooks.step_done(state.step, train.steps())
+    _take_losses(state, pending)
+    state.spent = before + time.perf_counter() - started
+
+
+def train_step(
+    state: State,
+    loss_fn: nn.Module,
+    images: Tensor,
+    masks: Tensor,
+    loop: Loop,
+    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+) -> Tensor:
+    """Do one step on a batch and return its loss, not yet read from the device."""
+    state.optimizer.zero_grad(set_to_none=True)
+    logits = _forward(state, images, autocast or nullcontext)
+    loss = loss_fn(logits if logits.dtype == torch.float64 else logits.float(), masks)
+    (loss if state.scaler is None else state.scaler.scale(loss)).backward()
+    if loop.clip_norm is not None:
+        if state.scaler is not None:
+            state.scaler.unscale_(state.optimizer)
+        nn.utils.clip_grad_norm_(state.model.parameters(), loop.clip_norm)
+    if state.scaler is None:
+        state.optimizer.step()
+    elif not _scaled_step(state):
+        return loss.detach()  # float16 overflowed: the step was left out, and so is what follows
+    if state.every == "step":
+        state.scheduler.step()
+    if state.averaged is not None:
+        state.averaged.update_parameters(state.model)
+    return loss.detach()
+
+
+def _forward(
+    state: State, images: Tensor, autocast: Callable[[], AbstractContextManager[Any]]
+) -> Tensor:
+    """Return the logits; afterwards, and in the first step, large tensors may be mapped."""
+    if state.warm:
+        keep_memory()
+    with autocast():
+        logits: Tensor = state.model(images)
+    if images.device.type == "cpu" and images.nbytes >= LARGE_BATCH:
+        map_memory()
+    state.warm = True
+    return logits
+
+
+def _scaled_step(state: State) -> bool:
+    """Step through the gradient scaler; False if it left the step out."""
+    before = state.scaler.get_scale()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    return bool(state.scaler.get_scale() >= before)
+
+
+def validate(
+    state: State,
+    loss_fn: nn.Module,
+    val: Batches,
+    loop: Loop,
+    hooks: Hooks,
+    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+) -> None:
+    """Score the validation images, write the epoch's row, keep the best, save."""
+    started = time.perf_counter()
+    lr = float(state.optimizer.param_groups[0]["lr"])
+    scored = score_images(
+        state.judged,
+        val,
+        threshold=loop.threshold,
+        loss_fn=loss_fn,
+        show=SHOWN,
+        autocast=autocast() if autocast else None,
+    )
+    if not math.isfinite(scored.loss):
+        raise NonFiniteLossError(
+            f"validation loss is {scored.loss} in epoch {state.epoch + 1}; "
+            f"last finite training loss {_last(state.losses)}"
+        )
+    if state.every == "val_loss":
+        state.scheduler.step(scored.loss)
+    elif state.every == "epoch":
+        state.scheduler.step()
+    row = {
+        "epoch": state.epoch + 1,
+        "train_loss": float(np.mean(state.losses)),
+        "val_loss": scored.loss,
+        **validation_metrics(scored.counts, loop.empty),
+        "lr": lr,
+        "seconds": round(state.spent + time.perf_counter() - started, 3),
+    }
+    state.history.append(row)
+    best = is_best(state.history, loop.select)
+    state.epoch, state.step, state.losses, state.spent = state.epoch + 1, 0, [], 0.0
+    if best:
+        state.best_epoch = state.epoch
+    hooks.save(state.to_dict(), state.best_epoch, state.judged.state_dict() if best else None)
+    hooks.epoch_done(state.history, scored.shown, best)
+
+
+def validation_metrics(counts: NDArray[np.int64], empty: metrics.Empty) -> Row:
+    """Return val_iou, val_dice and val_score of counts (N, 4)."""
+    tp, fp, fn, tn = counts.T
+    return {
+        f"val_{name}": metrics.mean_over_images(name, tp, fp, fn, tn, empty)
+        for name in ("iou", "dice", "score")
+    }
+
+
+def is_best(history: list[Row], select: str) -> bool:
+    """Whether the last row is better than all before it; of equals the first is kept."""
+    sign = -1 if select == "val_loss" else 1
+    values = [sign * row[select] for row in history]
+    return len(values) == 1 or values[-1] > max(values[:-1])
+
+
+def _finished(state: State, loop: Loop) -> bool:
+    waited = state.epoch - state.best_epoch
+    early = loop.early_stop is not None and state.epoch > 0 and waited >= loop.early_stop
+    return state.epoch >= loop.epochs or early
+
+
+def _take_losses(state: State, pending: list[Tensor]) -> None:
+    """Move losses from the device into the state; raise at the first that is not finite."""
+    if not pending:
+        return
+    for value in torch.stack(pending).tolist():
+        if not math.isfinite(value):
+            earlier = state.losses or [row["train_loss"] for row in state.history]
+            raise NonFiniteLossError(
+                f"training loss is {value} in epoch {state.epoch + 1}, "
+                f"step {len(state.losses) + 1}; last finite loss {_last(earlier)}"
+            )
+        state.losses.append(value)
+    pending.clear()
+
+
+def _last(values: list[float]) -> str:
+    return f"{values[-1]:.4g}" if values else "none"

@@ -1,0 +1,298 @@
+"""`segsweep report` and `segsweep compare`: what they print, write and refuse."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from command import ROOT, refusal
+from made_sweeps import LOSSES, MODELS, Maker, finished_sweep
+from segsweep.metrics import METRICS
+from segsweep.store.paths import SweepPaths
+
+
+@pytest.fixture
+def make(tmp_path, frozen, write_run):
+    """Return a function: name -> what writes the sweep outputs/<name>."""
+    return lambda name, **how: Maker(tmp_path / "outputs" / name, frozen, write_run, **how)
+
+
+@pytest.fixture
+def sweep(make):
+    """Write outputs/main: two networks by two losses, three seeds, unet far ahead."""
+    maker = make("main", images=12, epochs=3)
+    for model, lift in (("unet", 0.1), ("segnet", -0.1)):
+        for loss in ("bce", "dice"):
+            for seed in range(3):
+                maker.finished(model, loss, seed, lift)
+    maker.plan()
+    return SweepPaths(maker.folder)
+
+
+def test_report_writes_all_files_and_says_the_answer(segsweep, sweep):
+    """By the sweep's name; the sentence stands above a table of 80 columns."""
+    code, out, error = segsweep("report", "main")
+    said = json.loads(sweep.answer.read_text())
+    names = ("results", "per_image", "comparison", "pairs", "page", "answer")
+
+    assert (code, error) == (0, "")
+    assert all(getattr(sweep, name).stat().st_size > 100 for name in names)
+    assert set(said["best"]) <= {"unet/bce", "unet/dice"}
+    assert " ".join(out.split()).find(said["headline"]) >= 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert str(sweep.page.relative_to(sweep.root.parents[1])) in out
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_any_metric(segsweep, sweep, metric):
+    """Its mean over images and seeds, from the counts, by pandas alone."""
+    code, _, _ = segsweep("report", "main", "--metric", metric)
+    cells = pd.read_csv(sweep.comparison).set_index(["model", "loss"])[f"test_{metric}"]
+    rows = pd.read_csv(sweep.per_image)
+    rows = rows[(rows["split"] == "test") & (rows["at"] == "train")]
+    rows["value"] = METRICS[metric](*(rows[name].to_numpy() for name in ("tp", "fp", "fn", "tn")))
+    runs = pd.read_csv(sweep.results)[["run_id", "model", "loss"]]
+    expected = rows.merge(runs, on="run_id").groupby(["model", "loss"])["value"].mean()
+
+    assert code == 0
+    assert (cells - expected).abs().max() < 1e-9
+    assert cells.is_monotonic_decreasing
+
+
+def test_tables_ready_to_paste(segsweep, sweep):
+    """Nothing but the table on standard output; the best is bold."""
+    texts = {form: segsweep("report", "main", "--format", form)[1] for form in FORMS}
+    rows = list(csv.DictReader(io.StringIO(texts["csv"])))
+    best = f"{float(rows[0]['test_iou']):.4f}"
+
+    assert [row["loss"] for row in rows] == pd.read_csv(sweep.comparison)["loss"].tolist()
+    assert f"**{best}**" in texts["md"]
+    assert f"\\textbf{{{best}}}" in texts["latex"]
+    assert f"<strong>{best}</strong>" in texts["html"]
+    assert [text.lstrip()[:5] for text in texts.values()] == ["model", "| mod", "% nee", "<tabl"]
+
+
+FORMS = ("csv", "md", "latex", "html")
+
+
+@pytest.mark.parametrize(("by", "best"), [("model", "unet"), ("loss", None)])
+def test_averages_over_the_other_factor(segsweep, sweep, by, best):
+    """The better network stands first with its mean; losses do not differ."""
+    code, text, _ = segsweep("report", "main", "--by", by, "--format", "csv")
+    table = pd.read_csv(io.StringIO(text))
+    runs = pd.read_csv(sweep.results)
+
+    assert code == 0
+    assert best in (None, table[by][0])
+    for name, mean in zip(table[by], table["test_iou"], strict=True):
+        assert mean == pytest.approx(runs[runs[by] == name]["test_iou"].mean(), abs=1e-9)
+
+
+def test_baseline_is_compared_with_all_others(segsweep, sweep):
+    """A difference for each other cell; the two networks are told apart."""
+    code, text, _ = segsweep("report", "main", "--baseline", "segnet/bce", "--format", "csv")
+    table = pd.read_csv(io.StringIO(text)).set_index(["model", "loss"])
+    means = table["test_iou"]
+
+    assert code == 0
+    assert table["difference"].isna().sum() == 1
+    assert (table["difference"] - (means - means["segnet", "bce"])).dropna().abs().max() < 1e-9
+    assert (table.loc["unet", "verdict"] == "a better").all()
+    assert {"baseline"} <= set(pd.read_csv(sweep.pairs)["family"])
+
+
+def test_patients_widen_the_interval(segsweep, sweep, tmp_path):
+    """Images of one patient that go up and down together are not independent."""
+    images = sorted(set(pd.read_csv(next(sweep.runs.glob("*/per_image.csv")))["image"]))
+    table = pd.DataFrame({"id": images, "group": [f"p{k // 4}" for k in range(len(images))]})
+    table.to_csv(tmp_path / "patients.csv", index=False)
+    segsweep("report", "main")
+    alone = json.loads(sweep.answer.read_text())
+    segsweep("report", "main", "--groups", "patients.csv")
+    together = json.loads(sweep.answer.read_text())
+
+    assert not any("groups" in note for note in alone["notes"])
+    assert any("12 test images of 3 groups" in note for note in together["notes"])
+    assert alone["asked"] != together["asked"]
+
+
+def test_groups_of_the_data_count_by_themselves(segsweep, sweep):
+    """What the runs' split.csv says of groups is used without being asked for."""
+    for folder in sweep.runs.iterdir():
+        images = pd.read_csv(folder / "per_image.csv")["image"]
+        rows = [f"{name},{'pair' if k < 2 else ''},test" for k, name in enumerate(images)]
+        (folder / "split.csv").write_text("\n".join(["id,group,split", *rows]) + "\n")
+    segsweep("report", "main")
+
+    notes = json.loads(sweep.answer.read_text())["notes"]
+    assert any("12 test images of 11 groups" in note for note in notes)
+
+
+def test_two_sweeps_cell_by_cell(segsweep, sweep, make):
+    """A second sweep on the same images, longer and better: told for what both have."""
+    other = make("longer", images=12, epochs=3)
+    for loss in ("bce", "dice", "ss"):
+        for seed in range(3):
+            other.finished("segnet", loss, seed, 0.1, trainer__epochs=80)
+    code, text, error = segsweep("report", "main", "--against", "longer", "--format", "csv")
+    table = pd.read_csv(io.StringIO(text)).set_index("cell")
+
+    assert code == 0
+    assert {"segnet/bce", "segnet/dice"} < set(table.index)
+    assert (table["difference"] < -0.1).all()
+    assert (table["verdict"] == "second better").all()
+    assert "trainer.epochs (40, 80)" in " ".join(error.split())
+
+
+def test_two_cells_in_a_paragraph(segsweep, sweep):
+    """Who is better, by how much; the sweep is found by its cells."""
+    code, out, _ = segsweep("compare", "segnet/bce", "unet/bce")
+    _, same, _ = segsweep("compare", "unet/bce", "unet/dice", "--sweep", "main")
+    _, turned, _ = segsweep("compare", "unet/dice", "unet/bce", "--sweep", "main")
+    size, back = (re.search(r"is (-?\d\.\d+) \(", text)[1] for text in (same, turned))
+
+    assert code == 0
+    assert out.startswith("main, IoU: unet/bce is better than segnet/bce by 0.")
+    assert "p < 0.001" in out or "p = 0.0" in out
+    assert "unet/bce less unet/dice" in same
+    assert "unet/dice less unet/bce" in turned
+    assert float(size) == -float(back) != 0
+    assert len(out.strip().splitlines()) == 1
+
+
+WRONG = {
+    "metric": (("report", "main", "--metric", "dcie"), "metric dcie: allowed are iou, dice"),
+    "by": (("report", "main", "--by", "modle"), "--by modle: allowed are model, loss"),
+    "format": (("report", "main", "--format", "tex"), "--format tex: allowed are csv, md"),
+    "baseline": (("report", "main", "--baseline", "unet/bec"), "did you mean 'unet/bce'?"),
+    "upper case": (("report", "main", "--metric", "IoU"), "did you mean 'iou'?"),
+    "sweep": (("report", "mian"), "sweeps are main"),
+    "two at once": (("report", "main", "--by", "loss", "--baseline", "unet/bce"), "one of them"),
+    "against": (("report", "main", "--against", "mine"), "mine: no sweep there"),
+    "against itself": (("report", "main", "--against", "main"), "with itself"),
+    "groups": (("report", "main", "--groups", "no.csv"), "no.csv: cannot be read"),
+    "cell": (("compare", "unet/bce", "unet/ss", "--sweep", "main"), "unet/ss: no such cell"),
+    "cells": (("compare", "unet/bce", "unet/ss"), "unet/ss: no such cell"),
+    "same cell": (("compare", "unet/bce", "unet/bce"), "with itself"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_words_are_one_line(segsweep, sweep, name):
+    """What, where, what is allowed; exit code 2; nothing is written."""
+    words, expected = WRONG[name]
+
+    assert expected in refusal(segsweep(*words))
+    assert not sweep.page.exists()
+
+
+def test_options_with_other_arguments_are_said(segsweep, sweep, make):
+    """The same name for another network: the arguments that differ stand beside the table."""
+    other = make("wider", images=12, epochs=3)
+    for seed in range(3):
+        other.finished("unet", "bce", seed, model__channels=[8, 8])
+    _, _, error = segsweep("report", "main", "--against", "wider", "--format", "md")
+
+    assert "model=unet: channels" in error
+    assert "[8, 8]" in error
+
+
+def test_sweeps_that_share_some_data_are_compared_on_those(segsweep, sweep, make):
+    """Runs on data that only one sweep has are left out, whichever are more."""
+    other = make("mixed", images=12, epochs=3)
+    for seed in range(3):
+        other.finished("unet", "bce", seed, -0.2)
+    for seed in range(5):
+        other.finished("unet", "dice", seed, data_fingerprint="feedfeedfeedfeed")
+    code, text, _ = segsweep("report", "main", "--against", "mixed", "--format", "csv")
+    table = pd.read_csv(io.StringIO(text))
+
+    assert code == 0
+    assert table["cell"].tolist() == ["unet/bce"]
+    assert table["difference"][0] > 0.2
+
+
+BASE = "unet/bce;data_fingerprint=0123456789abcdef"
+NOTED = (["--format", "md"], ["--by", "loss"], ["--baseline", BASE])
+
+
+@pytest.mark.parametrize("options", NOTED, ids=" ".join)
+def test_what_was_left_out_is_said_with_every_table(segsweep, sweep, make, options):
+    """Failed runs and other data are named, whatever is printed."""
+    maker = Maker(sweep.root, make("x").frozen, make("y").write_run, images=12, epochs=3)
+    maker.failed("unet", "dice", 7)
+    maker.finished("unet", "bce", 8, data_fingerprint="feedfeedfeedfeed")
+    _, out, error = segsweep("report", "main", *options)
+    said = " ".join((out + error).split())
+
+    for part in ("1 run failed", "different data"):
+        assert part in said
+        assert any(part in note for note in json.loads(sweep.answer.read_text())["notes"])
+
+
+def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
+    """Above the table stands what the table is about."""
+    _, models, _ = segsweep("report", "main", "--by", "model")
+    _, losses, _ = segsweep("report", "main", "--by", "loss")
+    _, base, _ = segsweep("report", "main", "--baseline", "segnet/bce")
+
+    assert "unet is better than segnet" in " ".join(models.split())
+    assert "othing is settled" in " ".join(losses.split())
+    assert "unet/bce" in base.split("test")[0]
+
+
+def test_report_needs_no_torch(sweep, tmp_path):
+    """A laptop without torch will do: here it cannot be imported, nor can Hydra or skimage."""
+    for name in ("torch", "torchvision", "hydra", "skimage"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not on this laptop')\n")
+    for words in (["report", str(sweep.root)], ["compare", "unet/bce", "segnet/bce"]):
+        command = [sys.executable, "-m", "segsweep.cli.main", *words]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, ""), words
+    assert "unet/bce is better than segnet/bce" in done.stdout
+
+
+@pytest.mark.filterwarnings("default:.*cannot be written to")
+def test_folder_that_cannot_be_written_to(segsweep, frozen, write_run, small_disk):
+    """One warning, and the answer all the same: nothing is needed but to read."""
+    folder = small_disk / "sweep"
+    finished_sweep(Maker(folder, frozen, write_run, images=6, epochs=2), 2, MODELS[:2], LOSSES[:1])
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    code, out, error = segsweep("report", str(folder))
+
+    assert code == 0
+    assert error.splitlines() == [
+        f"warning: {folder}: cannot be written to; its files stay as they are"
+    ]
+    assert "unet" in out
+
+
+def test_different_data_are_never_compared(segsweep, sweep, make):
+    """Two sweeps on other images: refused, with both fingerprints."""
+    other = make("other", images=12, epochs=3)
+    other.finished("unet", "bce", 0, data_fingerprint="feedfeedfeedfeed")
+    line = refusal(segsweep("report", "main", "--against", "other"))
+
+    assert "0123456789abcdef" in line
+    assert "feedfeedfeedfeed" in line
+
+
+def test_one_seed_claims_nothing(segsweep, make):
+    """Said at the top, in every form; no cell is marked as the best."""
+    finished_sweep(make("main", images=8, epochs=3), 1, MODELS[:2], LOSSES[:2])
+    _, out, _ = segsweep("report", "main")
+    _, text, _ = segsweep("report", "main", "--format", "md")
+    _, pair, _ = segsweep("compare", "unet/bce", "segnet/bce")
+
+    assert "No claim about methods: one seed per cell" in " ".join(out.split())
+    assert "**" not in text
+    assert "trained networks only" in pair

@@ -1,0 +1,221 @@
+"""Which runs are one cell: all values alike but seed, fold and what a search filled in."""
+
+import pytest
+
+from segsweep.config.cells import cell_columns, differing_in_one_key, flat_values, swept_keys
+
+
+def test_model_and_loss_always_name_a_cell():
+    """Also where there is one of each; other keys follow."""
+    assert cell_columns([]) == ["model", "loss"]
+    assert cell_columns(["lr", "trainer.epochs"]) == ["model", "loss", "lr", "trainer.epochs"]
+
+
+def test_models_and_losses_are_no_columns_of_their_own(frozen):
+    """They stand in every table already."""
+    configs = [frozen(), frozen("model=unet"), frozen("loss=dice"), frozen("model=segnet")]
+
+    assert swept_keys(configs) == []
+    assert swept_keys([]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 1),
+        ("data.split.fold", 2),
+        ("sweep", "other"),
+        ("outputs", "elsewhere"),
+        ("device", "cuda"),
+        ("threads", 2),
+        ("allow", ["mine"]),
+        ("trainer.memory_format", "channels_last"),
+        ("trainer.compile", True),
+        ("trainer.preview_every", 0),
+        ("trainer.checkpoint_every_steps", 5),
+        ("evaluate.at", "train"),
+        ("run_id", "abc"),
+        ("segsweep_version", "9.9"),
+    ],
+)
+def test_repetitions_and_what_cannot_change_numbers_never_do(frozen, key, value):
+    """Seeds and folds repeat a cell; device, folder and version are facts about a run."""
+    assert swept_keys([frozen(), frozen(**{key: value})]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("threshold", 0.6),
+        ("trainer.epochs", 80),
+        ("trainer.precision", "bfloat16"),
+        ("optimizer.weight_decay", 0.5),
+        ("data.size", [64, 96]),
+        ("data.split.seed", 1),
+        ("data.split.file", "mine.csv"),
+        ("data.count", 100),
+        ("model.channels", [4, 8]),
+        ("evaluate.select", "val_loss"),
+        ("data_fingerprint", "f" * 16),
+        ("identity_version", 2),
+    ],
+)
+def test_everything_else_that_differs_is_a_column(frozen, key, value):
+    """Two protocols in one folder are never mixed silently."""
+    assert swept_keys([frozen(), frozen(seed=1), frozen(**{key: value})]) == [key]
+
+
+def test_learning_rate_is_called_lr(frozen):
+    """The name it has in every table."""
+    slow = frozen(optimizer__lr=0.0005)
+
+    assert swept_keys([frozen(), slow]) == ["lr"]
+    assert flat_values(slow)["lr"] == 0.0005
+    assert "optimizer.lr" not in flat_values(slow)
+
+
+@pytest.mark.parametrize("key", ["optimizer.lr", "optimizer.weight_decay", "loss.gamma"])
+def test_what_a_search_filled_in_tells_no_cells_apart(frozen, key):
+    """Each cell got its own best value with the same budget; that is the protocol."""
+    filled = {"search.filled": [key]}
+    configs = [frozen("loss=focal", **{key: value}, **filled) for value in (0.1, 0.2)]
+
+    assert swept_keys(configs) == []
+
+
+def test_trials_do_not_make_columns(frozen):
+    """They stand in a table of their own."""
+    trials = [frozen(kind="trial", optimizer__lr=lr) for lr in (0.1, 0.2, 0.3)]
+
+    assert swept_keys([frozen(), *trials]) == []
+
+
+def test_argument_counts_only_among_runs_of_one_option(frozen):
+    """Gamma 2 of focal and gamma 3 of focal_lin are two losses, not two gammas."""
+    focal = [frozen("loss=focal", loss__gamma=gamma) for gamma in (2.0, 3.0)]
+    lin = frozen("loss=focal_lin", loss__gamma=3.0)
+
+    assert swept_keys([focal[0], lin, frozen()]) == []
+    assert swept_keys([*focal, lin, frozen()]) == ["loss.gamma"]
+
+
+def test_argument_that_only_some_runs_set_is_a_column(frozen):
+    """`+optimizer.amsgrad=true` on the second command is another protocol."""
+    assert swept_keys([frozen(), frozen("+optimizer.amsgrad=true")]) == ["optimizer.amsgrad"]
+
+
+def test_moved_data_are_the_same_cell(frozen):
+    """Seed 0 ran before the folder was moved, seed 1 after: same data, same cell."""
+    configs = [frozen("data=ph2", "data.root=/", data__root=place) for place in ("/old", "/new")]
+    for config in configs:
+        config["contents"] = {"data.root": ""}  # as a plan writes it: a folder
+
+    assert swept_keys(configs) == []
+
+
+def test_file_overwritten_in_place_is_another_cell(frozen):
+    """Same path, other content: two protocols, told apart by the digest."""
+    configs = [frozen(data__split__file="split.csv") for _ in range(2)]
+    for config, digest in zip(configs, ("aa", "bb"), strict=True):
+        config["contents"] = {"data.split.file": digest}
+
+    assert swept_keys(configs) == ["data.split.file"]
+
+
+def test_optimizer_is_one_column_by_its_option(frozen):
+    """Its arguments differ because the option does; they add nothing."""
+    configs = [frozen(), frozen("optimizer=sgd", optimizer__lr=0.002)]
+
+    assert swept_keys(configs) == ["optimizer"]
+    assert [flat_values(config)["optimizer"] for config in configs] == ["adamw", "sgd"]
+
+
+def test_flat_values_name_every_setting_once(frozen):
+    """Sections by dotted path, classes by option name, nothing of how it is stored."""
+    values = flat_values(frozen("loss=focal"))
+
+    assert values["loss"] == "focal"
+    assert values["loss.gamma"] == 2.0
+    assert values["data.split.train"] == 0.5
+    assert not [key for key in values if "_target_" in key or key.startswith("choices")]
+    assert not [value for value in values.values() if isinstance(value, dict)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "key"),
+    [
+        ({"trainer__epochs": 80}, "trainer.epochs"),
+        ({"optimizer__lr": 0.1}, "lr"),
+        ({"model__channels": [4, 8]}, "model.channels"),
+        ({"data__size": 64}, "data.size"),
+        ({"data__split__seed": 1}, "data.split.seed"),
+        ({"data_fingerprint": "f" * 16}, "data_fingerprint"),
+        ({"data_fingerprint": "f" * 16, "data__count": 100}, "data.count"),
+        ({"trainer__epochs": 80, "outputs": "elsewhere", "threads": 2}, "trainer.epochs"),
+    ],
+)
+def test_finished_runs_that_differ_from_new_ones_in_one_key(frozen, changed, key):
+    """Seeds 0 and 1 are there with another value; seed 2 is not asked for again."""
+    finished = [frozen(seed=seed, **changed) for seed in (0, 1, 2)]
+    new = [frozen(seed=seed) for seed in (0, 1)]
+
+    assert differing_in_one_key(new, finished) == {key: 2}
+    assert differing_in_one_key(finished, new) == {key: 2}
+
+
+def test_another_option_is_one_key_with_its_arguments(frozen):
+    """SGD has a momentum that AdamW has not, and another learning rate: still one choice."""
+    finished = [frozen("optimizer=sgd")]
+
+    assert differing_in_one_key([frozen()], finished) == {"optimizer": 1}
+    assert differing_in_one_key([frozen()], [*finished, frozen(optimizer__lr=0.1)]) == {
+        **{"optimizer": 1, "lr": 1}
+    }
+    assert differing_in_one_key([frozen(threshold=0.6)], finished) == {}
+
+
+def test_several_keys_are_counted_each_for_itself(frozen):
+    """One finished run may be near two new ones, and is near in two keys."""
+    new = [frozen(trainer__epochs=80), frozen(threshold=0.6), frozen("+optimizer.amsgrad=true")]
+
+    assert differing_in_one_key(new, [frozen(), frozen()]) == {
+        **{"trainer.epochs": 2, "threshold": 2, "optimizer.amsgrad": 2}
+    }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"seed": 1},
+        {"data__split__fold": 1},
+        {"kind": "trial"},
+        {"outputs": "elsewhere", "threads": 2, "segsweep_version": "9.9"},
+        {"trainer__epochs": 80, "trainer__batch": 5},
+        {"trainer__epochs": 80, "seed": 1},
+        {"trainer__epochs": 80, "kind": "trial"},
+        {"data_fingerprint": "f" * 16, "data__size": 64},
+    ],
+)
+def test_what_a_sweep_is_made_of_and_two_changes_count_nothing(frozen, changed):
+    """Another seed is another run, not another default; two changes are another protocol."""
+    assert differing_in_one_key([frozen()], [frozen(**changed)]) == {}
+    assert differing_in_one_key([frozen("model=unet")], [frozen()]) == {}
+    assert differing_in_one_key([frozen("loss=focal")], [frozen()]) == {}
+    assert differing_in_one_key([], [frozen()]) == {}
+
+
+def test_key_that_an_older_version_did_not_have_is_no_difference(frozen):
+    """A later key's neutral value means "as before"."""
+    old = frozen(trainer__epochs=80)
+    del old["trainer"]["precision"]
+
+    assert differing_in_one_key([frozen()], [old]) == {"trainer.epochs": 1}
+
+
+def test_grid_of_small_numbers_is_not_mixed_up(frozen):
+    """No two of these differ in one key alone, however their values add up."""
+    new = [frozen(seed=seed, trainer__epochs=40, trainer__batch=10) for seed in range(40)]
+    old = [frozen(seed=seed, trainer__epochs=50, trainer__batch=5) for seed in range(40)]
+
+    assert differing_in_one_key(new, old) == {}

@@ -1,0 +1,460 @@
+"""What is wrong with a config is said in one line, with what was given and what is allowed."""
+
+import pytest
+
+from conftest import put
+from segsweep.config.check import check_config
+from segsweep.config.schema import (
+    Config,
+    DataConfig,
+    SplitConfig,
+    check_section,
+    coerce,
+    nearest,
+    type_text,
+)
+from segsweep.errors import ConfigError
+
+SMALL = ("data.size=32", "model.channels=[2,2]")
+
+
+@pytest.fixture
+def refusal(composed):
+    """Return a function: overrides and {dotted key: value} -> the lines of the refusal."""
+
+    def refuse(*overrides, **changed):
+        values, choices = composed(*SMALL, *overrides)
+        for key, value in changed.items():
+            put(values, key.replace("__", "."), value)
+        with pytest.raises(ConfigError) as caught:
+            check_config(values, choices)
+        return str(caught.value).splitlines()
+
+    return refuse
+
+
+@pytest.fixture
+def accepted(composed):
+    """Return a function: overrides and {dotted key: value} -> the checked config."""
+
+    def accept(*overrides, **changed):
+        values, choices = composed(*SMALL, *overrides)
+        for key, value in changed.items():
+            put(values, key.replace("__", "."), value)
+        return check_config(values, choices)
+
+    return accept
+
+
+@pytest.mark.parametrize(
+    ("key", "known", "meant"),
+    [
+        ("modle", "keys are", "model"),
+        ("sead", "keys are", "seed"),
+        ("trainer.epoch", "trainer has", "epochs"),
+        ("evaluate.emty", "evaluate has", "empty"),
+        ("data.splt", "data has", "split"),
+        ("data.split.tran", "data.split has", "train"),
+        ("data.cuont", "data has", "count"),
+        ("optimizer.weight_deca", "optimizer has", "weight_decay"),
+        ("model.chanels", "model has", "channels"),
+        ("scheduler.evry", "scheduler has", "every"),
+    ],
+)
+def test_misspelt_key_names_what_there_is_and_what_was_meant(refusal, key, known, meant):
+    """A key that nothing knows would be silently without effect."""
+    (line,) = refusal(**{key: 3})
+
+    assert line.startswith(f"{key}: no such key; {known} ")
+    assert meant is None or line.endswith(f"; did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("trainer.epochs", "abc", "whole number, >= 1"),
+        ("trainer.epochs", 2.5, "whole number, >= 1"),
+        ("trainer.epochs", None, "whole number, >= 1"),
+        ("trainer.early_stop", "never", "whole number or null, >= 1"),
+        ("seed", 1.5, "whole number, >= 0 and <= 4294967295"),
+        ("threshold", "half", "number, > 0 and < 1"),
+        ("trainer.compile", "maybe", "true or false"),
+        ("trainer.precision", 16, "text, one of auto, float32, bfloat16, float16"),
+        ("data.size", "big", "whole number or list of whole number, >= 1"),
+        ("search.filled", "optimizer.lr", "list of text"),
+        ("optimizer.lr", "abc", "number"),
+        ("optimizer.lr", None, "number"),
+        ("optimizer.lr", [0.1], "number"),
+        ("model.channels", [2, "x"], "list of whole number"),
+        ("model.channels", 2, "list of whole number"),
+        ("optimizer.amsgrad", "perhaps", "true or false"),
+    ],
+)
+def test_wrong_type_names_the_type_wanted(refusal, key, value, wanted):
+    """Key, value, and what stands there instead."""
+    assert refusal(**{key: value}) == [f"{key}={value!r}: wanted {wanted}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("trainer.epochs", 0, ">= 1"),
+        ("trainer.batch", -1, ">= 1"),
+        ("trainer.averaging", 1.0, ">= 0 and < 1"),
+        ("trainer.clip_norm", 0.0, "> 0"),
+        ("seed", -1, ">= 0 and <= 4294967295"),
+        ("seed", 2**32, ">= 0 and <= 4294967295"),
+        ("threshold", 2.0, "> 0 and < 1"),
+        ("threshold", 0.0, "> 0 and < 1"),
+        ("threshold", 1.0, "> 0 and < 1"),
+        ("threshold", float("nan"), "> 0 and < 1"),
+        ("data.size", 0, ">= 1"),
+        ("data.split.train", -0.5, "> 0"),
+        ("data.split.folds", 1, ">= 2"),
+        ("optimizer.lr", 0.0, "> 0"),
+        ("optimizer.lr", -0.1, "> 0"),
+        ("optimizer.lr", float("nan"), "> 0"),
+        ("optimizer.weight_decay", float("nan"), ">= 0"),
+        ("optimizer.weight_decay", -1e-9, ">= 0"),
+    ],
+)
+def test_out_of_range_names_the_range(refusal, key, value, allowed):
+    """The ends of each range are tried; NaN is inside no range."""
+    assert refusal(**{key: value}) == [f"{key}={value}: must be {allowed}"]
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "value", "allowed"),
+    [
+        ("cosine", "eta_min", -1e-9, ">= 0"),
+        ("plateau", "factor", 0.0, "> 0 and <= 1"),
+        ("plateau", "factor", 1.1, "> 0 and <= 1"),
+        ("plateau", "patience", -1, ">= 0"),
+        ("plateau", "cooldown", -1, ">= 0"),
+        ("none", "total_iters", -1, ">= 0"),
+    ],
+)
+def test_out_of_range_of_torchs_schedulers(refusal, option, key, value, allowed):
+    """Torch takes them and trains with a learning rate that rises, or is negative."""
+    found = refusal(f"scheduler={option}", **{f"scheduler__{key}": value})
+
+    assert found == [f"scheduler.{key}={value}: must be {allowed}"]
+
+
+@pytest.mark.parametrize(
+    ("option", "every", "line"),
+    [
+        ("cosine", "val_loss", "CosineAnnealingLR takes no loss; allowed are step, epoch"),
+        ("onecycle", "val_loss", "OneCycleLR takes no loss; allowed are step, epoch"),
+        ("none", "val_loss", "ConstantLR takes no loss; allowed are step, epoch"),
+        ("plateau", "step", "ReduceLROnPlateau goes by a loss; allowed is val_loss"),
+        ("plateau", "epoch", "ReduceLROnPlateau goes by a loss; allowed is val_loss"),
+    ],
+)
+def test_scheduler_steps_when_it_can(refusal, option, every, line):
+    """Torch would take the loss for an epoch's number, or fail after the first epoch."""
+    found = refusal(f"scheduler={option}", scheduler__every=every)
+
+    assert found == [f"scheduler.every={every}: {line}"]
+
+
+@pytest.mark.parametrize("folder", ["", " ", "~/sweeps"])
+def test_outputs_must_be_a_folder(refusal, folder):
+    """An empty shell variable would write beside the code, a ~ in a folder of that name."""
+    assert refusal(outputs=folder)[0].startswith(f"outputs={folder}: give a folder")
+
+
+def test_empty_path_is_not_the_working_folder(refusal):
+    """What an empty shell variable gives."""
+    assert refusal("data=ph2", data__root="") == ["data.root is empty; give it as data.root=<path>"]
+    assert refusal(data__split__file="")[0].startswith("data.split.file is empty")
+
+
+def test_split_file_and_fold_exclude_each_other(refusal):
+    """Folds that are all the same split would count as several."""
+    (line,) = refusal(data__split__file="s.csv", data__split__fold=1)
+
+    assert line == "data.split.fold=1: data.split.file gives the split; set one of the two"
+
+
+def test_nearest_of_an_options_own_words(refusal):
+    """Words that a class allows are no less known than ours."""
+    (line,) = refusal("scheduler=plateau", scheduler__mode="mni")
+
+    assert line == "scheduler.mode='mni': wanted one of min, max; did you mean 'min'?"
+
+
+def test_nan_where_no_range_is_known_is_no_number(refusal):
+    """An argument of a class that is not ours has no range, and NaN is still none."""
+    assert refusal(optimizer__eps=float("nan")) == ["optimizer.eps=nan: must be a number"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("evaluate.select", "val_iuo", "val_iou, val_dice, val_score, val_loss"),
+        ("evaluate.empty", "ones", "one, skip"),
+        ("kind", "trail", "run, trial"),
+        ("trainer.precision", "float8", "auto, float32, bfloat16, float16"),
+        ("data.channels", 2, "1, 3"),
+        ("scheduler.every", "batch", "step, epoch, val_loss"),
+    ],
+)
+def test_unknown_word_names_the_words(refusal, key, value, line):
+    """The allowed words, all of them."""
+    (found,) = refusal(**{key: value})
+
+    assert found.startswith(f"{key}={value}: allowed are {line}")
+
+
+def test_nearest_word_is_offered_only_if_near():
+    """One letter off is a slip; nothing alike is no guess."""
+    assert nearest("val_iuo", ("val_iou", "val_loss")) == "; did you mean 'val_iou'?"
+    assert nearest("xyz", ("val_iou", "val_loss")) == ""
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(
+    "key", ["seed", "threshold", "trainer.batch", "trainer.early_stop", "data.size", "optimizer.lr"]
+)
+def test_true_is_no_number(refusal, key, value):
+    """In Python True is 1; in a config it is a slip."""
+    (line,) = refusal(**{key: value})
+
+    assert line.startswith(f"{key}={value}: wanted ")
+    assert "number" in line
+
+
+@pytest.mark.parametrize("key", ["data.size", "model.channels"])
+def test_true_inside_a_list_is_no_number_either(refusal, key):
+    """The same slip, one level down."""
+    assert refusal(**{key: [True, 32]})[0].startswith(f"{key}=[True, 32]: wanted ")
+
+
+def test_all_problems_are_listed_at_once(refusal):
+    """Seven things wrong are seven lines, each opening with its key."""
+    lines = refusal(
+        "loss=focal",
+        sead=1,
+        threshold=2,
+        trainer__epochs="x",
+        loss__gama=2,
+        optimizer__lr=0,
+        data__split__train=-1,
+        sweep="../up",
+    )
+    keys = {line.split("=")[0].split(":")[0] for line in lines}
+
+    assert len(lines) == 7
+    assert keys == {
+        *("sead", "threshold", "trainer.epochs", "loss.gama", "optimizer.lr"),
+        *("data.split.train", "sweep"),
+    }
+
+
+def test_misfits_of_building_are_listed_at_once_too(refusal):
+    """What only a constructor knows: loss, augmentation and scheduler, a line each."""
+    lines = refusal(
+        "loss=focal", loss__gamma=-1, augment__probability=2, scheduler__every="sometimes"
+    )
+
+    assert [line.split(":")[0] for line in lines] == [
+        *("loss", "augment", "scheduler.every=sometimes")
+    ]
+    assert "gamma must be >= 0; got -1" in lines[0]
+    assert "probability must be 0 to 1; got 2" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "expected"),
+    [
+        ("optimizer.lr", 1, 1.0),
+        ("optimizer.lr", "3e-4", 0.0003),
+        ("seed", "3", 3),
+        ("seed", 3.0, 3),
+        ("trainer.epochs", "12", 12),
+        ("trainer.clip_norm", 1, 1.0),
+        ("data.split.train", 100, 100.0),
+        ("data.size", [32, "64"], [32, 64]),
+        ("model.channels", ["4", 8], [4, 8]),
+        ("trainer.early_stop", None, None),
+    ],
+)
+def test_numbers_become_what_the_key_wants(accepted, key, given, expected):
+    """1 and 1.0 are the same learning rate, so they must be the same run."""
+    found = accepted(**{key: given})
+    for part in key.split("."):
+        found = found[part]
+
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_keys_left_out_get_their_defaults(composed):
+    """A config is complete after the check, the data set's own part included."""
+    values, choices = composed(*SMALL)
+    for key in ("seed", "trainer", "evaluate"):
+        del values[key]
+    values["data"] = {"_target_": "segsweep.data.synthetic.Synthetic", "size": 32}
+    checked = check_config(values, choices)
+
+    assert (checked["seed"], checked["trainer"]["epochs"]) == (0, 40)
+    assert checked["evaluate"] == {"select": "val_iou", "empty": "one", "at": "both"}
+    assert checked["data"]["channels"] == 3
+    assert checked["data"]["split"] == vars(SplitConfig())
+
+
+def test_checking_twice_changes_nothing(accepted):
+    """A frozen config comes out of the check as it went in."""
+    once = accepted()
+    values = {key: value for key, value in once.items() if key != "choices"}
+
+    assert check_config(values, once["choices"]) == once
+
+
+def test_choices_are_those_of_the_nodes(accepted):
+    """Hydra's own choices and those of trainer and experiment name no class."""
+    assert accepted()["choices"] == {
+        **{"model": "unet2", "loss": "bce", "optimizer": "adamw"},
+        **{"scheduler": "onecycle", "augment": "flips", "data": "synthetic"},
+    }
+
+
+def test_two_options_at_once_are_refused(composed):
+    """`loss=[bce,dice]` would merge two nodes into one that is neither."""
+    values, choices = composed(*SMALL, "loss=[bce,dice]")
+    with pytest.raises(ConfigError) as caught:
+        check_config(values, choices)
+
+    assert str(caught.value).startswith("loss: choose one option, loss=<name>")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "side", "multiple", "near"),
+    [
+        (100, [2, 2, 2, 2], 100, 16, "96 and 112"),
+        ([64, 100], [2, 2, 2, 2], 100, 16, "96 and 112"),
+        ([97, 64], [2, 2], 97, 4, "96 and 100"),
+    ],
+)
+def test_size_that_does_not_divide_names_the_nearest_two(
+    refusal, size, channels, side, multiple, near
+):
+    """Sides are halved once per stage."""
+    assert refusal(data__size=size, model__channels=channels) == [
+        f"data.size={side}: model=unet2 needs a multiple of {multiple}; the nearest are {near}"
+    ]
+
+
+@pytest.mark.parametrize("size", [50, [40, 70]])
+def test_torchvisions_networks_take_any_size(composed, size):
+    """They bring their logits back to the size of the image themselves."""
+    values, choices = composed("model=lraspp")
+    values["data"]["size"] = size
+
+    assert check_config(values, choices)["data"]["size"] == size
+
+
+@pytest.mark.parametrize("size", [[32], [32, 32, 32], []])
+def test_size_is_one_number_or_two(refusal, size):
+    """Three sides are no image."""
+    assert refusal(data__size=size) == [f"data.size={size}: one number, or [height, width]"]
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ("ph2", "data.root is not set; give it as data.root=<path>"),
+        ("folder", "data.images is not set; give it as data.images=<path>"),
+    ],
+)
+def test_missing_values_say_how_to_give_them(refusal, data, line):
+    """`???` in an option file is asked for by name."""
+    assert refusal(f"data={data}") == [line]
+
+
+@pytest.mark.parametrize("node", ["model", "loss", "optimizer", "scheduler", "augment", "data"])
+@pytest.mark.parametrize("value", ["???", None, {"lr": 1}])
+def test_node_without_a_class_says_where_the_options_are(refusal, node, value):
+    """No option chosen, `null`, or arguments without a class."""
+    (line,) = refusal(**{node: value})
+
+    assert line == f"{node}={value!r}: choose one of the options in conf/{node}/"
+
+
+@pytest.mark.parametrize("value", [5, None, "quick"])
+def test_section_is_no_value(refusal, value):
+    """`trainer` holds keys."""
+    assert refusal(trainer=value) == [
+        f"trainer={value!r}: a section, not a value; set trainer.<key>"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../up", "a/b", "/tmp", " a", "a ", ".a", "a" * 101]
+)
+def test_sweep_is_one_plain_folder_name(refusal, name):
+    """It becomes a folder below outputs, and nothing else."""
+    (line,) = refusal(sweep=name)
+
+    assert line.startswith(f"sweep={name}: a folder name of letters")
+
+
+@pytest.mark.parametrize("name", ["main", "a" * 100, "my sweep-1.2_x+y=z", "Läsion 2"])
+def test_sweep_may_be_called_much(accepted, name):
+    """Letters of any language, digits, space and some signs."""
+    assert accepted(sweep=name)["sweep"] == name
+
+
+def test_sections_hold_their_own_defaults():
+    """Every default lies inside its own range and type."""
+    assert check_section(DataConfig, {})["size"] == 128
+    assert check_section(SplitConfig, {}) == vars(SplitConfig())
+    assert check_section(Config, {})["trainer"]["batch"] == 10
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        (int, "whole number"),
+        (float | None, "number or null"),
+        (list[str], "list of text"),
+        (tuple[int, ...], "list of whole number"),
+        (int | list[int], "whole number or list of whole number"),
+    ],
+)
+def test_types_are_said_in_words(hint, text):
+    """A user need not know Python."""
+    assert type_text(hint) == text
+
+
+def test_order_of_types_counts():
+    """Python holds these two equal; the first type that takes the value wins all the same."""
+    found = [coerce("x", "3", hint) for hint in (int | float, float | int, int | float)]
+
+    assert [repr(value) for value in found] == ["3", "3.0", "3"]
+
+
+def test_checked_configs_share_nothing(composed):
+    """Runs of a sweep are checked alike, yet changing one leaves the others as they are."""
+    first, second = (check_config(*composed(*SMALL)) for _ in range(2))
+    first["model"]["channels"].append(99)
+    first["data"]["split"]["fold"] = 3
+    third = check_config(*composed(*SMALL))
+
+    assert second == third
+    assert third["model"]["channels"] == [2, 2]
+
+
+@pytest.mark.parametrize(("given", "kind"), [(1, "float"), (1.0, "float"), ("1", "float")])
+def test_equal_numbers_of_other_types_are_checked_for_themselves(accepted, refusal, given, kind):
+    """1, 1.0 and true are equal in Python; a check that remembers must not mix them up."""
+    assert type(accepted(optimizer__lr=given)["optimizer"]["lr"]).__name__ == kind
+    assert refusal(optimizer__lr=True) == ["optimizer.lr=True: wanted number"]
+
+
+def test_coerce_asks_for_what_is_missing():
+    """The key, its type and its range."""
+    with pytest.raises(ConfigError, match=r"^lr is not set; give it as lr=<number, > 0>$"):
+        coerce("lr", "???", float, "> 0")

@@ -1,0 +1,307 @@
+"""A node's class and arguments: whose classes may be named, and what fits their signatures."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from segsweep.config.targets import arguments_of, build, check_node, locate, path_arguments
+from segsweep.errors import ConfigError
+
+SOURCE = '''
+from pathlib import Path
+from typing import Literal, Optional
+
+class Tiny:
+    """Takes one argument of each kind."""
+
+    def __init__(
+        self,
+        width: int,
+        rate: Optional[float] = None,
+        mode: Literal["up", "down"] = "up",
+        sides: tuple[int, ...] = (1,),
+        pair: tuple[float, float] = (0.0, 1.0),
+        weights: Path | None = None,
+        deep: bool = False,
+        name: str = "",
+        anything=None,
+    ) -> None:
+        if width > 100:
+            raise ValueError(f"width must be at most 100; got {width}")
+        self.given = locals()
+
+def make(width: int, **more):
+    """A function is as good as a class."""
+    return width
+
+VALUE = 3
+'''
+made = iter(range(1000))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Return the name of a user's package that can be imported, another one for each test."""
+    name = f"someones_nets_{next(made)}"
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "nets.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+@pytest.fixture
+def checked(package):
+    """Return a function: arguments -> the user's node after the check."""
+
+    def check(**arguments):
+        node = {"_target_": f"{package}.nets.Tiny", "width": 1, **arguments}
+        return check_node("model", node, [package])
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "expected"),
+    [
+        ("width", "3", 3),
+        ("width", 3.0, 3),
+        ("rate", None, None),
+        ("rate", 1, 1.0),
+        ("rate", "1e-3", 0.001),
+        ("mode", "down", "down"),
+        ("sides", [1, "2", 3.0], [1, 2, 3]),
+        ("sides", [], []),
+        ("pair", [0, 1], [0.0, 1.0]),
+        ("weights", "some/where.pt", "some/where.pt"),
+        ("weights", None, None),
+        ("deep", "true", True),
+        ("anything", [1, "a", None], [1, "a", None]),
+    ],
+)
+def test_arguments_become_what_the_signature_wants(checked, key, given, expected):
+    """As YAML and JSON have them: paths as text, tuples as lists."""
+    found = checked(**{key: given})[key]
+
+    assert found == expected
+    assert type(found) is type(expected)
+    if isinstance(expected, list):
+        assert [*map(type, found)] == [*map(type, expected)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("width", "wide", "whole number"),
+        ("width", True, "whole number"),
+        ("width", None, "whole number"),
+        ("rate", "fast", "number or null"),
+        ("rate", False, "number or null"),
+        ("mode", "sideways", "one of up, down"),
+        ("sides", 3, "list of whole number"),
+        ("sides", [1.5], "list of whole number"),
+        ("sides", [True], "list of whole number"),
+        ("pair", [0.0], "list of number"),
+        ("pair", [0.0, 1.0, 2.0], "list of number"),
+        ("weights", 3, "path or null"),
+        ("deep", "deeply", "true or false"),
+        ("name", 3, "text"),
+    ],
+)
+def test_misfits_name_what_is_wanted(checked, key, value, wanted):
+    """One line: key, value, type."""
+    with pytest.raises(ConfigError) as caught:
+        checked(**{key: value})
+
+    assert str(caught.value) == f"model.{key}={value!r}: wanted {wanted}"
+
+
+def test_unknown_and_missing_arguments_are_said_together(package):
+    """A line for each: misspelt, unfit, and required but absent."""
+    node = {"_target_": f"{package}.nets.Tiny", "widht": 3, "mode": "left"}
+    with pytest.raises(ConfigError) as caught:
+        check_node("model", node, [package])
+    lines = str(caught.value).splitlines()
+
+    assert len(lines) == 3
+    assert lines[0].startswith("model.widht: no such key; model has anything, deep, mode")
+    assert lines[0].endswith("did you mean 'width'?")
+    assert lines[1:] == ["model.mode='left': wanted one of up, down", "model.width is not set"]
+
+
+def test_arguments_are_handed_over_as_the_class_wants_them(package):
+    """Tuples and paths again, after the config had lists and text; functions work too."""
+    node = {"_target_": f"{package}.nets.Tiny", "width": 2, "sides": [1, 2], "weights": "a/b"}
+    given = build("model", node, [package]).given
+
+    assert given["sides"] == (1, 2)
+    assert given["weights"] == Path("a/b")
+    assert (given["width"], given["rate"], given["mode"]) == (2, None, "up")
+    assert build("model", {"_target_": f"{package}.nets.make", "width": "7"}, [package]) == 7
+
+
+def test_given_values_are_used_where_taken_and_yield_to_the_config(package):
+    """The program supplies lengths and parameters to whoever has a name for them."""
+    node = {"_target_": f"{package}.nets.Tiny", "width": 2, "rate": 0.5}
+    given = build("model", node, [package], rate=9.0, name="x", unheard_of=1).given
+
+    assert (given["rate"], given["name"]) == (0.5, "x")
+
+
+def test_what_a_constructor_refuses_names_the_node(package):
+    """A ValueError or a TypeError inside becomes one line of the user's config."""
+    with pytest.raises(ConfigError) as wide:
+        build("model", {"_target_": f"{package}.nets.Tiny", "width": 101}, [package])
+    with pytest.raises(ConfigError, match=r"^loss: gamma must be >= 0; got -1\.0$"):
+        build("loss", {"_target_": "segsweep.losses.FocalLoss", "gamma": -1})
+    with pytest.raises(ConfigError, match=r"^optimizer: .*momentum"):
+        weights = [torch.nn.Parameter(torch.ones(1))]
+        node = {"_target_": "torch.optim.SGD", "nesterov": True}
+        build("optimizer", node, params=weights)
+
+    assert str(wide.value) == "model: width must be at most 100; got 101"
+
+
+def test_only_path_arguments_count_by_content(package):
+    """A path is told by its annotation, optional or not."""
+    assert path_arguments(f"{package}.nets.Tiny", [package]) == {"weights"}
+    assert path_arguments("segsweep.data.folder.Folder") == {"images", "masks", "groups_file"}
+    assert path_arguments("torch.optim.AdamW") == set()
+
+
+def test_torch_classes_are_read_by_their_own_annotations():
+    """What the program supplies is required there, and no business of the user's."""
+    known = arguments_of("torch.optim.AdamW")
+
+    assert known["params"][1] is True
+    assert known["eps"] == (float, False)
+    assert check_node("optimizer", {"_target_": "torch.optim.AdamW", "lr": 1}) == {
+        "_target_": "torch.optim.AdamW",
+        "lr": 1.0,
+    }
+
+
+def test_own_package_works_only_when_allowed(package):
+    """Naming a module runs it, so it is not even imported before its user says it is theirs."""
+    target = f"{package}.nets.Tiny"
+    with pytest.raises(ConfigError) as caught:
+        locate(target)
+    before = f"{package}.nets" in sys.modules
+    found = locate(target, [package])
+
+    assert not before
+    assert found.__name__ == "Tiny"
+    assert str(caught.value) == (
+        f"_target_={target}: package {package!r} is not trusted; "
+        f"if it is yours, add allow=[{package}]"
+    )
+
+
+def test_part_of_a_name_allows_nothing(package):
+    """`allow=[some]` is the package `some`, not all that begin like it."""
+    with pytest.raises(ConfigError, match="is not trusted"):
+        locate(f"{package}.nets.Tiny", [package[:-1], "", f"{package}.net"])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("os.system", "subprocess.Popen", "builtins.exec", "posix.system", "shutil.rmtree"),
+        *("torch.load", "torch.hub.load", "hydra.utils.instantiate", "pickle.loads"),
+        *("segsweepx.files.write_text", "torchvision_evil.Net", "", "system", "."),
+    ],
+)
+def test_untrusted_packages_are_refused(target):
+    """Neither python's own, nor all of torch, nor a name that only begins like ours."""
+    with pytest.raises(ConfigError, match="is not trusted"):
+        locate(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("segsweep.system.files.os.system", "segsweep.os.system", "segsweep.train.sys.exit"),
+        *(
+            "segsweep.system.files.__builtins__.exec",
+            "segsweep..os.system",
+            "segsweep.system.files",
+        ),
+        *("torch.nn.functional.torch.load", "torchvision.os.system", "torch.nn.nothing"),
+        *("segsweep.", "segsweep.losses.", "segsweep.losses.torch.load", "torch.optim.Adam.step"),
+    ],
+)
+def test_dotted_paths_do_not_lead_through_a_module(target):
+    """The path is module and name: what a module has imported is not a part of it."""
+    with pytest.raises(ConfigError, match=r"cannot be imported|names no class|is not trusted"):
+        locate(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torchvision.models._api.load_state_dict_from_url",  # torch.hub's: unpickles a download
+        "torchvision.datasets.kinetics.Pool",  # multiprocessing's
+        "segsweep.data.cache.version",  # importlib.metadata's
+    ],
+)
+def test_what_a_trusted_module_imported_is_not_trusted(target):
+    """A config from somebody else must not reach code through a name that lies around."""
+    with pytest.raises(ConfigError):
+        locate(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "segsweep.system.files.write_text",  # any file, any content, while the config is checked
+        "segsweep.data.split.write_split",
+        "torchvision.datasets.utils.download_url",
+        "torchvision.io.write_file",
+    ],
+)
+def test_only_what_builds_something_is_trusted(target):
+    """Writing a file or fetching one is no network, loss or data set."""
+    with pytest.raises(ConfigError):
+        locate(target)
+
+
+@pytest.mark.parametrize("raised", ["KeyError('x')", "SystemError()", "AssertionError('no')"])
+def test_module_of_the_users_own_that_breaks(package, tmp_path, raised):
+    """Whatever its import raises is one line that names it."""
+    (tmp_path / package / "broken.py").write_text(f"raise {raised}")
+    with pytest.raises(ConfigError) as caught:
+        locate(f"{package}.broken.Net", (package,))
+
+    assert str(caught.value).startswith(f"_target_={package}.broken.Net: cannot be imported (")
+    assert raised.split("(")[0] in str(caught.value)
+
+
+def test_constructor_of_the_users_own_that_breaks(package, tmp_path):
+    """An error that says little of itself is named with its kind."""
+    (tmp_path / package / "broken.py").write_text("def make():\n    return {}['width']\n")
+    with pytest.raises(ConfigError, match=r"^model: KeyError: 'width'$"):
+        build("model", {"_target_": f"{package}.broken.make"}, (package,))
+
+
+def test_package_beside_the_commands_folder(tmp_path, monkeypatch):
+    """A console script finds what `python -m` finds; a package that is not allowed is not run."""
+    name = f"someones_nets_{next(made)}"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "nets.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+
+    assert locate(f"{name}.nets.make", (name,))(width=3) == 3
+    with pytest.raises(ConfigError, match="not trusted"):
+        locate(f"{name}.nets.make")
+
+
+def test_home_folder_of_a_path(package, monkeypatch, tmp_path):
+    """~ is what it is in a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    node = {"_target_": f"{package}.nets.Tiny", "width": 1, "weights": "~/w.pt"}
+
+    assert build("model", node, (package,)).given["weights"] == tmp_path / "w.pt"

@@ -1,0 +1,334 @@
+"""Splits: the original experiment's own, groups that stay together, folds, files."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from segsweep.config.schema import SplitConfig
+from segsweep.data.source import Sample
+from segsweep.data.split import PARTS, crossing_groups, part_sizes, split_samples, write_split
+from segsweep.errors import ConfigError, DataError
+
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+SEEDS = st.integers(0, 2**32 - 1)
+GROUPS = st.lists(st.integers(0, 12), min_size=4, max_size=40)
+"""The group of each sample; many share one."""
+
+
+def drawn(count, groups=()):
+    """Return *count* samples; *groups*: sets of ids that belong together."""
+    names = [f"IMD{number:03}" for number in range(1, count + 1)]
+    together = {name: min(group) for group in groups for name in group}
+    return [Sample(name, together.get(name, name)) for name in names]
+
+
+def grouped(groups):
+    """Return one sample for each of *groups*."""
+    return [Sample(f"s{index:03}", f"g{group}") for index, group in enumerate(groups)]
+
+
+def ids(samples, parts, part):
+    """Return the ids in *part*, in their order."""
+    return [s.id for s, p in zip(samples, parts, strict=True) if p == part]
+
+
+def sides(samples, parts):
+    """Return group -> the parts it stands in."""
+    found = {}
+    for sample, part in zip(samples, parts, strict=True):
+        found.setdefault(sample.group, set()).add(part)
+    return found
+
+
+@pytest.fixture(scope="module")
+def originals():
+    """Return the ids of the original experiment's three parts, drawn as its notebook did."""
+    names = np.array([sample.id for sample in drawn(200)])
+    state = np.random.get_state()
+    np.random.seed(42)
+    order = np.random.choice(200, 200, replace=False)
+    np.random.set_state(state)
+    return [sorted(names[ix]) for ix in np.split(order, [100, 150])]
+
+
+@pytest.mark.parametrize("sizes", [(100, 50, 50), (0.5, 0.25, 0.25)])
+def test_seed_42_is_the_original_split(originals, sizes):
+    """Without groups ours is the notebook's split over sorted ids, by number and by share."""
+    samples = drawn(200, [("IMD199", "IMD200")])
+    parts = split_samples(samples, SplitConfig(42, *sizes, keep_groups=False))
+
+    assert [ids(samples, parts, part) for part in PARTS] == originals
+
+
+def test_groups_of_one_change_nothing(originals):
+    """keep_groups has nothing to keep where every sample is its own group."""
+    samples = drawn(200)
+    parts = split_samples(samples, SplitConfig())
+
+    assert [ids(samples, parts, part) for part in PARTS] == originals
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_same_lesion_twice_stays_on_one_side(seed):
+    """PH2's pair is together and the sizes are exact, whatever the seed."""
+    samples = drawn(200, [("IMD199", "IMD200")])
+    parts = split_samples(samples, SplitConfig(seed))
+
+    assert Counter(parts) == {"train": 100, "val": 50, "test": 50}
+    assert parts[198] == parts[199]
+
+
+def test_the_pair_is_apart_if_allowed():
+    """The check above can fail: without groups some seed separates the pair."""
+    samples = drawn(200, [("IMD199", "IMD200")])
+    parts = [split_samples(samples, SplitConfig(s, keep_groups=False)) for s in range(20)]
+
+    assert any(drawn[198] != drawn[199] for drawn in parts)
+
+
+@QUICK
+@given(GROUPS, SEEDS)
+def test_no_group_is_on_two_sides(groups, seed):
+    """Each group is wholly in one part; no part outgrows what was asked by a whole group."""
+    samples, split = grouped(groups), SplitConfig(seed)
+    asked = part_sizes(len(samples), split)
+    try:
+        parts = split_samples(samples, split)
+    except DataError:
+        assume(False)
+    counts, largest = Counter(parts), max(Counter(groups).values())
+
+    assert all(len(places) == 1 for places in sides(samples, parts).values())
+    assert all(1 <= counts[p] < size + largest for p, size in zip(PARTS, asked, strict=True))
+    assert "unused" not in counts
+
+
+def test_group_that_fits_nowhere_goes_where_most_room_is_left():
+    """Patients of 4 images, 12 to train on and 6 each to validate and test: by hand 12, 8, 4."""
+    parts = split_samples(grouped([number // 4 for number in range(24)]), SplitConfig())
+
+    assert Counter(parts) == {"train": 12, "val": 8, "test": 4}
+
+
+def test_numbers_asked_for_are_never_exceeded():
+    """6, 4 and 4 of 24 in groups of 4: one group each, none twice."""
+    samples = grouped([number // 4 for number in range(24)])
+    parts = split_samples(samples, SplitConfig(0, 6, 4, 4))
+
+    assert Counter(parts) == {"train": 4, "val": 4, "test": 4, "unused": 12}
+
+
+@QUICK
+@given(GROUPS, SEEDS, st.booleans(), st.sampled_from([None, 0, 1]))
+def test_same_input_same_parts(groups, seed, keep, fold):
+    """Twice the same, without touching numpy's own generator."""
+    samples, split = grouped(groups), SplitConfig(seed, keep_groups=keep, folds=2, fold=fold)
+    before = np.random.get_state()[1].tolist()
+    try:
+        once, again = split_samples(samples, split), split_samples(list(samples), split)
+    except DataError:
+        assume(False)
+
+    assert once == again
+    assert np.random.get_state()[1].tolist() == before
+
+
+def test_seeds_differ():
+    """Another seed draws another test set."""
+    samples = drawn(200)
+    tests = {tuple(split_samples(samples, SplitConfig(seed))) for seed in range(10)}
+
+    assert len(tests) == 10
+
+
+@QUICK
+@given(st.integers(4, 1000), st.tuples(*[st.integers(1, 100)] * 3))
+def test_three_shares_of_one_use_every_sample(total, weights):
+    """Validation and test are their share rounded, training takes the rest."""
+    shares = [weight / sum(weights) for weight in weights]
+    try:
+        sizes = part_sizes(total, SplitConfig(0, *shares))
+    except DataError:
+        assume(False)
+
+    assert sum(sizes) == total
+    assert all(abs(size - share * total) <= 1 for size, share in zip(sizes, shares, strict=True))
+
+
+def test_smaller_numbers_leave_samples_unused():
+    """20, 5 and 5 of 200 leave 170 unused."""
+    parts = split_samples(drawn(200), SplitConfig(1, 20, 5, 5))
+
+    assert Counter(parts) == {"train": 20, "val": 5, "test": 5, "unused": 170}
+
+
+@pytest.mark.parametrize(
+    ("count", "split", "error", "message"),
+    [
+        (9, SplitConfig(0, 5, 3, 2), DataError, r"5 train, 3 val and 2 test.* there are 9"),
+        (2, SplitConfig(), DataError, r"0 val and 0 test.* there are 2"),
+        (10, SplitConfig(0, 5, 0.01, 2), DataError, r"0 val.* there are 10"),
+        (10, SplitConfig(0, 0.9, 0.9, 0.9), DataError, r"there are 10"),
+        (30, SplitConfig(0, 10.5, 5, 5), ConfigError, r"data\.split\.train=10\.5: .*whole number"),
+        (30, SplitConfig(folds=5, fold=5), ConfigError, r"fold=5: must be below .*folds, .* 5"),
+        (4, SplitConfig(folds=5, fold=4), DataError, r"no images for test of 4"),
+        (10, SplitConfig(val=9, folds=5, fold=0), DataError, r"no images for train of 10"),
+    ],
+)
+def test_what_cannot_be_divided_is_refused(count, split, error, message):
+    """One line that names the key, what is wanted and what there is."""
+    with pytest.raises(error, match=message) as caught:
+        split_samples(drawn(count), split)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fold", [None, 0])
+def test_groups_too_large_for_a_part_are_refused(fold):
+    """Two patients with ten images each cannot fill three parts; none is silently empty."""
+    samples = grouped([0] * 10 + [1] * 10)
+    with pytest.raises(DataError, match=r"no images for .* of 20 in 2 groups"):
+        split_samples(samples, SplitConfig(folds=2, fold=fold))
+
+
+def test_home_folder_of_a_split_file(tmp_path, monkeypatch):
+    """~ is what it is in a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows = "a,train\nb,val\nc,test\n"
+    (tmp_path / "s.csv").write_text(f"id,split\n{rows}")
+    parts = split_samples([Sample(name, name) for name in "abc"], SplitConfig(file="~/s.csv"))
+
+    assert parts == list(PARTS)
+
+
+@QUICK
+@given(GROUPS, SEEDS, st.integers(2, 5), st.booleans())
+def test_every_sample_is_tested_in_exactly_one_fold(groups, seed, folds, keep):
+    """Over all folds; groups stay together in each, and nothing is unused."""
+    samples = grouped(groups)
+    split = {"seed": seed, "folds": folds, "keep_groups": keep, "val": 1}
+    try:
+        all_parts = [split_samples(samples, SplitConfig(**split, fold=f)) for f in range(folds)]
+    except DataError:
+        assume(False)
+    tested = Counter(name for parts in all_parts for name in ids(samples, parts, "test"))
+
+    assert tested == {sample.id: 1 for sample in samples}
+    assert all(set(parts) == set(PARTS) for parts in all_parts)
+    for parts in all_parts:
+        assert not keep or all(len(places) == 1 for places in sides(samples, parts).values())
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_folds_of_the_original_data(fold):
+    """Of 200 with one pair: 40 tested (a pair may make it 39 or 41), 50 validated, rest trained."""
+    samples = drawn(200, [("IMD199", "IMD200")])
+    counts = Counter(split_samples(samples, SplitConfig(fold=fold)))
+
+    assert counts["test"] in (39, 40, 41)
+    assert counts["val"] == 50
+    assert counts.total() == 200
+    assert counts["unused"] == 0
+
+
+def from_text(folder, text, samples, keep_groups=True):
+    """Return the parts that a file with this text gives."""
+    path = folder / "split.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return split_samples(samples, SplitConfig(file=str(path), keep_groups=keep_groups))
+
+
+def test_file_decides_and_the_rest_is_unused(tmp_path):
+    """In any order, with further columns, Excel's byte order mark and stray blanks."""
+    text = "\ufeffnote,split,id\nx, test ,IMD003\n,train,IMD001\n\n,val,IMD002\n,unused,IMD005\n"
+
+    assert from_text(tmp_path, text, drawn(6)) == [
+        "train",
+        "val",
+        "test",
+        "unused",
+        "unused",
+        "unused",
+    ]
+
+
+def test_row_without_a_part_is_unused(tmp_path):
+    """An empty cell and a row cut short say nothing about their sample."""
+    text = "id,split\nIMD001,train\nIMD002,val\nIMD003,test\nIMD004,\nIMD005\n"
+
+    assert from_text(tmp_path, text, drawn(5))[3:] == ["unused", "unused"]
+
+
+@QUICK
+@given(GROUPS, SEEDS)
+def test_what_a_run_wrote_can_be_read_again(tmp_path_factory, groups, seed):
+    """The split.csv of a run, given as a file, gives the same parts."""
+    samples, path = grouped(groups), tmp_path_factory.mktemp("split") / "split.csv"
+    try:
+        parts = split_samples(samples, SplitConfig(seed))
+    except DataError:
+        assume(False)
+    write_split(path, samples, parts)
+
+    assert split_samples(samples, SplitConfig(file=str(path))) == parts
+
+
+def test_written_split_by_hand(tmp_path):
+    """A header and a row per sample."""
+    write_split(tmp_path / "a.csv", [Sample("b", "g"), Sample("c,d", "g")], ["train", "unused"])
+
+    assert (tmp_path / "a.csv").read_text() == 'id,group,split\nb,g,train\n"c,d",g,unused\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", ConfigError, "needs a header with the columns id and split"),
+        ("id,split\n", ConfigError, "needs a header"),
+        ("id;split\nIMD001;train\n", ConfigError, "needs a header with the columns id and split"),
+        (b"id,split\n\xff\xfe,train\n", ConfigError, "cannot be read"),
+        ("id,split\nIMD001,train\nmole,test\n", ConfigError, "ids not in the data: mole"),
+        ("split,id\ntrain,IMD001\ntrain\n", ConfigError, "ids not in the data"),
+        ("id,split\nIMD001,Train\n", ConfigError, "split 'Train'; allowed are train, val, test"),
+        ("id,split\nIMD001,train\nIMD002,val\n", DataError, "no images for test of 6"),
+        ("id,split\nIMD001,train\nIMD001,test\n", ConfigError, "IMD001.* train .*test"),
+    ],
+)
+def test_wrong_file_is_one_clear_line(tmp_path, text, error, message):
+    """What is wrong with the file, its name included."""
+    with pytest.raises(error, match=message) as caught:
+        from_text(tmp_path, text, drawn(6))
+
+    assert "\n" not in str(caught.value)
+    assert error is DataError or "split.csv" in str(caught.value)
+
+
+def test_missing_file_is_one_clear_line(tmp_path):
+    """Neither is a missing file a traceback."""
+    with pytest.raises(ConfigError, match=r"data\.split\.file=.*none\.csv: cannot be read"):
+        split_samples(drawn(6), SplitConfig(file=str(tmp_path / "none.csv")))
+
+
+def test_file_that_separates_a_group(tmp_path):
+    """Refused with the group and its members, unless that is asked for."""
+    samples = drawn(4, [("IMD001", "IMD003")])
+    text = "id,split\nIMD001,train\nIMD002,val\nIMD003,test\n"
+    message = r"group IMD001 is split up: IMD001 in train, IMD003 in test; .*keep_groups=false"
+    with pytest.raises(ConfigError, match=message):
+        from_text(tmp_path, text, samples)
+    allowed = from_text(tmp_path, text, samples, keep_groups=False)
+
+    assert allowed == ["train", "val", "test", "unused"]
+
+
+def test_an_unused_member_separates_nothing():
+    """Only used parts count; a group with one member on each side is told once."""
+    samples = grouped([1, 1, 2, 2, 3])
+
+    assert crossing_groups(samples, ["train", "unused", "val", "val", "test"]) == []
+    assert crossing_groups(samples, ["train", "unused", "val", "test", "test"]) == [
+        "group g2 is split up: s002 in val, s003 in test"
+    ]

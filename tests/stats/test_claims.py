@@ -1,0 +1,193 @@
+"""About which cells anything is claimed, and that nothing else looks as if it were."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from segsweep.metrics import RANGES
+from segsweep.stats.contrasts import BASELINE, CELLS
+from segsweep.stats.engine import analyse
+from segsweep.stats.null import Settings
+from segsweep.stats.tables import comparison_table
+from segsweep.stats.values import values_of
+from segsweep.stats.wording.answer import answer
+from segsweep.stats.wording.levels import levels_table
+from segsweep.stats.wording.sentences import no_claim, paragraph
+from segsweep.stats.wording.two_sweeps import compare_sweeps
+from stats_data import drawn, of_tables, results_of
+
+FEW = Settings(draws=1_000)
+RUN_MORE = "Run at least 3 seeds of each cell, for example seed=0,1,2."
+
+
+def compared(values, **more):
+    """Return comparison.csv of *values* by the cells' names."""
+    table = comparison_table(analyse(values, FEW, **more), results_of(values))
+    return table.set_index(table["model"].str.cat(table["loss"], "/"))
+
+
+def test_one_seed_is_never_claimed_about():
+    """Far above three others: neither best, nor an interval or a chance of it."""
+    values = drawn((3, 3, 3, 1), gaps=[0, 0, 0, 0.5])
+    result, table = analyse(values, FEW), compared(values)
+    alone = table.loc["m/d"]
+
+    assert result.claims
+    assert result.claimed.tolist() == [0, 1, 2]
+    assert np.isnan([result.low[3], result.high[3], result.p_best[3]]).all()
+    assert result.may_be_best.tolist() == [True] * 4
+    assert alone[["ci_low", "ci_high", "may_be_best", "p_best"]].isna().all()
+    assert (alone["rank"], alone["seeds"]) == (1, 1)
+    assert table["p_best"].sum() == pytest.approx(1)
+    assert not any("m/d" in pair for pair in zip(*_pairs(result), strict=True))
+
+
+def _pairs(result):
+    family = result.tested[CELLS].family
+    return family.a, family.b
+
+
+def test_cell_with_one_seed_changes_nothing_for_the_others():
+    """All numbers are those of the sweep without it."""
+    values = drawn((3, 4, 3, 1), gaps=[0.04, 0, 0, 0.5])
+    without = of_tables(values.tables[:3])
+    one, other = analyse(values, FEW), analyse(without, FEW)
+
+    for name in ("low", "high", "p_best", "may_be_best"):
+        np.testing.assert_allclose(getattr(one, name)[:3], getattr(other, name), rtol=1e-12)
+    assert one.tested[CELLS].p.tolist() == other.tested[CELLS].p.tolist()
+
+
+def test_cell_with_one_seed_is_said_and_more_seeds_of_it_are_the_next_step():
+    """However clear the rest is; chances are among the rest."""
+    said = answer(analyse(drawn((5, 5, 1), gaps=[0.3, 0, 0]), FEW))
+
+    assert said.headline == "Not settled: 2 of 3 cells may be the best: m/a, m/c."
+    assert said.unsettled[-1] == (
+        "Nothing can be claimed about cells with one seed: m/c; "
+        "chances of being the best are among the other 2."
+    )
+    assert said.next == ("Run at least 3 seeds of m/c, for example seed=0,1,2.",)
+
+
+@pytest.mark.parametrize("seeds", [(5, 1), (1, 4, 1)])
+def test_one_cell_with_seeds_beside_others_makes_no_claim(seeds):
+    """Nothing to compare it with: intervals are for these trained networks, all of them."""
+    values = drawn(seeds, gaps=[0.3, *[0] * (len(seeds) - 1)])
+    result, table = analyse(values, FEW), compared(values)
+    said, most = answer(result), values.cells[int(np.argmax(seeds))]
+
+    assert not result.claims
+    assert no_claim(result) == f"one seed per cell but for {most}"
+    assert said.headline.startswith(f"No claim about methods: {no_claim(result)}. Of these ")
+    assert "trained networks" not in said.headline
+    assert said.next == (RUN_MORE,)
+    assert "better" not in said.text
+    assert table[["may_be_best", "p_best"]].isna().all(axis=None)
+    assert (result.low < result.parts.mean).all()
+    words = paragraph(result, "m/a", "m/b")
+    assert f"With {no_claim(result)} this holds for these trained networks only." in words
+
+
+def test_interval_without_claims_is_the_paired_t_interval_over_images():
+    """Of means over the seeds that were trained: what they do on single images is kept."""
+    values = drawn((6, 1), images=25)
+    tested = analyse(values, Settings(draws=40_000)).tested[CELLS]
+    first, second = values.means
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+
+    assert [tested.low[0], tested.high[0]] == pytest.approx(expected, rel=0.02)
+
+
+def test_baseline_beside_cells_with_one_seed_has_no_p():
+    """One claimable cell alone."""
+    tested = analyse(drawn((5, 1, 1)), FEW, baseline="m/b").tested[BASELINE]
+
+    assert np.isnan(tested.p).all()
+    assert (tested.low < tested.high).all()
+
+
+def test_nothing_to_compare_has_no_chance_of_being_best():
+    """One cell, and one architecture."""
+    row = compared(drawn((3,))).loc["m/a"]
+    level = levels_table(analyse(drawn((3,)), FEW), "model").iloc[0]
+
+    assert np.isnan(analyse(drawn((3,)), FEW).p_best).all()
+    for found in (row, level):
+        assert found[["may_be_best", "p_best"]].isna().all()
+        assert found["ci_low"] < found["test_iou"]
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_one_group_of_images_is_no_matter_of_seeds(seeds):
+    """It is said why, and no other seed is named."""
+    result = analyse(drawn((seeds,) * 3, groups=[0] * 30), FEW)
+    said = answer(result)
+
+    assert said.headline.startswith("No claim about methods: one unit of test images.")
+    assert "seed" not in said.text
+    assert said.headline.endswith("other images may turn the order.")
+    assert compared(drawn((seeds,) * 3, groups=[0] * 30))["may_be_best"].isna().all()
+
+
+def test_two_sweeps_claim_nothing_about_a_cell_with_one_seed():
+    """Also where many others have three."""
+    names = [f"m/{cell};sweep={sweep}" for cell in "abc" for sweep in ("new", "old")]
+    words, table = compare_sweeps(drawn((3, 3, 3, 3, 1, 1), names=names), "new", "old", FEW)
+    none, _ = compare_sweeps(drawn((3, 1), names=names[:2]), "new", "old", FEW)
+
+    assert table["p_adjusted"].isna().tolist() == [False, False, True, True]
+    assert "Nothing can be claimed about m/c: one seed." in words
+    assert none.startswith("No claim about methods: one seed per cell but for m/a of new.")
+
+
+def near_the_end(metric):
+    """Return values of two cells whose means are one image away from the metric's highest."""
+    cells = [(cell, seed) for cell in ("m/a", "m/b") for seed in range(3)]
+    names = [{"run_id": f"{cell}{seed}", "seed": seed} for cell, seed in cells]
+    runs = [
+        {**name, "model": "m", "loss": cell[2:], "fold": None, "status": "finished"}
+        for name, (cell, _) in zip(names, cells, strict=True)
+    ]
+    frame = pd.DataFrame(runs).assign(data_fingerprint="d1")
+    frame = frame[["run_id", "model", "loss", "seed", "fold", "status", "data_fingerprint"]]
+    perfect = {"tp": 9, "fp": 0, "fn": 0, "tn": 9}
+    counts = [
+        {"run_id": name["run_id"], "split": "test", "at": "train", "image": f"i{k}"}
+        | ({"tp": 1 + name["seed"], "fp": 20, "fn": 8, "tn": 2} if k == 0 else perfect)
+        for name in names
+        for k in range(5)
+    ]
+    return values_of(frame, pd.DataFrame(counts), metric)
+
+
+@pytest.mark.parametrize("metric", ["iou", "mcc"])
+def test_intervals_stay_in_the_range_of_the_metric(metric):
+    """Cells' and levels' own; differences reach below 0."""
+    values = near_the_end(metric)
+    result = analyse(values, FEW)
+    free = analyse(of_tables(values.tables), FEW)
+    level = levels_table(result, "loss", metric)
+
+    assert values.limits == RANGES[metric]
+    assert (free.high > 1).all()
+    assert result.high.tolist() == level["ci_high"].tolist() == [1, 1]
+    assert result.low.tolist() == free.low.tolist()
+    assert result.tested[CELLS].low[0] < 0
+
+
+def test_correlation_may_be_negative():
+    """The lower end of Matthews' correlation is -1, of the others 0."""
+    tables = [np.tile([0.9, -0.9, 0.0, 0.4, -0.6], (3, 1)) + 0.01 * k for k in range(2)]
+    values = of_tables(tables)
+    cut = [analyse(_within(values, RANGES[name]), FEW).low for name in ("mcc", "iou")]
+
+    assert (cut[0] < 0).all()
+    assert cut[1].tolist() == [0, 0]
+
+
+def _within(values, limits):
+    from dataclasses import replace
+
+    return replace(values, limits=limits)

@@ -1,0 +1,207 @@
+"""The tables and sentences of an analysis."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from segsweep.stats.engine import analyse
+from segsweep.stats.null import Settings
+from segsweep.stats.tables import PAIRS, comparison_table, pairs_table
+from segsweep.stats.wording.answer import answer
+from segsweep.stats.wording.sentences import paragraph
+from stats_data import drawn, of_tables, results_of
+
+FEW = Settings(draws=1_000)
+GRID = ["m/a", "m/b", "n/a", "n/b"]
+COMPARISON = [
+    *("model", "loss", "seeds", "failed", "test_iou", "ci_low", "ci_high", "sd_seeds"),
+    *("sd_images", "test_dice", "test_score", "val_iou", "rank", "may_be_best", "p_best"),
+    *("lr", "seconds", "parameters"),
+]
+
+
+def failed(frame, model, loss):
+    """Return *frame* with one more, failed run."""
+    row = {"run_id": "f", "model": model, "loss": loss, "seed": 9, "status": "failed"}
+    return pd.concat([frame, pd.DataFrame([row])], ignore_index=True)
+
+
+def test_comparison_holds_a_row_per_cell():
+    """Columns as documented; best first; numbers from the analysis and the results."""
+    values = drawn((3, 3, 3, 2), gaps=[0, 0.1, 0.05, 0], names=GRID)
+    result = analyse(values, FEW)
+    table = comparison_table(result, failed(results_of(values), "n", "b"))
+
+    assert table.columns.tolist() == COMPARISON
+    assert table["model"].str.cat(table["loss"], "/").iloc[0] == "m/b"
+    assert table["rank"].tolist() == [1, 2, 3, 4]
+    row = table.set_index(["model", "loss"]).loc[("n", "b")]
+    assert (row["seeds"], row["failed"]) == (2, 1)
+    assert row["test_iou"] == pytest.approx(values.tables[3].mean())
+    assert (row["ci_low"], row["ci_high"]) == (result.low[3], result.high[3])
+    assert row["sd_images"] == result.parts.sd_images[3]
+    assert table["p_best"].sum() == pytest.approx(1)
+
+
+def test_cell_that_cannot_be_compared_stays_in_the_table():
+    """Asked for, all failed: no seeds, no rank, nothing said about being best."""
+    values = drawn((3, 3), names=GRID[:2])
+    table = comparison_table(analyse(values, FEW), failed(results_of(values), "n", "x"))
+    row = table.iloc[-1]
+
+    assert (row["model"], row["seeds"], row["failed"]) == ("n", 0, 1)
+    assert row[["rank", "may_be_best"]].isna().all()
+    assert math.isnan(row["ci_low"])
+
+
+def test_swept_keys_name_cells_in_the_table():
+    """Two protocols in one folder stand apart; those on other data hold nothing."""
+    values = drawn((2, 2), gaps=[0.1, 0], names=["m/a;epochs=10", "m/a;epochs=20"])
+    plain = results_of(of_tables(values.tables, names=["m/a", "m/a"]))
+    columns = ["run_id", "model", "loss", "epochs", "seed"]
+    frame = plain.assign(epochs=[10, 10, 20, 20])
+    frame = frame[[*columns, *(name for name in frame if name not in columns)]]
+    table = comparison_table(analyse(values, FEW), frame)
+
+    assert table["epochs"].tolist() == [10, 20]
+    assert table["test_iou"].tolist() == pytest.approx([t.mean() for t in values.tables])
+
+
+def test_cells_on_other_data_hold_nothing():
+    """The same cell on two data sets: only the row of the data that were compared is filled."""
+    values = replace(drawn((2, 2), names=GRID[:2]), data="d1")
+    frame = results_of(values)
+    both = pd.concat([frame, frame.assign(data_fingerprint="d2")], ignore_index=True)
+    first = ["run_id", "model", "loss", "data_fingerprint", "seed"]
+    both = both[[*first, *(name for name in both if name not in first)]]
+    table = comparison_table(analyse(values, FEW), both)
+
+    assert table["data_fingerprint"].tolist() == ["d1", "d1", "d2", "d2"]
+    assert table["seeds"].tolist() == [2, 2, 0, 0]
+    assert table["ci_low"].isna().tolist() == [False, False, True, True]
+
+
+def test_nothing_at_all_is_refused():
+    """The engine needs a cell; who has none says so without it."""
+    with pytest.raises(ValueError, match="nothing to compare"):
+        analyse(replace(drawn((2,)), cells=(), tables=(), seeds=()))
+
+
+def test_other_metric_stands_first():
+    """What was analysed is the headline, IoU beside it."""
+    values = drawn((2, 2), names=GRID[:2])
+    table = comparison_table(analyse(values, FEW), results_of(values), metric="dice")
+
+    assert table.columns[4] == "test_dice"
+    assert {"test_iou", "test_score"} < set(table.columns)
+
+
+def test_pairs_hold_every_family():
+    """2 x 2 cells: six pairs, one of architectures, one of losses, one of both together."""
+    values = drawn((2,) * 4, gaps=[0.3, 0, 0.03, 0], images=80, names=GRID)
+    table = pairs_table(analyse(values, FEW))
+
+    assert tuple(table.columns) == PAIRS
+    assert table["family"].value_counts().to_dict() == {
+        "cells": 6,
+        "architectures": 1,
+        "losses": 1,
+        "interaction": 1,
+    }
+    first = table.iloc[0]
+    assert (first["a"], first["b"], first["verdict"]) == ("m/a", "m/b", "a better")
+    assert first["difference"] == pytest.approx(values.tables[0].mean() - values.tables[1].mean())
+    assert table.loc[table["verdict"] != "undecided", "seeds_needed"].isna().all()
+    assert table["seeds_needed"].notna().any()
+
+
+def test_single_cell_has_an_empty_table_of_pairs():
+    """With its columns."""
+    assert tuple(pairs_table(analyse(drawn((3,)), FEW)).columns) == PAIRS
+
+
+def test_clear_winner_is_named():
+    """One cell far above: settled, best, by how much."""
+    said = answer(analyse(drawn((5, 5, 5), gaps=[0, 0.3, 0]), FEW))
+
+    assert said.headline == "Settled: m/b is the best of 3 cells (chance over 0.99)."
+    assert said.best == ("m/b",)
+    assert said.settled[0].startswith("2 of 3 pairs of cells differ; clearest: m/b is better than")
+    assert said.next == ()
+
+
+def test_nothing_settled_says_what_it_takes():
+    """Six equal cells, two seeds: all may be best; more images, or many seeds."""
+    said = answer(analyse(drawn((2,) * 6), FEW))
+
+    assert said.headline == "Not settled: any of the 6 cells may be the best."
+    assert len(said.best) == 6
+    assert said.settled == ()
+    assert any("More seeds would not" in text or "seeds per cell" in text for text in said.next)
+
+
+def test_some_ruled_out():
+    """Two of four far below."""
+    said = answer(analyse(drawn((4,) * 4, gaps=[0, 0, -0.3, -0.3], seed=2), FEW))
+
+    assert said.headline.startswith("Not settled: 2 of 4 cells may be the best: m/")
+
+
+def test_no_best_loss_where_it_depends_on_the_architecture():
+    """A is far better with m and far worse with n: no loss is named, though pairs are."""
+    values = drawn((5,) * 4, gaps=[0.3, 0, 0, 0.2], names=GRID)
+    said = answer(analyse(values, FEW))
+
+    assert "no loss is best by itself" in said.text
+    assert "Losses, on average" not in said.text
+    assert said.best == ("m/a",)
+
+
+def test_losses_are_named_where_they_do_not_depend():
+    """A is better by .1 with both."""
+    values = drawn((5,) * 4, gaps=[0.1, 0, 0.1, 0], names=GRID)
+    said = answer(analyse(values, FEW))
+
+    assert "Losses, on average over the rest: a is better than b by" in said.text
+    assert "no loss is best by itself" not in said.text
+
+
+def test_one_seed_makes_no_claim():
+    """Even where networks are worlds apart."""
+    said = answer(analyse(drawn((1, 1, 1), gaps=[0.5, 0, 0]), FEW))
+
+    assert said.headline.startswith("No claim about methods: one seed per cell.")
+    assert "m/a has the highest mean" in said.headline
+    assert "better" not in said.text
+    assert said.next == ("Run at least 3 seeds of each cell, for example seed=0,1,2.",)
+
+
+def test_nothing_finished_and_one_cell():
+    """Neither is an error."""
+    assert answer(None, ("why",)).notes == ("why",)
+    assert answer(analyse(drawn((3,)), FEW)).headline.startswith(
+        "One cell, nothing to compare: m/a"
+    )
+
+
+def test_paragraph_about_two_cells():
+    """Either way round; the better one is named first; unknown cells are a KeyError."""
+    result = analyse(drawn((5, 5, 5), gaps=[0, 0.3, 0]), FEW)
+
+    assert paragraph(result, "m/a", "m/b").startswith("m/b is better than m/a by 0.")
+    assert paragraph(result, "m/b", "m/a") == paragraph(result, "m/a", "m/b")
+    assert paragraph(result, "m/a", "m/c").startswith("Undecided: m/a less m/c is")
+    with pytest.raises(KeyError):
+        paragraph(result, "m/a", "m/x")
+
+
+def test_notes_are_handed_on():
+    """What was left out of the values stands in the answer."""
+    values = drawn((2, 2))
+    result = analyse(of_tables(values.tables), FEW)
+
+    assert answer(result, ("more",)).notes == ("more",)
+    assert np.isfinite(result.p_best).all()

@@ -1,0 +1,275 @@
+"""The paragraph about two cells, and what four more seeds would settle."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segsweep.stats.advice import IMAGES, MORE, claims_played, power
+from segsweep.stats.contrasts import CELLS, pairs
+from segsweep.stats.engine import analyse
+from segsweep.stats.moderation import Moderated, moderate
+from segsweep.stats.null import Settings
+from segsweep.stats.parts import Parts, parts_of
+from segsweep.stats.verdicts import ADVISED, UNDECIDED
+from segsweep.stats.wording.answer import answer
+from segsweep.stats.wording.sentences import paragraph
+from stats_data import drawn, of_tables
+
+FEW = Settings(draws=1_000)
+
+
+def sentences(words):
+    """Return how many sentences there are."""
+    return len(re.findall(r"\.(?= [A-Z0-9]|$)", words))
+
+
+def about(values, a="m/a", b="m/b", settings=FEW):
+    """Return the paragraph about two cells, without advice reckoned before."""
+    return paragraph(analyse(values, settings, advise=False), a, b)
+
+
+def test_undecided_pair_has_advice_that_was_not_reckoned_before():
+    """The same number of seeds as with advice for all, in at most five sentences."""
+    values = drawn((3,) * 4, gaps=[0.03, 0, 0, 0], images=80)
+    result = analyse(values, FEW)
+    tested = result.tested[CELLS]
+    seen = set()
+    for k, advice in tested.advice.items():
+        words = about(values, tested.family.a[k], tested.family.b[k])
+        if advice.seeds is not None:
+            assert f"would probably be seen with {advice.seeds} seeds per cell." in words
+        elif advice.reason == IMAGES:
+            assert f"{IMAGES.capitalize()}." in words
+        assert "4 more seeds of every cell " in words
+        assert sentences(words) <= 5
+        seen.add(advice.seeds is None)
+
+    assert seen == {True, False}
+
+
+def test_pair_far_down_the_list_has_advice_too():
+    """More undecided pairs than seeds are reckoned for: the others are reckoned on demand."""
+    result = analyse(drawn((3,) * 9), FEW)
+    tested = result.tested[CELLS]
+    left = [k for k, v in enumerate(tested.verdicts) if v == UNDECIDED and k not in tested.advice]
+    k = left[-1]
+
+    assert len(tested.advice) > ADVISED
+    assert "4 more seeds of every cell would probably not settle it" in paragraph(
+        result, tested.family.a[k], tested.family.b[k]
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "would"), [(0.04, "would probably"), (0.026, "may"), (0.001, "would probably not")]
+)
+def test_whether_four_more_seeds_would_settle_it(gap, would):
+    """Seed means .018 apart from end to end, three of each, and next to no image noise."""
+    generator = np.random.default_rng(0)
+    image = 0.1 * generator.standard_normal(60)
+    luck = np.array([[-0.009], [0.0], [0.009]])
+    tables = [0.8 + lift + image + luck for lift in (gap, 0.0, 0.0)]
+    tables = [table + 1e-4 * generator.random((3, 60)) for table in tables]
+    said = about(of_tables(tables[:2]), settings=replace(FEW, level=0.01))
+    chance = float(re.search(r"chance (\d\.\d\d)\.$", said)[1])
+
+    assert said.startswith("Undecided: ")
+    assert f" 4 more seeds of every cell {would} settle it: " in said
+    assert (
+        "would probably" if chance >= 0.8 else "may" if chance > 0.5 else "would probably not"
+    ) == (would)
+
+
+def test_chance_that_is_said_is_the_power_of_a_t_test():
+    """Two cells whose seed sd is known well and whose images do not matter: noncentral t."""
+    from scipy import stats
+
+    sd, size, nothing = 0.02, 0.03, np.zeros(2)
+    parts = Parts(
+        nothing, np.full(2, 2), np.full(2, sd**2), np.zeros((2, 2)), *[nothing] * 3, 1_000
+    )
+    known = Moderated(parts.variance, np.array(400.0), np.array(sd**2))
+    family, options = pairs(["m/a", "m/b"]), Settings(draws=4_000)
+    for seeds in (4, 6, 9):
+        (found,) = power(family, parts, known, options, seeds, [0], np.array([size]))
+        freedom = 2 * (seeds - 1)
+        critical = stats.t.ppf(0.975, freedom)
+        expected = stats.nct.sf(critical, freedom, size / sd / np.sqrt(2 / seeds))
+
+        assert found == pytest.approx(expected, abs=0.07)
+
+
+def test_chance_that_is_said_is_how_often_it_happens():
+    """Four cells: the pilot's own numbers taken as the truth, and 7 seeds drawn from it."""
+    result = analyse(drawn((3,) * 4, gaps=[0.03, 0, 0, 0], images=60, seed=1), FEW, advise=False)
+    parts, tested = result.claimed_parts, result.tested[CELLS]
+    k = 1
+    known = tested.family, parts, result.moderated, FEW
+    (chance,) = power(*known, parts.seeds + MORE, [k])
+    generator, seen = np.random.default_rng(0), 0
+    root = np.linalg.cholesky(parts.sigma + 1e-14 * np.eye(4))
+    sd = np.sqrt(result.moderated.variance)[:, None]
+    for _ in range(300):
+        images = root @ generator.standard_normal((4, 60)) * np.sqrt(60)
+        lucks = generator.standard_normal((4, 7)) * sd
+        rest = parts.residual * 60 * 3
+        noise = generator.standard_normal((4, 7, 60)) * np.sqrt(rest)[:, None, None]
+        noise -= noise.mean(2, keepdims=True)
+        tables = parts.mean[:, None, None] + images[:, None, :] + lucks[:, :, None] + noise
+        again = analyse(of_tables(list(tables)), replace(FEW, draws=400), advise=False)
+        seen += again.tested[CELLS].verdicts[k] == "a better"
+
+    assert 0.2 < chance < 0.95
+    assert seen / 300 == pytest.approx(chance, abs=0.12)
+
+
+@pytest.mark.parametrize("size", [1e-9, -1e-9])
+def test_claims_the_wrong_way_round_do_not_count(size):
+    """Where next to nothing differs half of the false claims are on the right side."""
+    parts = parts_of(drawn((5, 5)))
+    known = pairs(["m/a", "m/b"]), parts, moderate(parts.variance, parts.seeds - 1)
+    (found,) = power(*known, Settings(level=0.2), 5, [0], np.array([size]))
+
+    assert found == pytest.approx(0.1, abs=0.025)
+
+
+def test_more_seeds_for_one_cell_raise_the_chance():
+    """One number for all, or one per cell."""
+    parts = parts_of(drawn((3, 3, 3), gaps=[0.03, 0, 0], images=80))
+    known = pairs(["m/a", "m/b", "m/c"]), parts, moderate(parts.variance, parts.seeds - 1), FEW
+    (equal,) = power(*known, 3, [0])
+    (same,) = power(*known, parts.seeds, [0])
+    (more,) = power(*known, np.array([9, 9, 3]), [0])
+
+    assert equal == same < more
+
+
+def test_decided_pair_has_no_advice():
+    """Who is better, p for all pairs, chances."""
+    words = about(drawn((5, 5, 5), gaps=[0.3, 0, 0]))
+
+    assert "p < 0.001, adjusted over all 3 pairs of the sweep." in words or (
+        "p = 0.001, adjusted over all 3 pairs of the sweep." in words
+    )
+    assert "more seeds" not in words
+    assert sentences(words) == 2
+
+
+def test_equal_pair_has_no_advice():
+    """Equal within the margin is settled."""
+    words = about(drawn((40, 40), images=200, sd=0.002), settings=replace(FEW, margin=0.02))
+
+    assert words.startswith("Equal within the margin: ")
+    assert ", the sweep's only pair." in words
+    assert "more seeds" not in words
+
+
+def test_same_values_are_the_same_on_every_image():
+    """Nothing to plan for; a cell that differs on one image is not the same."""
+    table, other = drawn((3, 3)).tables
+    moved = table.copy()
+    moved[:, 4] += 1e-6
+    values = of_tables([table, table, moved, other])
+
+    assert about(values) == (
+        "The same on every image: m/a less m/b is 0.0000 "
+        f"{interval_of(values)}, p = 1.000, adjusted over all 6 pairs of the sweep."
+    )
+    assert about(values, "m/a", "m/c").startswith("Undecided: m/a less m/c is -0.0000")
+    assert "same" not in about(values, "m/a", "m/d")
+
+
+def test_equal_means_of_different_images_are_not_the_same():
+    """The same values on other images: no difference to plan for, and not the same."""
+    table = drawn((3,)).tables[0]
+    words = about(of_tables([table, table[:, ::-1]]))
+
+    assert words.startswith("Undecided: m/a less m/b is ")
+    assert words.endswith("No difference was seen, so no number of seeds can be reckoned.")
+
+
+def interval_of(values):
+    """Return the interval of the first pair as it is written."""
+    tested = analyse(values, FEW, advise=False).tested[CELLS]
+    return f"({tested.low[0]:.4f} to {tested.high[0]:.4f})"
+
+
+def test_one_seed_is_told_to_run_more():
+    """Undecided without p; what has to be done first."""
+    words = about(drawn((1, 1), gaps=[0.4, 0]))
+
+    assert "adjusted" not in words
+    assert words.endswith(
+        "With one seed per cell this holds for these trained networks only. "
+        "Run at least 3 seeds of each cell, for example seed=0,1,2."
+    )
+
+
+@pytest.mark.parametrize(("a", "b"), [("m/a", "m/c"), ("m/c", "m/a"), ("m/x", "m/a")])
+def test_cell_without_claims_is_named(a, b):
+    """One seed beside others, or not there at all."""
+    missing = ({a, b} - {"m/a"}).pop()
+    with pytest.raises(KeyError, match=missing):
+        about(drawn((3, 3, 1)), a, b)
+
+
+def test_cell_with_itself_is_refused():
+    """Also where it is the only one."""
+    with pytest.raises(KeyError, match="m/a"):
+        about(drawn((3,)), "m/a", "m/a")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "gaps", "seed", "words"),
+    [
+        (2, [0] * 8, 2, "would probably rule out none of the 7 others"),
+        (3, [0.04, 0, 0, 0], 3, "would probably rule out 2 of the 3 others"),
+        (2, [0.04, 0, 0, 0], 2, "may rule out one or more of the 3 others"),
+        (2, [0.04, 0, 0, 0], 3, "would probably rule out the one other"),
+        (2, [0.045, 0], 1, "may rule out the one other"),
+        (2, [0, 0], 2, "would probably not rule out the one other"),
+    ],
+)
+def test_answer_counts_whom_four_more_seeds_rule_out(seeds, gaps, seed, words):
+    """By the chances of each pair of the highest cell with another that may be the best."""
+    values = drawn((seeds,) * len(gaps), gaps=gaps, images=200, seed=seed)
+    result = analyse(values, FEW)
+    tested, said = result.tested[CELLS], answer(result)
+    known = tested.family, result.claimed_parts, result.moderated, FEW
+    both = list(zip(tested.family.a, tested.family.b, strict=True))
+    open_ = [
+        k for k, names in enumerate(both) if said.best[0] in names and {*names} <= {*said.best}
+    ]
+    seen = claims_played(*known, result.claimed_parts.seeds + 4, open_)
+    sure = int((seen.mean(1) >= 0.8).sum())
+
+    condition = "" if " no" in words else ", at the differences now seen"
+    assert said.next[-1] == f"4 more seeds per cell {words} that may be the best{condition}."
+    assert len(open_) == len(said.best) - 1
+    assert ("may" in words.split()[:1]) == (sure == 0 and seen.any(0).mean() > 0.5)
+    assert sure == {"2": 2, "the": 1}.get(words.split()[4 if "probably rule" in words else 0], 0)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 5])
+def test_answer_agrees_with_the_paragraphs(seed):
+    """The count is of the pairs whose paragraph says that four more seeds would probably do."""
+    values = drawn((3,) * 5, gaps=[0.05, 0.03, 0, 0.02, 0.01], images=120, seed=seed)
+    result = analyse(values, FEW)
+    said = answer(result)
+    top, *others = said.best
+    settled = sum("would probably settle it" in paragraph(result, top, name) for name in others)
+    (count,) = re.findall(r"rule out (\d+|none|one or more) of the", said.next[-1])
+
+    assert f"of the {len(others)} others" in said.next[-1]
+    assert settled == (int(count) if count.isdigit() else 0)
+
+
+def test_nothing_is_reckoned_where_no_advice_was_asked_for():
+    """Nor where the winner is clear."""
+    quick = answer(analyse(drawn((2,) * 4), FEW, advise=False))
+    clear = answer(analyse(drawn((5,) * 3, gaps=[0.3, 0, 0]), FEW))
+
+    assert quick.next == ()
+    assert clear.next == ()

@@ -1,0 +1,263 @@
+"""What a sweep shows: lines that stay where there is no terminal, a live picture in one."""
+
+import io
+import os
+import re
+import sys
+import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from command import wait_for
+from segsweep.sweep.places import live_view as views
+from segsweep.sweep.places.live_view import View
+
+pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
+CELLS = {
+    "unet2-bce-s0-aaa": "unet2/bce",
+    "unet2-bce-s1-bbb": "unet2/bce",
+    "unet-ss-s0-ccc": "unet/ss",
+}
+A, B, C = CELLS
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function that lets the view's clock go on by some seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(views, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def go_on(seconds):
+        now[0] += seconds
+
+    return go_on
+
+
+def test_a_line_for_each_run_that_ends(clock, capsys):
+    """How many of how many, its name, score and time or what went wrong; in order."""
+    with View("demo", dict.fromkeys(CELLS, 0.0), 1, CELLS) as view:
+        for name, ended in (
+            (A, ("finished", 0.71234)),
+            (B, ("failed", float("nan"), "killed by SIGSEGV")),
+            (C, ("interrupted", float("nan"))),
+        ):
+            view.started(name, 0)
+            clock(2.0)
+            view.ended(name, *ended)
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"[1/3] {A}  val IoU 0.7123, 2.0 s",
+        f"[2/3] {B}  failed: killed by SIGSEGV",
+        f"[2/3] {C}  interrupted",
+    ]
+
+
+def test_runs_finished_before_count(clock):
+    """Two of three were there; their cell is finished too, the other is not."""
+    view = View("demo", {C: 0.0}, 1, CELLS)
+
+    assert view.summary() == "demo: 2/3 runs, 0 running, 1 waiting, 1/2 cells done"
+
+
+def test_runs_that_failed_before_and_are_left_are_not_finished(clock):
+    """With retry_failed=false: one is left failed, one is to do, one was finished; no cell is."""
+    view = View("demo", {C: 0.0}, 1, CELLS, left=[B])
+
+    assert view.summary() == "demo: 1/3 runs, 0 running, 1 waiting, 1 failed, 0/2 cells done"
+
+
+def test_a_cell_is_finished_with_its_last_run(clock, capsys):
+    """One of its two seeds is not enough; a failed run never makes a cell finished."""
+    view = View("demo", dict.fromkeys(CELLS, 0.0), 1, CELLS)
+    for name, status in ((A, "finished"), (C, "failed")):
+        view.started(name, 0)
+        view.ended(name, status, 0.5)
+    assert view.summary() == "demo: 1/3 runs, 0 running, 1 waiting, 1 failed, 0/2 cells done"
+    view.started(B, 0)
+    view.ended(B, "finished", 0.5)
+
+    assert view.summary() == "demo: 2/3 runs, 0 running, 0 waiting, 1 failed, 1/2 cells done"
+
+
+def test_time_left_is_that_of_the_slots(clock):
+    """Counted by hand: 30 s, 20 s and 20 s in two slots take 40 s; 10 s later 30 s."""
+    view = View("demo", {A: 30.0, B: 20.0, C: 20.0}, 2, CELLS)
+    assert view.seconds_left() == 40.0
+    view.started(A, 0)
+    view.started(B, 1)
+    clock(10.0)
+
+    assert view.seconds_left() == 30.0
+
+
+def test_time_left_follows_what_runs_really_take(clock, capsys):
+    """An epoch each 6 s, 8 of them left: 48 s. A run twice as long as thought: so the next."""
+    view = View("demo", {A: 10.0, B: 10.0}, 1, {A: "x", B: "y"})
+    view.started(A, 0)
+    for epoch in (1, 2):
+        clock(6.0)
+        view.epoch(A, epoch, 10, 0.5)
+    assert view.seconds_left() == 48.0 + 10.0
+    clock(8.0)
+    view.ended(A, "finished", 0.5)
+
+    assert view.seconds_left() == 20.0
+
+
+def test_resumed_run_is_timed_from_where_it_went_on(clock):
+    """Epochs 8 and 9 of 10 took 6 s each: one more is 6 s, whatever came before."""
+    view = View("demo", {A: 0.0}, 1, {A: "x"})
+    view.started(A, 0)
+    for epoch in (8, 9):
+        clock(6.0)
+        view.epoch(A, epoch, 10, 0.5)
+
+    assert view.seconds_left() == 6.0
+
+
+def test_nothing_is_known_and_nothing_is_guessed(clock):
+    """Without expectations there is no time left to tell."""
+    assert View("demo", dict.fromkeys(CELLS, 0.0), 2, CELLS).seconds_left() is None
+
+
+def test_now_and_then_a_line_on_what_runs(clock, capsys):
+    """At most one in twenty seconds, with epoch and best validation IoU."""
+    view = View("demo", dict.fromkeys(CELLS, 0.0), 2, CELLS)
+    view.started(A, 0)
+    view.started(B, 1)
+    for epoch, iou in ((1, 0.25), (2, 0.75), (3, 0.5)):
+        view.epoch(A, epoch, 40, iou)
+    said = []
+    for seconds in (15.0, 10.0, 15.0, 10.0):
+        clock(seconds)
+        view.tick()
+        said.append(capsys.readouterr().err)
+
+    assert [bool(text) for text in said] == [False, True, False, True]
+    assert said[1].endswith("unet2-bce-s0 3/40 0.750; unet2-bce-s1 starting\n")
+    assert "2 running, 1 waiting" in said[1]
+
+
+def test_run_tried_once_more_waits_again(clock, capsys):
+    """It is said why, and it counts as waiting, not as ended."""
+    view = View("demo", {A: 5.0}, 1, {A: "x"})
+    view.started(A, 0)
+    view.again(A, "killed by SIGKILL")
+
+    assert capsys.readouterr().err == f"{A}: killed by SIGKILL; it is tried once more\n"
+    assert view.summary() == "demo: 0/1 runs, about 5 s left, 0 running, 1 waiting, 0/1 cells done"
+    assert view.waiting == {A: 5.0}
+
+
+def test_terminal_that_is_gone_ends_no_sweep(monkeypatch):
+    """Nobody reads any more: the sweep goes on."""
+    gone = io.StringIO()
+    gone.close()
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False, write=gone.write))
+    with View("demo", {A: 0.0}, 1, {A: "x"}) as view:
+        view.started(A, 0)
+        view.ended(A, "finished", 0.5)
+
+    assert view.finished == 1
+
+
+class Terminal:
+    """A pseudo-terminal and all that was written to it."""
+
+    def __init__(self):
+        self.ours, self.theirs = pty.openpty()
+        self.written = b""
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        try:
+            while data := os.read(self.ours, 4096):
+                self.written += data
+        except OSError:  # the other side was closed
+            pass
+
+    @property
+    def frames(self):
+        """All text, colours and movements left out."""
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.written.decode(errors="replace"))
+
+    @property
+    def screen(self):
+        """The lines that a person sees: what was moved over and erased is gone."""
+        lines, row = [""], 0
+        written = self.written.decode(errors="replace")
+        for up, erase, text in re.findall(
+            r"\x1b\[(\d+)A|(\x1b\[2K)|\x1b\[[0-9;?]*[a-zA-Z]|([^\x1b\r]+)", written
+        ):
+            row -= int(up or 0)
+            lines[row] = "" if erase else lines[row]
+            for index, part in enumerate(text.split("\n")):
+                row += index > 0
+                lines.extend("" for _ in range(row + 1 - len(lines)))
+                lines[row] += part
+        return [line.rstrip() for line in lines if line.strip()]
+
+
+@contextmanager
+def terminal_of(monkeypatch):
+    """Let standard error be a terminal of 24 lines and 80 columns.
+
+    No fixture: pytest puts its own streams in place when a test begins.
+    """
+    made = Terminal()
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    with os.fdopen(made.theirs, "w", buffering=1) as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", stream)
+        yield made
+    made.reader.join(10)
+
+
+def test_terminal_shows_a_live_picture_and_keeps_only_the_lines(monkeypatch):
+    """While it runs: how far the sweep is, each running run; afterwards what ended, no more."""
+    with (
+        terminal_of(monkeypatch) as terminal,
+        View("demo [old]", dict.fromkeys(CELLS, 5.0), 2, CELLS) as view,
+    ):
+        view.started(A, 0)
+        view.started(B, 1)
+        view.epoch(A, 3, 40, 0.5)
+        wait_for(lambda: "epoch 3/40" in terminal.frames, 10)
+        running = "\n".join(terminal.screen)
+        view.ended(A, "finished", 0.5123)
+        view.started(C, 0)
+        wait_for(lambda: "unet-ss-s0" in terminal.frames, 10)
+        then = "\n".join(terminal.screen)
+        view.ended(B, "failed", float("nan"), "RuntimeError: [red] is no colour here")
+
+    assert re.match(
+        r"demo .old.: 0/3 runs, about .* s left, 2 running, 1 waiting, 0/2 cells", running
+    )
+    assert re.search(r"unet2-bce-s0 .*epoch 3/40  val IoU 0.5000  best 0.5000", running)
+    assert re.search(r"unet2-bce-s1 .*starting", running)
+    assert re.match(rf"\[1/3] {A}  val IoU 0.5123, .* s\ndemo .old.: 1/3 runs", then)
+    assert [line.partition("  ")[2][:7] for line in terminal.screen] == ["val IoU", "failed:"]
+    assert "[red] is no colour here" in terminal.screen[1]
+
+
+def test_more_runs_than_a_terminal_has_lines(monkeypatch):
+    """Forty slots: sixteen are shown, the others counted; the picture fits the screen."""
+    names = {f"unet2-bce-s{number}-id": "unet2/bce" for number in range(40)}
+    with (
+        terminal_of(monkeypatch) as terminal,
+        View("demo", dict.fromkeys(names, 0.0), 40, names) as view,
+    ):
+        for slot, name in enumerate(names):
+            view.started(name, slot)
+        wait_for(lambda: "and 24 more" in terminal.frames, 10)
+        seen = terminal.screen
+
+    assert len(seen) <= 24
+    assert sum("starting" in line for line in seen) == 16
+    assert terminal.screen == []

@@ -1,0 +1,283 @@
+"""Time, memory and disk of a plan: sums made on paper, and what is refused in which words."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segsweep.errors import ConfigError
+from segsweep.sweep.planning import budget as module
+from segsweep.sweep.planning.budget import (
+    Cost,
+    Room,
+    budget_of,
+    check_budget,
+    cost_of,
+    impossible,
+    makespan,
+    room_of,
+    size,
+)
+from segsweep.sweep.planning.cost import Measured, seconds_of
+from segsweep.sweep.processes.slots import Slot
+from segsweep.system.machine import Gpu
+
+GB = 1024.0
+SMALL = Cost("unet/bce", 30.0, 700.0, 400.0, 0.0, 12.0, 4.0, 4.0)
+LARGE = Cost("unet3/dice", 100.0, 2400.0, 400.0, 0.0, 90.0, 30.0, 30.0)
+TWO, THREE = [Slot(0, 1), Slot(1, 1)], [Slot(number, 2) for number in range(3)]
+
+
+def best_possible(seconds, slots):
+    """Return the shortest time of all ways to put the runs into slots."""
+    ways = itertools.product(range(slots), repeat=len(seconds))
+    loads = (
+        [sum(s for s, k in zip(seconds, way, strict=True) if k == n) for n in range(slots)]
+        for way in ways
+    )
+    return min(max(load) for load in loads)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slots", "expected"),
+    [
+        ([], 2, 0),
+        ([5], 3, 5),
+        ([1, 1, 1, 1, 5], 2, 5),  # 5 | 1 1 1 1
+        ([3, 3, 2, 2, 2], 2, 7),  # 3 2 2 | 3 2: the longest first misses 3 3 | 2 2 2
+        ([4, 3, 2, 1], 1, 10),
+        ([0.5] * 7, 3, 1.5),
+    ],
+)
+def test_makespan_by_hand(seconds, slots, expected):
+    """The longest first, each into the slot that is free first."""
+    assert makespan(seconds, slots) == expected
+
+
+@given(st.lists(st.integers(0, 50), max_size=6), st.integers(1, 3))
+def test_makespan_is_near_the_best(seconds, slots):
+    """Graham 1969: at most 4/3 - 1/(3 slots) of the best schedule there is, never less than it."""
+    best, found = best_possible(seconds, slots), makespan(seconds, slots)
+
+    assert best <= found <= (4 / 3 - 1 / (3 * slots)) * best + 1e-9
+
+
+def test_sums_by_hand():
+    """Shared memory once, the largest runs side by side; checkpoints that stay and that pass."""
+    budget = budget_of([SMALL, SMALL, SMALL, LARGE], TWO)
+
+    assert (budget.runs, budget.slots, budget.threads) == (4, 2, 1)
+    assert budget.seconds == 100.0
+    assert budget.per_run == pytest.approx(190 / 4)
+    assert budget.memory_mb == 400 + 2000 + 300
+    assert budget.gpu_mb == 0
+    assert budget.kept_mb == 3 * 4 + 30
+    assert budget.disk_mb == 42 + 2 * (90 + 30) + 2 * (12 + 4) + 4 * 1
+
+
+def test_slots_that_stay_empty_take_nothing():
+    """One run in three slots needs the memory of one."""
+    assert budget_of([LARGE], THREE).memory_mb == LARGE.peak_mb
+    assert budget_of([LARGE], THREE).threads == 2
+
+
+def test_nothing_to_do_takes_nothing():
+    """No runs: nothing, and nothing is refused."""
+    budget = budget_of([], [])
+
+    assert (budget.seconds, budget.per_run, budget.memory_mb, budget.disk_mb) == (0, 0, 0, 0)
+    check_budget([], budget, Room(0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("keep_gb", "stored", "kept"),
+    [
+        (None, 500.0, 60.0),
+        (1.0, 0.0, 60.0),
+        (0.03, 0.0, 30.72),
+        (1.0, 1000.0, 24.0),
+        (1.0, 5000.0, 0.0),
+        (0.0, 0.0, 0.0),
+    ],
+)
+def test_cap_on_checkpoints(keep_gb, stored, kept):
+    """A cap holds for the sweep: what earlier runs hold counts."""
+    budget = budget_of([LARGE, LARGE], TWO, keep_gb=keep_gb, stored_mb=stored)
+
+    assert budget.kept_mb == pytest.approx(kept)
+    assert budget.disk_mb == pytest.approx(kept + 4 * 120 + 2)
+
+
+def test_most_on_one_gpu():
+    """Two slots on a GPU, one on another: the two largest may meet on the first."""
+    slots = [Slot(0, 4, "GPU-a"), Slot(1, 4, "GPU-b"), Slot(2, 4, "GPU-a")]
+    costs = [replace(SMALL, gpu_mb=mb) for mb in (3e3, 8e3, 5e3)]
+    budget = budget_of(costs, slots)
+
+    assert (budget.per_gpu, budget.gpu_mb) == (2, 13e3)
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"), [("best", 10.0), ("last", 30.0), ("both", 40.0), ("none", 0.0)]
+)
+def test_cost_of_a_run(keep, kept):
+    """What was measured, in MB, and what of it stays."""
+    trainer = {"epochs": 7, "batch": 10, "checkpoint_every_steps": None, "preview_every": 0}
+    config = {"keep": keep, "kind": "run", "trainer": trainer}
+    measured = Measured(
+        **dict.fromkeys(("start", "warm_up", "val_image", "score_image"), 0.1),
+        **dict.fromkeys(("save_last", "save_best", "preview"), 0.01),
+        step=1.0,
+        shared_mb=400.0,
+        peak_mb=1000.0,
+        gpu_mb=2000.0,
+        last_bytes=30 * 2**20,
+        best_bytes=10 * 2**20,
+        train=100,
+        val=50,
+        test=50,
+    )
+    cost = cost_of("unet2/bce", config, measured, 3)
+
+    assert cost.cell == "unet2/bce"
+    assert cost.seconds == seconds_of(config, measured, 3)
+    assert (cost.peak_mb, cost.own_mb, cost.gpu_mb) == (1000, 600, 2000)
+    assert (cost.last_mb, cost.best_mb, cost.kept_mb) == (30, 10, kept)
+
+
+def test_room_of_this_machine(tmp_path, monkeypatch):
+    """Of the GPUs in use the one with the least free counts, others not."""
+    cards = [Gpu(f"GPU-{name}", "T4", 16e3, free) for name, free in (("a", 9e3), ("b", 1e3))]
+    monkeypatch.setattr(module, "gpus", lambda: cards)
+    monkeypatch.setattr(module, "available_memory_mb", lambda: 5e3)
+    room = room_of(tmp_path / "outputs", [Slot(0, 1, "GPU-a")])
+
+    assert (room.memory_mb, room.gpu_mb) == (5e3, 9e3)
+    assert 0 < room.disk_mb < math.inf
+    assert room_of(tmp_path, TWO).gpu_mb == math.inf
+
+
+def refusal(costs, slots, room, **options):
+    """Return the lines with which a plan is refused, none if it is not."""
+    try:
+        check_budget(costs, budget_of(costs, slots, **options), room, "outputs")
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
+
+
+def test_what_just_fits_is_not_refused():
+    """Exactly enough is enough; a little less is not."""
+    budget = budget_of([SMALL, LARGE], TWO)
+    enough = Room(budget.memory_mb, budget.disk_mb)
+
+    assert refusal([SMALL, LARGE], TWO, enough) == []
+    assert refusal([LARGE], TWO, Room(LARGE.peak_mb)) == []
+    assert len(refusal([SMALL, LARGE], TWO, replace(enough, memory_mb=2699.0))) == 1
+    assert len(refusal([SMALL, LARGE], TWO, replace(enough, disk_mb=enough.disk_mb - 1))) == 1
+
+
+def test_cell_too_large_for_the_machine():
+    """Each cell that does not fit by itself is named once, with what it needs."""
+    room = Room(2 * GB)
+
+    assert refusal([SMALL, LARGE, LARGE, replace(LARGE, cell="unet3/bce")], TWO, room) == [
+        f"not enough memory for {cell}: needs 2.3 GB, this machine has 2.0 GB free; "
+        "a smaller trainer.batch or data.size"
+        for cell in ("unet3/dice", "unet3/bce")
+    ]
+
+
+def test_too_many_at_a_time():
+    """Where each run fits but not all at once, the line says how many would."""
+    for room, fits in ((5 * GB, 2), (4400.0, 2), (4399.0, 1)):
+        (line,) = refusal([LARGE] * 5, THREE, Room(room))
+
+        assert line == (
+            "not enough memory: 3 runs at a time need 6.2 GB, "
+            f"this machine has {size(room)} free; slots={fits}"
+        )
+
+
+def test_too_large_for_the_gpu():
+    """The same for GPUs, in the words that steer them."""
+    slots = [Slot(number, 4, "GPU-a") for number in range(2)]
+    costs = [replace(SMALL, gpu_mb=6 * GB)] * 3
+
+    assert refusal(costs, slots, Room(gpu_mb=5 * GB)) == [
+        "not enough GPU memory for unet/bce: needs 6.0 GB, the GPU has 5.0 GB free; "
+        "a smaller trainer.batch or data.size"
+    ]
+    assert refusal(costs, slots, Room(gpu_mb=11 * GB)) == [
+        "not enough GPU memory: 2 runs at a time need 12.0 GB, the GPU has 11.0 GB free; "
+        "per_device=1"
+    ]
+
+
+def test_disk_too_small():
+    """The ways out: keep less, keep up to what there is room for, or write elsewhere."""
+    costs = [replace(LARGE, kept_mb=200.0)] * 20
+    (line,) = refusal(costs, TWO, Room(disk_mb=3 * GB))
+
+    assert line == (
+        "not enough disk: needs 4.4 GB, outputs has 3.0 GB free; "
+        "keep=none or keep_gb=2.5 or outputs=<folder on a larger disk>"
+    )
+    assert refusal(costs, TWO, Room(disk_mb=3 * GB), keep_gb=2.5) == []
+    (line,) = refusal(costs, TWO, Room(disk_mb=3 * GB), stored_mb=1 * GB)
+    assert "keep_gb=3.5" in line
+    assert refusal(costs, TWO, Room(disk_mb=3 * GB), stored_mb=1 * GB, keep_gb=3.5) == []
+
+
+def test_disk_too_small_for_any_checkpoint():
+    """Where nothing that is kept is to blame, less of it is no way out."""
+    (line,) = refusal([replace(LARGE, kept_mb=0.0)], TWO, Room(disk_mb=100.0))
+
+    assert line.endswith("outputs has 100 MB free; outputs=<folder on a larger disk>")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 900)), min_size=1, max_size=6),
+    st.integers(1, 4),
+    st.integers(0, 20000),
+)
+def test_memory_is_refused_exactly_where_it_lacks(needs, slots, room):
+    """No choice of runs to meet in the slots may need more than there is."""
+    costs = [replace(SMALL, peak_mb=own + 400.0, shared_mb=400.0, gpu_mb=0.0) for own, _ in needs]
+    worst = max(
+        400 + sum(cost.own_mb for cost in chosen)
+        for chosen in itertools.combinations(costs, min(slots, len(costs)))
+    )
+    lines = refusal(costs, [Slot(number, 1) for number in range(slots)], Room(memory_mb=room))
+
+    assert bool(lines) == (worst > room)
+
+
+@pytest.mark.parametrize(
+    ("reason", "start"),
+    [
+        ("killed by the system: out of memory", "not enough memory for unet3/dice"),
+        ("RuntimeError: can't allocate memory: you tried", "not enough memory for unet3/dice"),
+        ("OutOfMemoryError: CUDA out of memory. Tried", "not enough GPU memory for unet3/dice"),
+    ],
+)
+def test_cell_whose_trial_steps_ran_out_of_memory(reason, start):
+    """Cell, reason and way out stand in one line."""
+    line = impossible("unet3/dice", reason)
+
+    assert line.startswith(start)
+    assert reason in line
+    assert "trainer.batch" in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("mb", "text"),
+    [(0, "0.0 MB"), (0.42, "0.4 MB"), (80, "80 MB"), (9318.4, "9.1 GB"), (3 * GB * GB, "3.0 TB")],
+)
+def test_sizes_in_words(mb, text):
+    """Two digits are enough to plan with."""
+    assert size(mb) == text

@@ -1,0 +1,200 @@
+"""What Hydra and OmegaConf say in several lines is said in one, with what is allowed."""
+
+import pytest
+from hydra.errors import HydraException
+
+from conftest import compose_here
+from segsweep.errors import ConfigError, DataError
+from segsweep.sweep.planning.hydra_errors import one_line
+
+
+def said(*words):
+    """Return the explanation of the error that a command line raises in Hydra itself."""
+    with pytest.raises((HydraException, ConfigError)) as caught:
+        compose_here(*words)
+    line = one_line(caught.value, words)
+
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("word", "allowed", "meant"),
+    [
+        ("loss=dise", ("bce, bce_ss, dice,", "ss, tversky"), "dice"),
+        ("model=unet4", ("deeplabv3, fcn, lraspp, segnet, unet, unet2, unet3",), "unet"),
+        ("optimizer=adma", ("adam, adamw, sgd",), "adam"),
+        ("scheduler=cosin", ("cosine, none, onecycle, plateau",), "cosine"),
+        ("augment=xyz", ("dermoscopy, flips, none",), None),
+        ("data=ph3", ("folder, ph2, synthetic",), "ph2"),
+        ("trainer=quik", ("default, notebook, quick",), "quick"),
+        ("experiment=demos", ("demo, notebook, optuna_lr",), "demo"),
+    ],
+)
+def test_unknown_option_names_the_options(word, allowed, meant):
+    """Every option there is, and the nearest; none that is far away."""
+    line = said(word)
+
+    assert line.startswith(f"{word}: no such option; allowed are ")
+    assert all(part in line for part in allowed)
+    assert line.endswith(f"; did you mean {meant!r}?") or meant is None
+    assert ("did you mean" in line) == (meant is not None)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("modle=unet", "model"),
+        ("trainer.epoch=3", "trainer.epochs"),
+        ("epochs=3", "trainer.epochs"),
+        ("evaluate.selct=val_iou", "evaluate.select"),
+        ("sed=1", "seed"),
+    ],
+)
+def test_unknown_key_names_the_nearest(word, meant):
+    """With its section, wherever it stands."""
+    key = word.partition("=")[0]
+
+    assert said(word) == (
+        f"{key}: no such key; did you mean {meant!r}?; `segsweep-train --cfg job` lists them all"
+    )
+
+
+def test_key_that_resembles_nothing_is_guessed_at_by_nobody():
+    """The way to see all keys is named instead."""
+    assert (
+        said("qqqq.zzzz=1") == "qqqq.zzzz: no such key; `segsweep-train --cfg job` lists them all"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["loss=focal", "loss.gama=3"], "loss has gamma; did you mean 'gamma'?"),
+        (["loss=bce", "loss.gamma=3"], "this loss has none"),
+        (["model=unet", "model.chanels=[1]"], "model has in_channels, channels; did you mean "),
+        (
+            ["data.cuont=3"],
+            "data has count, side, difficulty, seed, size, channels, split; did you mean ",
+        ),
+    ],
+)
+def test_unknown_key_of_an_option_names_that_options_keys(words, place):
+    """Not those of the default option, and how to have another."""
+    key = words[-1].partition("=")[0]
+    node = key.partition(".")[0]
+    line = said(*words)
+
+    assert line.startswith(f"{key}: no such key; {place}")
+    assert line.endswith(f"; another {node} needs a file conf/{node}/<name>.yaml")
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [
+        ("trainer.epochs=abc", "whole number"),
+        ("trainer.epochs=1.5", "whole number"),
+        ("trainer.epochs=true", "whole number"),
+        ("seed=abc", "whole number"),
+        ("threshold=half", "number"),
+        ("trainer.averaging=[1]", "number"),
+        ("trainer.compile=maybe", "true or false"),
+        ("trainer.compile=[1]", "true or false"),
+        ("trainer.compile=1.5", "true or false"),
+    ],
+)
+def test_wrong_type_names_the_type_wanted(word, wanted):
+    """Hydra checks the sections by the schema, before our own check."""
+    key, _, value = word.partition("=")
+
+    assert said(word).lower() == f"{key}={value}: wanted {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [("seed=null", "a value, not null"), ("allow=mine", "a list, as in allow=[mine]")],
+)
+def test_null_and_single_words_say_what_is_wanted(word, wanted):
+    """A key that may not be empty, and one that holds several."""
+    assert said(word) == f"{word}: wanted {wanted}"
+
+
+def test_several_values_without_m():
+    """The one thing to do."""
+    assert said("loss=bce,dice") == "loss has several values; add -m to run one after the other"
+
+
+@pytest.mark.parametrize("word", ["loss", "seed 3"])
+def test_what_is_no_override_is_said(word):
+    """Without Hydra's grammar and its links."""
+    assert said(word) == f"{word}: cannot be read as key=value"
+
+
+@pytest.mark.parametrize("value", ["[mine", "x={"])
+def test_value_that_needs_quotes_is_shown_with_them(value):
+    """What is proposed, as a shell hands it on, is a value that Hydra reads."""
+    quoted = f'sweep="{value}"'
+
+    assert said(f"sweep={value}") == (
+        f"sweep={value}: cannot be read as key=value; "
+        f"put quotes around the value: sweep='\"{value}\"'"
+    )
+    assert compose_here(quoted)[0]["sweep"] == value
+
+
+def test_reference_to_nothing():
+    """An interpolation that leads nowhere."""
+    assert said("sweep=${nowhere}") == "config: Interpolation key 'nowhere' not found"
+
+
+def test_own_errors_are_passed_on():
+    """A line for each problem stays a line for each problem."""
+    assert one_line(ConfigError("a=1: no\nb=2: no")) == "a=1: no\nb=2: no"
+    assert one_line(DataError("x.png: no mask")) == "x.png: no mask"
+
+
+def test_errors_of_the_system_name_the_file():
+    """And not the number of the error."""
+    with pytest.raises(OSError) as caught:
+        open("/nowhere/at/all")  # noqa: PTH123, SIM115  any error that the system raises
+    assert one_line(caught.value) == "/nowhere/at/all: No such file or directory"
+
+
+def test_anything_else_names_its_kind():
+    """One line of it, two at most put together."""
+    assert one_line(RuntimeError("first\n\n  second\nthird")) == "RuntimeError: first second"
+    assert one_line(KeyError("x")) == "KeyError: 'x'"
+    assert one_line(ValueError()) == "ValueError: unknown error"
+
+
+@pytest.mark.parametrize(("word", "kind"), [("scheduler=null", "NoneType"), ("scheduler=3", "int")])
+def test_option_that_is_no_name(word, kind):
+    """Hydra says neither which group it was nor what there is."""
+    error = ValueError(f"Config group override must be a string or a list. Got {kind}")
+
+    assert one_line(error, ["model=unet", word]) == (
+        f"{word}: no such option; allowed are cosine, none, onecycle, plateau"
+    )
+
+
+def test_misspelt_key_of_the_split_is_looked_for_there():
+    """Not among the keys above it."""
+    with pytest.raises(HydraException) as caught:
+        compose_here("data.split.flod=1")
+
+    assert one_line(caught.value, ["data.split.flod=1"]) == (
+        "data.split.flod: no such key; data.split has file, fold, folds, keep_groups, seed, test, "
+        "train, val; did you mean 'fold'?"
+    )
+
+
+@pytest.mark.parametrize("name", ["ray", "joblib", "submitit"])
+def test_launcher_that_is_not_installed_says_what_to_install(name):
+    """Hydra speaks of an unknown class, or an option that could not be found."""
+    unknown = RuntimeError(
+        f"Unknown plugin class : 'hydra_plugins.hydra_{name}_launcher.x.XLauncher'"
+    )
+
+    assert one_line(unknown, []) == (
+        f"hydra/launcher={name}: not installed; pip install 'segsweep[{name}]'"
+    )

@@ -1,0 +1,265 @@
+"""Tasks in slots: each in a process of its own, whatever happens to it; no slot idles."""
+
+import os
+import signal
+import sys
+from multiprocessing import forkserver
+from pathlib import Path
+
+import pytest
+
+from command import alive, processes, wait_for
+from segsweep.sweep.processes import pool as pools
+from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.slots import Slot
+
+APPS = Path(__file__).resolve().parents[2] / "apps"
+sys.path.insert(0, str(APPS))
+import tasks  # noqa: E402  beside the tests, as a user's own module would be
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server")
+TWO = [Slot(0, 1), Slot(1, 1)]
+
+
+def never():
+    """Nobody asks to stop."""
+    return False
+
+
+def stop_server():
+    """End the fork server, so that the next one imports what it is told to."""
+    server = forkserver._forkserver._forkserver_pid
+    for one in processes() if server else []:
+        if one.parent == server:  # left by a test that failed: the server would wait for it
+            os.kill(one.pid, signal.SIGKILL)
+    forkserver._forkserver._stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_server():
+    """Have a server that imports little; the one after it imports all again."""
+    stop_server()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pools, "PRELOADED", ["torch", "segsweep.sweep.processes.worker"])
+        pools.start_server()
+        yield
+    stop_server()
+
+
+def carried_out(*todo, slots=TWO, **settings):
+    """Return name -> how it ended of all tasks."""
+    ended = list(Pool(slots, **settings).run(todo, never))
+    assert len(ended) == len(todo)
+    return {one.task.name: one for one in ended}
+
+
+def test_every_task_comes_back_with_its_value():
+    """Seven sums in two slots: each once, with its own value."""
+    ended = carried_out(*(Task(f"sum {n}", tasks.add, (n, 10)) for n in range(7)))
+
+    assert {f"sum {n}": n + 10 for n in range(7)} == {n: one.value for n, one in ended.items()}
+    assert {""} == {one.cause for one in ended.values()}
+
+
+def test_each_task_has_its_own_process_and_its_slots_share():
+    """Process, threads and the GPUs that it sees; the server's and ours are left alone."""
+    slots = [Slot(0, 1, "GPU-a"), Slot(1, 3, "GPU-b")]
+    ended = carried_out(*(Task(str(n), tasks.place, ()) for n in range(4)), slots=slots)
+    values = [one.value for one in ended.values()]
+
+    assert len({pid for pid, *_ in values} | {os.getpid()}) == 5
+    assert {(number, threads, gpu) for _, number, threads, gpu in values} <= {
+        (0, 1, "GPU-a"),
+        (1, 3, "GPU-b"),
+    }
+
+
+ENDINGS = {
+    "raises": (tasks.fail, (), "exited", "exit code 1", "RuntimeError: broken here"),
+    "leaves": (tasks.leave, (3,), "exited", "exit code 3", "about to leave"),
+    "leaves well": (tasks.leave, (0,), "exited", "exit code 0", "about to leave"),
+    "is killed": (tasks.die, (signal.SIGKILL,), "killed", "SIGKILL", ""),
+    "crashes": (tasks.crash, (), "killed", "SIGSEGV", "Segmentation fault"),
+}
+
+
+def test_what_happens_to_one_costs_that_one_only(tmp_path):
+    """Five ends without a word, each with its cause and last words; the sixth task has its value.
+
+    Of a crash the log holds where in the code it was.
+    """
+    todo = [
+        Task(name, function, arguments, log=tmp_path / name)
+        for name, (function, arguments, *_) in ENDINGS.items()
+    ]
+    ended = carried_out(*todo, Task("well", tasks.add, (1, 1)))
+
+    assert ended["well"].value == 2
+    for name, (*_, cause, error, said) in ENDINGS.items():
+        assert cause == ended[name].cause, name
+        assert error in ended[name].error
+        assert said in (tmp_path / name).read_text()
+    assert "tasks.py" in (tmp_path / "crashes").read_text()
+
+
+def test_longest_first():
+    """In one slot they start by the time they take; of equals the first comes first."""
+    order = []
+    todo = [Task(f"{s}", tasks.add, (1, 1), seconds=s) for s in (2.0, 5.0, 1.0)]
+    todo.insert(0, Task("2.0 before", tasks.add, (1, 1), seconds=2.0))
+    carried_out(*todo, slots=TWO[:1], started=lambda task, slot: order.append(task.name))
+
+    assert order == ["5.0", "2.0 before", "2.0", "1.0"]
+
+
+def test_free_slot_takes_the_next_task_while_another_runs(tmp_path):
+    """The first task waits for what only the third does: batches would wait for ever."""
+    file = str(tmp_path / "file")
+    ended = carried_out(
+        Task("waits", tasks.wait_for, (file,)),
+        Task("short", tasks.add, (1, 1)),
+        Task("makes", tasks.make, (file,)),
+    )
+
+    assert ended["waits"].value == "came"
+
+
+def test_a_slot_holds_one_task_at_a_time():
+    """Between the start and the end of a task nothing else starts in its slot."""
+    held, seen = {}, []
+
+    def started(task, slot):
+        assert slot.number not in held.values()
+        held[task.name] = slot.number
+        seen.append(len(held))
+
+    todo = [Task(str(n), tasks.add, (n, n)) for n in range(6)]
+    for one in Pool(TWO, started=started).run(todo, never):
+        del held[one.task.name]
+
+    assert max(seen) == 2
+
+
+def test_what_a_task_tells_arrives_in_order_before_its_end():
+    """Also many messages at once, of a process that has ended by the time they are read."""
+    heard = []
+    ended = carried_out(
+        Task("counts", tasks.count, (500,)), told=lambda task, message: heard.append(message)
+    )
+
+    assert heard == list(range(1, 501))
+    assert ended["counts"].value == 500
+
+
+def test_added_task_is_carried_out_too():
+    """As one that is tried once more."""
+    pool = Pool(TWO)
+    values = []
+    for one in pool.run([Task("a", tasks.add, (1, 1))], never):
+        values.append(one.value)
+        if len(values) < 3:
+            pool.add(one.task)
+
+    assert values == [2, 2, 2]
+
+
+def test_asked_to_stop_what_runs_saves_and_the_rest_never_starts(tmp_path):
+    """Both running tasks leave with a value; the third is not begun."""
+    files = [tmp_path / name for name in "abc"]
+    todo = [Task(file.name, tasks.work_until_stopped, (str(file),)) for file in files]
+    ended = list(Pool(TWO).run(todo, lambda: files[0].exists() and files[1].exists()))
+
+    assert [one.value for one in ended] == ["saved", "saved"]
+    assert {"a", "b"} == {one.task.name for one in ended}
+    assert not files[2].exists()
+
+
+def test_over_its_time_limit_a_task_is_asked_then_killed(tmp_path, monkeypatch):
+    """One that listens has time to save; one that hangs is killed; both have had their time.
+
+    Those that end in time are not touched.
+    """
+    monkeypatch.setattr(pools, "GRACE", 1.0)
+    listens, hangs = tmp_path / "listens", tmp_path / "hangs"
+    ended = carried_out(
+        Task("listens", tasks.work_until_stopped, (str(listens),)),
+        Task("hangs", tasks.hang, (str(hangs),)),
+        Task("quick", tasks.add, (1, 1)),
+        slots=[*TWO, Slot(2, 1)],
+        time_limit=2.0,
+    )
+
+    assert ended["quick"].value == 2
+    assert (tmp_path / "listens.saved").exists()
+    assert ended["hangs"].cause == "time-limit"
+    assert "time_limit=2 s" in ended["hangs"].error
+    assert not alive(int(hangs.read_text()))
+
+
+def test_who_leaves_early_leaves_nothing_behind(tmp_path):
+    """A second Ctrl-C: what runs is killed."""
+    file = tmp_path / "hangs"
+    todo = [Task("hangs", tasks.hang, (str(file),)), Task("short", tasks.wait_for, (str(file),))]
+    running = Pool(TWO).run(todo, never)
+    next(running)
+    running.close()
+
+    assert not alive(int(file.read_text()))
+
+
+def test_ctrl_c_does_not_reach_a_task():
+    """In a terminal it goes to every process; only the controller is to act on it."""
+    ended = carried_out(Task("interrupted", tasks.leave_alone, (signal.SIGINT,)))
+
+    assert ended["interrupted"].value == "still here"
+
+
+def test_without_its_controller_a_task_saves_and_ends(tmp_path):
+    """The pipe closes, whoever held its other end: no orphan works on."""
+    file = tmp_path / "works"
+    one = pools._forked(Task("works", tasks.work_until_stopped, (str(file),)), TWO[0])
+    wait_for(file.exists)
+    one.pipe.close()
+    one.process.join(60)
+
+    assert one.process.exitcode == 0
+    assert (tmp_path / "works.saved").exists()
+
+
+def test_without_its_controller_a_task_that_hangs_is_ended(tmp_path):
+    """It has some time to save, then it goes."""
+    file = tmp_path / "hangs"
+    one = pools._forked(Task("hangs", tasks.hang_after, (0.2, str(file))), TWO[0])
+    wait_for(file.exists)
+    one.pipe.close()
+    one.process.join(60)
+
+    assert one.process.exitcode == 130
+
+
+def test_killed_server_costs_only_what_ran(tmp_path):
+    """The running task counts as killed and its process ends; the next has a new server."""
+    file = tmp_path / "works"
+    todo = [Task("works", tasks.work_until_stopped, (str(file),)), Task("next", tasks.add, (1, 1))]
+    struck = []
+
+    def kill_server():
+        if file.exists() and not struck:
+            struck.append(forkserver._forkserver._forkserver_pid)
+            os.kill(struck[0], signal.SIGKILL)
+
+    ended = {one.task.name: one for one in Pool(TWO[:1], tick=kill_server).run(todo, never)}
+
+    assert struck
+    assert ended["works"].cause == "killed"
+    assert ended["next"].value == 2
+    wait_for(lambda: not alive(int(file.read_text())))
+
+
+def test_task_whose_process_does_not_end_holds_no_slot_for_ever(monkeypatch):
+    """A thread that its libraries left behind keeps it up: its value counts, then it is killed."""
+    monkeypatch.setattr(pools, "GRACE", 0.5)
+    ended = carried_out(Task("lingers", tasks.linger, ()), Task("next", tasks.add, (1, 1)))
+
+    assert ended["lingers"].value == "done"
+    assert ended["next"].value == 2

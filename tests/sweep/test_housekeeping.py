@@ -1,0 +1,416 @@
+"""Checkpoints that go, runs that make room, cells that are removed; killed at every step."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from command import rows_of
+from segsweep.errors import RunClaimedError, StoreError, SweepLockedError
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import PLAN
+from segsweep.store.tables import read_all
+from segsweep.sweep.housekeeping import (
+    CheckpointCap,
+    cells_of,
+    checkpoint_bytes,
+    keep_checkpoints,
+    mend,
+    move_earlier,
+    remove_cells,
+    runs_of,
+)
+from segsweep.sweep.lock import SweepLock
+from segsweep.system.files import claimed
+
+READS = "time,reason,images\n2026-01-01,the run's one reading,9\n"
+
+
+def add_checkpoints(folder: Path, *names: str, size: int = 1000) -> RunPaths:
+    """Write files of *size* bytes as checkpoints."""
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / "checkpoints" / name).write_bytes(b"x" * size)
+    return RunPaths(folder)
+
+
+def left(paths: RunPaths) -> set[str]:
+    """Return the names of a run's checkpoints."""
+    return {path.name for path in paths.checkpoints.iterdir()}
+
+
+@pytest.fixture
+def run(tmp_path) -> RunPaths:
+    """Return a finished run with the litter of kills beside its checkpoints."""
+    folder = tmp_path / "unet-bce-s0-0"
+    paths = add_checkpoints(folder, "best-4.pt", "best-7.pt", "last.pt", ".best-7.pt.12.tmp")
+    paths.result.write_text('{"best_epoch": 7, "val_iou": 0.5}')
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("keep", "names"),
+    [
+        ("best", {"best-7.pt"}),
+        ("last", {"last.pt"}),
+        ("both", {"best-7.pt", "last.pt"}),
+        ("none", set()),
+    ],
+)
+def test_only_what_is_to_be_kept_stays(run, keep, names):
+    """The best is that of the result; older ones and half-written files go in any case."""
+    size = keep_checkpoints(run, keep)
+
+    assert left(run) == names
+    assert size == 1000 * len(names) == checkpoint_bytes(run)
+
+
+@pytest.mark.parametrize("keep", ["best", "last", "both", "none"])
+@pytest.mark.parametrize("result", [None, '{"best_epo'])
+def test_run_that_is_not_finished_keeps_all(run, keep, result):
+    """It goes on from them; a result that was cut short is none."""
+    run.result.unlink()
+    if result is not None:
+        run.result.write_text(result)
+    before = left(run)
+
+    assert keep_checkpoints(run, keep) == 4000
+    assert left(run) == before
+
+
+def test_the_only_checkpoint_there_is_stays(run):
+    """Another setting later does not take the last weights away; none does."""
+    keep_checkpoints(run, "last")
+    keep_checkpoints(run, "best")
+    kept = left(run)
+    keep_checkpoints(run, "none")
+
+    assert kept == {"last.pt"}
+    assert left(run) == set()
+    assert keep_checkpoints(run, "best") == 0
+
+
+def test_keeping_something_else_is_refused(run):
+    """What is allowed is said."""
+    with pytest.raises(ValueError, match="best, last, both, none; got 'first'"):
+        keep_checkpoints(run, "first")
+
+
+@pytest.fixture
+def sweep(tmp_path) -> SweepPaths:
+    """Return a sweep without runs."""
+    return SweepPaths(tmp_path / "main")
+
+
+def finished(sweep: SweepPaths, name: str, val_iou: float | str, size: int = 1000) -> RunPaths:
+    """Write a finished run with a checkpoint of *size* bytes."""
+    paths = add_checkpoints(sweep.runs / name, "best-1.pt", size=size)
+    paths.config.write_text("x: 1\n")
+    paths.result.write_text(f'{{"best_epoch": 1, "val_iou": {val_iou}}}')
+    return paths
+
+
+def with_checkpoints(sweep: SweepPaths) -> set[str]:
+    """Return the names of the runs that have any."""
+    return {paths.root.name for paths in sweep.run_folders() if checkpoint_bytes(paths)}
+
+
+def test_worst_runs_lose_their_checkpoints_first(sweep):
+    """3 kB hold three runs; a run without a figure is worse than any; results stay."""
+    cap = CheckpointCap(sweep, 3000 / 1e9)
+    seen = []
+    for name, iou in (("a", 0.5), ("b", 0.7), ("c", float("nan")), ("d", 0.6), ("e", 0.1)):
+        cap.add(finished(sweep, name, "null" if iou != iou else iou), iou)
+        seen.append("".join(sorted(with_checkpoints(sweep))))
+
+    assert seen == ["a", "ab", "abc", "abd", "abd"]
+    assert len(list(sweep.runs.glob("*/result.json"))) == 5
+
+
+def test_cap_starts_from_what_is_there(sweep):
+    """A later command: the runs that stand count, those that are not finished do not."""
+    for name, iou in (("a", 0.3), ("b", 0.9), ("c", 0.2)):
+        finished(sweep, name, iou)
+    finished(sweep, "trains", 0.1, size=10**6).result.unlink()
+    CheckpointCap(sweep, None)
+    untouched = with_checkpoints(sweep)
+    cap = CheckpointCap(sweep, 2000 / 1e9)
+    trimmed = with_checkpoints(sweep)
+    gone = cap.add(finished(sweep, "d", 0.5), 0.5)
+
+    assert untouched == {"a", "b", "c", "trains"}
+    assert trimmed == {"a", "b", "trains"}
+    assert with_checkpoints(sweep) == {"b", "d", "trains"}
+    assert [paths.root.name for paths in gone] == ["a"]
+
+
+def test_run_done_again_counts_once(sweep):
+    """By its new figure and size."""
+    cap = CheckpointCap(sweep, 3000 / 1e9)
+    cap.add(finished(sweep, "a", 0.1), 0.1)
+    cap.add(finished(sweep, "b", 0.5), 0.5)
+    for _ in range(5):
+        cap.add(finished(sweep, "a", 0.9, size=2000), 0.9)
+    full = with_checkpoints(sweep)
+    cap.add(finished(sweep, "c", 0.7), 0.7)
+
+    assert full == {"a", "b"}
+    assert with_checkpoints(sweep) == {"a", "c"}
+
+
+def test_run_that_trains_again_keeps_its_checkpoints(sweep):
+    """It was finished when it was counted, and is needed now to go on from."""
+    cap = CheckpointCap(sweep, 1000 / 1e9)
+    again = finished(sweep, "a", 0.1)
+    cap.add(again, 0.1)
+    again.result.unlink()
+    gone = cap.add(finished(sweep, "b", 0.5), 0.5)
+
+    assert gone == []
+    assert with_checkpoints(sweep) == {"a", "b"}
+
+
+def test_cost_of_a_run_does_not_grow(sweep, monkeypatch):
+    """With 1,000 runs on the disk, adding one looks into no other's folder."""
+    for number in range(1000):
+        name = f"r{number}"
+        (sweep.runs / name).mkdir(parents=True)
+        (sweep.runs / name / "config.yaml").touch()
+        (sweep.runs / name / "result.json").write_text(f'{{"val_iou": {number / 1000}}}')
+    cap = CheckpointCap(sweep, 1.0)
+    looked = []
+    real = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: looked.append(self) or real(self))
+    cap.add(finished(sweep, "one more", 0.5), 0.5)
+
+    assert len(looked) == 1
+
+
+@pytest.fixture
+def grid(sweep, frozen, write_run) -> SweepPaths:
+    """Write two cells with two seeds each, finished but for one, and their plan."""
+    lines = [",".join(PLAN)]
+    for loss in ("bce", "dice"):
+        for seed in (0, 1):
+            config = frozen(f"loss={loss}", seed=seed)
+            result = None if (loss, seed) == ("dice", 1) else {"val_iou": 0.5, "best_epoch": 1}
+            folder = write_run(sweep.root, config, result=result, epochs=2)
+            add_checkpoints(folder, "best-1.pt", "last.pt")
+            (folder / "test_reads.csv").write_text(READS)
+            row = [config["run_id"], "run", f"unet2/{loss}", "unet2", loss, seed, "", folder.name]
+            lines += [",".join(map(str, [*row, "now", request])) for request in ("one", "two")]
+    sweep.plan.write_text("\n".join(lines) + "\n")
+    return sweep
+
+
+def content(root: Path) -> dict[str, bytes]:
+    """Return name -> bytes of the files below *root* that count."""
+    files = [path for path in root.rglob("*") if path.is_file() and path.name != ".claim"]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def test_run_done_again_leaves_the_old_one_behind(grid):
+    """The old folder whole but for its checkpoints; the new one planned, with the reads."""
+    (paths,) = grid.runs.glob("*-bce-s0-*")
+    before = content(paths)
+    place = move_earlier(grid, RunPaths(paths))
+    old, new = content(place.root), content(paths)
+    add_checkpoints(paths, "last.pt").result.write_text("{}")
+    second = move_earlier(grid, RunPaths(paths))
+
+    assert place.root == grid.root / "earlier" / f"{paths.name}-1"
+    assert old == {name: text for name, text in before.items() if not name.endswith(".pt")}
+    assert new == {name: before[name] for name in ("config.yaml", "test_reads.csv")}
+    assert second.root.name == f"{paths.name}-2"
+    assert RunPaths(paths).status() == "planned"
+    assert len(read_all(grid.root).runs) == 4
+
+
+def test_run_that_is_not_finished_is_not_moved(grid):
+    """It goes on where it stands; neither is one that is being trained."""
+    (paths,) = grid.runs.glob("*-dice-s1-*")
+    with pytest.raises(StoreError, match="is not finished"):
+        move_earlier(grid, RunPaths(paths))
+    (other,) = grid.runs.glob("*-dice-s0-*")
+    with claimed(other / ".claim"), pytest.raises(RunClaimedError, match="is being trained"):
+        move_earlier(grid, RunPaths(other))
+
+    assert len(list(grid.runs.glob("*/config.yaml"))) == 4
+
+
+CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
+
+
+def killed_before_change(number: int, action) -> bool:
+    """Carry *action* out in a fork killed before its change *number*; False if it came through."""
+    child = os.fork()
+    if child == 0:
+        seen = [0]
+
+        def count(event: str, arguments: tuple[object, ...]) -> None:
+            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT
+            if event in CHANGES or writes:
+                if seen[0] == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                seen[0] += 1
+
+        sys.addaudithook(count)
+        try:
+            action()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def rounds(tmp_path: Path, grid: SweepPaths):
+    """Yield (number, a fresh copy of the sweep) without end."""
+    import shutil
+
+    for number in range(200):
+        copy = SweepPaths(tmp_path / f"copy {number}")
+        shutil.copytree(grid.root, copy.root)
+        yield number, copy
+    pytest.fail("it never came through")
+
+
+@pytest.mark.slow
+def test_kill_while_moving_leaves_the_old_run_or_a_clean_new_one(grid, tmp_path):
+    """Before each change on the disk in turn; the log of reads is never lost."""
+    (name,) = (path.name for path in grid.runs.glob("*-bce-s0-*"))
+    whole = content(grid.runs / name)
+    states = []
+    for number, copy in rounds(tmp_path, grid):
+        paths = copy.run(name)
+        killed = killed_before_change(number, lambda c=copy, p=paths: move_earlier(c, p))
+        reads = [path.read_text() for path in copy.root.rglob("test_reads.csv")]
+        mend(copy)
+        states.append(paths.status())
+        if states[-1] == "finished":
+            assert content(paths.root) == whole
+        else:
+            assert content(paths.root) == {k: whole[k] for k in ("config.yaml", "test_reads.csv")}
+            old = content(copy.root / "earlier" / f"{name}-1")
+            assert old == {key: text for key, text in whole.items() if not key.endswith(".pt")}
+        assert READS in reads
+        assert not list((copy.root / "earlier").glob(".*"))
+        if not killed:
+            break
+
+    assert len(states) > 8
+    assert states == sorted(states)
+    assert {*states} == {"finished", "planned"}
+
+
+def test_reads_are_kept_where_nobody_mended(grid):
+    """After a kill between the renames the run was planned anew and has a read of its own."""
+    (paths,) = map(RunPaths, grid.runs.glob("*-bce-s0-*"))
+    fresh = grid.root / "earlier" / f".new-{paths.root.name}"
+    fresh.mkdir(parents=True)
+    (fresh / "test_reads.csv").write_text(READS)
+    paths.test_reads.write_text(READS.replace("01-01", "02-02"))
+    move_earlier(grid, paths)
+
+    assert [row["time"] for row in rows_of(paths.test_reads)] == ["2026-01-01", "2026-02-02"]
+
+
+def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
+    """Further keys behind a semicolon; a run whose config is gone goes by the plan."""
+    write_run(grid.root, frozen(seed=7, trainer__epochs=80))
+    write_run(grid.root, frozen(kind="trial", seed=8, optimizer__lr=0.1))
+    (broken,) = grid.runs.glob("*-dice-s0-*")
+    (broken / "config.yaml").unlink()
+    found = {cell: len(runs) for cell, runs in cells_of(grid).items()}
+
+    assert found == {
+        "unet2/bce;trainer.epochs=40": 3,
+        "unet2/bce;trainer.epochs=80": 1,
+        "unet2/dice;trainer.epochs=40": 1,
+        "unet2/dice": 1,
+    }
+
+
+def test_removed_cell_is_gone(grid):
+    """Its folders, finished or not, and its rows of the plan; nothing else."""
+    others = {path.name: content(path) for path in grid.runs.glob("*-bce-*")}
+    removed = remove_cells(grid, ["unet2/dice", "unet2/dice"])
+
+    assert sorted(paths.root.name[:13] for paths in removed) == ["unet2-dice-s0", "unet2-dice-s1"]
+    assert {path.name: content(path) for path in grid.runs.iterdir()} == others
+    assert [row["loss"] for row in rows_of(grid.plan)] == ["bce"] * 4
+    assert not list(grid.root.glob(".removed"))
+
+
+def test_unknown_cell_names_the_nearest(grid):
+    """And all there are; nothing is removed."""
+    with pytest.raises(StoreError) as caught:
+        remove_cells(grid, ["unet2/bce", "unet2/dise"])
+    (line,) = str(caught.value).splitlines()
+
+    assert line == (
+        f"unet2/dise: no such cell in {grid.root}; did you mean 'unet2/dice'?; "
+        "cells are unet2/bce, unet2/dice"
+    )
+    assert len(runs_of(grid, ["unet2/bce", "unet2/dice"])) == 4
+    assert len(list(grid.runs.iterdir())) == 4
+
+
+def test_nothing_is_removed_under_a_live_command(grid):
+    """Neither while the sweep is being worked on, nor while one of the runs is trained."""
+    (trained,) = grid.runs.glob("*-dice-s1-*")
+    with SweepLock(grid.lock), pytest.raises(SweepLockedError, match=f"pid {os.getpid()}"):
+        remove_cells(grid, ["unet2/bce"])
+    with claimed(trained / ".claim"):
+        with pytest.raises(RunClaimedError, match=trained.name):
+            remove_cells(grid, ["unet2/bce", "unet2/dice"])
+        before = len(list(grid.runs.iterdir()))
+        remove_cells(grid, ["unet2/bce"])
+
+    assert before == 4
+    assert len(list(grid.runs.iterdir())) == 2
+
+
+def test_no_sweep_is_made_by_removing(tmp_path):
+    """A wrong name leaves no folder behind."""
+    with pytest.raises(StoreError, match="no sweep in"):
+        remove_cells(SweepPaths(tmp_path / "none"), ["a/b"])
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_kill_while_removing_leaves_whole_runs(grid, tmp_path):
+    """Before each change in turn: what is left is whole, and the same command ends it."""
+    whole = {path.name: content(path) for path in grid.runs.iterdir()}
+    counts = set()
+    for number, copy in rounds(tmp_path, grid):
+        action = lambda c=copy: remove_cells(c, ["unet2/dice"])  # noqa: E731
+        killed = killed_before_change(number, action)
+        runs = {path.name: content(path) for path in copy.runs.iterdir()}
+        counts.add(len(runs))
+        planned = {row["folder"] for row in rows_of(copy.plan)}
+
+        assert all(whole[name] == files for name, files in runs.items())
+        assert planned <= {*runs}
+        if not killed:
+            break
+        if len(runs) > 2:
+            remove_cells(copy, ["unet2/dice"])
+        mend(copy)
+        assert {path.name[:9] for path in copy.runs.iterdir()} == {"unet2-bce"}
+        assert not (copy.root / ".removed").exists()
+
+    assert counts == {4, 3, 2}
+    assert number > 10
+
+
+def test_nothing_to_mend_touches_nothing(grid):
+    """The start of every command."""
+    move_earlier(grid, RunPaths(next(iter(grid.runs.glob("*-bce-s0-*")))))
+    times = {path: path.stat().st_mtime_ns for path in grid.root.rglob("*")}
+    time.sleep(0.01)
+    mend(grid)
+
+    assert {path: path.stat().st_mtime_ns for path in grid.root.rglob("*")} == times
