@@ -17,6 +17,14 @@ class StoreError(SegsweepError):
     """A run or sweep folder cannot be read or written."""
 
 
+class SweepNotFoundError(StoreError):
+    """There is no sweep at that path or of that name."""
+
+
+class RunNotFoundError(StoreError):
+    """No run has that path, name or id, or several have."""
+
+
 class DiskFullError(StoreError):
     """Nothing more can be written; what was written is whole."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segsweep.cli.sweeps import Outputs, Sweep, find_sweep, sweeps_in
+from segsweep.cli.sweeps import Outputs, Sweep
 from segsweep.errors import ConfigError
+from segsweep.store.find import find_sweep, sweeps_in
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from segsweep.report.question import Asked
     from segsweep.store.tables import Tables
 
-BY = ("model", "loss")
 Metric = Annotated[str, typer.Option(help="what is compared: iou, dice, score, precision, ...")]
 Groups = Annotated[
     Path | None,
@@ -52,6 +52,7 @@ def report(
     from segsweep.report.closing import print_report
     from segsweep.report.export import FORMS
     from segsweep.report.figures.curves_png import draw_curves
+    from segsweep.report.part import BY
     from segsweep.report.question import Asked
     from segsweep.report.write import write_report
 
@@ -111,7 +112,9 @@ def compare(
 
 def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: str | None) -> None:
     """Print one table: averages by *by*, differences to the baseline, or the cells."""
-    frame, sentences = _part(compared, tables, by)
+    from segsweep.report.part import part
+
+    frame, sentences = part(compared, tables.swept, by)
     notes = compared.answer.notes
     if form is not None:
         claims = compared.analysis is not None and bool(compared.analysis.claims)
@@ -123,21 +126,6 @@ def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: st
     title = f"{tables.sweep.root.resolve().name}: {' '.join(sentences)}"
     print_frame(frame, title=title, note=" ".join(notes))
     print_files(tables)
-
-
-def _part(compared: "Compared", tables: "Tables", by: str | None) -> "tuple[DataFrame, list[str]]":
-    """Return a table, and what is to be said above it."""
-    from segsweep.report.analysis import baseline_frame
-    from segsweep.stats.wording.headings import baseline_text, levels_text
-    from segsweep.stats.wording.levels import levels_note, levels_table
-
-    analysis, asked, planned = compared.analysis, compared.asked, compared.planned
-    if analysis is None or (by is None and asked.baseline is None):
-        return compared.cells, [compared.answer.headline]
-    if by is not None:
-        said = [levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
-        return levels_table(analysis, by, asked.metric), [text for text in said if text]
-    return baseline_frame(compared, tables.swept), [baseline_text(analysis, planned)]
 
 
 def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:

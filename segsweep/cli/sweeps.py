@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from segsweep.errors import SegsweepError, StoreError
+from segsweep.store.find import find_run, find_sweep, sweeps_in
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.sweep.status import STATUSES, history_end, is_sweep, sweep_status
+from segsweep.sweep.status import STATUSES, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
 Sweep = Annotated[str, typer.Argument(help="the sweep's folder, or its name in outputs/")]
@@ -34,7 +35,8 @@ def status(
     controller, slots, seconds_left, changed, running, failed, interrupted and
     warnings; without a sweep's name {"sweeps": [such objects]}.
     """
-    from segsweep.cli.render import dumped, status_json
+    from segsweep.cli.render import dumped
+    from segsweep.sweep.status_text import status_json
 
     if json and watch:
         raise StoreError("--json and --watch: one of the two")
@@ -66,7 +68,8 @@ def runs(
     seconds_per_epoch, seconds_left, cause, error, attempts, folder, and with
     --failed also output.
     """
-    from segsweep.cli.render import dumped, last_output, run_json, runs_lines
+    from segsweep.cli.render import dumped, last_output, runs_lines
+    from segsweep.sweep.status_text import run_json
 
     wanted = _wanted(failed, status)
     found = sweep_status(find_sweep(sweep, outputs))
@@ -126,55 +129,6 @@ def rm(
     print(f"{len(gone)} run{'s' if len(gone) != 1 else ''} removed")
 
 
-def find_sweep(sweep: str, outputs: Path) -> Path:
-    """Return a sweep's folder from its path or its name; StoreError with what there is."""
-    from segsweep.config.schema import nearest
-
-    for folder in (Path(sweep), outputs / sweep):
-        if is_sweep(folder.absolute()):
-            return folder
-    names = [folder.name for folder in sweeps_in(outputs)]
-    there = f"sweeps are {', '.join(names)}" if names else "there is none"
-    raise StoreError(
-        f"{sweep}: no sweep there, nor in {outputs}; {there}; "
-        f"--outputs FOLDER looks elsewhere{nearest(sweep, names)}"
-    )
-
-
-def find_run(run: str, outputs: Path) -> RunPaths:
-    """Return a run from its path, its folder's name, its id, or a start of that.
-
-    StoreError if there is none or more than one.
-    """
-    if (Path(run) / "config.yaml").is_file():
-        return RunPaths(Path(run).absolute())
-    found = [
-        paths
-        for folder in sweeps_in(outputs)
-        for paths in SweepPaths(folder).run_folders()
-        if run in (paths.root.name, str(paths.root)) or _id(paths).startswith(run)
-    ]
-    if not run or not found:
-        raise StoreError(
-            f"{run}: no run of that id, name or path in {outputs}; `segsweep runs SWEEP` lists them"
-        )
-    if len(found) > 1:
-        some = ", ".join(str(paths.root) for paths in found[:3])
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise StoreError(f"{run}: could be {some}{more}; give more of the id, or the path")
-    return RunPaths(found[0].root.absolute())
-
-
-def _id(paths: RunPaths) -> str:
-    return paths.root.name.rpartition("-")[2]
-
-
-def sweeps_in(outputs: Path) -> list[Path]:
-    """Return the sweeps in a folder, by name."""
-    found = sorted(outputs.iterdir()) if outputs.is_dir() else []
-    return [folder for folder in found if is_sweep(folder)]
-
-
 def _folders(sweep: str | None, outputs: Path) -> list[Path]:
     if sweep is not None:
         return [find_sweep(sweep, outputs)]
@@ -185,7 +139,8 @@ def _folders(sweep: str | None, outputs: Path) -> list[Path]:
 
 
 def _status_lines(folders: Sequence[Path]) -> list[str]:
-    from segsweep.cli.render import status_lines, summary
+    from segsweep.cli.render import status_lines
+    from segsweep.sweep.status_text import summary
 
     found = [sweep_status(folder) for folder in folders]
     return status_lines(found[0]) if len(found) == 1 else [summary(one) for one in found]

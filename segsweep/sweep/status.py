@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.errors import StoreError
+from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_rows
 from segsweep.sweep.holder import Holder
@@ -115,12 +116,6 @@ def seconds_left(run: RunState, pace: float | None) -> float | None:
     if pace is None or run.epochs is None:
         return None
     return max(run.epochs - run.epoch, 0) * pace
-
-
-def is_sweep(folder: Path) -> bool:
-    """Whether *folder* looks like a sweep's."""
-    sweep = SweepPaths(folder)
-    return not folder.name.startswith(".") and (sweep.runs.is_dir() or sweep.plan.is_file())
 
 
 def sweep_status(folder: Path | str) -> SweepStatus:

@@ -1,0 +1,34 @@
+"""The one table that a question asks for: cells, averages over the rest, or against a baseline."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from segsweep.report.analysis import Compared, baseline_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+BY = ("model", "loss")
+
+
+def part(
+    compared: Compared, swept: Sequence[str], by: str | None = None
+) -> "tuple[DataFrame, list[str]]":
+    """Return the table that was asked for, and the sentences that belong above it.
+
+    Args:
+        compared: the comparison; with a baseline, the table holds differences to it.
+        swept: the keys besides model and loss in which cells differ.
+        by: one of BY: a row per model or loss, averaged over the rest.
+
+    """
+    from segsweep.stats.wording.headings import baseline_text, levels_text
+    from segsweep.stats.wording.levels import levels_note, levels_table
+
+    analysis, asked, planned = compared.analysis, compared.asked, compared.planned
+    if analysis is None or (by is None and asked.baseline is None):
+        return compared.cells, [compared.answer.headline]
+    if by is not None:
+        said = [levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
+        return levels_table(analysis, by, asked.metric), [text for text in said if text]
+    return baseline_frame(compared, swept), [baseline_text(analysis, planned)]

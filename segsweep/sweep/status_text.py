@@ -1,0 +1,101 @@
+"""A sweep's status as short texts and as plain values, for the terminal, JSON and notebooks."""
+
+import time
+
+from segsweep.sweep.status import RunState, SweepStatus, seconds_left
+from segsweep.system.clock import time_text
+from segsweep.system.progress import duration
+
+
+def summary(status: SweepStatus) -> str:
+    """Return a sweep in one line: counts, time left."""
+    counts = {name: count for name, count in status.counts.items() if count}
+    finished = counts.pop("finished", 0)
+    parts = [f"{status.sweep.root.name}: {finished} of {len(status.runs)} runs finished"]
+    parts += [f"{count} {name}" for name, count in counts.items()]
+    trials = sum(run.kind == "trial" for run in status.runs)
+    parts += [f"{trials} of all are trials"] if trials else []
+    left = _time_left(status)
+    return ", ".join(parts) + (f"; {left}" if left else "")
+
+
+def controller_text(status: SweepStatus) -> str:
+    """Return who works on a sweep, and when something last changed in it."""
+    by = f"worked on by {status.controller}" if status.controller is not None else "nobody at work"
+    if status.controller is None and status.counts["running"]:
+        by = "no command at work here, but runs are"  # another launcher's jobs
+    if status.changed is None:
+        return by
+    moment = time.localtime(status.changed)
+    today = moment[:3] == time.localtime()[:3]
+    return f"{by}; last change {time.strftime('%H:%M:%S' if today else '%Y-%m-%d %H:%M', moment)}"
+
+
+def status_json(status: SweepStatus) -> dict[str, object]:
+    """Return a sweep's status as plain values.
+
+    Keys: sweep, folder, runs (how many), trials (of these), counts (by status), controller
+    (null, or host, pid, since, slots, silent: seconds without a sign of life), slots,
+    seconds_left (null: unknown), changed (ISO 8601), running, failed and interrupted (lists
+    of runs with the keys of `run_json`), warnings.
+    """
+    by = status.controller
+    who = None
+    if by is not None:
+        who = {key: getattr(by, key) for key in ("host", "pid", "since", "slots", "silent")}
+    changed = status.changed
+    return {
+        "sweep": status.sweep.root.name,
+        "folder": str(status.sweep.root),
+        "runs": len(status.runs),
+        "trials": sum(run.kind == "trial" for run in status.runs),
+        "counts": status.counts,
+        "controller": who,
+        "slots": status.slots,
+        "seconds_left": status.seconds_left(),
+        "changed": None if changed is None else time_text(changed),
+        **{
+            name: [run_json(run) for run in status.of(name)]
+            for name in ("running", "failed", "interrupted")
+        },
+        "warnings": status.warnings,
+    }
+
+
+def run_json(run: RunState, cell: str | None = None) -> dict[str, object]:
+    """Return a run as plain values; what is not known is null.
+
+    Keys: run (the folder's name), run_id, kind, cell, model, seed, fold, status, epoch (done),
+    epochs (in full), val_iou, best_val_iou, seconds_per_epoch, seconds_left, cause, error,
+    attempts, folder.
+    """
+    return {
+        "run": run.name,
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "cell": cell or run.cell,
+        "model": run.model,
+        "seed": int(run.seed) if run.seed.isdecimal() else None,
+        "fold": int(run.fold) if run.fold.isdecimal() else None,
+        "status": run.status,
+        "epoch": run.epoch,
+        "epochs": run.epochs,
+        "val_iou": run.val_iou,
+        "best_val_iou": run.best,
+        "seconds_per_epoch": run.pace,
+        "seconds_left": seconds_left(run, run.pace),
+        "cause": run.cause or None,
+        "error": run.error or None,
+        "attempts": run.attempts,
+        "folder": str(run.paths.root),
+    }
+
+
+def _time_left(status: SweepStatus) -> str:
+    unknown, left = status.unknown_pace(), status.seconds_left()
+    if left:
+        slots = status.slots or 1
+        return f"about {duration(left)} left in {slots} slot{'s' if slots > 1 else ''}"
+    if left is None and unknown:
+        return f"time left unknown: no epoch yet of {', '.join(unknown)}"
+    return "time left unknown" if left is None else ""
