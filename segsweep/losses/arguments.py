@@ -1,0 +1,24 @@
+"""Range checks of a loss's arguments; the message names the argument, its range and the value."""
+
+import math
+
+
+def positive(name: str, value: float) -> float:
+    """Return *value* if it is finite and > 0, else raise ValueError."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be > 0; got {value}")
+    return value
+
+
+def not_negative(name: str, value: float) -> float:
+    """Return *value* if it is finite and >= 0, else raise ValueError."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be >= 0; got {value}")
+    return value
+
+
+def share(name: str, value: float) -> float:
+    """Return *value* if it is between 0 and 1, else raise ValueError."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be between 0 and 1; got {value}")
+    return value
