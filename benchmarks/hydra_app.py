@@ -19,8 +19,9 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
+from segsweep.plugins.register import register_schema
 from segsweep.system.installation import conf_folder
-from segsweep.train import TRUSTED, register_schema
+from segsweep.train import TRUSTED
 
 
 class Nothing(Launcher):
@@ -40,11 +41,12 @@ def train(cfg: DictConfig) -> float:
 
     from segsweep.config.check import check_config
     from segsweep.store.paths import RunPaths
-    from segsweep.sweep.planning.plan import prepared_data, resolve
+    from segsweep.sweep.planning.compose import resolve
     from segsweep.training.build import build_job
+    from segsweep.training.dataset import prepared_data
     from segsweep.training.loop import Hooks, fit
 
-    config = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices), built=False)
+    config = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices))
     job = build_job(config, RunPaths(Path("unused")), prepared_data(config))
     hooks = Hooks(save=lambda *_: None, epoch_done=lambda *_: None)
     history = fit(job.state, job.loss_fn, job.train, job.val, job.loop, hooks, job.augment)

@@ -79,9 +79,9 @@ def cells(count: int) -> list[dict[str, Any]]:
     """Return the frozen configs of so many cells."""
     from hydra import initialize_config_dir
 
+    from segsweep.plugins.register import register_schema
     from segsweep.sweep.planning.compose import Composer
     from segsweep.system.installation import conf_folder
-    from segsweep.train import register_schema
 
     register_schema()
     with initialize_config_dir(str(conf_folder()), job_name="benchmark"):

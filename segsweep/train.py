@@ -6,7 +6,6 @@ what is carried out.
 
 import contextlib
 import os
-import re
 import signal
 import sys
 import threading
@@ -60,6 +59,7 @@ def run_command() -> int:
 def _command() -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
+        from segsweep.sweep.planning.command_words import per_run
         from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
         from segsweep.sweep.session import Ended, current
 
@@ -98,47 +98,10 @@ def leave_quietly() -> None:
             signal.signal(number, lambda *_: leave())
 
 
-def per_run(words: list[str]) -> list[str]:
-    """Return a multirun's command line with keys below a swept group made values per run.
-
-    Hydra first composes a config without the swept groups, in which `loss.gamma=3` of
-    `loss=focal,focal_lin loss.gamma=3` would have nowhere to go: `choice(3)` is only
-    looked at for each run.
-    """
-    if not {"-m", "--multirun"} & {*words}:
-        return words
-    swept = {word.partition("=")[0] for word in words if re.fullmatch(r"\w+=.*,.*", word)}
-    return [
-        f"{key}=choice({value})"
-        if "." in key and key.split(".")[0] in swept and re.fullmatch(r"[\w.+-]+", value)
-        else word
-        for word, (key, _, value) in ((word, word.partition("=")) for word in words)
-    ]
-
-
-def register_schema() -> None:
-    """Put the schema where `conf/config.yaml` finds it, as `base_config`."""
-    from hydra.core.config_store import ConfigStore
-
-    from segsweep.config.schema import Config
-
-    ConfigStore.instance().store(name="base_config", node=Config, replace=True)
-
-
-def register_plugins() -> None:
-    """Tell Hydra of our sweeper and launcher; no other Hydra application sees them."""
-    from hydra.core.plugins import Plugins
-
-    from segsweep.plugins.launcher import SegsweepLauncher
-    from segsweep.plugins.sweeper import SegsweepSweeper
-
-    for plugin in (SegsweepSweeper, SegsweepLauncher):
-        Plugins.instance().register(plugin)
-
-
 def _hydra_main() -> None:
     import hydra
 
+    from segsweep.plugins.register import register_plugins, register_schema
     from segsweep.system.installation import conf_folder
 
     register_schema()
@@ -212,7 +175,8 @@ def _planned(cfg: "DictConfig") -> "Planned":
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from segsweep.sweep.planning.plan import freeze, plan_run, resolve
+    from segsweep.sweep.planning.compose import resolve
+    from segsweep.sweep.planning.plan import freeze, plan_run
     from segsweep.sweep.session import current
 
     config = HydraConfig.get()

@@ -29,9 +29,9 @@ def compose_here(*overrides):
     """Return (resolved values, choices) of a command line, composed in this process."""
     from hydra import compose, initialize_config_dir
 
-    from segsweep.sweep.planning.plan import resolve
+    from segsweep.plugins.register import register_schema
+    from segsweep.sweep.planning.compose import resolve
     from segsweep.system.installation import conf_folder
-    from segsweep.train import register_schema
 
     register_schema()
     with initialize_config_dir(str(conf_folder())):

@@ -48,10 +48,14 @@ def data(
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
-    from segsweep.sweep.planning.plan import check_writable, prepared_data, resolve
+    from segsweep.sweep.planning.compose import resolve
+    from segsweep.sweep.planning.plan import check_writable
+    from segsweep.training.check_built import check_built
+    from segsweep.training.dataset import prepared_data
 
     composed, choices = compose(overrides or [], config_dir)
     config = check_config(resolve(composed), choices)
+    check_built(config)
     check_writable(config["outputs"])
     prepared = prepared_data(config)
     parts = split_samples(prepared.samples, split_config(config))
@@ -113,8 +117,8 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[A
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
+    from segsweep.plugins.register import register_schema
     from segsweep.system.installation import conf_folder
-    from segsweep.train import register_schema
 
     if any(word.startswith("-") for word in overrides):
         raise ConfigError(f"{' '.join(overrides)}: key=value words only")
@@ -127,7 +131,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[A
 
 def _composed(overrides: Sequence[str], config_dir: Path | None) -> tuple[Any, Any]:
     """Return the resolved values that *overrides* compose to, and the options chosen."""
-    from segsweep.sweep.planning.plan import resolve
+    from segsweep.sweep.planning.compose import resolve
 
     cfg, choices = compose(overrides, config_dir)
     return resolve(cfg), choices

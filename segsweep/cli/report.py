@@ -48,7 +48,7 @@ def report(
 
     Needs neither checkpoints nor data; a sweep that is running, broken off or copied will do.
     """
-    from segsweep.config.schema import check_word
+    from segsweep.config.validate import check_word
     from segsweep.report.closing import print_report
     from segsweep.report.export import FORMS
     from segsweep.report.figures.curves_png import draw_curves

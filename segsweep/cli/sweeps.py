@@ -202,7 +202,7 @@ def _still(lines: Callable[[], list[str]]) -> list[str]:
 
 
 def _wanted(failed: bool, status: str | None) -> Sequence[str]:
-    from segsweep.config.schema import nearest
+    from segsweep.config.validate import nearest
 
     if failed:
         if status not in (None, "failed"):

@@ -11,8 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segsweep.config.schema import OPTION_NODES, Config, DataConfig, hints_of
+from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
+from segsweep.config.validate import hints_of
 from segsweep.errors import ConfigError
 from segsweep.system.files import file_digest, text_digest
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from segsweep.config.schema import coerce, raise_all, unknown_key, within
+from segsweep.config.validate import coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError, SegsweepError
 
 TRUSTED = (

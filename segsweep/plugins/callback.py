@@ -3,7 +3,6 @@
 segsweep's own sweeper plans by itself; here stand single runs and Hydra's other sweepers.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,14 +10,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from segsweep.config.schema import Config
-from segsweep.errors import ConfigError
 from segsweep.sweep import session
+from segsweep.sweep.planning.command_words import check_one_sweep, check_search, check_single
 from segsweep.sweep.planning.compose import Composer, expand
 from segsweep.sweep.session import Ended
 
-MANY_ONLY = ("plan", "rerun", "retry_failed", "time_limit", "keep_gb")
-"""Keys of commands that one run without `-m` has no use for."""
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -46,35 +42,6 @@ class Planning(Callback):
             _refusing(_go_on_searching, config)
 
 
-def check_one_sweep(arguments: Sequence[str]) -> None:
-    """Raise ConfigError if a command asks for runs in several folders, or has several minds."""
-    from segsweep.config.schema import COMMAND_KEYS
-
-    for override in OverridesParser.create().parse_overrides(list(arguments)):
-        key = override.get_key_element()
-        if override.is_sweep_override() and key in ("sweep", "outputs"):
-            raise ConfigError(f"{override.input_line}: one command fills one sweep folder")
-        if override.is_sweep_override() and key in COMMAND_KEYS:
-            raise ConfigError(f"{override.input_line}: one value, it holds for the whole command")
-
-
-def check_single(config: DictConfig) -> None:
-    """Raise ConfigError for what only a `-m` command heeds: `plan=true` would train."""
-    for item in dataclasses.fields(Config):
-        if item.name in MANY_ONLY and config[item.name] != item.default:
-            raise ConfigError(f"{item.name}={config[item.name]}: only with -m; add -m")
-
-
-def check_search(config: DictConfig) -> None:
-    """Raise ConfigError unless a search looks for a high value, and only on validation images."""
-    direction = config.hydra.sweeper.get("direction", "maximize")
-    if config.kind != "trial" or str(getattr(direction, "name", direction)) != "maximize":
-        raise ConfigError(
-            "a search maximizes validation IoU and never reads the test set: "
-            "add experiment=optuna_lr (kind=trial hydra.sweeper.direction=maximize)"
-        )
-
-
 def check_frame(arguments: Sequence[str]) -> None:
     """Check what a search's command fixes: the first value stands for each that is searched."""
     from segsweep.sweep.planning.plan import check_writable, plan_run, sweep_of
@@ -97,8 +64,9 @@ def _go_on_searching(config: DictConfig) -> None:
 
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
-    from segsweep.sweep.command import announce, plan_all
+    from segsweep.sweep.planning.announce import announce
     from segsweep.sweep.planning.plan import freeze, sweep_of
+    from segsweep.sweep.planning.plan_runs import plan_all
 
     words = list(config.hydra.overrides.hydra)
     planned = plan_all([[*words, *run] for run in runs])

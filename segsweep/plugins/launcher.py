@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
+    from segsweep.sweep.places.place import Place
     from segsweep.sweep.planning.plan import Planned
 
 
@@ -31,16 +32,29 @@ class SegsweepLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Carry the runs out; return their validation IoU, NaN where one failed."""
         from segsweep.sweep.command import carry_out_batch
+        from segsweep.sweep.places.local import Local
         from segsweep.sweep.session import current
 
         self.folder.mkdir(parents=True, exist_ok=True)
         given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
         planned = given or _plan(job_overrides)
-        values = carry_out_batch(planned)
+        values = carry_out_batch(planned, Local())
         return [
             _returned(overrides, value)
             for overrides, value in zip(job_overrides, values, strict=True)
         ]
+
+
+def place_of(launcher: Launcher, config: DictConfig) -> "Place":
+    """Return where *launcher* lets runs execute; *config* is the whole composed config."""
+    if isinstance(launcher, SegsweepLauncher):
+        from segsweep.sweep.places.local import Local
+
+        return Local()
+    from segsweep.sweep.places.hydra_launchers import HydraPlace
+
+    choice = str(config.hydra.runtime.choices["hydra/launcher"])
+    return HydraPlace(launcher, choice, config.hydra.launcher)
 
 
 def _plan(runs: Sequence[Sequence[str]]) -> "list[Planned]":

@@ -30,7 +30,8 @@ class SegsweepSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Carry the command out; how its runs ended stands in the session."""
+        from segsweep.plugins.launcher import place_of
         from segsweep.sweep.command import carry_out
 
         assert self.launcher is not None and self.config is not None, "Hydra calls setup first"
-        carry_out(arguments, self.params, self.launcher, self.config)
+        carry_out(arguments, self.params, place_of(self.launcher, self.config), self.config)

@@ -59,14 +59,14 @@ def named_results(tables: Tables) -> "DataFrame":
 
 def check_metric(metric: str) -> None:
     """Raise ConfigError for a metric that there is not."""
-    from segsweep.config.schema import check_word
+    from segsweep.config.validate import check_word
 
     check_word("metric", metric, metrics.METRICS)
 
 
 def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
     """Raise ConfigError where *cell* is none of those that are *compared*, and say why."""
-    from segsweep.config.schema import nearest
+    from segsweep.config.validate import nearest
 
     if cell in set(compared):
         return

@@ -26,7 +26,7 @@ def find_sweep(sweep: str, outputs: Path, hint: str = "--outputs FOLDER looks el
             and ends with *hint*, what to do next.
 
     """
-    from segsweep.config.schema import nearest
+    from segsweep.config.validate import nearest
 
     for folder in (Path(sweep), outputs / sweep):
         if is_sweep(folder.absolute()):

@@ -3,6 +3,7 @@
 Here config and code meet; below this file functions take values.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from segsweep.config.check import build_optimizer, build_scheduler, split_config
+from segsweep.config.check import split_config
 from segsweep.config.targets import build
 from segsweep.data.batches import Augment, Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.split import PARTS, split_samples
+from segsweep.errors import ConfigError
 from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
 from segsweep.store.paths import RunPaths
 from segsweep.training import device
@@ -115,3 +117,32 @@ def _loop(config: Mapping[str, Any]) -> Loop:
         empty=evaluate["empty"],
         **{name: trainer[name] for name in names},
     )
+
+
+def build_optimizer(config: Mapping[str, Any], parameters: Any) -> Any:
+    """Return the optimizer over *parameters*."""
+    return build("optimizer", config["optimizer"], config["allow"], params=parameters)
+
+
+def build_scheduler(config: Mapping[str, Any], optimizer: Any, total: int) -> Any:
+    """Return the scheduler; *total* is the run's length in the unit in which it steps."""
+    every = config["scheduler"].get("every")
+    if every not in ("step", "epoch", "val_loss"):
+        raise ConfigError(f"scheduler.every={every}: allowed are step, epoch, val_loss")
+    lengths = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
+    peak = config["optimizer"].get("lr", optimizer.defaults.get("lr"))
+    given = {"optimizer": optimizer, "max_lr": peak, **lengths}
+    scheduler = build("scheduler", config["scheduler"], config["allow"], **given)
+    if _goes_by_loss(scheduler) != (every == "val_loss"):
+        told = "takes no loss; allowed are step, epoch"
+        wants = "goes by a loss; allowed is val_loss"
+        what = told if every == "val_loss" else wants
+        raise ConfigError(f"scheduler.every={every}: {type(scheduler).__name__} {what}")
+    return scheduler
+
+
+def _goes_by_loss(scheduler: Any) -> bool:
+    """Whether the scheduler's step must be given a figure, as ReduceLROnPlateau's must."""
+    first = next(iter(inspect.signature(scheduler.step).parameters.values()), None)
+    usual = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return first is not None and first.kind in usual and first.default is first.empty

@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from segsweep.config.schema import nearest
+from segsweep.config.validate import nearest
 from segsweep.errors import ConfigError
 from segsweep.system.machine import usable_cores
 

@@ -33,8 +33,7 @@ from segsweep.store.records import (
     record_failure,
     write_history,
 )
-from segsweep.sweep.housekeeping import keep_checkpoints
-from segsweep.sweep.planning.plan import check_frozen, prepared_data
+from segsweep.store.retention import keep_checkpoints
 from segsweep.system.clock import time_text
 from segsweep.system.files import claimed, read_json, write_json, write_text
 from segsweep.system.progress import Progress
@@ -42,8 +41,10 @@ from segsweep.system.signals import StopRequest
 from segsweep.training import device
 from segsweep.training.build import Job, build_job
 from segsweep.training.checkpoint import Checkpoints
+from segsweep.training.dataset import prepared_data
 from segsweep.training.environment import facts, git_commit
 from segsweep.training.evaluate import Scored, Seen, score_images
+from segsweep.training.frozen import check_frozen
 from segsweep.training.loop import SHOWN, Hooks, fit
 from segsweep.training.outlines import Outlines
 from segsweep.training.preview import draw_preview

@@ -17,8 +17,9 @@ from segsweep.data.cache import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError, DataError
 from segsweep.sweep.planning import plan
-from segsweep.sweep.planning.plan import check_frozen, freeze, plan_run
+from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.system.files import file_digest
+from segsweep.training.frozen import check_frozen
 
 DATA = "0123456789abcdef"
 BASE = yaml.safe_load("""

@@ -4,15 +4,8 @@ import pytest
 
 from conftest import put
 from segsweep.config.check import check_config
-from segsweep.config.schema import (
-    Config,
-    DataConfig,
-    SplitConfig,
-    check_section,
-    coerce,
-    nearest,
-    type_text,
-)
+from segsweep.config.schema import Config, DataConfig, SplitConfig
+from segsweep.config.validate import check_section, coerce, nearest, type_text
 from segsweep.errors import ConfigError
 
 SMALL = ("data.size=32", "model.channels=[2,2]")

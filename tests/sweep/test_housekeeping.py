@@ -12,17 +12,9 @@ from command import rows_of
 from segsweep.errors import RunClaimedError, StoreError, SweepLockedError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN
+from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
 from segsweep.store.tables import read_all
-from segsweep.sweep.housekeeping import (
-    CheckpointCap,
-    cells_of,
-    checkpoint_bytes,
-    keep_checkpoints,
-    mend,
-    move_earlier,
-    remove_cells,
-    runs_of,
-)
+from segsweep.sweep.housekeeping import cells_of, mend, move_earlier, remove_cells, runs_of
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed
 

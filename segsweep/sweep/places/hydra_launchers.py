@@ -8,7 +8,6 @@ never started when the launcher gave up; they are launched again.
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,69 +15,60 @@ from pathlib import Path
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import record_failure
 from segsweep.sweep import session
-from segsweep.sweep.command import Sorted
-from segsweep.sweep.places.local import ATTEMPTS, last_lines
+from segsweep.sweep.places.launchers.launcher import launcher_named
+from segsweep.sweep.places.local import TAIL_LINES
+from segsweep.sweep.places.place import PRELOAD
+from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import Planned
 from segsweep.sweep.planning.preflight import prepare_slots
+from segsweep.sweep.planning.work import Work
+from segsweep.sweep.processes.pool import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import Ended
 from segsweep.system.clock import time_text
-from segsweep.system.files import is_locked, read_json
-from segsweep.system.machine import usable_cores
+from segsweep.system.files import is_locked, last_lines, read_json
 
 POLL_SECONDS = 5.0
 HELD_SECONDS = 1.0
-SHARED_FATE = ("hydra_plugins.hydra_joblib_launcher",)
-"""Launchers whose jobs all end when one is killed."""
-THIS_MACHINE = ("hydra._internal.core_plugins", *SHARED_FATE)
-"""Launchers whose jobs run where the command does."""
 
 
-class Elsewhere:
-    """What one of Hydra's own launchers carries out, wherever that is."""
+class HydraPlace:
+    """One of Hydra's own launchers, wherever that runs its jobs."""
 
-    def __init__(self, launcher: Launcher, config: DictConfig) -> None:
-        """*config* is the launcher's own, as Hydra composed it."""
+    def __init__(self, launcher: Launcher, choice: str, config: DictConfig) -> None:
+        """*choice* is the launcher's name on the command line, *config* its composed config."""
         self.launcher, self.config = launcher, config
+        self.known = launcher_named(choice)
+
+    def start(self) -> None:
+        """Begin nothing: the launcher starts its own processes."""
 
     def threads(self, todo: Sequence[Planned]) -> int:
         """Return the CPU threads that a job has; 0 where its place decides."""
-        return job_threads(self.config)
+        return self.known.threads(self.config)
 
     def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
         """Try a step of each kind of run, if the jobs are of this machine."""
-        current = session.current
-        there = not type(self.launcher).__module__.startswith(THIS_MACHINE)
-        if current.sweep is None or there:
+        current, jobs = session.current, self.known.jobs_here(self.config)
+        if current.sweep is None or not jobs:
             return [], {}
-        jobs = int(self.config.get("n_jobs", 1))
+        start_server(PRELOAD)
         for run in todo:
-            run.command["slots"] = run.command["slots"] or (jobs if jobs > 0 else usable_cores())
+            run.command["slots"] = run.command["slots"] or jobs
         return prepare_slots(todo, current.sweep, current.stop)
 
-    def launch(
-        self, work: Sorted, slots: Sequence[Slot], costs: Mapping[str, Cost]
-    ) -> list[Outcome]:
+    def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
         """Carry out the runs to do; Ended where the launcher can start nothing."""
         with _watching(work.todo):
-            return _launch_until_done(self.launcher, work.todo)
-
-
-def job_threads(launcher: DictConfig) -> int:
-    """Return the CPU threads that a job of *launcher* has; 0 where its place decides."""
-    if "n_jobs" in launcher:  # joblib: processes of this machine
-        jobs = int(launcher.n_jobs)
-        return max(1, usable_cores() // (jobs if jobs > 0 else usable_cores()))
-    of_ray = OmegaConf.select(launcher, "ray.remote.num_cpus")
-    return int(launcher.get("cpus_per_task") or of_ray or 0)
+            return _launch_until_done(self.launcher, self.known.shares_fate, work.todo)
 
 
 def frozen_override(path: Path) -> str:
@@ -87,14 +77,16 @@ def frozen_override(path: Path) -> str:
     return f"frozen='{text}'"
 
 
-def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outcome]:
+def _launch_until_done(
+    launcher: Launcher, shares_fate: bool, runs: Sequence[Planned]
+) -> list[Outcome]:
     """Launch, look, and launch again what was killed or never started."""
     attempts = {run.name: _attempts(run.paths) for run in runs}
-    killed: Counter[str] = Counter()
+    retries = Retries()
     todo = list(runs)
     while todo:
         logs = {run.name: _size(run.paths.log) for run in todo}
-        batches = _batches(launcher, todo, killed)
+        batches = _batches(shares_fate, todo, retries)
         errors = [error for batch in batches if (error := _launch(launcher, batch)) is not None]
         error = errors[0] if errors else None
         for run in todo:
@@ -105,8 +97,7 @@ def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outc
             raise Ended(error, 1)  # it can start nothing at all
         started = touched if error is not None else rest
         for run in started:
-            killed[run.name] += 1
-            if killed[run.name] >= ATTEMPTS:
+            if not retries.may_retry(run.name):
                 _record_killed(run.paths, error)
         todo = [run for run in rest if not _has_ended(run.paths, attempts[run.name])]
         for run in started:
@@ -115,17 +106,15 @@ def _launch_until_done(launcher: Launcher, runs: Sequence[Planned]) -> list[Outc
     return [_outcome(run.paths) for run in runs]
 
 
-def _batches(
-    launcher: Launcher, runs: Sequence[Planned], killed: Mapping[str, int]
-) -> list[list[Planned]]:
+def _batches(shares_fate: bool, runs: Sequence[Planned], retries: Retries) -> list[list[Planned]]:
     """Return what to launch at a time: all, but apart what was killed where jobs share a fate.
 
     joblib ends all workers when one is killed: which one it was shows when each is alone.
     """
-    if not type(launcher).__module__.startswith(SHARED_FATE):
+    if not shares_fate:
         return [list(runs)]
-    suspects = [[run] for run in runs if killed[run.name]]
-    others = [run for run in runs if not killed[run.name]]
+    suspects = [[run] for run in runs if retries.was_killed(run.name)]
+    others = [run for run in runs if not retries.was_killed(run.name)]
     return [*([others] if others else []), *suspects]
 
 
@@ -164,7 +153,7 @@ def _has_ended(paths: RunPaths, attempts: int) -> bool:
 
 def _record_killed(paths: RunPaths, error: Exception | None) -> None:
     said = f": {str(error).splitlines()[0]}" if error is not None and str(error) else ""
-    output = "\n".join(last_lines(paths.log))
+    output = "\n".join(last_lines(paths.log, TAIL_LINES))
     record_failure(paths, "killed", f"its job ended without a result{said}", output, time_text())
 
 

@@ -2,47 +2,46 @@
 
 import errno
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segsweep.config.cells import flat_values
 from segsweep.errors import DiskFullError, StoreError, SweepLockedError
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, record_failure
+from segsweep.store.retention import CheckpointCap
 from segsweep.store.tables import Known
 from segsweep.sweep import session
-from segsweep.sweep.housekeeping import CheckpointCap
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
+from segsweep.sweep.places.place import PRELOAD
+from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import Planned, cells_of
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
-from segsweep.sweep.processes.pool import Ending, Pool, Task
+from segsweep.sweep.planning.work import Work
+from segsweep.sweep.processes.pool import Ending, Pool, Task, start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import Ended
 from segsweep.system.clock import time_text
-from segsweep.system.files import read_json, write_json
+from segsweep.system.files import last_lines, read_json, write_json
 from segsweep.system.signals import StopRequest
 
-if TYPE_CHECKING:
-    from segsweep.sweep.command import Sorted
-
-ATTEMPTS = 2
-"""How often a run is started that something kills."""
 CLAIM_SECONDS = 60.0
 """How long to wait for a run that an orphan of a killed command still holds."""
 FULL = "no space left; make some, then start the same command again: it goes on from here"
 TAIL_LINES = 20
 
 
-class Here:
+class Local:
     """The slots of this machine: where runs are carried out unless a launcher is named."""
+
+    def start(self) -> None:
+        """Start the fork server, which imports while the command composes."""
+        start_server(PRELOAD)
 
     def threads(self, todo: Sequence[Planned]) -> int:
         """Return the CPU threads that pay off for each run."""
@@ -50,11 +49,10 @@ class Here:
 
     def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
         """Return the slots and what each run costs; ConfigError for what does not fit."""
+        start_server(PRELOAD)
         return prepare_slots(todo, _sweep(), session.current.stop)
 
-    def launch(
-        self, work: "Sorted", slots: Sequence[Slot], costs: Mapping[str, Cost]
-    ) -> list[Outcome]:
+    def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
         """Carry out the runs to do; Ended or KeyboardInterrupt where something stops them."""
         current, sweep, command = session.current, _sweep(), work.todo[0].command
         if current.lock is not None:
@@ -98,7 +96,7 @@ class Crew:
     known: Known = field(default_factory=Known)
     full: Outcome | None = None
     """The run that found the disk full, which ends everything."""
-    _kills: Counter[str] = field(default_factory=Counter)
+    _retries: Retries = field(default_factory=Retries)
     _claimed: dict[str, float] = field(default_factory=dict)
 
     def carry_out(
@@ -173,12 +171,11 @@ class Crew:
         """Try a killed run once more; record what happened to any other."""
         if self._should_stop() and ended.cause != "time-limit":  # it has failed at nothing
             return Outcome(run.name, "interrupted", NAN)
-        self._kills[run.name] += 1
-        if ended.cause == "killed" and self._kills[run.name] < ATTEMPTS:
+        if ended.cause == "killed" and self._retries.may_retry(run.name):
             view.again(run.name, ended.error)
             pool.add(ended.task)
             return None
-        output = "\n".join(last_lines(run.paths.log))
+        output = "\n".join(last_lines(run.paths.log, TAIL_LINES))
         record_failure(run.paths, ended.cause, ended.error, output, time_text())
         return Outcome(run.name, "failed", NAN, ended.error, cause=ended.cause)
 
@@ -191,17 +188,6 @@ def _task(run: Planned, seconds: float) -> Task:
     config = run.config
     arguments = (run.paths.config.resolve(), tuple(config["allow"]), config["trainer"]["epochs"])
     return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
-
-
-def last_lines(path: Path, count: int = TAIL_LINES) -> list[str]:
-    """Return the last lines of a log that has any."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - 200 * count, 0))
-            return file.read().decode("utf-8", "replace").splitlines()[-count:]
-    except OSError:
-        return []
 
 
 def _with_difference(outcome: Outcome, run: Planned) -> Outcome:

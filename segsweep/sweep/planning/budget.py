@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segsweep.config.schema import raise_all
+from segsweep.config.validate import raise_all
 from segsweep.sweep.planning.cost import Measured, seconds_of
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.machine import available_memory_mb, free_disk_mb, gpus

@@ -20,8 +20,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from segsweep.sweep.planning.plan import resolve
+from segsweep.errors import ConfigError
 from segsweep.system.installation import conf_folder
 
 CONFIG = "config"
@@ -56,6 +57,18 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         run_mode=RunMode.RUN,
         with_log_configuration=False,
     )
+
+
+def resolve(cfg: DictConfig) -> dict[str, Any]:
+    """Return a composed config as plain values, Hydra's own part left out."""
+    task = {key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"}
+    try:
+        values = OmegaConf.to_container(OmegaConf.create(task), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"config: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise ConfigError("config: not a mapping")
+    return {str(key): value for key, value in values.items()}
 
 
 class _NotPlain(Exception):  # noqa: N818  a reason to ask Hydra, no fault

@@ -11,14 +11,11 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segsweep import __version__
 from segsweep.system.files import read_json, text_digest, write_json
 from segsweep.system.machine import fingerprint
-
-if TYPE_CHECKING:
-    from segsweep.sweep.processes.slots import Slot
 
 BEST_SHARE = 0.3
 """Share of the epochs that are the best so far, and store their weights and a picture."""
@@ -151,24 +148,3 @@ def epoch_seconds(config: Mapping[str, Any], measured: Measured) -> float:
         + pictures * measured.preview
         + EPOCH_SECONDS
     )
-
-
-def measure(
-    config: Mapping[str, Any], scratch: Path, *, slot: "Slot | None" = None
-) -> dict[str, Any]:
-    """Build the run of a frozen config, do a few real steps, and return a `Measured` as values.
-
-    Memory is the whole process's, so this is for a process that does nothing else. It takes
-    seconds, or as long as two training steps and three validation batches. What is not finite
-    is no matter here; whatever else the run would raise is raised.
-
-    Args:
-        config: of the run; the packages it allows are used.
-        scratch: folder for a checkpoint and a picture; deleted at the end.
-        slot: where this process is; of a GPU's share it sees that GPU alone.
-
-    """
-    from segsweep.sweep.planning.trial import try_out
-
-    on_gpu = slot is not None and slot.gpu is not None
-    return asdict(try_out({**config, "device": "cuda"} if on_gpu else dict(config), scratch))

@@ -5,16 +5,11 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import cast, get_type_hints
 
-from segsweep.config.schema import (
-    OPTION_NODES,
-    Config,
-    DataConfig,
-    SplitConfig,
-    nearest,
-    unknown_key,
-)
+from segsweep.config.schema import OPTION_NODES, Config, DataConfig, SplitConfig
+from segsweep.config.validate import nearest, unknown_key
 from segsweep.errors import SegsweepError
 from segsweep.system.installation import conf_folder
 
@@ -58,9 +53,18 @@ def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
     group, word = match["group"], match["word"]
     options = match["options"].split()
     allowed = ", ".join(options)
-    if group == "hydra/launcher" and word.split("_")[0] in EXTRAS:
-        return f"{group}={word}: not installed; pip install 'segsweep[{word.split('_')[0]}]'"
+    extra = word.split("_")[0]
+    if group == "hydra/launcher" and extra in _extras():
+        return f"{group}={word}: not installed; pip install 'segsweep[{extra}]'"
     return f"{group}={word}: no such option; allowed are {allowed}{nearest(word, options)}"
+
+
+def _extras() -> list[str]:
+    """Return the extras that segsweep can be installed with; a launcher has one of its name."""
+    try:
+        return metadata("segsweep").get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return []
 
 
 def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
@@ -150,10 +154,8 @@ def _first(text: str) -> str:
 
 _PLAIN = ("Unknown plugin class", "Config group override")
 """Found in what Hydra raises as one of Python's own errors."""
-EXTRAS = ("joblib", "submitit", "ray")
-"""Launchers that come with an extra of that name."""
 _PATTERNS = (
-    (r"hydra_plugins\.hydra_(?P<name>ray|joblib|submitit)_launcher", _missing_plugin),
+    (r"hydra_plugins\.hydra_(?P<name>[a-z]+)_launcher", _missing_plugin),
     (
         r"Could not find '(?P<group>[\w/]+)/(?P<word>[^'/]*)'.*?"
         r"Available options in '[\w/]+':\s+(?P<options>.*?)(?:\n\n|\nConfig search|$)",

@@ -4,13 +4,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import read_rows, readable_configs
-from segsweep.sweep.housekeeping import checkpoint_bytes
-from segsweep.sweep.planning import cost as probe
+from segsweep.store.retention import checkpoint_bytes
+from segsweep.sweep.planning import cost
 from segsweep.sweep.planning.budget import (
     MB,
     Budget,
@@ -26,12 +25,10 @@ from segsweep.sweep.planning.budget import (
 from segsweep.sweep.planning.cost import Measured, probe_key
 from segsweep.sweep.planning.plan import Planned, cells_of, sweep_of
 from segsweep.sweep.planning.plan_table import CellRow, cost_lines, plan_sums, plan_table
+from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import Ending, Pool, Task
 from segsweep.sweep.processes.slots import Slot, find_slots
 from segsweep.system.progress import Counter
-
-if TYPE_CHECKING:
-    from segsweep.sweep.command import Sorted
 
 STATE_NAMES = {
     "finished": "finished",
@@ -114,7 +111,7 @@ def measure_kinds(
     """
     cache = Path(todo[0].config["outputs"]) / ".cache"
     by_kind = {kinds[run.name]: run for run in reversed(todo)}
-    known = {key: probe.load(cache, key) for key in by_kind}
+    known = {key: cost.load(cache, key) for key in by_kind}
     missing = [key for key, found in known.items() if found is None]
     found = {key: one for key, one in known.items() if one is not None}
     if missing:
@@ -147,7 +144,7 @@ def _measure(
         lines = [impossible(cells[key], reason) for key, reason in reasons.items()]
         raise ConfigError("\n".join(lines))
     for key, measured in found.items():
-        probe.store(cache, key, measured)
+        cost.store(cache, key, measured)
     return found
 
 
@@ -209,8 +206,10 @@ def try_step(
     config: Mapping[str, object], folder: Path, *, tell: object, stop: object, slot: Slot
 ) -> "dict[str, object] | str":
     """Measure in a slot's process; return what is wrong, in one line, where a step raises."""
+    from segsweep.sweep.planning.trial import measure  # imports torch
+
     try:
-        return probe.measure(config, folder, slot=slot)
+        return measure(config, folder, slot=slot)
     except Exception as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
@@ -220,7 +219,7 @@ def _reason(ended: Ending) -> str:
     return ended.value if isinstance(ended.value, str) else ended.error
 
 
-def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
+def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
     """Print the plan: a row per cell, and what the runs to do take together."""
     from rich.console import Console
 
@@ -238,7 +237,7 @@ def print_plan(work: "Sorted", costs: Mapping[str, Cost], slots: Sequence[Slot])
     console.print(plan_sums(rows, budget, room))
 
 
-def _row(cell: str, runs: Sequence[Planned], work: "Sorted", costs: Mapping[str, Cost]) -> CellRow:
+def _row(cell: str, runs: Sequence[Planned], work: Work, costs: Mapping[str, Cost]) -> CellRow:
     todo = {run.name for run in work.todo}
     names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
     for run in runs:

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from segsweep.data.batches import Batches
 from segsweep.store.paths import RunPaths
 from segsweep.sweep.planning.cost import Measured
-from segsweep.sweep.planning.plan import prepared_data
+from segsweep.sweep.processes.slots import Slot
 from segsweep.training.build import Job, build_job
+from segsweep.training.dataset import prepared_data
 from segsweep.training.device import peak_memory_mb, prepare_memory
 from segsweep.training.evaluate import NativeMask, Scored, score_images
 from segsweep.training.loop import SHOWN, train_step
@@ -37,6 +38,25 @@ PATIENCE = 4.0
 """Seconds of training after which no further step is timed."""
 GPU_CONTEXT_MB = 500.0
 """What a process takes of a GPU beside its tensors."""
+
+
+def measure(
+    config: Mapping[str, Any], scratch: Path, *, slot: Slot | None = None
+) -> dict[str, Any]:
+    """Build the run of a frozen config, do a few real steps, and return a `Measured` as values.
+
+    Memory is the whole process's, so this is for a process that does nothing else. It takes
+    seconds, or as long as two training steps and three validation batches. What is not finite
+    is no matter here; whatever else the run would raise is raised.
+
+    Args:
+        config: of the run; the packages it allows are used.
+        scratch: folder for a checkpoint and a picture; deleted at the end.
+        slot: where this process is; of a GPU's share it sees that GPU alone.
+
+    """
+    on_gpu = slot is not None and slot.gpu is not None
+    return asdict(try_out({**config, "device": "cuda"} if on_gpu else dict(config), scratch))
 
 
 def try_out(config: dict[str, Any], scratch: Path) -> Measured:

@@ -27,7 +27,6 @@ GRACE = 10.0
 """Seconds that a task over its time limit, or one that is done, has to leave."""
 SERVER_SECONDS = 20.0
 """How long to try to start a process."""
-PRELOADED = ["segsweep.sweep.processes.preload"]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -156,10 +155,15 @@ class Pool:
         self._waiting.clear()
 
 
-def start_server() -> None:
-    """Start the fork server, unless it runs; its imports go on while the caller does other things.
+def start_server(preload: Sequence[str] | None = None) -> None:
+    """Start the fork server, unless it runs; it imports while the caller does other things.
 
-    It has one thread and asks no GPU: a process that did cannot be forked safely.
+    The server has one thread and asks no GPU: a process that did cannot be forked safely.
+
+    Args:
+        preload: modules that the server imports, so that no forked process has to; those given
+            last where not given.
+
     """
     from multiprocessing import forkserver
 
@@ -169,9 +173,15 @@ def start_server() -> None:
             "hydra/launcher=basic works everywhere, hydra/launcher=joblib in parallel"
         )
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    if preload is not None:
+        _preload[:] = preload
+    context.set_forkserver_preload(list(_preload))
     with _environment(ONE_THREAD):
         forkserver.ensure_running()
+
+
+_preload: list[str] = []
+"""What a server imports, also one that takes the place of a killed one."""
 
 
 def stop_server() -> None:

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from segsweep.config.schema import OPTION_NODES
+from segsweep.plugins.register import register_schema
 from segsweep.sweep.planning import compose as module
-from segsweep.sweep.planning.compose import Composer, compose, expand
-from segsweep.sweep.planning.plan import resolve
+from segsweep.sweep.planning.compose import Composer, compose, expand, resolve
 from segsweep.system.installation import conf_folder
-from segsweep.train import register_schema
 
 OPTIONS = {
     group.name: sorted(path.stem for path in group.glob("*.yaml"))

@@ -13,9 +13,10 @@ import torch
 from command import TINY
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning import cost as probe
-from segsweep.sweep.planning.cost import Measured, load, measure, probe_key, seconds_of, store
+from segsweep.sweep.planning.cost import Measured, load, probe_key, seconds_of, store
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.planning.preflight import try_step
+from segsweep.sweep.planning.trial import measure
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train

@@ -39,10 +39,8 @@ def stop_server():
 def small_server():
     """Have a server that imports little; the one after it imports all again."""
     stop_server()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pools, "PRELOADED", ["torch", "segsweep.sweep.processes.worker"])
-        pools.start_server()
-        yield
+    pools.start_server(["torch", "segsweep.sweep.processes.worker"])
+    yield
     stop_server()
 
 

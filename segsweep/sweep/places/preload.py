@@ -8,7 +8,7 @@ from torchvision import tv_tensors  # noqa: F401
 from torchvision.transforms import v2  # noqa: F401
 
 from segsweep import augment, losses, schedulers  # noqa: F401
-from segsweep.config.schema import coerce
+from segsweep.config.validate import coerce
 from segsweep.data import check, folder, ph2, synthetic  # noqa: F401
 from segsweep.models import segnet, unet, unet2, unet3  # noqa: F401
 from segsweep.sweep.planning import trial as steps  # noqa: F401

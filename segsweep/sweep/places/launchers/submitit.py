@@ -1,0 +1,13 @@
+"""`hydra/launcher=submitit_slurm` and `submitit_local`: jobs of a SLURM cluster."""
+
+from omegaconf import DictConfig
+
+from segsweep.sweep.places.launchers.launcher import HydraLauncher
+
+
+def threads(config: DictConfig) -> int:
+    """Return the CPUs that each task is given."""
+    return int(config.get("cpus_per_task") or 0)
+
+
+LAUNCHER = HydraLauncher(threads=threads)

@@ -1,0 +1,69 @@
+"""What a command says before its first run starts."""
+
+import sys
+from collections.abc import Sequence
+
+from segsweep import __version__
+from segsweep.config.cells import differing_in_one_key
+from segsweep.config.check import split_config
+from segsweep.data.check import format_problems
+from segsweep.data.source import Problem
+from segsweep.data.split import crossing_groups, split_samples
+from segsweep.store.records import readable_configs
+from segsweep.sweep.planning.plan import Planned, sweep_of
+from segsweep.sweep.planning.work import Work, sort_out, version_of
+from segsweep.training.dataset import prepared_data
+
+
+def announce(planned: Sequence[Planned], work: Work | None = None) -> None:
+    """Say what will run, what is wrong with the data, and what one should know before."""
+    found: dict[Problem, None] = {}
+    seen = set()
+    for run in planned:
+        data = str(run.config["data"])
+        if data in seen:
+            continue
+        seen.add(data)
+        prepared = prepared_data(run.config)
+        parts = split_samples(prepared.samples, split_config(run.config))
+        crossing = crossing_groups(prepared.samples, parts)
+        found.update(dict.fromkeys(prepared.warnings))
+        found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
+    if found:
+        print(format_problems(found), file=sys.stderr)
+    work = work or sort_out(planned)
+    if len(planned) > 1 or work.done:
+        where = sweep_of(planned[0].config).root
+        text = f"{len(planned)} runs in {where}: {len(work.done)} finished, {len(work.todo)} to do"
+        print(text, file=sys.stderr)
+    for line in (*_other_versions(work), *_changed_defaults(work)):
+        print(line, file=sys.stderr)
+
+
+def _other_versions(work: Work) -> list[str]:
+    if not work.todo:
+        return []
+    others = [version for run in work.done if (version := version_of(run)) != __version__]
+    if not others:
+        return []
+    names = ", ".join(sorted(set(others)))
+    return [f"{len(others)} finished by segsweep {names}; they stay, rerun=stale redoes them"]
+
+
+def _changed_defaults(work: Work) -> list[str]:
+    """Say where finished runs differ from new ones in one key: those are trained from scratch."""
+    new = [run.config for run in work.todo if work.states[run.name] == "planned"]
+    sweep = sweep_of(work.todo[0].config) if work.todo else None
+    if not new or sweep is None or not sweep.runs.is_dir():
+        return []
+    asked = {run.name for run in (*work.done, *work.todo)}
+    finished = [
+        paths
+        for paths in sweep.run_folders()
+        if paths.root.name not in asked and paths.result.exists()
+    ]
+    others = list(readable_configs(finished))
+    return [
+        f"{count} finished runs differ only in {key} from runs to do, which start from scratch"
+        for key, count in differing_in_one_key(new, others).items()
+    ]

@@ -1,0 +1,86 @@
+"""Build everything that a config names once, without data, before the first run starts.
+
+Finds what only shows when things are built: sizes, channels, what constructors refuse.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+
+from segsweep.config.check import collect, image_size, once
+from segsweep.config.targets import build
+from segsweep.config.validate import raise_all
+from segsweep.errors import ConfigError
+from segsweep.training.build import build_optimizer, build_scheduler
+from segsweep.training.device import check_device
+
+
+def check_built(config: Mapping[str, Any]) -> None:
+    """Build everything that a config names, without data; raise ConfigError listing misfits."""
+    problems: list[str] = []
+    allow = tuple(config["allow"])
+    collect(problems, check_device, config["device"], config["trainer"]["precision"])
+    collect(problems, _check_model, config)
+    for node in ("loss", "augment"):
+        collect(problems, _check_node_builds, node, config[node], allow)
+    collect(problems, _check_steps, config["optimizer"], config["scheduler"], allow)
+    raise_all(problems)
+
+
+@once
+def _check_node_builds(node: str, values: Mapping[str, Any], allow: tuple[str, ...]) -> None:
+    build(node, values, allow)
+
+
+@once
+def _check_steps(
+    optimizer: Mapping[str, Any], scheduler: Mapping[str, Any], allow: tuple[str, ...]
+) -> None:
+    """Build the optimizer, and the scheduler on it."""
+    config = {"optimizer": optimizer, "scheduler": scheduler, "allow": allow}
+    weight = torch.nn.Parameter(torch.zeros(1))
+    build_scheduler(config, build_optimizer(config, [weight]), 100)
+
+
+def _check_model(config: Mapping[str, Any]) -> None:
+    node = json.dumps(config["model"], sort_keys=True)
+    channels = config["data"]["channels"]
+    _check_shapes(
+        config["choices"]["model"], node, image_size(config), channels, tuple(config["allow"])
+    )
+
+
+@cache
+def _check_shapes(
+    name: str, node: str, size: tuple[int, int], channels: int, allow: tuple[str, ...]
+) -> None:
+    """Send one image through the network: sizes and channels must fit.
+
+    For real and not on the meta device, which imports the compiler (over a second).
+    """
+    try:
+        model = build("model", json.loads(node), allow).eval()
+    except (RuntimeError, MemoryError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"model={name}: cannot be built on this machine ({reason})") from error
+    multiple = int(getattr(model, "size_multiple", 1))
+    for side in size:
+        if side % multiple:
+            near = sorted({max(side // multiple, 2) * multiple, (side // multiple + 1) * multiple})
+            raise ConfigError(
+                f"data.size={side}: model={name} needs a multiple of "
+                f"{multiple}; the nearest are {' and '.join(map(str, near))}"
+            )
+    try:
+        with torch.inference_mode():
+            logits = model(torch.zeros(1, channels, *size))
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError(
+            f"model={name}: does not take {channels} x {size[0]} x {size[1]} images "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    if tuple(getattr(logits, "shape", ())) != (1, 1, *size):
+        raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")

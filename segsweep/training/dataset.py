@@ -1,0 +1,51 @@
+"""The data set that a config names, checked and cached; opened once per process. No torch."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from segsweep.config.check import image_size, source_node, split_config
+from segsweep.config.targets import build
+from segsweep.data.cache import Prepared, prepare
+from segsweep.data.split import split_samples
+from segsweep.errors import ConfigError
+from segsweep.system.progress import Counter
+
+
+def prepared_data(config: Mapping[str, Any]) -> Prepared:
+    """Return the config's data set, checked and cached; once per process and setting."""
+    node = json.dumps(source_node(config), sort_keys=True)
+    cache = str(Path(config["outputs"], ".cache").resolve())
+    allow = tuple(config["allow"])
+    return _prepared(node, image_size(config), config["data"]["channels"], cache, allow)
+
+
+@lru_cache(maxsize=64)
+def _prepared(
+    node: str, size: tuple[int, int], channels: int, cache: str, allow: tuple[str, ...]
+) -> Prepared:
+    source = build("data", json.loads(node), allow)
+    return prepare(source, size, channels, Path(cache), Counter("reading images"))
+
+
+def check_batch(config: Mapping[str, Any], prepared: Prepared) -> None:
+    """Raise ConfigError if no whole batch can be trained on."""
+    batch, count = config["trainer"]["batch"], _training_images(config, prepared)
+    if count < batch:
+        raise ConfigError(
+            f"trainer.batch={batch}: more than the {count} training images; "
+            f"allowed are 1 to {count}"
+        )
+
+
+def _training_images(config: Mapping[str, Any], prepared: Prepared) -> int:
+    split = config["data"]["split"]
+    key = (prepared.fingerprint, str(split))
+    if split["file"] or key not in _counts:  # a file may have other content by now
+        _counts[key] = split_samples(prepared.samples, split_config(config)).count("train")
+    return _counts[key]
+
+
+_counts: dict[tuple[str, str], int] = {}
