@@ -1,8 +1,8 @@
-"""What can go wrong, one shallow tree; a message is one line: what, where, what to do next."""
+"""The exceptions of segsweep. A message is one line: what, where, what to do next."""
 
 
 class SegsweepError(Exception):
-    """Anything segsweep itself reports; printed without a traceback."""
+    """Base of all errors that segsweep reports; printed without a traceback."""
 
 
 class ConfigError(SegsweepError):
@@ -26,7 +26,7 @@ class RunNotFoundError(StoreError):
 
 
 class DiskFullError(StoreError):
-    """Nothing more can be written; what was written is whole."""
+    """The disk is full; files written so far are complete."""
 
 
 class RunClaimedError(StoreError):
@@ -41,5 +41,5 @@ class NonFiniteLossError(SegsweepError):
     """The loss became NaN or infinite; the run stops and counts as failed."""
 
 
-class Interrupted(SegsweepError):  # noqa: N818  what happened, not a fault
-    """Someone asked the run to stop; it left a checkpoint and can go on."""
+class Interrupted(SegsweepError):  # noqa: N818  an event, not an error
+    """The run was asked to stop; it saved a checkpoint and can be resumed."""

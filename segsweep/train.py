@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from segsweep.system.signals import leave
+from segsweep.system.signals import exit_at_once
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -95,7 +95,7 @@ def leave_quietly() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: leave())
+            signal.signal(number, lambda *_: exit_at_once())
 
 
 def _hydra_main() -> None:

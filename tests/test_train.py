@@ -493,7 +493,7 @@ def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -
     def interrupt():
         from segsweep.sweep import session
 
-        session.current.stop.asked = True
+        session.current.stop.requested = True
 
     at(8, broken)
     assert train(*words) == 1

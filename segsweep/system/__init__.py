@@ -1,1 +1,1 @@
-"""What segsweep asks of the operating system: files, locks, clock, signals, machine."""
+"""Access to the operating system: files, locks, clock, progress lines, signals, machine."""

@@ -1,4 +1,4 @@
-"""Times as every file of a sweep has them: ISO 8601 with the offset, to the second."""
+"""The time format of every file in a sweep: ISO 8601 with UTC offset, to the second."""
 
 import time
 
@@ -6,5 +6,5 @@ FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 
 def time_text(seconds: float | None = None) -> str:
-    """Return a time, *seconds* since the epoch, or now: `2026-11-24T12:35:09+0000`."""
+    """Return the time *seconds* after 1970, or now, in local time: `2026-11-24T12:35:09+0000`."""
     return time.strftime(FORMAT, time.localtime(seconds))

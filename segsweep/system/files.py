@@ -1,24 +1,28 @@
-"""Atomic writes and locks, for every module that touches the disk."""
+"""Atomic writes, JSON, CSV, digests and locks, for every module that uses the disk."""
 
 import csv
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object as `json` reads it: values are numbers, texts, lists, objects or None."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a private temporary path; it becomes *path* only if the block succeeds.
 
-    The bytes reach the disk before the name does, so neither a kill nor a power
+    The bytes reach the disk before the file is renamed, so neither a kill nor a power
     failure leaves a half-written file under the real name.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
@@ -32,13 +36,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write *text* (UTF-8) so that readers see the old file or the new one, never half."""
+    """Write *text* (UTF-8) atomically: readers see the old file or the new one, never a part."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def holds(path: Path, text: str) -> bool:
-    """Whether the file at *path* is there and holds *text*."""
+    """Whether the file at *path* exists and its content is exactly *text*."""
     try:
         return path.read_bytes() == text.encode()
     except OSError:
@@ -46,7 +50,7 @@ def holds(path: Path, text: str) -> bool:
 
 
 def has_content(path: Path) -> bool:
-    """Whether the file at *path* is there and not empty: a power failure may leave a bare name."""
+    """Whether the file at *path* exists and is not empty, as a power failure can leave it."""
     try:
         return path.stat().st_size > 0
     except OSError:
@@ -54,20 +58,20 @@ def has_content(path: Path) -> bool:
 
 
 def write_if_changed(path: Path, text: str) -> bool:
-    """Write *text* unless the file already holds it; True if it was written."""
+    """Write *text* unless it is already the file's content; return whether it was written."""
     if holds(path, text):
         return False
     write_text(path, text)
     return True
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write *values* as indented JSON, atomically; NaN becomes null."""
-    write_text(path, json.dumps(_plain(values), indent=1, ensure_ascii=False) + "\n")
+def write_json(path: Path, values: Mapping[str, object]) -> None:
+    """Write *values* as indented JSON, atomically; NaN and infinities become null."""
+    write_text(path, json.dumps(_without_nan(values), indent=1, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the file's object, or None where it is missing or cut short."""
+def read_json(path: Path) -> JsonObject | None:
+    """Return the JSON object in the file; None if it is missing, damaged or not an object."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -75,7 +79,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+def csv_text(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
     """Return *rows* as CSV with exactly *columns*; missing values and None are empty."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n")
@@ -107,16 +111,16 @@ def text_digest(text: str) -> str:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock on *path*, waiting for it; the system frees it when the holder dies."""
+    """Wait for the lock on *path* and hold it; the system releases it when the process dies."""
     with FileLock(path):
         yield
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Yield True in the one process that holds *path*, False in any other.
+    """Yield True if this process got the lock on *path*, False if another process holds it.
 
-    Waits a moment, because `is_locked` holds it for a moment to look.
+    Waits up to a second, because `is_locked` takes the lock briefly to test it.
     """
     lock = FileLock(path, timeout=1)
     try:
@@ -140,16 +144,16 @@ def is_locked(path: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a folder that can only be read: nobody trains there
+    except OSError:  # a read-only folder: nobody trains there
         return False
 
 
-def _plain(value: Any) -> Any:
-    """Return *value* with NaN and infinities as None: they are no JSON."""
+def _without_nan(value: object) -> object:
+    """Return *value* with NaN and infinities as None: JSON does not have them."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

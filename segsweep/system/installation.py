@@ -1,4 +1,4 @@
-"""Where segsweep is installed: the one place that knows the package's own folder."""
+"""Where segsweep is installed; no other module works this out from its own path."""
 
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,6 @@ def checkout() -> Path | None:
 
 @cache
 def conf_folder() -> Path:
-    """Return the folder of config groups: inside an installed package, beside it in a checkout."""
+    """Return the folder of config groups: in the package if installed, next to it in a checkout."""
     inside = PACKAGE / "conf"
     return inside if inside.is_dir() else PACKAGE.parent / "conf"

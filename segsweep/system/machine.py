@@ -1,8 +1,8 @@
-"""What this machine has: cores, memory, disk, GPUs; asked of the system, without torch.
+"""What this process may use: cores, memory, disk, GPUs; read from the system, without torch.
 
-A process that has used a GPU through torch can hand none to the processes forked from it,
-so GPUs are asked of `nvidia-smi`. Containers and batch systems give a process less than the
-machine has; what they allow is read from its control groups, version 1 and 2.
+A process that has used a GPU through torch cannot share it with processes forked from it, so
+GPUs are listed by `nvidia-smi`. Containers and batch systems give a process less than the
+machine has; their limits are read from its control groups, versions 1 and 2.
 """
 
 import ctypes
@@ -22,14 +22,14 @@ from pathlib import Path
 ROOT = Path("/")
 MB = 2**20
 CACHE = ("inactive_file", "active_file", "slab_reclaimable")
-"""What a control group's memory.stat calls memory that is given back when asked for."""
+"""Entries of a control group's memory.stat that the system can reclaim when needed."""
 OLD_CACHE = ("total_inactive_file", "total_active_file")
 MEMORY_FILES = (
     ("memory.max", "memory.current", CACHE),
     ("memory.high", "memory.current", CACHE),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", OLD_CACHE),
 )
-"""Limit, usage and what of it is cache: version 2 (two limits), version 1."""
+"""Files with limit and usage, and the reclaimable entries: version 2 (two limits), version 1."""
 KILL_FILES = ("memory.events", "memory.oom_control")
 SMI = ("--query-gpu=index,uuid,name,memory.total,memory.free", "--format=csv,noheader,nounits")
 
@@ -39,41 +39,41 @@ class Gpu:
     """A GPU that this process may use."""
 
     visible: str
-    """What `CUDA_VISIBLE_DEVICES` must be for a process to see this one alone."""
+    """The value of `CUDA_VISIBLE_DEVICES` with which a process sees only this GPU."""
     name: str
     total_mb: float
-    """Infinite where not known."""
+    """Infinite if unknown."""
     free_mb: float
-    """When first asked; infinite where not known."""
+    """When first queried; infinite if unknown."""
 
 
 def usable_cores(root: Path = ROOT) -> int:
     """Return how many cores this process can keep busy.
 
-    The fewest of: those it may run on, what its control groups let it use (1.5 counts as
-    2), what SLURM gave it. *root* is where the system's files are.
+    The minimum of its CPU affinity, its control groups' quotas (1.5 counts as 2) and what
+    SLURM allocated. *root* is where the system's files are.
     """
     return max(1, math.ceil(min([_allowed_cores(), *_quotas(root), *_slurm_cores()])))
 
 
 def total_memory_mb(root: Path = ROOT) -> float:
-    """Return the memory that this process and its children could have, MB; infinite if unknown."""
+    """Return the memory that this process and its children may use, MB; infinite if unknown."""
     limits = [_first_number(group / names[0]) for group, names in _memory_groups(root)]
     return min([_system_memory(root)[0], *limits]) / MB
 
 
 def available_memory_mb(root: Path = ROOT) -> float:
-    """Return the memory that could be taken now without swapping, MB; infinite if unknown.
+    """Return the memory that can be allocated now without swapping, MB; infinite if unknown.
 
-    What the system calls available, bounded by what the control groups leave: their limit
-    minus their usage, of which file cache does not count.
+    The minimum of what the system calls available and what each control group has left: its
+    limit minus its usage, file cache not counted.
     """
-    room = [_room(group, *names) for group, names in _memory_groups(root)]
-    return max(0.0, min([_system_memory(root)[1], *room]) / MB)
+    left = [_memory_left(group, *names) for group, names in _memory_groups(root)]
+    return max(0.0, min([_system_memory(root)[1], *left]) / MB)
 
 
 def free_disk_mb(path: Path) -> float:
-    """Return the space left where *path* is, or will be, MB; infinite if unknown."""
+    """Return the free disk space where *path* is or will be, MB; infinite if unknown."""
     place = path.absolute()
     for folder in (place, *place.parents):
         with suppress(OSError):
@@ -82,9 +82,9 @@ def free_disk_mb(path: Path) -> float:
 
 
 def oom_kills(root: Path = ROOT) -> int:
-    """Return how often the system killed a process here for lack of memory; 0 if unknown.
+    """Return how many processes the system killed because memory ran out; 0 if unknown.
 
-    Of this process's control group, where there is one; else of the whole machine.
+    Counted in this process's control group if there is one, else on the whole machine.
     """
     groups = [group / name for group in _groups("memory", root) for name in KILL_FILES]
     for path in (*groups, root / "proc/vmstat"):
@@ -95,18 +95,18 @@ def oom_kills(root: Path = ROOT) -> int:
 
 
 def gpus() -> list[Gpu]:
-    """Return the NVIDIA GPUs that this process may use, in its own order; often none.
+    """Return the NVIDIA GPUs that this process may use, in its own order; empty without any.
 
-    `nvidia-smi` is asked once per process. An inherited `CUDA_VISIBLE_DEVICES` is honoured:
-    numbers, ids and their beginnings, up to the first that names nothing.
+    `nvidia-smi` runs once per process. An inherited `CUDA_VISIBLE_DEVICES` is read as CUDA
+    reads it: numbers, ids or their first characters, up to the first entry that fits no GPU.
     """
-    listed = _listed()
+    listed = _all_gpus()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None or not listed:
         return list(listed)
     found = []
     for word in visible.split(","):
-        gpu = _named(word.strip(), listed)
+        gpu = _gpu_of(word.strip(), listed)
         if gpu is None:
             break
         found.append(gpu)
@@ -114,7 +114,7 @@ def gpus() -> list[Gpu]:
 
 
 def cpu_model(root: Path = ROOT) -> str:
-    """Return what the processor calls itself."""
+    """Return the model name of the processor."""
     with suppress(OSError):
         text = (root / "proc/cpuinfo").read_text(encoding="utf-8")
         if match := re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE):
@@ -124,9 +124,9 @@ def cpu_model(root: Path = ROOT) -> str:
 
 @lru_cache(maxsize=1)
 def fingerprint() -> str:
-    """Return a short text for this machine: what was measured on another is not valid here.
+    """Return a short text that identifies this machine: measurements are valid only on it.
 
-    Put together once per process.
+    Computed once per process.
     """
     cards = ", ".join(gpu.name for gpu in gpus()) or "no GPU"
     return f"{platform.node()}: {cpu_model()}, {usable_cores()} cores, {cards}"
@@ -139,7 +139,7 @@ def _allowed_cores() -> float:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Yield the cores that each control group lets its processes use, where it sets a bound."""
+    """Yield the core quota of each control group that sets one."""
     for group in _groups("cpu", root):
         pairs = [
             _words(group / "cpu.max"),
@@ -158,13 +158,13 @@ def _slurm_cores() -> Iterator[float]:
 
 
 def _groups(controller: str, root: Path) -> Iterator[Path]:
-    """Yield the folders of this process's control groups, its own first, then those above.
+    """Yield the folders of this process's control groups: its own first, then its parents.
 
-    In a container the path may be that of the host: then only the topmost folder exists.
+    In a container the path may be the host's; then only the topmost folder exists.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)
@@ -181,8 +181,8 @@ def _memory_groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, tuple[str
             yield group, names
 
 
-def _room(group: Path, limit: str, usage: str, cache: tuple[str, ...]) -> float:
-    """Return the bytes that a control group leaves, infinite where it sets no bound."""
+def _memory_left(group: Path, limit: str, usage: str, cache: tuple[str, ...]) -> float:
+    """Return the bytes that a control group has left; infinite if it sets no limit."""
     bound, used = _first_number(group / limit), _first_number(group / usage)
     if math.inf in (bound, used):
         return bound
@@ -191,7 +191,7 @@ def _room(group: Path, limit: str, usage: str, cache: tuple[str, ...]) -> float:
 
 
 def _system_memory(root: Path) -> tuple[float, float]:
-    """Return all memory and what is available of it, bytes."""
+    """Return total and available memory, bytes."""
     if sys.platform == "win32":
         return _windows_memory()
     counts = _table(root / "proc/meminfo")
@@ -202,7 +202,7 @@ def _system_memory(root: Path) -> tuple[float, float]:
 
 
 def _mac_memory() -> tuple[float, float]:
-    """Ask macOS: pages that are free, or hold what can be dropped."""
+    """Return total and available memory on macOS: free pages and those it can reclaim."""
     total = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     text = _output("vm_stat")
     size = re.search(r"page size of (\d+)", text)
@@ -213,7 +213,10 @@ def _mac_memory() -> tuple[float, float]:
 
 
 def _windows_memory() -> tuple[float, float]:
-    """Ask Windows by GlobalMemoryStatusEx: its own size, a share, then 64-bit counts."""
+    """Return total and available memory on Windows, from GlobalMemoryStatusEx.
+
+    The structure holds its own size, the load in percent, then 64-bit counts.
+    """
     status = (ctypes.c_uint64 * 8)(64)
     with suppress(AttributeError, OSError):
         windll = ctypes.windll  # type: ignore[attr-defined]
@@ -223,8 +226,8 @@ def _windows_memory() -> tuple[float, float]:
 
 
 @lru_cache(maxsize=1)
-def _listed() -> tuple[Gpu, ...]:
-    """Return every GPU of the machine, in the order of `nvidia-smi`."""
+def _all_gpus() -> tuple[Gpu, ...]:
+    """Return all GPUs of the machine, in the order of `nvidia-smi`."""
     rows = [line.split(", ") for line in _output("nvidia-smi", *SMI).splitlines()]
     return tuple(
         Gpu(uuid, name, _megabytes(total), _megabytes(free))
@@ -232,9 +235,9 @@ def _listed() -> tuple[Gpu, ...]:
     )
 
 
-def _named(word: str, listed: tuple[Gpu, ...]) -> Gpu | None:
-    """Return the GPU that an entry of `CUDA_VISIBLE_DEVICES` means, under that very name."""
-    if word.startswith("MIG-"):  # a part of a GPU, which the list does not hold
+def _gpu_of(word: str, listed: tuple[Gpu, ...]) -> Gpu | None:
+    """Return the GPU that an entry of `CUDA_VISIBLE_DEVICES` names; None if it fits none."""
+    if word.startswith("MIG-"):  # a part of a GPU; nvidia-smi lists whole ones
         return Gpu(word, "part of a GPU", math.inf, math.inf)
     if word.isdecimal():
         return replace(listed[int(word)], visible=word) if int(word) < len(listed) else None
@@ -243,7 +246,7 @@ def _named(word: str, listed: tuple[Gpu, ...]) -> Gpu | None:
 
 
 def _output(*command: str) -> str:
-    """Return what a program prints, "" if it is not there or fails."""
+    """Return what a program prints; "" if it is missing or fails."""
     program = shutil.which(command[0])
     if program is None:
         return ""
@@ -268,13 +271,13 @@ def _words(path: Path) -> list[str]:
 
 
 def _first_number(path: Path) -> float:
-    """Return a file's number, infinite where it holds a word or is not there."""
+    """Return the number a file starts with; infinite if it holds a word or is missing."""
     words = _words(path)
     return float(words[0]) if words and words[0].isdecimal() else math.inf
 
 
 def _table(path: Path) -> dict[str, float]:
-    """Return name -> number of a file with lines like `MemTotal: 123 kB` or `oom_kill 4`."""
+    """Return name -> number from a file with lines like `MemTotal: 123 kB` or `oom_kill 4`."""
     try:
         rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What a run says while it trains: one line with the time left."""
+"""Progress lines of a run and of long tasks, with the time left."""
 
 import shutil
 import sys
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 QUIET_SECONDS = 20.0
-"""Where output is no terminal, a line at most this often."""
+"""Shortest time between two lines if the output is not a terminal."""
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it: 45 s, 12 min, 3 h 20 min."""
+    """Return a time span in words: 45 s, 12 min, 3 h 20 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
@@ -21,23 +21,23 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """The line of one run: rewritten in a terminal, now and then elsewhere, all in its log."""
+    """One run's progress: a rewritten line in a terminal, else a line now and then; all logged."""
 
-    def __init__(self, name: str, epochs: int, log: Path, *, aloud: bool = True) -> None:
-        """*name* stands in front; *epochs* is the full length; not *aloud*: the log only."""
-        self.name, self.epochs, self.log, self.aloud = name, epochs, log, aloud
-        self.short = name.rpartition("-")[0]
-        self.live = aloud and sys.stderr.isatty()
-        self.spoke = time.monotonic()
+    def __init__(self, name: str, epochs: int, log: Path, *, verbose: bool = True) -> None:
+        """Show run *name* of *epochs* epochs; if not *verbose*, write to *log* only."""
+        self.name, self.epochs, self.log, self.verbose = name, epochs, log, verbose
+        self.short_name = name.rpartition("-")[0]
+        self.live = verbose and sys.stderr.isatty()
+        self.last_output = time.monotonic()
         self.latest = ""
 
     def step(self, step: int, steps: int) -> None:
         """Show the position inside an epoch."""
-        if self.live and time.monotonic() - self.spoke > 0.2:
-            self._show(f"[{step}/{steps}]  {self.latest}")
+        if self.live and time.monotonic() - self.last_output > 0.2:
+            self._rewrite(f"[{step}/{steps}]  {self.latest}")
 
     def epoch(self, history: Sequence[dict[str, float]], best: bool) -> None:
-        """Show an epoch's figures and the time left, from the mean of the last epochs."""
+        """Show the last epoch's values and the time left, at the mean pace of the last 5 epochs."""
         row, recent = history[-1], history[-5:]
         pace = sum(item["seconds"] for item in recent) / len(recent)
         left = pace * (self.epochs - row["epoch"])
@@ -49,52 +49,52 @@ class Progress:
         self.write(self.latest)
         ended = row["epoch"] == self.epochs
         if self.live:
-            self._show(self.latest)
-        elif ended or time.monotonic() - self.spoke > QUIET_SECONDS:
+            self._rewrite(self.latest)
+        elif ended or time.monotonic() - self.last_output > QUIET_SECONDS:
             self._print(self.latest)
 
     def write(self, line: str) -> None:
-        """Add a line to the run's log only."""
+        """Append a line to the run's log only."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
-    def say(self, line: str) -> None:
-        """Say a line that stays, in the terminal and in the log."""
+    def announce(self, line: str) -> None:
+        """Print a line that is not rewritten, and log it."""
         self.write(line)
         self._print(line)
 
     def close(self) -> None:
-        """Leave the line as it stands."""
+        """End the rewritten line, so that other output starts on a new one."""
         if self.live and self.latest:
             sys.stderr.write("\n")
 
     def _print(self, line: str) -> None:
-        if not self.aloud:
+        if not self.verbose:
             return
         start = "\r\033[K" if self.live else ""
         print(f"{start}{self.name}  {line}", file=sys.stderr, flush=True)
-        self.spoke = time.monotonic()
+        self.last_output = time.monotonic()
 
-    def _show(self, line: str) -> None:
-        width = shutil.get_terminal_size().columns - 1  # a longer line would not be rewritten
-        sys.stderr.write(f"\r\033[K{f'{self.short}  {line}'[:width]}")
+    def _rewrite(self, line: str) -> None:
+        width = shutil.get_terminal_size().columns - 1  # a wrapped line cannot be rewritten
+        sys.stderr.write(f"\r\033[K{f'{self.short_name}  {line}'[:width]}")
         sys.stderr.flush()
-        self.spoke = time.monotonic()
+        self.last_output = time.monotonic()
 
 
 class Counter:
-    """A line that counts, for work of more than a few seconds."""
+    """A progress line of a task that counts items: `reading images 40/200, 12 s left`."""
 
     def __init__(self, what: str) -> None:
-        """*what* is being counted."""
+        """Name the task in *what*; nothing is shown in its first two seconds."""
         self.what = what
-        self.started = self.spoke = time.monotonic()
+        self.started = self.last_output = time.monotonic()
         self.shown = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Say how far it is, at most every two seconds."""
+        """Show *done* of *total*, at most every two seconds."""
         now = time.monotonic()
-        if now - self.spoke < 2 and not (self.shown and done + 1 == total):
+        if now - self.last_output < 2 and not (self.shown and done + 1 == total):
             return
         left = (now - self.started) / max(done, 1) * (total - done)
         text = f"{self.what} {done}/{total}, {duration(left)} left"
@@ -103,4 +103,4 @@ class Counter:
         else:
             print(text, file=sys.stderr)
         sys.stderr.flush()
-        self.spoke, self.shown = now, True
+        self.last_output, self.shown = now, True

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: finish the batch, save, leave; a second Ctrl-C leaves at once."""
+"""SIGTERM and Ctrl-C: the first finishes the batch, saves and stops; a second stops at once."""
 
 import os
 import signal
@@ -9,50 +9,50 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-def leave() -> None:
-    """End the process at once, with the exit code of an interrupted command."""
+def exit_at_once() -> None:
+    """End the process without cleanup, with the exit code of an interrupted command."""
     os.write(2, b"stopped before anything started\n")
     os._exit(130)
 
 
 def _is_importing(module: str) -> bool:
-    """Whether *module* is being imported right now, by whatever thread."""
+    """Whether any thread is importing *module* right now."""
     spec = getattr(sys.modules.get(module), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
 
 
 class StopRequest:
-    """Whether somebody asked to stop."""
+    """Whether the process was asked to stop, by a signal."""
 
-    def __init__(self, *, hasty: bool = True) -> None:
-        """Nobody has yet; not *hasty*: a second signal says the same as the first."""
-        self.asked = False
-        self._hasty = hasty
-        self._patient = False
+    def __init__(self, *, second_interrupts: bool = True) -> None:
+        """Start without a request; *second_interrupts*: a second signal stops at once."""
+        self.requested = False
+        self._second_interrupts = second_interrupts
+        self._deferring = False
 
     def __call__(self) -> bool:
         """Return whether to stop after this batch."""
-        return self.asked
+        return self.requested
 
     @contextmanager
-    def patient(self) -> Iterator[None]:
-        """In the block a first signal only sets the flag; elsewhere it interrupts at once."""
-        self._patient = True
+    def deferring(self) -> Iterator[None]:
+        """Within the block a first signal only records the request; outside it interrupts."""
+        self._deferring = True
         try:
             yield
         finally:
-            self._patient = False
+            self._deferring = False
 
     def install(self) -> None:
-        """Listen to SIGINT and SIGTERM; only a process's main thread can."""
+        """Handle SIGINT and SIGTERM; does nothing outside the main thread, which alone can."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._handle)
             signal.signal(signal.SIGTERM, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if _is_importing("torch"):  # its C++ part aborts where Python code that it calls raises
-            leave()
-        again = self.asked
-        self.asked = True
-        if (again and self._hasty) or not self._patient:
+        if _is_importing("torch"):  # an exception raised inside its C++ part aborts
+            exit_at_once()
+        again = self.requested
+        self.requested = True
+        if (again and self._second_interrupts) or not self._deferring:
             raise KeyboardInterrupt

@@ -61,7 +61,7 @@ class Around:
     stop: StopRequest = field(default_factory=StopRequest)
     each_epoch: Callable[[Row, bool], None] = lambda row, best: None
     """Told of each epoch: its row of the history, whether it is the best so far."""
-    aloud: bool = True
+    verbose: bool = True
     """Whether the run itself shows its progress in the terminal."""
     device: str | None = None
     """Where to compute, instead of what the config says."""
@@ -138,7 +138,7 @@ def _train_and_score(config: dict[str, Any], paths: RunPaths, around: Around) ->
     started = time.time()
     prepared = prepared_data(config)
     epochs = config["trainer"]["epochs"]
-    progress = Progress(paths.root.name, epochs, paths.log, aloud=around.aloud)
+    progress = Progress(paths.root.name, epochs, paths.log, verbose=around.verbose)
     failure = read_json(paths.failure) or {}
     if failure.get("cause") in ANEW:
         Checkpoints(paths.checkpoints).clear()
@@ -146,7 +146,7 @@ def _train_and_score(config: dict[str, Any], paths: RunPaths, around: Around) ->
         write_json(paths.failure, {**failure, "cause": RETRIED})  # from here on it resumes
     job = build_job(config, paths, prepared, read_json(paths.environment))
     _note_start(job, progress)
-    with around.stop.patient(), _closing(progress):
+    with around.stop.deferring(), _closing(progress):
         _go_on_or_start(job, progress)
         history = fit(
             job.state,
@@ -166,7 +166,7 @@ def _go_on_or_start(job: Job, progress: Progress) -> None:
     if saved is None:
         return
     job.state.load(saved)
-    progress.say(f"going on after epoch {job.state.epoch}, step {job.state.step}")
+    progress.announce(f"going on after epoch {job.state.epoch}, step {job.state.step}")
 
 
 def _hooks(job: Job, progress: Progress, around: Around) -> Hooks:

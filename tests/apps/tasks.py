@@ -59,7 +59,7 @@ def leave_alone(number, **_):
 
 def hang(file, *, stop, **_):
     """Note the process and do nothing for an hour, whatever one is told."""
-    with stop.patient():
+    with stop.deferring():
         _note(file)
         time.sleep(3600)
 
@@ -74,7 +74,7 @@ def hang_after(seconds, file, *, stop, **_):
 
 def work_until_stopped(file, *, stop, **_):
     """Note the process, then wait to be told to stop; note that too and return."""
-    with stop.patient():
+    with stop.deferring():
         _note(file)
         while not stop():
             time.sleep(0.01)

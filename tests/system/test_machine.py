@@ -57,7 +57,7 @@ def smi(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    machine._listed.cache_clear()
+    machine._all_gpus.cache_clear()
     fingerprint.cache_clear()
 
     def put(text, code=0):
@@ -70,7 +70,7 @@ def smi(tmp_path, monkeypatch):
         return folder / "asked"
 
     yield put
-    machine._listed.cache_clear()
+    machine._all_gpus.cache_clear()
     fingerprint.cache_clear()
 
 
@@ -319,7 +319,7 @@ def test_fingerprint_tells_machines_apart(smi):
     """Host, processor and GPUs are in it."""
     smi("")
     without = fingerprint()
-    machine._listed.cache_clear()
+    machine._all_gpus.cache_clear()
     fingerprint.cache_clear()
     smi(SMI)
 

@@ -117,7 +117,7 @@ class Crew:
         outcomes = []
         refresher = Refresher(self.sweep, self.known)
         title = self.sweep.root.name
-        with View(title, expected, len(self.slots), cells, left) as view, self.stop.patient():
+        with View(title, expected, len(self.slots), cells, left) as view, self.stop.deferring():
             pool = Pool(
                 self.slots,
                 self.time_limit,

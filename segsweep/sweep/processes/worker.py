@@ -37,7 +37,9 @@ def work(
 
     What the process prints goes to the end of *log*, or nowhere.
     """
-    stop = StopRequest(hasty=False)  # a whole group may be signalled, and the pipe says it too
+    stop = StopRequest(
+        second_interrupts=False
+    )  # a whole group may be signalled, and the pipe says it too
     try:
         stop.install()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process: one will act
@@ -63,7 +65,7 @@ def train(
 
     name = path.parent.name
     device = None if slot.gpu is None else "cuda"  # the one that the slot lets it see
-    around = Around(stop=stop, each_epoch=each_epoch, aloud=False, device=device)
+    around = Around(stop=stop, each_epoch=each_epoch, verbose=False, device=device)
     try:
         return execute(path, allow, around)
     except (Interrupted, KeyboardInterrupt):

@@ -1,0 +1,70 @@
+"""Progress lines: what is printed, what is logged, and how time spans are written."""
+
+import pytest
+
+from segsweep.system.progress import Counter, Progress, duration
+
+ROW = {"epoch": 1.0, "val_iou": 0.5, "train_loss": 0.25, "val_loss": 0.125, "lr": 0.002}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (5399, "90 min"),
+        (5400, "1 h 30 min"),
+        (86_400, "24 h 0 min"),
+    ],
+)
+def test_duration_in_words(seconds, text):
+    """Seconds below 1.5 minutes, minutes below 1.5 hours, then hours and minutes."""
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_epochs_are_logged_and_the_last_is_printed(tmp_path, capsys, verbose):
+    """Every epoch is in the log; without a terminal the last is printed, if verbose."""
+    log = tmp_path / "train.log"
+    progress = Progress("unet2-bce-s0-1a2b", 2, log, verbose=verbose)
+    history = [{**ROW, "seconds": 30.0}, {**ROW, "epoch": 2.0, "seconds": 50.0}]
+    progress.epoch(history[:1], best=True)
+    progress.epoch(history, best=False)
+    progress.close()
+
+    first = "epoch 1/2  30 s left  val IoU 0.5000* loss 0.2500  val 0.1250  lr 2.00e-03"
+    last = "epoch 2/2  0 s left  val IoU 0.5000  loss 0.2500  val 0.1250  lr 2.00e-03"
+    logged = [line.split("  ", 1)[1] for line in log.read_text().splitlines()]
+    assert logged == [first, last]
+    assert capsys.readouterr().err == (f"unet2-bce-s0-1a2b  {last}\n" if verbose else "")
+
+
+def test_announcements_are_printed_and_logged(tmp_path, capsys):
+    """A line that stays is in the terminal and in the log; `write` only logs."""
+    progress = Progress("unet2-bce-s0-1a2b", 2, tmp_path / "train.log")
+    progress.announce("resumed")
+    progress.write("a detail")
+
+    assert capsys.readouterr().err == "unet2-bce-s0-1a2b  resumed\n"
+    logged = (tmp_path / "train.log").read_text().splitlines()
+    assert [line.split("  ", 1)[1] for line in logged] == ["resumed", "a detail"]
+
+
+def test_short_tasks_show_no_counter(capsys):
+    """Nothing is printed in the first two seconds."""
+    count = Counter("reading images")
+    for done in range(3):
+        count(done, 3)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_long_tasks_show_how_far_they_are(capsys):
+    """After ten seconds for 2 of 6 items, 20 seconds are left."""
+    count = Counter("reading images")
+    count.started -= 10
+    count.last_output -= 10
+    count(2, 6)
+
+    assert capsys.readouterr().err == "reading images 2/6, 20 s left\n"
