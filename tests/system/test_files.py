@@ -1,4 +1,4 @@
-"""Files: whole or not there, also when the writer is killed; locks that die with their holder."""
+"""Files are complete or absent, even if the writer is killed; locks end with their process."""
 
 import csv
 import io
@@ -21,13 +21,13 @@ QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(Heal
 FORK = multiprocessing.get_context("fork")
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 """The sha256 of "abc", from FIPS 180-2, appendix B.1."""
-# Python before 3.13 does not quote a lone carriage return, which no name or error line holds.
+# Python before 3.13 does not quote a lone carriage return; names and errors never hold one.
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=6)
 
 
 @pytest.fixture
 def child():
-    """Return a function that starts another process; all are gone after the test."""
+    """Return a function that starts another process; all are killed after the test."""
     started = []
 
     def start(work, *arguments):
@@ -52,13 +52,13 @@ def wait_for(path):
 
 
 def kill(process):
-    """End a process without giving it a chance to tidy up."""
+    """Kill a process without giving it a chance to clean up."""
     os.kill(process.pid, signal.SIGKILL)
     process.join()
 
 
 def test_exception_leaves_the_old_file_and_nothing_else(tmp_path):
-    """Half-written text never takes the file's place, and the private copy goes."""
+    """Half-written text never replaces the file, and the temporary file is removed."""
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
 
@@ -75,7 +75,7 @@ def test_exception_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_readers_see_the_old_file_until_the_block_ends(tmp_path):
-    """Inside the block the real name still shows what was there."""
+    """Within the block the path still holds the old content."""
     path = tmp_path / "a.txt"
     files.write_text(path, "old")
     with files.replacing(path) as temporary:
@@ -86,18 +86,18 @@ def test_readers_see_the_old_file_until_the_block_ends(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def write_for_ever(path):
-    """Write long texts, each of one letter, until killed."""
+def write_forever(path):
+    """Write long texts of one repeated letter until killed."""
     while True:
         for letter in "abc":
             files.write_text(path, letter * 300_000)
 
 
 def test_killed_writer_leaves_a_whole_file(tmp_path, child):
-    """Whenever SIGKILL comes, the file is one of the texts; what is left over blocks nobody."""
+    """After SIGKILL at any time the file is one of the texts; leftovers block no later write."""
     path, moment = tmp_path / "a.txt", random.Random(1)
     for _ in range(8):
-        writer = child(write_for_ever, path)
+        writer = child(write_forever, path)
         wait_for(path)
         time.sleep(moment.uniform(0, 0.03))
         kill(writer)
@@ -105,15 +105,15 @@ def test_killed_writer_leaves_a_whole_file(tmp_path, child):
 
         assert len(text) == 300_000
         assert len(set(text)) == 1
-    for litter in tmp_path.glob(".*"):
-        litter.rename(litter.with_name(f".a.txt.{os.getpid()}.tmp"))  # as if of our own number
+    for leftover in tmp_path.glob(".*"):
+        leftover.rename(leftover.with_name(f".a.txt.{os.getpid()}.tmp"))  # as if from this process
     files.write_text(path, "after")
 
     assert path.read_text() == "after"
 
 
 def test_unchanged_text_is_not_written(tmp_path):
-    """The same text leaves file and time alone; another text, or no text, is written."""
+    """The same text leaves the file and its time unchanged; any other text is written."""
     path = tmp_path / "a.csv"
     first = files.write_if_changed(path, "x,ü\n1,2\n")
     os.utime(path, ns=(1, 1))
@@ -127,8 +127,8 @@ def test_unchanged_text_is_not_written(tmp_path):
     assert path.read_text(encoding="utf-8") == "x,ü\n1,3\n"
 
 
-def test_what_is_no_text_is_written_over(tmp_path):
-    """Bytes that are no UTF-8 are simply not the text."""
+def test_bytes_that_are_not_text_are_overwritten(tmp_path):
+    """Bytes that are not UTF-8 count as different from the text."""
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xff\xfe\0")
 
@@ -138,7 +138,7 @@ def test_what_is_no_text_is_written_over(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "\n", "a\r\nb", "50 %\rdone", "\ufeffid", "a\u2028b"])
 def test_writing_twice_writes_once(tmp_path, text):
-    """Also with line ends of other systems and a progress bar's carriage return."""
+    """Also with the line ends of other systems and a progress bar's carriage return."""
     path = tmp_path / "a"
     written = [files.write_if_changed(path, text) for _ in range(2)]
 
@@ -147,12 +147,12 @@ def test_writing_twice_writes_once(tmp_path, text):
 
 
 def strict(path):
-    """Parse JSON as the standard has it: NaN and Infinity are none."""
+    """Parse JSON by the standard: NaN and Infinity fail the test."""
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
 
 
-def test_json_has_null_where_there_is_no_number(tmp_path):
-    """NaN and infinities are null at every depth; all else comes back."""
+def test_json_has_null_for_nan_and_infinity(tmp_path):
+    """NaN and infinities become null at every depth; all other values are read back equal."""
     values = {
         "loss": math.nan,
         "list": [1.5, math.inf, [-math.inf, "NaN"], (1, math.nan)],
@@ -172,8 +172,8 @@ def test_json_has_null_where_there_is_no_number(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, b"", b'{"a": 1', b"[1, 2]", b"3", b'{"a": "\xff"}'])
-def test_json_that_is_none_reads_as_none(tmp_path, text):
-    """Missing, empty, cut short, no object, no text."""
+def test_unreadable_json_is_none(tmp_path, text):
+    """Missing, empty, truncated, not an object, not UTF-8."""
     if text is not None:
         (tmp_path / "a.json").write_bytes(text)
 
@@ -181,7 +181,7 @@ def test_json_that_is_none_reads_as_none(tmp_path, text):
 
 
 def test_csv_by_hand():
-    """Exactly the asked columns in their order; what is missing or None is empty."""
+    """Exactly the requested columns, in order; missing values and None are empty."""
     rows = [{"b": 2, "a": 'say "x, y"', "more": 1}, {"a": None}, {"b": 0.1}]
 
     assert files.csv_text(rows, ("a", "b")) == 'a,b\n"say ""x, y""",2\n,\n,0.1\n'
@@ -190,15 +190,15 @@ def test_csv_by_hand():
 
 @QUICK
 @given(st.lists(st.fixed_dictionaries({"id": CELLS, "what": CELLS})))
-def test_csv_comes_back_as_it_was(rows):
-    """Whatever stands in a cell, commas, quotes and line ends included."""
+def test_csv_is_read_back_equal(rows):
+    """Whatever a cell contains, including commas, quotes and line ends."""
     text = files.csv_text(rows, ("id", "what"))
 
     assert list(csv.DictReader(io.StringIO(text, newline=""))) == rows
 
 
 def test_digests_are_sha256(tmp_path):
-    """The standard's own example, from text and from a file."""
+    """The standard's example, from text and from a file."""
     (tmp_path / "a").write_bytes(b"abc")
 
     assert files.text_digest("abc") == ABC == files.file_digest(tmp_path / "a")
@@ -206,7 +206,7 @@ def test_digests_are_sha256(tmp_path):
 
 
 def note_twice(folder, name):
-    """Write one's name into the log at start and end of the locked part, five times."""
+    """Write *name* to the log at the start and end of the locked block, five times."""
     for _ in range(5):
         with files.locked(folder / "lock"), (folder / "log").open("a") as log:
             for _ in range(2):
@@ -216,10 +216,10 @@ def note_twice(folder, name):
 
 
 def test_only_one_at_a_time_is_inside_the_lock(tmp_path, child):
-    """Of three processes that fight for it, none finds another one inside."""
-    fighters = [child(note_twice, tmp_path, name) for name in "abc"]
-    for fighter in fighters:
-        fighter.join(60)
+    """Three processes compete for the lock; no two are ever inside together."""
+    processes = [child(note_twice, tmp_path, name) for name in "abc"]
+    for process in processes:
+        process.join(60)
     log = (tmp_path / "log").read_text()
 
     assert sorted(log) == sorted("abc" * 10)
@@ -227,14 +227,14 @@ def test_only_one_at_a_time_is_inside_the_lock(tmp_path, child):
 
 
 def hold(path):
-    """Claim *path*, tell so, and keep it until killed."""
+    """Claim *path*, write a file `held`, and keep the claim until killed."""
     with files.claimed(path) as mine:
         path.with_name("held").write_text(str(mine))
         time.sleep(600)
 
 
 def test_claim_dies_with_its_holder(tmp_path, child):
-    """While another process holds it we are told no at once; after its kill it is ours."""
+    """A claim held elsewhere is refused soon; after that process is killed it can be taken."""
     path = tmp_path / "lock"
     holder = child(hold, path)
     wait_for(tmp_path / "held")
@@ -252,7 +252,7 @@ def test_claim_dies_with_its_holder(tmp_path, child):
 
 
 def test_claim_ends_with_its_block(tmp_path):
-    """A second claim inside the first is refused; an exception gives the first one back."""
+    """A second claim within the first is refused; an exception releases the first."""
     path = tmp_path / "lock"
 
     def claims_and_fails():
@@ -265,7 +265,7 @@ def test_claim_ends_with_its_block(tmp_path):
     assert not files.is_locked(path)
 
 
-def test_asking_creates_nothing(tmp_path):
-    """Nobody holds what is not there, and asking leaves it so."""
+def test_is_locked_creates_no_file(tmp_path):
+    """A lock file that does not exist is not locked, and is not created."""
     assert not files.is_locked(tmp_path / "lock")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Cores, memory, disk and GPUs: the system's files written by hand, and this machine itself."""
+"""Cores, memory, disk and GPUs, read from system files made by hand and from this machine."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from segsweep.system.machine import (
 
 GB = 2**30
 UNLIMITED = 9223372036854771712
-"""What version 1 of the control groups says for no limit."""
+"""How control groups of version 1 write "no limit"."""
 SMI = """0, GPU-4f1c0a52-0000-1111-2222-333344445555, NVIDIA H100 80GB HBM3, 81559, 81079
 1, GPU-4f9d7b10-6666-7777-8888-9999aaaabbbb, NVIDIA H100 80GB HBM3, 81559, 1024
 2, GPU-c2a8e0d4-1234-1234-1234-123412341234, NVIDIA GB10, [N/A], [N/A]
@@ -30,7 +30,7 @@ SMI = """0, GPU-4f1c0a52-0000-1111-2222-333344445555, NVIDIA H100 80GB HBM3, 815
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """Return a function: files of a system -> its root; eight cores, no batch system."""
+    """Return a function that writes system files and returns their root; 8 cores, no SLURM."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
         monkeypatch.delenv(name, raising=False)
@@ -46,13 +46,13 @@ def system(tmp_path, monkeypatch):
 
 
 def meminfo(total, available):
-    """Return what /proc/meminfo says, from GB."""
+    """Return the text of /proc/meminfo for amounts in GB."""
     return f"MemTotal: {total * 2**20} kB\nMemFree: 1 kB\nMemAvailable: {available * 2**20} kB"
 
 
 @pytest.fixture
 def smi(tmp_path, monkeypatch):
-    """Return a function that puts a program `nvidia-smi` first, which prints *text*."""
+    """Return a function that puts a fake `nvidia-smi` that prints *text* first on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
@@ -62,12 +62,12 @@ def smi(tmp_path, monkeypatch):
 
     def put(text, code=0):
         program = folder / "nvidia-smi"
-        (folder / "said").write_text(text)
+        (folder / "output").write_text(text)
         program.write_text(
-            f"#!/bin/sh\necho \"$@\" >> '{folder}/asked'\ncat '{folder}/said'\nexit {code}\n"
+            f"#!/bin/sh\necho \"$@\" >> '{folder}/calls'\ncat '{folder}/output'\nexit {code}\n"
         )
         program.chmod(0o755)
-        return folder / "asked"
+        return folder / "calls"
 
     yield put
     machine._all_gpus.cache_clear()
@@ -94,7 +94,7 @@ def smi(tmp_path, monkeypatch):
     ],
 )
 def test_cores_within_quotas_of_version_2(files, cores, system):
-    """The quota of the group and of those above it bounds the cores; part of one counts as one."""
+    """The smallest quota of the group and its parents limits the cores, rounded up."""
     root = system(**{"proc/self/cgroup": "0::/user/job", **files})
 
     assert usable_cores(root) == cores
@@ -103,7 +103,7 @@ def test_cores_within_quotas_of_version_2(files, cores, system):
 @pytest.mark.parametrize(("quota", "cores"), [("-1", 8), ("250000", 3), ("100000", 1)])
 @pytest.mark.parametrize("place", ["docker/abc", ""])
 def test_cores_within_quotas_of_version_1(quota, cores, place, system):
-    """The same with version 1; in a container the group named may be the host's."""
+    """The same for version 1; in a container the path may be the host's."""
     folder = f"sys/fs/cgroup/cpu/{place}"
     files = {f"{folder}/cpu.cfs_quota_us": quota, f"{folder}/cpu.cfs_period_us": "100000"}
     root = system(**{"proc/self/cgroup": "4:cpu,cpuacct:/docker/abc", **files})
@@ -121,8 +121,8 @@ def test_cores_within_quotas_of_version_1(quota, cores, place, system):
         ({"SLURM_CPUS_ON_NODE": "4(x2)"}, 8),
     ],
 )
-def test_cores_that_slurm_gave(names, cores, system, monkeypatch):
-    """What the batch system gave bounds the cores, and never adds any."""
+def test_cores_allocated_by_slurm(names, cores, system, monkeypatch):
+    """SLURM's allocation limits the cores and never adds any."""
     root = system()
     for name, value in names.items():
         monkeypatch.setenv(name, value)
@@ -131,9 +131,9 @@ def test_cores_that_slurm_gave(names, cores, system, monkeypatch):
 
 
 def test_cores_of_this_process():
-    """A process bound to one core has one."""
+    """A process bound to one core has one usable core."""
     if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("this system binds no process to cores")
+        pytest.skip("this system has no CPU affinity")
     script = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "from segsweep.system.machine import usable_cores; print(usable_cores())"
@@ -165,7 +165,7 @@ def test_cores_of_this_process():
     ],
 )
 def test_memory_within_a_group_of_version_2(files, total, available, system):
-    """What the group leaves, cache not counted, or what the system has, whichever is less."""
+    """The smaller of what the group has left, cache not counted, and what the system has."""
     own = {f"sys/fs/cgroup/user/job/{name}": text for name, text in files.items()}
     root = system(
         **{
@@ -181,7 +181,7 @@ def test_memory_within_a_group_of_version_2(files, total, available, system):
 
 
 def test_memory_within_a_group_of_version_1(system):
-    """Version 1 has other names; no limit is a very large one."""
+    """Version 1 uses other file names, and a very large number for no limit."""
     top = "sys/fs/cgroup/memory"
     root = system(
         **{
@@ -202,19 +202,19 @@ def test_memory_within_a_group_of_version_1(system):
 
 
 def test_memory_of_this_machine():
-    """What is available is part of what there is, and that is no more than what is built in."""
-    built_in = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
+    """Available memory is less than the total, which is at most what is installed."""
+    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    assert 0 < available_memory_mb() < total_memory_mb() <= built_in
+    assert 0 < available_memory_mb() < total_memory_mb() <= installed
 
 
-def test_memory_where_the_system_does_not_say(system):
-    """Nothing is refused where nothing is known."""
+def test_unknown_memory_is_infinite(system):
+    """Without any system file no run is refused for memory."""
     assert available_memory_mb(system()) == total_memory_mb(system()) == float("inf")
 
 
 def test_memory_of_a_mac(system, tmp_path, monkeypatch):
-    """Free, inactive, speculative and purgeable pages, of the size that `vm_stat` names."""
+    """Free, inactive, speculative and purgeable pages, times the page size that `vm_stat` prints."""
     program = tmp_path / "vm_stat"
     program.write_text(
         "#!/bin/sh\necho 'Mach Virtual Memory Statistics: (page size of 16384 bytes)'\n"
@@ -230,8 +230,8 @@ def test_memory_of_a_mac(system, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("below", ["", "new", "new/folder/of/mine"])
-def test_disk_of_a_folder_that_is_not_there_yet(below, tmp_path):
-    """The space is that of the nearest folder that exists."""
+def test_disk_of_a_folder_that_does_not_exist_yet(below, tmp_path):
+    """The free space is that of the nearest existing parent."""
     free = shutil.disk_usage(tmp_path).free / 2**20
 
     assert free_disk_mb(tmp_path / below) == pytest.approx(free, rel=0.05)
@@ -248,12 +248,12 @@ def test_disk_of_a_folder_that_is_not_there_yet(below, tmp_path):
         ({"sys/fs/cgroup/a/memory.events": "oom_kill 3", "proc/vmstat": "oom_kill 11"}, 3),
     ],
 )
-def test_kills_for_lack_of_memory(files, kills, system):
-    """Counted by the group, of either version; else by the machine."""
+def test_kills_by_the_system_when_memory_runs_out(files, kills, system):
+    """Counted by the control group, of either version, else by the machine."""
     assert oom_kills(system(**{"proc/self/cgroup": "4:memory:/b\n0::/a", **files})) == kills
 
 
-def test_no_program_no_gpu(smi, tmp_path, monkeypatch):
+def test_no_gpu_without_nvidia_smi(smi, tmp_path, monkeypatch):
     """A machine without `nvidia-smi` has no GPU; nothing is raised."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
@@ -262,8 +262,8 @@ def test_no_program_no_gpu(smi, tmp_path, monkeypatch):
 
 
 def test_gpus_of_the_machine(smi):
-    """Every GPU by its id, with its memory; what is not known is infinite. Asked once."""
-    asked = smi(SMI)
+    """Every GPU with its id and memory, infinite if unknown; nvidia-smi runs once."""
+    calls = smi(SMI)
     first = gpus()
     gpus()
 
@@ -271,8 +271,8 @@ def test_gpus_of_the_machine(smi):
     assert [(gpu.total_mb, gpu.free_mb) for gpu in first[:2]] == [(81559, 81079), (81559, 1024)]
     assert first[2].free_mb == float("inf")
     assert first[0].name == "NVIDIA H100 80GB HBM3"
-    assert len(asked.read_text().splitlines()) == 1
-    assert "memory.total,memory.free" in asked.read_text()
+    assert len(calls.read_text().splitlines()) == 1
+    assert "memory.total,memory.free" in calls.read_text()
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,8 @@ def test_gpus_of_the_machine(smi):
         ("0, MIG-3eb8", [("0", 81079), ("MIG-3eb8", float("inf"))]),
     ],
 )
-def test_gpus_that_were_left_to_this_process(visible, found, smi, monkeypatch):
-    """An inherited choice holds, read as CUDA reads it: what names nothing ends the list."""
+def test_gpus_visible_to_this_process(visible, found, smi, monkeypatch):
+    """CUDA_VISIBLE_DEVICES is read as CUDA does: an entry that fits no GPU ends the list."""
     smi(SMI)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
@@ -300,15 +300,15 @@ def test_gpus_that_were_left_to_this_process(visible, found, smi, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "code"), [("", 0), (SMI, 9), ("NVIDIA-SMI has failed because of this\n", 0)]
 )
-def test_a_driver_that_fails(text, code, smi):
-    """A broken driver is no GPU, whatever it prints."""
+def test_failing_driver_means_no_gpu(text, code, smi):
+    """If nvidia-smi fails or prints no table, there is no GPU."""
     smi(text, code)
 
     assert gpus() == []
 
 
-def test_processor_by_its_name(system):
-    """The first model name there is."""
+def test_name_of_the_processor(system):
+    """The first model name in /proc/cpuinfo; this machine has one too."""
     text = "processor : 0\nmodel name\t: AMD EPYC 9654 96-Core\nmodel name\t: other"
 
     assert cpu_model(system(**{"proc/cpuinfo": text})) == "AMD EPYC 9654 96-Core"
@@ -316,7 +316,7 @@ def test_processor_by_its_name(system):
 
 
 def test_fingerprint_tells_machines_apart(smi):
-    """Host, processor and GPUs are in it."""
+    """It contains host, processor and GPUs."""
     smi("")
     without = fingerprint()
     machine._all_gpus.cache_clear()
@@ -330,7 +330,7 @@ def test_fingerprint_tells_machines_apart(smi):
 
 
 def test_neither_torch_nor_numpy_is_imported():
-    """The controller asks before anything slow is loaded."""
+    """The controller reads the machine before it loads anything slow."""
     imports = (
         "from segsweep.system import machine; from segsweep.sweep.processes import slots;"
         "from segsweep.sweep.planning import cost, budget, plan_table"
@@ -346,7 +346,7 @@ def test_neither_torch_nor_numpy_is_imported():
 
 
 def python(script):
-    """Return what *script* prints in a process of its own."""
+    """Return what *script* prints in a separate process."""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""Signals: what a process does with them while torch is still being imported."""
+"""Signals while torch is being imported and after."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ import torch
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_signal_while_torch_is_imported(name):
-    """An exception there may end the process by an abort of torch's C++ part."""
+    """The process exits at once: an exception there would abort in torch's C++ part."""
     words = [sys.executable, "-c", IMPORTING.format(name=name)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
@@ -31,11 +31,11 @@ def test_signal_while_torch_is_imported(name):
 
 
 def test_signal_after_an_import_interrupts():
-    """As ever: what was begun is put in order on the way out."""
+    """It raises KeyboardInterrupt, so that cleanup code runs."""
     code = (
         "import signal; from segsweep.system.signals import StopRequest; StopRequest().install()\n"
+        "try:\n signal.raise_signal(signal.SIGTERM)\nexcept KeyboardInterrupt:\n print('left')"
     )
-    code += "try:\n signal.raise_signal(signal.SIGTERM)\nexcept KeyboardInterrupt:\n print('left')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "left\n"
