@@ -6,6 +6,13 @@ from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 from segsweep.system.clock import time_text
 from segsweep.system.progress import duration
 
+RUN = (
+    *("run", "run_id", "kind", "cell", "model", "seed", "fold", "status", "epoch", "epochs"),
+    *("val_iou", "best_val_iou", "seconds_per_epoch", "seconds_left", "cause", "error"),
+    *("attempts", "folder"),
+)
+"""The keys of `run_json`, in their order."""
+
 
 def summary(status: SweepStatus) -> str:
     """Return a sweep in one line: counts, time left."""

@@ -42,6 +42,10 @@ class Answer:
         """All sentences but the notes, as one paragraph."""
         return " ".join([self.headline, *self.settled, *self.unsettled, *self.next])
 
+    def __str__(self) -> str:
+        """Return `text`."""
+        return self.text
+
 
 def answer(
     analysis: Analysis | None, notes: tuple[str, ...] = (), asked: int | None = None

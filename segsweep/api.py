@@ -1,0 +1,256 @@
+"""A sweep in a notebook: `sweep = segsweep.open("outputs/main")`. No torch here.
+
+Whatever state a sweep is in, it can be opened: half finished, failed, copied from another
+machine, or running. A damaged file costs a warning that names it, and its run is left out.
+What the columns of the frames mean: docs/tables.md.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segsweep.errors import ConfigError, RunNotFoundError
+from segsweep.store.find import find_sweep, only_run, runs_named
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_config
+from segsweep.system.files import read_json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from segsweep.report.comparison import Comparison
+    from segsweep.store.tables import Known, Tables
+    from segsweep.sweep.status_view import Status
+
+RESULT = ("best_epoch", "epochs", "val_iou", "test_iou", "test_dice", "seconds")
+"""What a run's HTML shows of its result."""
+
+
+def open(sweep: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> "Sweep":
+    """Open a sweep to read its results. Nothing is written, and nothing is read before it is used.
+
+    Args:
+        sweep: the sweep's folder, or its name in *outputs*.
+        outputs: the folder that holds the sweeps.
+
+    Raises:
+        SweepNotFoundError: there is no such sweep; the message lists those in *outputs*.
+
+    """
+    hint = "outputs=FOLDER looks elsewhere"
+    return Sweep(find_sweep(os.fspath(sweep), Path(outputs), hint))
+
+
+class Sweep:
+    """A sweep's folder as tables, runs and comparisons.
+
+    The tables are read on first use and then kept, so that the cells of a notebook agree with
+    each other; `refresh()` makes the next use read them again. `status()`, and what a `Run`
+    says outside its tables, is read each time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Look at the sweep in *folder*; `segsweep.open` finds it by name."""
+        self.folder = folder
+        """As it was given: relative to where Python was started, or absolute."""
+        self._known: Known | None = None
+        self._tables: Tables | None = None
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.folder.resolve().name
+
+    @property
+    def results(self) -> "DataFrame":
+        """A row per run, in any status: keys, seed, status, scores (results.csv)."""
+        return self._read().results
+
+    @property
+    def trials(self) -> "DataFrame":
+        """A row per run of a learning-rate search, the columns of `results` (trials.csv)."""
+        return self._read().trials
+
+    @property
+    def per_image(self) -> "DataFrame":
+        """A row per finished run, part, size and image: the four counts (per_image.csv)."""
+        return self._read().per_image
+
+    @property
+    def history(self) -> "DataFrame":
+        """A row per run and epoch.
+
+        Columns: run_id, kind, cell, model, loss, seed, then those of a run's history.csv: epoch,
+        train_loss, val_loss, val_iou, val_dice, val_score, lr, seconds.
+        """
+        return self._read().history
+
+    @property
+    def runs(self) -> "list[Run]":
+        """All runs, trials included, by the name of their folder."""
+        return [Run(self, paths) for paths in SweepPaths(self.folder).run_folders()]
+
+    def run(self, name: str) -> "Run":
+        """Return one run.
+
+        Args:
+            name: its id, the start of its id, or the name or path of its folder.
+
+        Raises:
+            RunNotFoundError: no run fits, or several do.
+
+        """
+        found = runs_named(name, self.folder)
+        if not found:
+            raise RunNotFoundError(
+                f"{name}: no run of that id or name in {self.folder}; sweep.runs lists them"
+            )
+        return Run(self, only_run(name, found))
+
+    def status(self) -> "Status":
+        """Return how far the sweep is, as its files say now."""
+        from segsweep.sweep.status import sweep_status
+        from segsweep.sweep.status_view import Status
+
+        return Status(sweep_status(self.folder))
+
+    def compare(
+        self,
+        metric: str = "iou",
+        baseline: str | None = None,
+        by: str | None = None,
+        groups: str | os.PathLike[str] | None = None,
+    ) -> "Comparison":
+        """Compare the cells: which may be the best, and which differences are real.
+
+        Args:
+            metric: iou, dice, score, precision, ... (`segsweep.metrics.METRICS`).
+            baseline: a cell, such as "unet/bce", that every other is compared with.
+            by: model | loss: a row per model or loss, averaged over the rest.
+            groups: a CSV with the columns id and group: images of one patient belong together.
+
+        Raises:
+            ConfigError: there is no such metric, cell or *by*; or both *baseline* and *by*.
+            DataError: the groups file cannot be used.
+
+        """
+        from segsweep.config.schema import check_word
+        from segsweep.report.analysis import compare
+        from segsweep.report.comparison import Comparison
+        from segsweep.report.part import BY, part
+        from segsweep.report.question import Asked
+
+        if by is not None:
+            check_word("by", by, BY)
+        if by is not None and baseline is not None:
+            raise ConfigError("by, baseline: one of them")
+        tables = self._read()
+        asked = Asked(metric, baseline, None if groups is None else Path(groups))
+        compared = compare(tables, asked)
+        frame, sentences = part(compared, tables.swept, by)
+        return Comparison(frame, tuple(sentences), compared, tables)
+
+    def refresh(self) -> "Sweep":
+        """Forget the tables; the next use reads what has changed. Returns the sweep itself."""
+        self._tables = None
+        return self
+
+    def _read(self) -> "Tables":
+        from segsweep.store.tables import Known, read_all
+        from segsweep.sweep.lock import holder
+
+        if self._tables is None:
+            self._known = self._known or Known()
+            idle = holder(SweepPaths(self.folder).lock) is None
+            self._tables = read_all(self.folder, self._known, strays=idle)
+        return self._tables
+
+    def __repr__(self) -> str:
+        """Return one line: name, runs by status, time left."""
+        return f"Sweep {self.status().summary}"
+
+    def _repr_html_(self) -> str:
+        from segsweep.report.notebook import sweep_html
+
+        status = self.status()
+        there = SweepPaths(self.folder).runs.is_dir()
+        return sweep_html([status.summary, *status.warnings], self._read() if there else None)
+
+
+class Run:
+    """One run of a sweep.
+
+    `history` and `per_image` are the run's part of the sweep's tables (see `Sweep`); all else
+    is read from the run's files each time.
+    """
+
+    def __init__(self, sweep: Sweep, paths: RunPaths) -> None:
+        """Look at the run of *sweep* at *paths*; `Sweep.run` finds it by id or name."""
+        self.sweep = sweep
+        self._paths = paths
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder: config.yaml, history.csv, checkpoints/, train.log, ..."""
+        return self._paths.root
+
+    @property
+    def name(self) -> str:
+        """The name of its folder: model, loss, seed, id."""
+        return self._paths.root.name
+
+    @property
+    def id(self) -> str:
+        """The run's id: 12 hex digits."""
+        return self.name.rpartition("-")[2]
+
+    @property
+    def status(self) -> str:
+        """One of planned, running, interrupted, failed, finished."""
+        return self._paths.status()
+
+    @property
+    def config(self) -> Mapping[str, object]:
+        """The frozen config, as in config.yaml. StoreError if that file is damaged."""
+        return read_config(self._paths.config)
+
+    @property
+    def result(self) -> Mapping[str, object] | None:
+        """What result.json says: scores, epochs, seconds; None unless the run is finished."""
+        return read_json(self._paths.result)
+
+    @property
+    def history(self) -> "DataFrame":
+        """A row per epoch: epoch, train_loss, val_loss, val_iou, val_dice, val_score, lr, seconds.
+
+        The columns of `Sweep.history`.
+        """
+        return _of_run(self.sweep.history, self.id)
+
+    @property
+    def per_image(self) -> "DataFrame":
+        """The run's counts per image, the columns of `Sweep.per_image`; empty until finished."""
+        return _of_run(self.sweep.per_image, self.id)
+
+    def __repr__(self) -> str:
+        """Return one line: name and status, and why it failed."""
+        return f"Run {self._line()}"
+
+    def _line(self) -> str:
+        status = self.status
+        failure = (read_json(self._paths.failure) or {}) if status == "failed" else {}
+        why = f" ({failure.get('cause')}: {failure.get('error')})" if failure else ""
+        return f"{self.name}: {status}{why}"
+
+    def _repr_html_(self) -> str:
+        from segsweep.report.notebook import run_html
+
+        result = self.result or {}
+        values = {name: result[name] for name in RESULT if result.get(name) is not None}
+        return run_html([self._line()], values, self.history)
+
+
+def _of_run(frame: "DataFrame", run_id: str) -> "DataFrame":
+    """Return the rows of one run."""
+    return frame[frame["run_id"] == run_id].reset_index(drop=True)
