@@ -135,7 +135,7 @@ class Sweep:
             DataError: the groups file cannot be used.
 
         """
-        from segsweep.config.schema import check_word
+        from segsweep.config.validate import check_word
         from segsweep.report.analysis import compare
         from segsweep.report.comparison import Comparison
         from segsweep.report.part import BY, part

@@ -20,7 +20,16 @@ ROOMS = (
 """From the ground up: a module imports from its own room and from those before it."""
 SWEEP = (
     *("holder", "lock", "housekeeping", "refresh"),
-    *("processes", "planning", "status", "status_text", "session", "places", "command"),
+    *(
+        "processes",
+        "planning",
+        "status",
+        "status_text",
+        "status_view",
+        "session",
+        "places",
+        "command",
+    ),
 )
 """The same inside `sweep`: files and folders, from the ground up."""
 STATS = ("wording",)
