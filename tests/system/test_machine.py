@@ -214,7 +214,7 @@ def test_unknown_memory_is_infinite(system):
 
 
 def test_memory_of_a_mac(system, tmp_path, monkeypatch):
-    """Free, inactive, speculative and purgeable pages, times the page size that `vm_stat` prints."""
+    """Free, inactive, speculative and purgeable pages times the page size from `vm_stat`."""
     program = tmp_path / "vm_stat"
     program.write_text(
         "#!/bin/sh\necho 'Mach Virtual Memory Statistics: (page size of 16384 bytes)'\n"
