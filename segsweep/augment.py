@@ -1,28 +1,50 @@
-"""Change an image and its mask together; what is drawn is torchvision's.
+"""Augmentation: one random change applied to an image and its mask together, by torchvision.
 
-Each function returns something that takes an image (C, H, W) in [0, 1] and a mask
-(1, H, W) in {0, 1} and returns both, drawing from torch's CPU generator.
+Each option returns a function (image, mask) -> (image, mask). The image is (C, H, W) in
+[0, 1], the mask (1, H, W) in {0, 1}; random numbers come from torch's CPU generator.
+torchvision is imported when an option is built, because that takes more than a second.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-Pair = tuple[Tensor, Tensor]
+if TYPE_CHECKING:
+    from torchvision.transforms.v2.functional import InterpolationMode
+
+Pair: TypeAlias = tuple[Tensor, Tensor]
+Change: TypeAlias = Callable[[Tensor, Tensor], Pair]
+
+
+class AffineDraw(TypedDict):
+    """One random affine map, as torchvision's RandomAffine draws it."""
+
+    angle: float
+    """Degrees."""
+    translate: tuple[float, float]
+    """Right and down, pixels."""
+    scale: float
+
+
+class RandomAffine(Protocol):
+    """What is used of torchvision's v2.RandomAffine."""
+
+    def make_params(self, flat_inputs: list[Tensor]) -> AffineDraw:
+        """Draw one map for these images."""
+        ...
 
 
 def none() -> None:
     """Leave images as they are."""
 
 
-def flips(probability: float = 0.5) -> Callable[[Tensor, Tensor], Pair]:
+def flips(probability: float = 0.5) -> Change:
     """Flip left-right and upside down, each with *probability*."""
     from torchvision.transforms import v2
 
-    _within("probability", probability, 0, 1)
+    _check_range("probability", probability, 0, 1)
     return together(v2.RandomHorizontalFlip(probability), v2.RandomVerticalFlip(probability))
 
 
@@ -33,43 +55,40 @@ def dermoscopy(
     brightness: float = 0.1,
     contrast: float = 0.2,
     saturation: float = 0.1,
-) -> Callable[[Tensor, Tensor], Pair]:
-    """Flips, right-angle rotations, a small affine map with reflected border, colour.
+) -> Change:
+    """Flip, turn by 90 degrees, apply a small affine map with reflected border, change colour.
 
     Args:
-        degrees: rotation in +- this, [0, 180].
-        scale: size in 1 +- this, [0, 1).
-        shift: in +- this share of each side, [0, 1).
-        brightness: factor in 1 +- this, [0, 1]; the same for contrast and saturation.
-        contrast: see brightness.
-        saturation: see brightness.
+        degrees: rotation between -degrees and +degrees, [0, 180].
+        scale: size factor between 1 - scale and 1 + scale, [0, 0.99].
+        shift: translation by up to this share of each side, [0, 0.99].
+        brightness: factor between 1 - brightness and 1 + brightness, [0, 1].
+        contrast: factor, as for brightness.
+        saturation: factor, as for brightness.
 
     """
     from torchvision.transforms import v2
 
-    _within("degrees", degrees, 0, 180)
+    _check_range("degrees", degrees, 0, 180)
     for name, value in {"scale": scale, "shift": shift}.items():
-        _within(name, value, 0, 0.99)
+        _check_range(name, value, 0, 0.99)
     for name, value in {"brightness": brightness, "contrast": contrast}.items():
-        _within(name, value, 0, 1)
-    _within("saturation", saturation, 0, 1)
-    affine = v2.RandomAffine(degrees, (shift, shift), (1 - scale, 1 + scale))
-    quarter_turn = v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5)
-    colour = v2.ColorJitter(brightness, contrast, saturation)
+        _check_range(name, value, 0, 1)
+    _check_range("saturation", saturation, 0, 1)
     return together(
         v2.RandomHorizontalFlip(0.5),
         v2.RandomVerticalFlip(0.5),
-        quarter_turn,
-        with_reflected_border(affine),
-        colour,
+        v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5),
+        ReflectedBorder(v2.RandomAffine(degrees, (shift, shift), (1 - scale, 1 + scale))),
+        v2.ColorJitter(brightness, contrast, saturation),
     )
 
 
-def together(*steps: Any) -> Callable[[Tensor, Tensor], Pair]:
-    """Return a function that applies v2 transforms to an image and its mask alike.
+def together(*steps: nn.Module) -> Change:
+    """Return a function that applies v2 transforms identically to an image and its mask.
 
-    A quarter turn of an oblong image would change its sides; v2 then turns within the
-    frame, which is why square sizes are the better choice with it.
+    A quarter turn keeps the image's sides: in an oblong image v2 turns within the frame and
+    cuts off the ends, so square sizes suit it better.
     """
     from torchvision import tv_tensors
     from torchvision.transforms import v2
@@ -83,45 +102,58 @@ def together(*steps: Any) -> Callable[[Tensor, Tensor], Pair]:
     return apply
 
 
-def with_reflected_border(affine: Any) -> Any:
-    """Return v2's *affine*, shear aside, on the image continued by mirrors without end.
+class ReflectedBorder(nn.Module):
+    """A random affine map without shear that fills the area beyond the border by reflection.
 
-    The image is padded by what each draw reaches beyond it, moved, and cut back; shifts
-    stay shares of the image's own sides.
+    torchvision fills it with a constant. Here image and mask are first padded by reflection,
+    as far as the map reaches beyond them, then mapped and cropped. Shifts stay shares of the
+    image's own sides.
     """
+
+    def __init__(self, affine: RandomAffine) -> None:
+        super().__init__()
+        self.affine = affine
+
+    def forward(self, image: Tensor, mask: Tensor) -> Pair:
+        """Return both, mapped by the same draw."""
+        from torchvision.transforms.v2.functional import InterpolationMode
+
+        draw = self.affine.make_params([image])
+        return (
+            _mapped(image, draw, InterpolationMode.BILINEAR),
+            _mapped(mask, draw, InterpolationMode.NEAREST),
+        )
+
+
+def _mapped(x: Tensor, draw: AffineDraw, interpolation: "InterpolationMode") -> Tensor:
     from torchvision.transforms.v2 import functional
 
-    def moved(x: Any, params: dict[str, Any], reach: tuple[int, int], mode: Any) -> Any:
-        height, width = x.shape[-2:]
-        right, down = reach
-        while right > 0 or down > 0:  # a mirror is at most as wide as what it shows
-            side = min(right, x.shape[-1] - 1), min(down, x.shape[-2] - 1)
-            x = functional.pad(x, list(side), padding_mode="reflect")
-            right, down = right - side[0], down - side[1]
-        x = functional.affine(x, **{"shear": [0.0, 0.0], **params}, interpolation=mode)
-        return functional.center_crop(x, [height, width])
-
-    class Reflected(torch.nn.Module):
-        def forward(self, image: Any, mask: Any) -> tuple[Any, Any]:
-            params = affine.make_params([image])
-            reach = _reach(image.shape[-2:], params)
-            bilinear = functional.InterpolationMode.BILINEAR
-            nearest = functional.InterpolationMode.NEAREST
-            return moved(image, params, reach, bilinear), moved(mask, params, reach, nearest)
-
-    return Reflected()
+    height, width = x.shape[-2:]
+    right, down = _padding(height, width, draw)
+    while right > 0 or down > 0:  # one reflection pads by less than the side of its input
+        step_right, step_down = min(right, x.shape[-1] - 1), min(down, x.shape[-2] - 1)
+        x = functional.pad(x, [step_right, step_down], padding_mode="reflect")
+        right, down = right - step_right, down - step_down
+    x = functional.affine(
+        x,
+        angle=draw["angle"],
+        translate=draw["translate"],
+        scale=draw["scale"],
+        shear=[0.0, 0.0],
+        interpolation=interpolation,
+    )
+    return functional.center_crop(x, [height, width])
 
 
-def _reach(size: tuple[int, int], params: dict[str, Any]) -> tuple[int, int]:
-    """Return how many columns and rows beyond the image the moved frame shows."""
-    height, width = size
-    turn, (x, y) = math.radians(params["angle"]), map(abs, params["translate"])
+def _padding(height: int, width: int, draw: AffineDraw) -> tuple[int, int]:
+    """Return how many columns and rows beyond the image the map can reach, on each side."""
+    turn, (x, y) = math.radians(draw["angle"]), map(abs, draw["translate"])
     cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
-    right = (cos * (width / 2 + x) + sin * (height / 2 + y)) / params["scale"] - width / 2
-    down = (cos * (height / 2 + y) + sin * (width / 2 + x)) / params["scale"] - height / 2
+    right = (cos * (width / 2 + x) + sin * (height / 2 + y)) / draw["scale"] - width / 2
+    down = (cos * (height / 2 + y) + sin * (width / 2 + x)) / draw["scale"] - height / 2
     return max(0, math.ceil(right) + 1), max(0, math.ceil(down) + 1)
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ValueError(f"{name} must be {low} to {high}; got {value}")

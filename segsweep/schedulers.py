@@ -1,10 +1,10 @@
-"""Learning-rate schedulers that torch does not have as they are needed."""
+"""Learning-rate schedulers whose torch version does not fit every run."""
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 
 SHORTEST = 4
-"""Steps; a shorter run has no room to go up and down."""
+"""Steps; a shorter run cannot both raise and lower the learning rate."""
 
 
 def onecycle(
@@ -15,19 +15,19 @@ def onecycle(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
 ) -> LRScheduler:
-    """Return torch's one-cycle schedule, with a way up of at least two steps.
+    """Return torch's one-cycle schedule with a warm-up of at least two steps.
 
-    torch divides by zero where the way up has exactly one, as in a run of ten steps. In
-    runs shorter than four the learning rate stays at *max_lr*. Momentum is not cycled.
+    torch divides by zero if the warm-up has exactly one step, as 10 % of a run of ten steps.
+    In runs of fewer than four steps the learning rate is constant. Momentum is not cycled.
     Source: Smith and Topin 2019, https://arxiv.org/abs/1708.07120.
 
     Args:
-        optimizer: whose learning rate is set.
-        max_lr: the peak, > 0.
-        total_steps: how often the schedule will step, >= 1.
-        pct_start: share of the steps spent going up, 0 to 1.
-        div_factor: the start is max_lr / this, > 0.
-        final_div_factor: the end is the start / this, > 0.
+        optimizer: the optimizer whose learning rate is set.
+        max_lr: the peak learning rate, > 0.
+        total_steps: number of steps of the schedule, >= 1.
+        pct_start: share of the steps in the warm-up, 0 to 1.
+        div_factor: the first learning rate is max_lr / div_factor, > 0.
+        final_div_factor: the last learning rate is the first / final_div_factor, > 0.
 
     """
     if not 0 <= pct_start <= 1:

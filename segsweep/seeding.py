@@ -1,8 +1,8 @@
-"""One seed for everything random, without state that a kill could lose.
+"""All random numbers of a run, derived from its one seed.
 
-Three streams come from the run's seed: initial weights, order of images, augmentation.
-Order and augmentation are functions of (seed, epoch, image), so that every cell of a
-sweep sees the same draws and a resumed run draws what it would have drawn.
+Four independent streams: initial weights, order of images, augmentation, and what the
+network draws in training (dropout). Order and augmentation depend only on seed, epoch and
+image: every cell of a sweep gets the same ones, and a resumed run continues with them.
 """
 
 import random
@@ -17,7 +17,7 @@ WEIGHTS, ORDER, AUGMENT, TRAINING = range(4)
 
 
 def derive(seed: int, *path: int) -> int:
-    """Return a 63-bit seed for the stream at *path* below *seed*."""
+    """Return a 63-bit seed for a stream of *seed*; *path* is the stream, then epoch and image."""
     words = np.random.SeedSequence([seed, *path]).generate_state(2, np.uint32)
     return (int(words[0]) << 31) ^ int(words[1])
 
@@ -36,9 +36,9 @@ def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
 @contextmanager
 def drawing_from(seed: int) -> Iterator[None]:
-    """Let torch's CPU generator draw from *seed* in the block, and put its state back after."""
+    """Seed torch's CPU generator with *seed* in the block and restore its state afterwards."""
     state = torch.get_rng_state()
-    torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs too
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs
     try:
         yield
     finally:

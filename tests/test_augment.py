@@ -1,4 +1,4 @@
-"""Augmentation: image and mask move together, and what is drawn follows from the seed."""
+"""Augmentation: image and mask change together, and the seed determines how."""
 
 import math
 from collections import Counter
@@ -19,12 +19,12 @@ QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(Heal
 SEEDS = range(60)
 BILINEAR = v2.InterpolationMode.BILINEAR
 NO_COLOUR = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
-STILL = {"degrees": 0.0, "scale": 0.0, "shift": 0.0}
-WILD = {"degrees": 180.0, "scale": 0.5, "shift": 0.5}
+NO_MOTION = {"degrees": 0.0, "scale": 0.0, "shift": 0.0}
+LARGE_MOTION = {"degrees": 180.0, "scale": 0.5, "shift": 0.5}
 
 
-def shape(height=32, width=32):
-    """Return a mask (1, H, W) of a lopsided L, which no flip or turn leaves alone."""
+def asymmetric_mask(height=32, width=32):
+    """Return a mask (1, H, W) of an uneven L, which every flip and turn changes."""
     mask = torch.zeros(1, height, width, dtype=torch.uint8)
     mask[:, height // 4 : height // 4 * 3, width // 4 : width // 2] = 1
     mask[:, height // 2 : height // 4 * 3, width // 4 : width // 8 * 7] = 1
@@ -32,13 +32,13 @@ def shape(height=32, width=32):
 
 
 def changed(change, image, mask, seed):
-    """Return image and mask changed by the draws of *seed*."""
+    """Return image and mask after *change*, with random numbers from *seed*."""
     with drawing_from(seed):
         return change(image, mask)
 
 
-def away_from_border(mask):
-    """Return where all neighbours of a pixel are like itself, (1, H, W)."""
+def away_from_outline(mask):
+    """Return where a pixel equals all its neighbours, (1, H, W)."""
     value = mask.float()[None]
     return (max_pool2d(value, 3, 1, 1) == -max_pool2d(-value, 3, 1, 1))[0]
 
@@ -52,27 +52,30 @@ def away_from_border(mask):
         (lambda: augment.dermoscopy(**NO_COLOUR), (32, 32)),
         (lambda: augment.dermoscopy(**NO_COLOUR), (33, 33)),
         (lambda: augment.dermoscopy(**NO_COLOUR), (24, 40)),
-        (lambda: augment.dermoscopy(**NO_COLOUR, **WILD), (32, 32)),
+        (lambda: augment.dermoscopy(**NO_COLOUR, **LARGE_MOTION), (32, 32)),
     ],
 )
 def test_image_and_mask_stay_together(make, size, channels):
-    """An image that shows its own mask still does, up to the pixels along the border."""
-    mask, change = shape(*size), make()
+    """An image equal to its mask stays equal to it, except along the mask's outline."""
+    mask, change = asymmetric_mask(*size), make()
     image = mask.float().repeat(channels, 1, 1)
     for seed in SEEDS:
         moved_image, moved_mask = changed(change, image, mask, seed)
-        sure = away_from_border(moved_mask)
+        inner = away_from_outline(moved_mask)
 
         assert moved_image.shape == image.shape
         assert moved_mask.shape == mask.shape
-        assert ((moved_image > 0.5) == (moved_mask > 0))[sure.expand_as(image)].all()
-        assert sure.float().mean() > 0.5
+        assert ((moved_image > 0.5) == (moved_mask > 0))[inner.expand_as(image)].all()
+        assert inner.float().mean() > 0.5
 
 
 @pytest.mark.parametrize("make", [augment.flips, augment.dermoscopy])
 def test_types_and_values_stay(make):
-    """Float32 in [0, 1] and uint8 in {0, 1}, plain tensors; the mask stays crisp."""
-    image, mask = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)), shape()
+    """Plain tensors: float32 in [0, 1] and uint8 in {0, 1}."""
+    image, mask = (
+        torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)),
+        asymmetric_mask(),
+    )
     change = make()
     for seed in SEEDS:
         moved_image, moved_mask = changed(change, image, mask, seed)
@@ -86,20 +89,20 @@ def test_types_and_values_stay(make):
 @QUICK
 @given(*[st.floats(0, 1)] * 3, st.integers(0, 2**62))
 def test_colour_stays_in_range(brightness, contrast, saturation, seed):
-    """Also at the ends of what is allowed, for black, white and random pixels."""
+    """Values stay in [0, 1] at all allowed settings, for black, white and random pixels."""
     change = augment.dermoscopy(
-        **STILL, brightness=brightness, contrast=contrast, saturation=saturation
+        **NO_MOTION, brightness=brightness, contrast=contrast, saturation=saturation
     )
     image = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(seed % 1000)).round(
         decimals=1
     )
-    moved, _ = changed(change, image, shape(8, 8), seed)
+    moved, _ = changed(change, image, asymmetric_mask(8, 8), seed)
 
     assert 0 <= moved.min() <= moved.max() <= 1
 
 
 def test_flips_by_hand():
-    """Never, and always both, which turns a picture by a half."""
+    """Probability 0 changes nothing; probability 1 flips both ways, a turn by 180 degrees."""
     image, mask = torch.arange(6.0).reshape(1, 2, 3) / 5, torch.eye(2, 3, dtype=torch.uint8)[None]
     same = augment.flips(0)(image, mask)
     turned = augment.flips(1)(image, mask)
@@ -111,19 +114,19 @@ def test_flips_by_hand():
 
 
 def test_half_of_the_images_are_flipped_each_way():
-    """Of 400 draws each of the four pictures comes 100 times, give or take 5 deviations."""
-    image, change, seen = shape(8, 8).float(), augment.flips(), Counter()
+    """Each of the four results comes 100 times in 400 draws, within 5 standard deviations."""
+    image, change, seen = asymmetric_mask(8, 8).float(), augment.flips(), Counter()
     for seed in range(400):
-        moved, _ = changed(change, image, shape(8, 8), seed)
+        moved, _ = changed(change, image, asymmetric_mask(8, 8), seed)
         seen[tuple(moved.flatten().tolist())] += 1
 
     assert len(seen) == 4
     assert all(abs(times - 100) < 5 * math.sqrt(400 * 1 / 4 * 3 / 4) for times in seen.values())
 
 
-def test_dermoscopy_without_any_range_is_the_square_in_its_eight_positions():
-    """Only flips and quarter turns are left: all eight come, and no other picture."""
-    change, mask = augment.dermoscopy(**STILL, **NO_COLOUR), shape(16, 16)
+def test_dermoscopy_with_all_ranges_zero_gives_eight_positions():
+    """Only flips and quarter turns remain: all eight positions occur, and nothing else."""
+    change, mask = augment.dermoscopy(**NO_MOTION, **NO_COLOUR), asymmetric_mask(16, 16)
     turned = [torch.rot90(mask, quarter, (1, 2)) for quarter in range(4)]
     positions = {tuple(t.flatten().tolist()) for m in turned for t in (m, m.flip(2))}
     seen = set()
@@ -138,10 +141,10 @@ def test_dermoscopy_without_any_range_is_the_square_in_its_eight_positions():
 
 
 @pytest.mark.parametrize(
-    "ranges", [{}, {"degrees": 180.0}, {"scale": 0.6, "shift": 0.4}, {**WILD, "scale": 0.9}]
+    "ranges", [{}, {"degrees": 180.0}, {"scale": 0.6, "shift": 0.4}, {**LARGE_MOTION, "scale": 0.9}]
 )
 def test_border_is_reflected(ranges):
-    """A white image stays white to its corners and a full mask full, however far it moves."""
+    """A white image and a full mask stay so up to the corners, however far they move."""
     change = augment.dermoscopy(**NO_COLOUR, **ranges)
     white, full = torch.ones(3, 32, 32), torch.ones(1, 32, 32, dtype=torch.uint8)
     for seed in range(200):
@@ -153,12 +156,12 @@ def test_border_is_reflected(ranges):
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_away_from_the_border_it_is_torchvisions_affine(size, channels):
-    """Where torchvision finds pixels of the image, ours are the same, for image and mask."""
+def test_inside_the_border_it_equals_torchvisions_affine(size, channels):
+    """Where torchvision's map stays inside the image, ours gives the same image and mask."""
     affine = v2.RandomAffine(180, (0.3, 0.3), (0.5, 2.0))
-    change = augment.together(augment.with_reflected_border(affine))
+    change = augment.together(augment.ReflectedBorder(affine))
     image = torch.rand(channels, *size, generator=torch.Generator().manual_seed(0))
-    mask = shape(*size)
+    mask = asymmetric_mask(*size)
     for seed in range(30):
         with drawing_from(seed):
             draws = {**affine.make_params([image]), "interpolation": BILINEAR}
@@ -169,14 +172,14 @@ def test_away_from_the_border_it_is_torchvisions_affine(size, channels):
         differing = (moved_mask != expected_mask)[0] & inside
 
         assert (moved_image - expected)[:, inside].abs().max() < 1e-3
-        assert differing.sum() <= 2  # a pixel centre between two pixels may fall either way
+        assert differing.sum() <= 2  # a point halfway between two pixels may be rounded either way
 
 
-def test_beyond_the_border_it_is_the_mirror():
-    """Moved right by 3, the first three columns mirror those right of the edge."""
+def test_beyond_the_border_it_is_a_reflection():
+    """After a shift right by 3, the first three columns mirror columns 1 to 3."""
     affine = v2.RandomAffine(0)
     affine.make_params = lambda _: {"angle": 0.0, "scale": 1.0, "translate": (3, 0)}
-    change = augment.together(augment.with_reflected_border(affine))
+    change = augment.together(augment.ReflectedBorder(affine))
     image = torch.arange(8.0).expand(1, 6, 8) / 8
     moved, mask = change(image, (image > 0.2).to(torch.uint8))
 
@@ -185,10 +188,10 @@ def test_beyond_the_border_it_is_the_mirror():
 
 
 def test_shift_is_a_share_of_the_side():
-    """With shift .25 a dot in a 32 px image moves by up to 8 px each way, and does."""
-    change = augment.dermoscopy(**{**STILL, "shift": 0.25}, **NO_COLOUR)
+    """With shift .25 a dot in a 32 px image moves by up to 8 px each way, and by 7 at times."""
+    change = augment.dermoscopy(**{**NO_MOTION, "shift": 0.25}, **NO_COLOUR)
     mask = torch.zeros(1, 32, 32, dtype=torch.uint8)
-    mask[:, 15:17, 15:17] = 1  # in the middle, so that flips and turns leave it there
+    mask[:, 15:17, 15:17] = 1  # in the centre, where flips and turns leave it
     far = []
     for seed in range(200):
         _, moved = changed(change, mask.float(), mask, seed)
@@ -198,8 +201,8 @@ def test_shift_is_a_share_of_the_side():
 
 
 def test_scale_is_a_factor_of_the_size():
-    """With scale .5 a square of 16 px has sides of 8 to 24, and comes near both."""
-    change = augment.dermoscopy(**{**STILL, "scale": 0.5}, **NO_COLOUR)
+    """With scale .5 a square of 16 px gets sides from about 8 to about 24."""
+    change = augment.dermoscopy(**{**NO_MOTION, "scale": 0.5}, **NO_COLOUR)
     mask = torch.zeros(1, 48, 48, dtype=torch.uint8)
     mask[:, 16:32, 16:32] = 1
     areas = [changed(change, mask.float(), mask, s)[1].sum().item() for s in range(100)]
@@ -209,9 +212,12 @@ def test_scale_is_a_factor_of_the_size():
 
 
 def test_same_seed_same_draws():
-    """The same seed gives the same pair, another one another pair."""
+    """The same seed gives the same pair, another seed a different one."""
     change = augment.dermoscopy()
-    image, mask = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)), shape()
+    image, mask = (
+        torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)),
+        asymmetric_mask(),
+    )
     pairs = [changed(change, image, mask, seed) for seed in (1, 1, 2)]
 
     assert torch.equal(pairs[0][0], pairs[1][0])
@@ -219,9 +225,12 @@ def test_same_seed_same_draws():
     assert not torch.equal(pairs[0][0], pairs[2][0])
 
 
-def test_the_original_is_not_written_to():
-    """The arrays may be shared with others."""
-    image, mask = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)), shape(16, 16)
+def test_input_is_not_changed():
+    """Image and mask are not modified in place: other readers may share them."""
+    image, mask = (
+        torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)),
+        asymmetric_mask(16, 16),
+    )
     before = image.clone(), mask.clone()
     for make in (augment.flips, augment.dermoscopy):
         for seed in range(10):
@@ -231,8 +240,8 @@ def test_the_original_is_not_written_to():
     assert torch.equal(before[1], mask)
 
 
-def test_none_is_nothing():
-    """The option leaves the data alone: there is nothing to call."""
+def test_none_gives_no_function():
+    """The option `none` has no function to apply."""
     assert augment.none() is None
 
 
@@ -252,7 +261,7 @@ def test_none_is_nothing():
         (augment.dermoscopy, "saturation", 2),
     ],
 )
-def test_what_makes_no_sense_is_refused(make, name, value):
-    """The message has the name, what is allowed and what was given."""
+def test_values_out_of_range_are_refused(make, name, value):
+    """The message has the name, the allowed range and the value."""
     with pytest.raises(ValueError, match=rf"{name} must be 0 to .*; got {value}"):
         make(**{name: value})

@@ -1,4 +1,4 @@
-"""Every option file is composed, checked, built and used; an empty walk is a failure."""
+"""Every option file of conf/ is composed, checked, built and used."""
 
 from functools import cache
 
@@ -9,32 +9,27 @@ from PIL import Image
 
 from conftest import compose_here
 from fake_data import blob, write_ph2
-from segsweep.config.check import (
-    build_optimizer,
-    build_scheduler,
-    check_config,
-    image_size,
-    source_node,
-)
+from segsweep.config.check import check_config, image_size, source_node
 from segsweep.config.targets import build
 from segsweep.system.installation import conf_folder
+from segsweep.training.build import build_optimizer, build_scheduler
 
 CONF = conf_folder()
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 OPTIONS = [(path.parent.as_posix(), path.stem) for path in FILES if path.parent.name]
 GROUPS = {"model", "loss", "optimizer", "scheduler", "data", "augment", "trainer", "experiment"}
 TORCH_CALLS_IT = {"plateau": "reducelronplateau", "none": "constantlr"}
-"""Schedulers whose command-line word says it better than torch's class."""
+"""Schedulers whose option name differs from torch's class name."""
 
 
 def names(group):
-    """Return the options of a group."""
+    """Return the option names of a group."""
     return [name for folder, name in OPTIONS if folder == group]
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """Return group=option -> the overrides that point it at data, written here."""
+    """Write data sets; return `group=option` -> the overrides that point to them."""
     root = tmp_path_factory.mktemp("data")
     write_ph2(root / "ph2")
     for folder in ("images", "masks"):
@@ -50,7 +45,7 @@ def places(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Keep torch to one thread: tiny networks only lose time with more."""
+    """Limit torch to one thread: tiny networks are slower with more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -64,13 +59,13 @@ def checked(*overrides):
 
 
 def small(chosen, places=None):
-    """Return the checked config of one option, at 32 pixels where nothing else says a size."""
+    """Return the checked config of one option, at 32 pixels unless an experiment sets the size."""
     size = [] if chosen.startswith("experiment") else ["data.size=32"]
     return checked(chosen, *size, *(places or {}).get(chosen, ()))
 
 
-def test_walk_finds_every_group():
-    """The parametrized tests below walk over something, and over each group by name."""
+def test_every_group_is_found():
+    """The parametrized tests below see at least 30 options, and every group."""
     assert len(OPTIONS) >= 30
     assert {group for group, _ in OPTIONS} >= GROUPS
     assert {"segnet", "unet", "unet2", "unet3"} <= set(names("model"))
@@ -79,7 +74,7 @@ def test_walk_finds_every_group():
 
 @pytest.mark.parametrize(("group", "name"), OPTIONS)
 def test_every_option_composes_and_is_checked(places, group, name):
-    """`group=option` is a complete command line, once it knows where the data is."""
+    """`group=option` is a complete command line once the data's folder is given."""
     config = small(f"{group}={name}", places)
 
     assert config["choices"].get(group, name) == name
@@ -88,7 +83,7 @@ def test_every_option_composes_and_is_checked(places, group, name):
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_every_file_opens_with_what_it_is(path):
-    """The first line, after Hydra's own directive, is a comment in words."""
+    """The first line, after Hydra's own directive, is a comment that describes the option."""
     lines = (CONF / path).read_text(encoding="utf-8").splitlines()
     first = lines[1] if lines[0].startswith("# @package") else lines[0]
 
@@ -102,7 +97,7 @@ def test_every_file_opens_with_what_it_is(path):
     [(g, n) for g, n in OPTIONS if g in GROUPS - {"trainer", "experiment"}],
 )
 def test_file_stem_is_the_name_in_code(group, name):
-    """`loss=bce_ss` is `BceSsLoss`: who knows one name finds the others."""
+    """The option name and the class name match: `loss=bce_ss` is `BceSsLoss`."""
     target = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())["_target_"]
     word = TORCH_CALLS_IT.get(name, name) if group == "scheduler" else name
 
@@ -111,7 +106,7 @@ def test_file_stem_is_the_name_in_code(group, name):
 
 @pytest.mark.parametrize("name", names("data"))
 def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
-    """What the schema gives every data set needs no plus sign, so that folds can be swept."""
+    """Keys that the schema gives every data set need no `+`, so that folds can be swept."""
     keys = ("size=64", "channels=1", "split.seed=1", "split.train=0.6", "split.val=0.2")
     more = ("split.test=0.2", "split.keep_groups=false", "split.folds=3", "split.fold=2")
     words = [f"data.{key}" for key in (*keys, *more, "split.file=null")]
@@ -126,7 +121,7 @@ def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
 
 @pytest.mark.parametrize("name", names("model"))
 def test_every_model_gives_a_logit_per_pixel(name):
-    """A batch of grey images goes through the real network in training; sides are kept."""
+    """A batch of grey images gives logits of the same height and width, in training mode."""
     model = build("model", compose_here(f"model={name}", "data.channels=1")[0]["model"]).train()
     with torch.no_grad():
         logits = model(torch.rand(2, 1, 32, 48))
@@ -137,7 +132,7 @@ def test_every_model_gives_a_logit_per_pixel(name):
 
 @pytest.mark.parametrize("name", names("loss"))
 def test_every_loss_falls_as_the_prediction_improves(name):
-    """A scalar with a finite slope; a right prediction costs less than a wrong one."""
+    """The loss is a scalar with finite gradients, lower for a right prediction than a wrong one."""
     loss_fn = build("loss", small(f"loss={name}")["loss"])
     target = torch.zeros(2, 1, 12, 12)
     target[..., 3:9, 4:10] = 1
@@ -152,7 +147,7 @@ def test_every_loss_falls_as_the_prediction_improves(name):
 
 @pytest.mark.parametrize("name", names("optimizer"))
 def test_every_optimizer_goes_downhill(name):
-    """One step on p squared brings p nearer to 0, by the lr of the config or about it."""
+    """One step on p squared moves p towards 0, with the config's learning rate."""
     weight = torch.nn.Parameter(torch.ones(1))
     config = small(f"optimizer={name}")
     optimizer = build_optimizer(config, [weight])
@@ -164,7 +159,7 @@ def test_every_optimizer_goes_downhill(name):
 
 
 def lrs(name, steps=20, loss=1.0):
-    """Return the learning rates of a run of *steps*, whose validation loss never falls."""
+    """Return the learning rates of a run of *steps* whose validation loss is constant."""
     config = checked(f"scheduler={name}", "optimizer=sgd", "optimizer.lr=0.5", "data.size=32")
     optimizer = build_optimizer(config, [torch.nn.Parameter(torch.ones(1))])
     scheduler = build_scheduler(config, optimizer, steps)
@@ -178,7 +173,7 @@ def lrs(name, steps=20, loss=1.0):
 
 @pytest.mark.parametrize("name", names("scheduler"))
 def test_every_scheduler_steps_through_a_run(name):
-    """It takes exactly the run's steps and never goes above the optimizer's lr."""
+    """It accepts every step of the run and never exceeds the optimizer's learning rate."""
     rates = lrs(name)
 
     assert len(rates) == 20
@@ -186,7 +181,7 @@ def test_every_scheduler_steps_through_a_run(name):
 
 
 def test_schedulers_do_what_their_files_say():
-    """Counted by hand: constant; half a cosine; up for a tenth, then down; halved when stuck."""
+    """By hand: constant; half a cosine; up for 10 % and down; halved at a plateau."""
     cosine, up_and_down, plateau = lrs("cosine"), lrs("onecycle"), lrs("plateau")
 
     assert lrs("none") == [0.5] * 20
@@ -195,12 +190,14 @@ def test_schedulers_do_what_their_files_say():
     assert up_and_down[0] == pytest.approx(0.5 / 25)
     assert max(up_and_down) == up_and_down[1] == pytest.approx(0.5)
     assert up_and_down[-1] == pytest.approx(0.5 / 25 / 1e4)
-    assert plateau == [0.5] * 12 + [0.25] * 8  # the first is the best; 10 are endured, then 11
+    assert (
+        plateau == [0.5] * 12 + [0.25] * 8
+    )  # epoch 1 is best, 10 without improvement pass, the next halves
 
 
 @pytest.mark.parametrize("name", names("augment"))
 def test_every_augmentation_keeps_an_image_and_its_mask(name):
-    """Image in [0, 1], mask in {0, 1}, sizes as they were; none is no function at all."""
+    """Image in [0, 1], mask in {0, 1}, same sizes; `none` gives no function."""
     augment = build("augment", small(f"augment={name}")["augment"])
     image, mask = torch.rand(3, 16, 16), (torch.rand(1, 16, 16) > 0.5).float()
     torch.manual_seed(0)
@@ -215,7 +212,7 @@ def test_every_augmentation_keeps_an_image_and_its_mask(name):
 
 @pytest.mark.parametrize("name", names("data"))
 def test_every_data_set_is_found_and_read(places, name):
-    """Samples in order of their ids, nothing wrong with them, an image with its mask."""
+    """Samples are sorted by id, have no errors, and each image has its mask."""
     config = small(f"data={name}", places)
     source = build("data", source_node(config))
     samples, problems = source.find()
@@ -229,7 +226,7 @@ def test_every_data_set_is_found_and_read(places, name):
 
 
 def test_notebook_is_the_original_experiment(places):
-    """Its numbers as the original has them: 256 pixels, 100/50/50 of seed 42, 0.5 on logits."""
+    """It has the original settings: 256 pixels, 100/50/50 by seed 42, cut at logit 0.5."""
     config = small("experiment=notebook", places)
 
     assert image_size(config) == (256, 256)

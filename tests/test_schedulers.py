@@ -1,4 +1,4 @@
-"""The one-cycle schedule against its formula, short runs included."""
+"""The one-cycle schedule: torch's own, values by hand, and very short runs."""
 
 import math
 
@@ -23,14 +23,14 @@ def rates(total: int, **arguments: float) -> list[float]:
 
 @pytest.mark.parametrize("total", [1, 2, 3, 4, 5, 9, 10, 11, 19, 20, 21, 100])
 def test_every_length_runs_and_stays_below_the_peak(total: int) -> None:
-    """No length divides by zero; the rate is positive and never above its peak."""
+    """No length divides by zero; the rate is positive and at most the peak."""
     seen = rates(total)
 
     assert all(0 < rate <= 0.5 + 1e-12 for rate in seen)
 
 
-def test_long_run_is_torchs_own() -> None:
-    """Where torch's schedule works it is left alone."""
+def test_long_runs_follow_torch() -> None:
+    """A run of 200 steps has exactly the learning rates of torch's schedule."""
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     scheduler = OneCycleLR(optimizer, 0.5, 200, pct_start=0.1, cycle_momentum=False)
     expected = []
@@ -53,6 +53,6 @@ def test_start_peak_and_end_by_hand() -> None:
 
 @pytest.mark.parametrize("bad", [{"pct_start": 1.5}, {"div_factor": 0.0}])
 def test_bad_arguments_are_refused(bad: dict[str, float]) -> None:
-    """One line names the argument and what was given."""
+    """The message names the argument and its range."""
     with pytest.raises(ValueError, match="must be"):
         rates(10, **bad)
