@@ -1,4 +1,4 @@
-"""The distribution's Chromium without a window, driven by Selenium; nothing is downloaded.
+"""Headless Chromium from the distribution, driven by Selenium; nothing is downloaded.
 
 Debian and Ubuntu: `apt-get install chromium chromium-driver`, `pip install selenium`.
 """
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-WAYS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
+HEADLESS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--no-first-run")
 WIDTHS = (400, 1600)
 HEIGHT = 900
 
 
 def open_browser(downloads: Path):
-    """Return a driver; the test is skipped where there is no browser to drive."""
+    """Return a driver; skip the test if there is no browser."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if browser is None or driver is None:
@@ -25,7 +25,7 @@ def open_browser(downloads: Path):
     selenium = pytest.importorskip("selenium.webdriver", reason="no selenium: pip install selenium")
     options = selenium.ChromeOptions()
     options.binary_location = browser
-    for word in (*WAYS, *QUIET):
+    for word in (*HEADLESS, *QUIET):
         options.add_argument(word)
     several = {"profile.default_content_setting_values.automatic_downloads": 1}
     folder = {"download.default_directory": str(downloads)}
@@ -41,22 +41,22 @@ class Tab:
         self.driver = driver
 
     def open(self, path: Path, width: int = 1600, dark: bool = False) -> None:
-        """Load a file in a window of *width*, in light or dark, with the logs emptied before."""
+        """Clear the logs, then load a file in a window of *width*, in light or dark mode."""
         metrics = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         self.driver.get("about:blank")
-        self.complaints()
+        self.console_messages()
         self.requests()
         self.driver.get(path.as_uri())
 
-    def complaints(self) -> list[str]:
-        """Return what the console has said since it was last asked."""
+    def console_messages(self) -> list[str]:
+        """Return the console's messages since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def requests(self) -> list[str]:
-        """Return the addresses asked for since the last question; what needs no network is none."""
+        """Return the network addresses requested since the last call; local ones do not count."""
         messages = [
             json.loads(row["message"])["message"] for row in self.driver.get_log("performance")
         ]
@@ -69,7 +69,7 @@ class Tab:
         return [address for address in addresses if not address.startswith(inside)]
 
     def js(self, script: str, *values):
-        """Return what a script returns."""
+        """Run a script in the page and return its result."""
         return self.driver.execute_script(script, *values)
 
     def scroll_through(self) -> None:

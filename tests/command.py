@@ -1,4 +1,4 @@
-"""Carry out command lines of `segsweep.train`: in this process (quick), or in one of its own."""
+"""Run command lines of `segsweep.train`, in this process (fast) or in a separate one."""
 
 import contextlib
 import csv
@@ -18,21 +18,21 @@ TINY = (
     *("data.count=24", "data.side=32", "data.size=32", "model.channels=[4,4]", "augment=none"),
     *("trainer.epochs=2", "trainer.batch=4", "trainer.averaging=0", "threads=1", "device=cpu"),
 )
-"""Settings under which a run takes well under a second, for every network of ours."""
+"""Settings with which a run of each of the four networks takes well under a second."""
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ROOT / "tests" / "apps"
 TROUBLE = (f"--config-dir={APPS / 'conf'}", "allow=[trouble]")
-"""With these a command knows the losses of `apps/trouble.py`."""
+"""Words with which a command finds the losses of `apps/trouble.py`."""
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows."""
+    """Return the rows of a CSV file."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def train_here(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> int:
-    """Carry out a command line in this process, from *folder*; return its exit code."""
+    """Run a command line in this process, in *folder*; return its exit code."""
     from hydra.core.global_hydra import GlobalHydra
 
     from segsweep.sweep import session
@@ -52,7 +52,7 @@ def train_here(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, folder: Pa
 def start(
     words: Sequence[str], folder: Path, *, stderr: int | IO[str] = subprocess.PIPE, **more: str
 ) -> "subprocess.Popen[str]":
-    """Start `python -m segsweep.train` in *folder* in its own session and process group.
+    """Start `python -m segsweep.train` in *folder*, in its own session and process group.
 
     *more* is added to the environment; modules in `tests/apps` can be imported.
     """
@@ -71,7 +71,7 @@ def start(
 
 
 def finish(words: Sequence[str], folder: Path, code: int = 0, **more: str) -> str:
-    """Carry a command out to its end, which must be exit code *code*; return what it said."""
+    """Run a command, assert its exit code *code*, and return everything it printed."""
     process = start(words, folder, **more)
     output, error = process.communicate(timeout=600)
     assert process.returncode == code, error
@@ -79,27 +79,27 @@ def finish(words: Sequence[str], folder: Path, code: int = 0, **more: str) -> st
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    """Wait until *condition* holds; fail the test if it does not come true."""
+    """Wait until *condition* is true; fail the test after *seconds*."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            pytest.fail("waited in vain")
+            pytest.fail(f"nothing happened within {seconds:.0f} s")
         time.sleep(0.01)
 
 
 @dataclass(frozen=True)
 class Process:
-    """A live process, as Linux lists it."""
+    """A running process, from /proc."""
 
     pid: int
     parent: int
     session: int
     is_server: bool
-    """A fork server, or forked from one."""
+    """Whether it is a fork server or was forked from one."""
 
 
 def processes() -> list[Process]:
-    """Return the live processes of this machine, those that have ended left out."""
+    """Return the running processes of this machine, without zombies."""
     return [one for path in Path("/proc").iterdir() if path.name.isdecimal() for one in _read(path)]
 
 
@@ -115,24 +115,24 @@ def _read(folder: Path) -> list[Process]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there and has not ended."""
+    """Whether a process is running."""
     return bool(_read(Path("/proc") / str(pid)))
 
 
 def of_session(pid: int) -> list[Process]:
-    """Return the live processes of the command that `start` began as *pid*."""
+    """Return the running processes of the command that `start` started as *pid*."""
     return [one for one in processes() if one.session == pid]
 
 
 def server_and_workers(pid: int) -> tuple[list[int], list[int]]:
-    """Return the ids of a command's fork server, and of the processes forked from it."""
+    """Return the ids of a command's fork server and of the processes forked from it."""
     forked = [one for one in of_session(pid) if one.is_server]
     servers = [one.pid for one in forked if one.parent == pid]
     return servers, [one.pid for one in forked if one.parent in servers]
 
 
 def snapshot(*folders: Path) -> dict[Path, tuple[int, bytes | None]]:
-    """Return time and content of all that stands in *folders*, themselves included."""
+    """Return time and content of *folders* and everything in them."""
     found = [path for folder in folders for path in (folder, *folder.rglob("*"))]
     return {
         path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
@@ -141,7 +141,7 @@ def snapshot(*folders: Path) -> dict[Path, tuple[int, bytes | None]]:
 
 
 def fill(path: Path, leave: int = 0) -> None:
-    """Write to *path* until the disk is full, but for *leave* bytes."""
+    """Write to *path* until only *leave* bytes of the disk are free."""
     block = b"x" * 4096
     free = shutil.disk_usage(path.parent).free - leave
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -150,7 +150,7 @@ def fill(path: Path, leave: int = 0) -> None:
 
 
 def refusal(answer: tuple[int, str, str]) -> str:
-    """Return the one line of an error, after checking that it is one, with exit code 2."""
+    """Assert exit code 2 and a message of one line; return the message."""
     code, _, error = answer
     assert code == 2
     (line,) = error.splitlines()

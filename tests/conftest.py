@@ -1,4 +1,4 @@
-"""What several test files need: composed configs, and run folders written by hand."""
+"""Shared fixtures: composed configs, run folders written by hand, a small disk."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 import yaml
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests are small; threads only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tests are slower with more threads
 
 FACTS = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint": "0123456789abcdef"}
 HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
@@ -20,13 +20,13 @@ HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score"
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Give every file one thread, where torch is loaded: a run before it may have set more."""
+    """Reset torch to one thread for each file: an earlier test may have set more."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 
 
 def compose_here(*overrides):
-    """Return (resolved values, choices) of a command line, composed in this process."""
+    """Return (resolved values, choices) of a command line."""
     from hydra import compose, initialize_config_dir
 
     from segsweep.plugins.register import register_schema
@@ -52,7 +52,7 @@ def _frozen_once(*overrides):
 
 
 def put(config, key, value):
-    """Set *value* at the dotted *key*; the sections above it are there."""
+    """Set *value* at the dotted *key*, whose sections exist."""
     *above, name = key.split(".")
     for part in above:
         config = config[part]
@@ -61,15 +61,15 @@ def put(config, key, value):
 
 @pytest.fixture
 def composed():
-    """Return a function: overrides -> (resolved values, choices); composed once, then copied."""
+    """Return a function: overrides -> (resolved values, choices), cached."""
     return lambda *overrides: deepcopy(_composed_once(*overrides))
 
 
 @pytest.fixture
 def frozen():
-    """Return a function: overrides and {dotted key: value} -> a config as `config.yaml` has it.
+    """Return a function: overrides and {dotted key: value} -> a config as in `config.yaml`.
 
-    Its id is counted up, not computed: tables only need ids that differ.
+    Ids are 1, 2, 3, ..., not hashes: tables only need different ones.
     """
     made = []
 
@@ -85,13 +85,13 @@ def frozen():
 
 @pytest.fixture
 def segsweep(tmp_path, monkeypatch, capsys):
-    """Return a function: words -> (exit code, output, errors), carried out in tmp_path."""
+    """Return a function that runs `segsweep WORDS` in tmp_path: (exit code, stdout, stderr)."""
     from segsweep.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115, PTH123  nobody there
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115, PTH123  no user at the keyboard
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["segsweep", *words])
@@ -105,7 +105,7 @@ def segsweep(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def write_run():
-    """Return a function that writes a run folder as docs/tables.md has it, without segsweep."""
+    """Return a function that writes a run folder as docs/tables.md describes, without segsweep."""
 
     def write(sweep, config, *, result=None, failure=None, epochs=0, counts=()):
         choices = config["choices"]
@@ -135,9 +135,9 @@ def _write_csv(path, header, rows):
 
 @pytest.fixture
 def small_disk(tmp_path, request):
-    """Return a folder on a file system of its own with room for 2 MB, or for what is asked for.
+    """Return a folder on a separate file system of 2 MB.
 
-    `@pytest.mark.parametrize("small_disk", [8], indirect=True)` asks for 8 MB.
+    `@pytest.mark.parametrize("small_disk", [8], indirect=True)` makes it 8 MB.
     """
     folder = tmp_path / "small disk ü"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Seeded small data in the layouts and formats that users have, with the truth beside it."""
+"""Small seeded data sets in real layouts and file formats, with their pixels to compare."""
 
 import struct
 import zlib
@@ -25,7 +25,7 @@ def blob(seed: int, height: int = 24, width: int = 32) -> tuple[NDArray, NDArray
 
 
 def write_ph2(root: Path, seed: int = 0) -> Truth:
-    """Write six cases as the PH2 archive unpacks, with the litter of real copies.
+    """Write six cases in the layout of PH2, with the stray files of real copies.
 
     *root* becomes the folder that holds `PH2 Dataset images`.
     """
@@ -43,11 +43,11 @@ def write_ph2(root: Path, seed: int = 0) -> Truth:
             drawn = drawn.convert("RGB")
         drawn.save(images / name / f"{name}_lesion/{name}_lesion.{suffix}")
         Image.fromarray(~mask).save(images / name / f"{name}_roi/{name}_R1_Label3.bmp")
-    _litter(root, images)
+    _write_stray_files(root, images)
     return truth
 
 
-def _litter(root: Path, images: Path) -> None:
+def _write_stray_files(root: Path, images: Path) -> None:
     (root / "PH2_dataset.txt").write_text("IMD002\tCommon Nevus\n")
     (images / "convert.sh").write_text("for f in */*_lesion/*.bmp; do convert $f $f.jpg; done\n")
     (images / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
@@ -62,7 +62,7 @@ def _litter(root: Path, images: Path) -> None:
 
 
 def write_png16(path: Path, pixels: NDArray[np.uint16]) -> None:
-    """Write (H, W, 2 to 4) as a 16-bit PNG by hand, with its row filters 0, 1 and 2."""
+    """Write (H, W, 2 to 4) as a 16-bit PNG byte by byte, with row filters 0, 1 and 2."""
     height, width, channels = pixels.shape
     rows = pixels.astype(">u2").view(np.uint8).reshape(height, -1).astype(int)
     step = 2 * channels
@@ -78,7 +78,7 @@ def write_png16(path: Path, pixels: NDArray[np.uint16]) -> None:
 
 
 def png(header: bytes, data: bytes) -> bytes:
-    """Return a PNG file of these two chunks."""
+    """Return a PNG file with this header and compressed data."""
     chunks = b"\x89PNG\r\n\x1a\n"
     for kind, body in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b"")):
         check = struct.pack(">I", zlib.crc32(kind + body))
@@ -87,7 +87,7 @@ def png(header: bytes, data: bytes) -> bytes:
 
 
 def write_bmp16(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write (H, W, 3) as the 16-bit BMP: five bits a channel, rows bottom up."""
+    """Write (H, W, 3) as a 16-bit BMP: five bits per channel, rows from the bottom up."""
     height, width = pixels.shape[:2]
     red, green, blue = (pixels[..., i].astype("<u2") >> 3 for i in range(3))
     packed = np.zeros((height, width + width % 2), "<u2")
@@ -99,11 +99,11 @@ def write_bmp16(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 
 def write_lzw16(path: Path, pixels: NDArray[np.uint16], predictor: bool) -> None:
-    """Write (H, W, 3) as a 16-bit LZW TIFF; no library here does, so a grey one lends its strip."""
+    """Write (H, W, 3) as a 16-bit LZW TIFF, around the strip of a grey one written by Pillow."""
     height, width = pixels.shape[:2]
     stored = pixels.copy()
     if predictor:
-        stored[:, 1:] -= pixels[:, :-1]  # wraps, as the format wants
+        stored[:, 1:] -= pixels[:, :-1]  # wraps around, as the format requires
     grey = BytesIO()
     flat = Image.fromarray(stored.reshape(height, width * 3))
     flat.save(grey, "TIFF", compression="tiff_lzw", tiffinfo={278: height})
@@ -113,7 +113,7 @@ def write_lzw16(path: Path, pixels: NDArray[np.uint16], predictor: bool) -> None
     entries = [
         (256, 4, 1, width),
         (257, 4, 1, height),
-        (258, 3, 3, after),  # bits per sample: three numbers stand behind the tags
+        (258, 3, 3, after),  # bits per sample: three numbers, stored after the tags
         (259, 3, 1, 5),  # LZW
         (262, 3, 1, 2),  # RGB
         (273, 4, 1, after + 6),

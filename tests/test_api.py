@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import segsweep
-from made_sweeps import (
+from sample_sweeps import (
     EVIL,
     LOSSES,
     MODELS,

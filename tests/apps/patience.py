@@ -1,4 +1,4 @@
-"""A loss that is slow until a file is there: time to do something to the run in between."""
+"""A loss that is slow until a file exists, so that a test can act on the run meanwhile."""
 
 import time
 from pathlib import Path
@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 
 class Patience(nn.Module):
-    """Binary cross-entropy that sleeps in every call until a file exists.
+    """Binary cross-entropy that sleeps in each call until a file exists.
 
     Args:
-        until: the file, below the folder in which the command was started.
-        seconds: of sleep in each call.
+        until: the file, relative to the folder in which the command was started.
+        seconds: sleep in each call.
 
     """
 
@@ -21,7 +21,7 @@ class Patience(nn.Module):
         self.until, self.seconds = Path(until), seconds
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss, now or a moment later."""
+        """Return the loss, after the sleep if the file does not exist."""
         if not self.until.exists():
             time.sleep(self.seconds)
         return F.binary_cross_entropy_with_logits(logits, target)

@@ -1,4 +1,4 @@
-"""Small things to do in a slot, for the tests of the pool."""
+"""Small tasks for the tests of the process pool; each runs in a slot's process."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ def add(a, b, **_):
 
 
 def place(*, slot, **_):
-    """Return where this process is and what it was given."""
+    """Return the process id, slot, threads and visible GPUs of this process."""
     import torch
 
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -22,50 +22,50 @@ def place(*, slot, **_):
 
 
 def count(to, *, tell, **_):
-    """Tell each number from 1 on."""
+    """Report each number from 1 to *to*."""
     for number in range(1, to + 1):
         tell(number)
     return to
 
 
 def fail(**_):
-    """Raise."""
+    """Raise an error."""
     raise RuntimeError("broken here")
 
 
 def leave(code, **_):
-    """Say so and leave the process."""
+    """Print a line and exit the process."""
     print("about to leave")
     sys.exit(code)
 
 
 def die(number, **_):
-    """Be killed by a signal."""
+    """Kill this process with a signal."""
     os.kill(os.getpid(), number)
     time.sleep(60)
 
 
 def crash(**_):
-    """Read where nothing is."""
+    """Crash by reading address 0."""
     ctypes.string_at(0)
 
 
 def leave_alone(number, **_):
-    """Send oneself a signal that does nothing."""
+    """Send this process a signal that does not end it."""
     os.kill(os.getpid(), number)
     time.sleep(0.1)
     return "still here"
 
 
 def hang(file, *, stop, **_):
-    """Note the process and do nothing for an hour, whatever one is told."""
+    """Write the process id to *file*, then ignore every request to stop for an hour."""
     with stop.deferring():
-        _note(file)
+        _write_pid(file)
         time.sleep(3600)
 
 
 def hang_after(seconds, file, *, stop, **_):
-    """Hang as *hang* does, in a process that waits so long once its controller is gone."""
+    """Hang like `hang`, in a worker that allows itself *seconds* once its controller is gone."""
     from segsweep.sweep.processes import worker
 
     worker.ORPHAN_SECONDS = seconds
@@ -73,39 +73,39 @@ def hang_after(seconds, file, *, stop, **_):
 
 
 def work_until_stopped(file, *, stop, **_):
-    """Note the process, then wait to be told to stop; note that too and return."""
+    """Write the process id, wait for a request to stop, write `<file>.saved` and return."""
     with stop.deferring():
-        _note(file)
+        _write_pid(file)
         while not stop():
             time.sleep(0.01)
-        _note(f"{file}.saved")
+        _write_pid(f"{file}.saved")
     return "saved"
 
 
 def wait_for(file, **_):
-    """Return once another task has made *file*."""
+    """Wait up to a minute until another task has created *file*."""
     end = time.monotonic() + 60
     while not Path(file).exists():
         if time.monotonic() > end:
-            return "in vain"
+            return "timed out"
         time.sleep(0.01)
     return "came"
 
 
 def make(file, **_):
-    """Make *file*."""
-    _note(file)
+    """Create *file*."""
+    _write_pid(file)
     return "made"
 
 
 def linger(**_):
-    """Return, and leave a thread that keeps the process from ending."""
+    """Return, but leave a thread that keeps the process alive."""
     threading.Thread(target=time.sleep, args=(3600,)).start()
     return "done"
 
 
-def _note(file):
-    """Make *file* whole, with this process's id in it."""
+def _write_pid(file):
+    """Create *file* atomically, with this process's id in it."""
     path = Path(file)
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(str(os.getpid()))

@@ -1,4 +1,4 @@
-"""A loss that does what it should, until a run's process has called it a number of times."""
+"""A loss that works for a number of calls in a process, then fails in a chosen way."""
 
 import os
 import signal
@@ -12,15 +12,14 @@ from torch.nn import functional as F
 
 
 class Trouble(nn.Module):
-    """Binary cross-entropy, which goes wrong in some way at call *after*.
-
-    With the environment variable MENDED it is well.
+    """Binary cross-entropy that fails after *after* calls, unless MENDED is in the environment.
 
     Args:
-        kind: raise | kill (itself) | nan | exit | hang | memory (a petabyte) | wait | none.
-        after: calls (training steps and validation batches) that go well.
-        seconds: of sleep in each call of kind wait.
-        once: a file: where it exists, nothing happens; it is made when something does.
+        kind: raise | kill (itself) | nan | exit | hang | memory (asks for a petabyte) | wait |
+            none.
+        after: calls (training steps and validation batches) that work.
+        seconds: sleep in each call of kind wait.
+        once: a file that is created at the first failure; if it exists, nothing fails.
 
     """
 
@@ -32,23 +31,23 @@ class Trouble(nn.Module):
         self.calls = 0
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the loss, or do not return."""
+        """Return the loss or fail."""
         self.calls += 1
         loss = F.binary_cross_entropy_with_logits(logits, target)
         if self.kind == "wait":
             time.sleep(self.seconds)
-        elif self.calls > self.after and "MENDED" not in os.environ and not self._was_there():
-            return self._trouble(loss)
+        elif self.calls > self.after and "MENDED" not in os.environ and not self._failed_before():
+            return self._fail(loss)
         return loss
 
-    def _was_there(self) -> bool:
+    def _failed_before(self) -> bool:
         if not self.once:
             return False
         there = Path(self.once).exists()
         Path(self.once).touch()
         return there
 
-    def _trouble(self, loss: Tensor) -> Tensor:
+    def _fail(self, loss: Tensor) -> Tensor:
         if self.kind == "raise":
             raise RuntimeError("the loss has a fault")
         if self.kind == "kill":

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from command import ROOT, refusal
-from made_sweeps import LOSSES, MODELS, Maker, finished_sweep
+from sample_sweeps import LOSSES, MODELS, Maker, finished_sweep
 from segsweep.metrics import METRICS
 from segsweep.store.paths import SweepPaths
 

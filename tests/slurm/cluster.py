@@ -1,12 +1,12 @@
-"""A SLURM cluster of one node on loopback, for tests: no systemd, no cgroups, nothing left behind.
+"""A SLURM cluster of one node on loopback for tests, without systemd and cgroups.
 
-python tests/slurm/cluster.py up FOLDER      start it, print the variables that name it
-python tests/slurm/cluster.py status FOLDER  nodes and queue
-python tests/slurm/cluster.py down FOLDER    end every job and daemon, remove FOLDER
+python tests/slurm/cluster.py up FOLDER      start it and print the environment variables to use it
+python tests/slurm/cluster.py status FOLDER  show nodes and queue
+python tests/slurm/cluster.py down FOLDER    end all jobs and daemons, remove FOLDER
 
-It needs munged, slurmctld and slurmd (Debian: apt-get install slurm-wlm munge). Everything it
-writes is below FOLDER, its ports are free ones and its munge key is its own, so it stands beside
-a real cluster. It has no accounting; the `sacct` beside this file answers for it.
+It needs munged, slurmctld and slurmd (Debian: apt-get install slurm-wlm munge). It writes only
+below FOLDER and uses free ports and its own munge key, so it does not disturb a real cluster. It
+has no accounting database; the script `sacct` in this folder replaces SLURM's.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ SlurmctldPort={controller_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-# cred_expire is also how long a requeued job waits before it starts again
+# a requeued job also waits for cred_expire seconds before it starts again
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
@@ -62,19 +62,19 @@ PartitionName=short Nodes=ALL MaxTime=1 State=UP
 
 
 class ClusterError(Exception):
-    """The cluster cannot be started here; the text says why."""
+    """The cluster cannot be started here; the message says why."""
 
 
 def missing() -> str:
-    """Return why no cluster can be had on this machine; "" where it can."""
+    """Return why no cluster can be started on this machine; "" if it can."""
     absent = [name for name in PROGRAMS if _which(name) is None]
     return f"no {', '.join(absent)} here (apt-get install slurm-wlm munge)" if absent else ""
 
 
 def up(folder: Path, cpus: int = 2) -> dict[str, str]:
-    """Start the cluster in *folder*; return the environment variables that lead to it.
+    """Start the cluster in *folder*; return the environment variables to use it.
 
-    Raises ClusterError where a program is missing or does not come up.
+    Raises ClusterError if a program is missing or does not start.
     """
     if reason := missing():
         raise ClusterError(reason)
@@ -89,7 +89,7 @@ def up(folder: Path, cpus: int = 2) -> dict[str, str]:
         _start_munge(folder)
         _start(["slurmctld", "-i", "-f", str(folder / "slurm.conf")], environment)
         _start(["slurmd", "-N", "localhost", "-f", str(folder / "slurm.conf")], environment)
-        _until(lambda: "idle" in _said(["sinfo", "-h", "-o", "%T"], environment), folder)
+        _wait_until(lambda: "idle" in _output(["sinfo", "-h", "-o", "%T"], environment), folder)
     except BaseException:
         down(folder)
         raise
@@ -97,7 +97,7 @@ def up(folder: Path, cpus: int = 2) -> dict[str, str]:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """Return what must stand in the environment of SLURM's commands: this cluster's names."""
+    """Return the environment variables with which SLURM's commands use this cluster."""
     path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", os.defpath)])
     return {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
 
@@ -107,9 +107,9 @@ def down(folder: Path) -> None:
     if (folder / "slurmctld.pid").exists():
         user = pwd.getpwuid(os.getuid()).pw_name
         for more in ([], ["--signal=KILL"]):
-            _said(["scancel", f"--user={user}", *more], variables(folder))
+            _output(["scancel", f"--user={user}", *more], variables(folder))
         with contextlib.suppress(ClusterError):
-            _until(lambda: not _said(["squeue", "-h"], variables(folder)), folder, 15)
+            _wait_until(lambda: not _output(["squeue", "-h"], variables(folder)), folder, 15)
     for name in ("slurmd", "slurmctld", "munged"):
         _end(folder / f"{name}.pid")
     if (folder / "slurm.conf").exists():
@@ -118,7 +118,7 @@ def down(folder: Path) -> None:
 
 def status(folder: Path) -> str:
     """Return the nodes and the queue as SLURM shows them."""
-    return "\n".join(_said([name], variables(folder)) for name in ("sinfo", "squeue"))
+    return "\n".join(_output([name], variables(folder)) for name in ("sinfo", "squeue"))
 
 
 def _write_config(folder: Path, cpus: int) -> None:
@@ -144,12 +144,12 @@ def _start_munge(folder: Path) -> None:
     paths = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid"}
     paths |= {"log-file": "munged.log", "seed-file": "munged.seed"}
     words = [f"--{option}={folder / name}" for option, name in paths.items()]
-    # --force: a folder below /tmp may be written by others, which it would refuse
+    # --force: otherwise it refuses a folder below /tmp, which others may write to
     _start(["munged", "--force", *words], {})
 
 
 def _start(command: list[str], environment: dict[str, str]) -> None:
-    """Start a program that goes on in the background by itself."""
+    """Start a program that puts itself in the background."""
     full = [str(_which(command[0])), *command[1:]]
     done = subprocess.run(
         full, env=os.environ | environment, capture_output=True, text=True, timeout=30, check=False
@@ -159,7 +159,7 @@ def _start(command: list[str], environment: dict[str, str]) -> None:
 
 
 def _end(pid_file: Path) -> None:
-    """End the process whose number stands in *pid_file*: asked first, killed after 10 s."""
+    """End the process with the id in *pid_file*: SIGTERM, then SIGKILL after 10 s."""
     try:
         pid = int(pid_file.read_text())
         os.kill(pid, signal.SIGTERM)
@@ -168,18 +168,18 @@ def _end(pid_file: Path) -> None:
             os.kill(pid, 0)
         os.kill(pid, signal.SIGKILL)
     except (OSError, ValueError):
-        return  # it has ended, or never began
+        return  # it has ended or was never started
 
 
-def _said(command: list[str], environment: dict[str, str]) -> str:
-    """Return what a command of SLURM printed; nothing where it failed."""
+def _output(command: list[str], environment: dict[str, str]) -> str:
+    """Return what a SLURM command printed."""
     done = subprocess.run(
         command, env=os.environ | environment, capture_output=True, text=True, check=False
     )
     return done.stdout.strip()
 
 
-def _until(condition: Callable[[], bool], folder: Path, seconds: float = 30) -> None:
+def _wait_until(condition: Callable[[], bool], folder: Path, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

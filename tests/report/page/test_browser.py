@@ -9,7 +9,7 @@ import pytest
 
 from browser import WIDTHS, Tab, open_browser
 from command import TINY, finish
-from made_sweeps import (
+from sample_sweeps import (
     EVIL,
     LOSSES,
     MODELS,
@@ -108,7 +108,7 @@ def test_page_opens_quietly_and_fits(kind, tab, page):
                 name = f"{kind}-{width}-{'dark' if dark else 'light'}.png"
                 tab.picture(Path(PICTURES) / name)
 
-            assert tab.complaints() == []
+            assert tab.console_messages() == []
             assert tab.requests() == []
             assert wide <= width
 
@@ -229,7 +229,7 @@ def test_figures_are_saved_as_svg_png_and_csv(tab, page, downloads):
     assert int.from_bytes(png[16:20]) == 3 * 736
     assert len(rows) == 20
     assert {"cell", "mean", "ci_low"} <= {*rows[0]}
-    assert tab.complaints() == []
+    assert tab.console_messages() == []
 
 
 TOUCHES = {
@@ -281,7 +281,7 @@ def test_page_of_a_sweep_that_was_really_trained(tab, tmp_path):
     assert "2 cells" in tab.js("return document.querySelector('.facts').textContent")
     assert "4 readings by 4 runs, each after" in tab.js("return document.body.textContent")
     assert tab.js("return document.querySelectorAll('.warning').length") == 0
-    assert tab.complaints() == []
+    assert tab.console_messages() == []
 
 
 def test_a_thousand_runs_open_quickly(tab, tmp_path, frozen, write_run):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from made_sweeps import (
+from sample_sweeps import (
     EVIL,
     LOSSES,
     MODELS,

@@ -1,4 +1,4 @@
-"""Sweeps written by hand with numbers as training gives them, for tests of the page."""
+"""Finished and unfinished sweeps with realistic numbers, for tests of report and tables."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ ENVIRONMENT = {
 
 
 class Maker:
-    """Writes runs of one sweep; *frozen* and *write_run* are the fixtures of that name."""
+    """Writes the runs of one sweep; *frozen* and *write_run* are the fixtures of these names."""
 
     def __init__(self, folder, frozen, write_run, images=12, epochs=30, seed=0):
         self.folder, self.frozen, self.write_run = folder, frozen, write_run
@@ -29,7 +29,7 @@ class Maker:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
 
     def finished(self, model, loss, seed, lift=0.0, **changed):
-        """Write a finished run whose IoU is about that of its images, plus *lift*."""
+        """Write a finished run; *lift* is added to the IoU of its images."""
         config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
         lift = lift + self.random.normal(0, 0.006)
         counts, iou = self._counts(model, loss, lift)
@@ -45,17 +45,17 @@ class Maker:
         folder = self.write_run(self.folder, config, result=result, counts=counts)
         self._history(folder, iou, self.epochs)
         write_rows(folder / "test_reads.csv", [(READ, "the run's one reading", len(self.images))])
-        return self._beside(folder)
+        return self._write_other_files(folder)
 
     def running(self, model, loss, seed, epochs=8, **changed):
-        """Write a run that has done some epochs and is not finished."""
+        """Write an unfinished run with some epochs."""
         config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
         folder = self.write_run(self.folder, config)
         self._history(folder, 0.8, epochs)
-        return self._beside(folder)
+        return self._write_other_files(folder)
 
     def planned(self, model, loss, seed, **changed):
-        """Write a run that has not begun."""
+        """Write a run that has not started."""
         config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
         return self.write_run(self.folder, config)
 
@@ -64,10 +64,10 @@ class Maker:
         config = self.frozen(f"model={model}", f"loss={loss}", seed=seed, **changed)
         trace = f"Traceback (most recent call last):\n  File 'x.py', line 1\n{error}"
         failure = {"cause": "raised", "error": error, "attempts": 2, "traceback": trace}
-        return self._beside(self.write_run(self.folder, config, failure=failure))
+        return self._write_other_files(self.write_run(self.folder, config, failure=failure))
 
     def outlines(self, folder):
-        """Store an ellipse for each image, and one a little beside it as what was predicted."""
+        """Write outlines: an ellipse as truth for each image, a slightly moved one as prediction."""
         turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         circle = np.stack([np.cos(turn), np.sin(turn)], 1)
         images = {}
@@ -80,7 +80,7 @@ class Maker:
         (folder / "outlines.json").write_text(json.dumps({"size": [128, 128], "images": images}))
 
     def plan(self, request="-m model=segnet,unet loss=bce,dice seed=0,1,2"):
-        """Write the sweep's plan: every run was asked for by one command."""
+        """Write the sweep's plan: one command requested every run."""
         header = ("run_id", "kind", "folder", "requested_at", "request")
         names = sorted(path.name for path in (self.folder / "runs").iterdir())
         rows = [(name[-12:], "run", name, STARTED, request) for name in names]
@@ -110,7 +110,7 @@ class Maker:
         ]
         write_rows(folder / "history.csv", rows, HISTORY)
 
-    def _beside(self, folder):
+    def _write_other_files(self, folder):
         (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
         parts = [*[("train", 20), ("val", 10)], ("test", len(self.images))]
         rows = [(f"{part}{k}", "", part) for part, count in parts for k in range(count)]
@@ -119,7 +119,7 @@ class Maker:
 
 
 def write_rows(path: Path, rows, header=("time", "reason", "images")):
-    """Write a CSV."""
+    """Write a CSV file."""
     with path.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
@@ -130,7 +130,7 @@ LIFT = {"unet2": 0.02, "segnet": -0.02, "ss": 0.01, "focal": -0.03}
 
 
 def finished_sweep(maker, seeds=3, models=MODELS, losses=LOSSES):
-    """All runs of a grid are finished; learning rates differ by loss."""
+    """Write a grid with all runs finished."""
     for model in models:
         for loss in losses:
             for seed in range(seeds):
@@ -140,7 +140,7 @@ def finished_sweep(maker, seeds=3, models=MODELS, losses=LOSSES):
 
 
 def half_finished_sweep(maker):
-    """Some finished, some failed, some running or waiting."""
+    """Write a grid with finished, failed, running and planned runs."""
     for model in MODELS:
         for seed in range(3):
             maker.finished(model, "bce", seed, LIFT.get(model, 0))
@@ -153,14 +153,14 @@ def half_finished_sweep(maker):
 
 
 def one_cell_sweep(maker):
-    """One cell with three seeds."""
+    """Write one cell with three seeds."""
     for seed in range(3):
         maker.finished("unet2", "ss", seed)
     maker.plan()
 
 
 def all_failed_sweep(maker):
-    """Nothing is finished and nothing will be."""
+    """Write a sweep in which every run failed."""
     for loss in ("bce", "dice"):
         for seed in range(3):
             maker.failed("unet2", loss, seed)
