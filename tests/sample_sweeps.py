@@ -67,7 +67,7 @@ class Maker:
         return self._write_other_files(self.write_run(self.folder, config, failure=failure))
 
     def outlines(self, folder):
-        """Write outlines: an ellipse as truth for each image, a slightly moved one as prediction."""
+        """Write an ellipse as truth for each image, and a slightly moved one as prediction."""
         turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         circle = np.stack([np.cos(turn), np.sin(turn)], 1)
         images = {}
