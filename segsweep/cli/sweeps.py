@@ -112,10 +112,10 @@ def rm(
 ) -> None:
     """Remove cells from a sweep: their runs, finished or not, and their rows of the plan."""
     from segsweep.report.write import write_report
-    from segsweep.sweep.housekeeping import remove_cells, runs_of
+    from segsweep.sweep.housekeeping import remove_cells, runs_by_cell
 
     paths = SweepPaths(find_sweep(sweep, outputs))
-    doomed = {cell: runs_of(paths, [cell]) for cell in dict.fromkeys(cells)}
+    doomed = runs_by_cell(paths, cells)
     _list_doomed(paths, doomed)
     if not yes:
         if not sys.stdin.isatty():

@@ -9,24 +9,24 @@ import errno
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segsweep.data.fingerprint import content_hashes, data_fingerprint
 from segsweep.data.source import Pixels, Problem, Sample, Source
 from segsweep.errors import DataError
-from segsweep.system.files import file_digest, is_locked, locked, read_json, text_digest, write_json
+from segsweep.system.files import is_locked, locked, read_json, text_digest, write_json
 
 CACHE_VERSION = 1
-FRESH_NS = 2_000_000_000
-"""A file changed this shortly before it was hashed may change again within its time stamp."""
 Progress = Callable[[int, int], None]
 
 
@@ -49,11 +49,18 @@ class Prepared:
     def native_mask(self, index: int) -> NDArray[np.bool_]:
         """Return the mask at the image's own size, (H, W)."""
         height, width = self.sizes[index]
-        lengths = [(h * w + 7) // 8 for h, w in self.sizes[: index + 1]]
-        packed = np.memmap(self.folder / "native.bin", np.uint8, "r")
-        start = sum(lengths[:-1])
-        bits = np.unpackbits(packed[start : start + lengths[-1]], count=height * width)
-        return bits.reshape(height, width).astype(bool)
+        packed = self._packed[self._starts[index] : self._starts[index + 1]]
+        return np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool)
+
+    @cached_property
+    def _packed(self) -> NDArray[np.uint8]:
+        """All native masks, eight pixels a byte; each mask starts a new byte."""
+        return np.memmap(self.folder / "native.bin", np.uint8, "r")
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """First byte of each mask in `_packed`, and the end of the last."""
+        return [0, *accumulate((height * width + 7) // 8 for height, width in self.sizes)]
 
 
 def prepare(
@@ -92,41 +99,6 @@ def prepare(
             if not _is_whole(target):
                 _build(source, samples, size, channels, target, progress)
     return _open(target, samples, fingerprint, problems)
-
-
-def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, str], list[Problem]]:
-    """Return path -> sha256 for all files, and an error for each that cannot be read.
-
-    Only what changed since last asked is read.
-    """
-    memory = folder / "hashes.json"
-    known = read_json(memory) or {}
-    found, changed = {}, False
-    problems: list[Problem] = []
-    for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
-        key = str(path.resolve())
-        try:
-            status = path.stat()
-            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-            entry = known.get(key)
-            if not entry or entry[:3] != stamp:
-                entry, changed = [*stamp, file_digest(path)], True
-                if time.time_ns() - max(stamp[1:]) > FRESH_NS:
-                    known[key] = entry
-        except OSError as error:
-            problems.append(Problem("error", str(path), f"cannot be read: {error.strerror}"))
-        else:
-            found[str(path)] = entry[3]
-    if changed:
-        write_json(memory, known)
-    return found, problems
-
-
-def data_fingerprint(source: Source, samples: Sequence[Sample], hashes: dict[str, str]) -> str:
-    """Return 16 hex digits for the content of *samples*; a drawn source counts by signature."""
-    rows = [[s.id, s.group, hashes.get(str(s.image)), hashes.get(str(s.mask))] for s in samples]
-    drawn = source.signature if samples and samples[0].image is None else ""
-    return text_digest(json.dumps([drawn, rows]))[:16]
 
 
 def resize_pair(

@@ -1,6 +1,7 @@
 """Divide samples into train, validation and test: drawn, by folds, or from a file."""
 
 import csv
+import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,12 +56,12 @@ def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
         raise ConfigError(
             f"data.split.fold={fold}: must be below data.split.folds, which is {split.folds}"
         )
-    members = [0] * split.folds
+    smallest_first = [(0, number) for number in range(split.folds)]  # a heap: images, fold
     tested: set[int] = set()
     rest = []
     for group in _shuffled_groups(samples, split):
-        smallest = int(np.argmin(members))
-        members[smallest] += len(group)
+        members, smallest = smallest_first[0]
+        heapq.heapreplace(smallest_first, (members + len(group), smallest))
         if smallest == fold:
             tested.update(group)
         else:

@@ -4,10 +4,12 @@ A run is finished exactly when its `result.json` exists: it is written last.
 """
 
 import csv
+import errno
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -120,12 +122,18 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:
     """Note, before it happens, that the test set is about to be scored."""
     rows: list[Mapping[str, Any]] = list(read_rows(paths.test_reads))
-    before = len(list(paths.root.parents[1].glob(f"earlier/{paths.root.name}-*")))
+    before = _times_put_aside(paths)
     reason = "repeat after a crash" if len(rows) > before else "the run's one reading"
     if before and len(rows) <= before:
         reason = "the run was done again"
     rows.append({"time": when, "reason": reason, "images": images})
     write_text(paths.test_reads, csv_text(rows, ("time", "reason", "images")))
+
+
+def _times_put_aside(paths: RunPaths) -> int:
+    """Return how often a run was moved to `earlier/`: as NAME-1, NAME-2, ... without a gap."""
+    place = paths.root.parents[1] / "earlier" / paths.root.name
+    return next(n for n in count() if not place.with_name(f"{place.name}-{n + 1}").exists())
 
 
 def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: str) -> None:
@@ -146,20 +154,74 @@ def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: st
 
 
 def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add the runs that the plan does not hold yet; a run stands there once per request."""
-    known = read_rows(sweep.plan)
-    fresh = missing_rows(known, rows)
-    if fresh:
-        write_text(sweep.plan, csv_text([*known, *fresh], PLAN))
+    """Add the runs that the plan does not hold yet; a run stands there once per request.
+
+    Rows are appended: a search asks for one run at a time, thousands of times. For whoever
+    holds the plan's lock.
+    """
+    fresh = missing_rows(sweep, rows)
+    if not fresh:
+        return
+    keys = _plan_keys(sweep.plan)
+    if _can_be_appended(sweep.plan):
+        _append(sweep.plan, csv_text(fresh, PLAN).partition("\n")[2])
+    else:
+        write_text(sweep.plan, csv_text([*read_rows(sweep.plan), *fresh], PLAN))
+    keys.update((row["run_id"], row["request"]) for row in fresh)
+    _plans[sweep.plan] = (_stamp(sweep.plan), keys)
 
 
-def missing_rows(
-    known: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """Return those of *rows* whose run the plan's *known* rows do not hold for that request."""
-    stands = {(row["run_id"], row["request"]) for row in known}
+def missing_rows(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return those of *rows* whose run the plan does not hold for that request."""
+    stands = _plan_keys(sweep.plan)
     asked = {(row["run_id"], row["request"]): row for row in rows}
     return [row for key, row in asked.items() if key not in stands]
+
+
+def _plan_keys(plan: Path) -> set[tuple[str, str]]:
+    """Return run_id and request of each row; read again only where the file has changed."""
+    stamp = _stamp(plan)
+    known = _plans.get(plan)
+    if known is None or known[0] != stamp:
+        known = (stamp, {(row["run_id"], row["request"]) for row in read_rows(plan)})
+        _plans[plan] = known
+    return known[1]
+
+
+_plans: dict[Path, tuple[tuple[int, ...], set[tuple[str, str]]]] = {}
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _can_be_appended(plan: Path) -> bool:
+    """Whether the file has today's columns and a whole last line."""
+    header = f"{','.join(PLAN)}\n".encode()
+    try:
+        with plan.open("rb") as file:
+            start = file.readline()
+            file.seek(-1, os.SEEK_END)
+            return start == header and file.read() == b"\n"
+    except OSError:
+        return False
+
+
+def _append(path: Path, text: str) -> None:
+    """Add *text* to the end of a file, whole or not at all."""
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            if file.write(data := text.encode()) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
 
 
 def per_image_text(run_id: str, rows: Sequence[Mapping[str, Any]]) -> str:

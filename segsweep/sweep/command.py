@@ -98,16 +98,19 @@ def _fix_threads(work: Work, sweep: SweepPaths, place: Place) -> None:
 
     They stay, whatever runs beside it later: sums over other threads round differently.
     """
-    threads = sweep_threads(sweep) or place.threads(work.todo)
+    current = session.current
+    current.threads = current.threads or sweep_threads(sweep) or place.threads(work.todo)
     for run in (*work.todo, *work.left):
-        run.config["threads"] = run.config["threads"] or threads
+        run.config["threads"] = run.config["threads"] or current.threads
 
 
 def freeze_all(work: Work) -> None:
     """Put aside what is to be done again, then write the configs of all that is to do."""
     current = session.current
     assert current.sweep is not None
-    mend(current.sweep)
+    if not current.repaired:
+        mend(current.sweep)
+        current.repaired = True
     for run in work.again:
         move_earlier(current.sweep, run.paths)
     for run in work.done:

@@ -104,8 +104,8 @@ def cells_of(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     return cells
 
 
-def runs_of(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
-    """Return the runs of *cells*; StoreError naming what there is if one is unknown."""
+def runs_by_cell(sweep: SweepPaths, cells: Sequence[str]) -> dict[str, list[RunPaths]]:
+    """Return the runs of each of *cells*; StoreError naming what there is if one is unknown."""
     from segsweep.config.validate import nearest
 
     found = cells_of(sweep)
@@ -114,7 +114,7 @@ def runs_of(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
             there = ", ".join(sorted(found)) or "none"
             close = nearest(cell, found)
             raise StoreError(f"{cell}: no such cell in {sweep.root}{close}; cells are {there}")
-    return [paths for cell in dict.fromkeys(cells) for paths in found[cell]]
+    return {cell: found[cell] for cell in cells}
 
 
 def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
@@ -135,7 +135,7 @@ def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
         raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
     with SweepLock(sweep.lock):
         mend(sweep)
-        doomed = runs_of(sweep, cells)
+        doomed = [paths for runs in runs_by_cell(sweep, cells).values() for paths in runs]
         for paths in doomed:
             if paths.status() == "running":
                 raise _claimed(paths)

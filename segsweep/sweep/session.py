@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from segsweep.store.outcome import Outcome
 from segsweep.store.paths import SweepPaths
+from segsweep.store.retention import CheckpointCap
 from segsweep.store.tables import Known
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.planning.plan import Planned
@@ -39,6 +40,12 @@ class Session:
     refresher: Refresher | None = None
     known: Known = field(default_factory=Known)
     """Finished runs that were read for the tables."""
+    threads: int = 0
+    """CPU threads of each run of the sweep; 0 until they are known."""
+    cap: CheckpointCap | None = None
+    """What the checkpoints of the sweep's finished runs take, once runs are launched."""
+    repaired: bool = False
+    """Whether what an earlier command left half moved was put right."""
 
     @property
     def asked(self) -> int:
@@ -58,12 +65,17 @@ class Session:
             lock.acquire()
             self.lock = lock
 
+    def refresher_of(self, sweep: SweepPaths) -> Refresher:
+        """Return the command's one refresher: a search launches run by run, and each may write."""
+        self.refresher = self.refresher or Refresher(sweep, self.known)
+        return self.refresher
+
     def refresh(self) -> None:
         """Keep the sweep's tables current, where runs are carried out in this process."""
         if self.sweep is not None:
-            self.refresher = self.refresher or Refresher(self.sweep, self.known)
-            self.refresher.changed = True
-            self.refresher.tick()
+            refresher = self.refresher_of(self.sweep)
+            refresher.changed = True
+            refresher.tick()
 
     def settle(self) -> None:
         """Wait for tables that are being written, before others write them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.config.check import image_size, source_node, split_config
+from segsweep.config.identity import content
 from segsweep.config.targets import build
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.split import split_samples
@@ -42,10 +43,11 @@ def check_batch(config: Mapping[str, Any], prepared: Prepared) -> None:
 
 def _training_images(config: Mapping[str, Any], prepared: Prepared) -> int:
     split = config["data"]["split"]
-    key = (prepared.fingerprint, str(split))
-    if split["file"] or key not in _counts:  # a file may have other content by now
+    file = content(split["file"], "data.split.file") if split["file"] else ""
+    key = (prepared.fingerprint, str(split), file)
+    if key not in _counts:
         _counts[key] = split_samples(prepared.samples, split_config(config)).count("train")
     return _counts[key]
 
 
-_counts: dict[tuple[str, str], int] = {}
+_counts: dict[tuple[str, str, str], int] = {}

@@ -13,7 +13,7 @@ from fake_data import blob
 from segsweep.config import identity
 from segsweep.config.check import check_config
 from segsweep.config.identity import identity_values, run_id
-from segsweep.data.cache import data_fingerprint
+from segsweep.data.fingerprint import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError, DataError
 from segsweep.sweep.planning import plan

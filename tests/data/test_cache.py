@@ -14,7 +14,7 @@ from skimage.color import rgb2gray
 from skimage.transform import resize
 
 from fake_data import blob
-from segsweep.data import cache
+from segsweep.data import cache, fingerprint
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.data.synthetic import Synthetic
 from segsweep.errors import DataError
@@ -190,17 +190,19 @@ def test_warnings_are_told_every_time(tmp_path, root):
 def test_files_are_hashed_once(tmp_path, root, monkeypatch):
     """Later calls read no file again, except one that was touched, or hashed while fresh."""
     hashed = []
-    digest = cache.file_digest
-    monkeypatch.setattr(cache, "file_digest", lambda path: hashed.append(path.stem) or digest(path))
+    digest = fingerprint.file_digest
+    monkeypatch.setattr(
+        fingerprint, "file_digest", lambda path: hashed.append(path.stem) or digest(path)
+    )
     samples, _ = Arrays(root).find()
 
     def new_hashes():
         hashed.clear()
-        return cache.content_hashes(samples, root)[0], "".join(sorted(hashed))
+        return fingerprint.content_hashes(samples, root)[0], "".join(sorted(hashed))
 
-    monkeypatch.setattr(cache, "FRESH_NS", 3600 * 10**9)
+    monkeypatch.setattr(fingerprint, "FRESH_NS", 3600 * 10**9)
     fresh = [new_hashes() for _ in range(2)]
-    monkeypatch.setattr(cache, "FRESH_NS", 0)
+    monkeypatch.setattr(fingerprint, "FRESH_NS", 0)
     time.sleep(0.02)
     old = [new_hashes() for _ in range(2)]
     os.utime(root / "images" / "c.npy", ns=(1, 1))
@@ -222,11 +224,11 @@ def test_a_damaged_memory_of_hashes_is_forgotten(tmp_path, root, text):
     assert_same(prepare(Arrays(root), tmp_path / "cache"), first)
 
 
-@pytest.mark.parametrize("fresh_ns", [cache.FRESH_NS, 0])
+@pytest.mark.parametrize("fresh_ns", [fingerprint.FRESH_NS, 0])
 @pytest.mark.parametrize("kind", ["images", "masks"])
 def test_changed_content_is_another_cache(tmp_path, root, monkeypatch, kind, fresh_ns):
     """Also if size and time are as before, and also if the old hash is remembered."""
-    monkeypatch.setattr(cache, "FRESH_NS", fresh_ns)
+    monkeypatch.setattr(fingerprint, "FRESH_NS", fresh_ns)
     time.sleep(0.02)
     before = prepare(Arrays(root), tmp_path / "cache")
     path = root / kind / "c.npy"
@@ -273,7 +275,7 @@ def test_fingerprint_does_not_depend_on_the_place(tmp_path, root):
 def test_fingerprint_depends_on_ids_groups_and_pairing(tmp_path, root):
     """Another name, another group, or masks exchanged are other data."""
     samples, _ = Arrays(root).find()
-    hashes, _ = cache.content_hashes(samples, tmp_path)
+    hashes, _ = fingerprint.content_hashes(samples, tmp_path)
     first, second, *rest = samples
     variants = [
         samples,
@@ -282,7 +284,7 @@ def test_fingerprint_depends_on_ids_groups_and_pairing(tmp_path, root):
         [replace(first, mask=second.mask), replace(second, mask=first.mask), *rest],
         samples[:-1],
     ]
-    prints = [cache.data_fingerprint(Arrays(root), variant, hashes) for variant in variants]
+    prints = [fingerprint.data_fingerprint(Arrays(root), variant, hashes) for variant in variants]
 
     assert len(set(prints)) == 5
     assert all(len(text) == 16 and int(text, 16) >= 0 for text in prints)

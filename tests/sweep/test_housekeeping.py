@@ -14,7 +14,7 @@ from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN
 from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
 from segsweep.store.tables import read_all
-from segsweep.sweep.housekeeping import cells_of, mend, move_earlier, remove_cells, runs_of
+from segsweep.sweep.housekeeping import cells_of, mend, move_earlier, remove_cells, runs_by_cell
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed
 
@@ -345,7 +345,10 @@ def test_unknown_cell_names_the_nearest(grid):
         f"unet2/dise: no such cell in {grid.root}; did you mean 'unet2/dice'?; "
         "cells are unet2/bce, unet2/dice"
     )
-    assert len(runs_of(grid, ["unet2/bce", "unet2/dice"])) == 4
+    assert [len(runs) for runs in runs_by_cell(grid, ["unet2/bce", "unet2/dice"]).values()] == [
+        2,
+        2,
+    ]
     assert len(list(grid.runs.iterdir())) == 4
 
 

@@ -100,8 +100,9 @@ def _launch_until_done(
             if not retries.may_retry(run.name):
                 _record_killed(run.paths, error)
         todo = [run for run in rest if not _has_ended(run.paths, attempts[run.name])]
+        again = {run.name for run in todo}
         for run in started:
-            if run in todo:
+            if run.name in again:
                 print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
     return [_outcome(run.paths) for run in runs]
 
@@ -173,7 +174,7 @@ def _watching(runs: Sequence[Planned]) -> Iterator[None]:
     assert current.sweep is not None
     over = threading.Event()
     watcher = threading.Thread(
-        target=_watch, args=(runs, Refresher(current.sweep, current.known), over)
+        target=_watch, args=(runs, current.refresher_of(current.sweep), over)
     )
     watcher.daemon = True
     watcher.start()

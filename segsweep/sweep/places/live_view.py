@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 20.0
 """Where output is no terminal, a line on what runs at most this often."""
+EXACT = 1000
+"""Waiting runs up to which the time left is reckoned run by run; more are shared out evenly."""
 SHOWN = 16
 """Running runs shown at most: a terminal has few lines."""
 
@@ -68,6 +70,7 @@ class View:
         """
         self.title, self.slots, self.cells = title, slots, cells
         self.waiting = dict(expected)
+        self.waiting_seconds = sum(expected.values())
         self.total, self.failed = len(cells), len(left)
         self.finished = len(cells) - len(expected) - len(left)
         self.open_runs = Counter(cells[name] for name in (*expected, *left))
@@ -98,7 +101,9 @@ class View:
 
     def started(self, name: str, slot: int) -> None:
         """A run has begun."""
-        self.rows[name] = Row(name, slot, time.monotonic(), self.waiting.pop(name, 0.0))
+        seconds = self.waiting.pop(name, 0.0)
+        self.waiting_seconds -= seconds
+        self.rows[name] = Row(name, slot, time.monotonic(), seconds)
 
     def epoch(self, name: str, epoch: int, epochs: int, val_iou: float) -> None:
         """A run has done an epoch."""
@@ -112,6 +117,7 @@ class View:
         """A run will be tried once more."""
         row = self.rows.pop(name)
         self.waiting[name] = row.seconds
+        self.waiting_seconds += row.seconds
         self.say(f"{name}: {why}; it is tried once more")
 
     def ended(self, name: str, status: str, value: float, error: str = "") -> None:
@@ -149,6 +155,9 @@ class View:
         """Return the seconds until all is done; None where nothing is known."""
         now = time.monotonic()
         running = [row.left(now) for row in self.rows.values()]
+        if len(self.waiting) > EXACT:  # each run that ends asks
+            seconds = sum(running) + self.waiting_seconds * self.pace
+            return seconds / self.slots if seconds > 0 else None
         waiting = [seconds * self.pace for seconds in self.waiting.values()]
         if not any(running) and not any(waiting):
             return None

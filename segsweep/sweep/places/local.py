@@ -11,7 +11,6 @@ from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, record_failure
 from segsweep.store.retention import CheckpointCap
-from segsweep.store.tables import Known
 from segsweep.sweep import session
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
@@ -57,9 +56,9 @@ class Local:
         current, sweep, command = session.current, _sweep(), work.todo[0].command
         if current.lock is not None:
             current.lock.tell_slots(len(slots))
-        cap = CheckpointCap(sweep, command["keep_gb"])
-        limit, known = command["time_limit"], current.known
-        crew = Crew(sweep, slots, current.stop, current.lock, limit, cap, known)
+        current.cap = current.cap or CheckpointCap(sweep, command["keep_gb"])
+        limit, refresher = command["time_limit"], current.refresher_of(sweep)
+        crew = Crew(sweep, slots, current.stop, refresher, current.lock, limit, current.cap)
         seconds = {name: cost.seconds for name, cost in costs.items()}
         cells = cells_of([*work.done, *work.left, *work.todo])
         try:
@@ -90,10 +89,10 @@ class Crew:
     sweep: SweepPaths
     slots: Sequence[Slot]
     stop: StopRequest
+    refresher: Refresher
     lock: SweepLock | None = None
     time_limit: float | None = None
     cap: CheckpointCap | None = None
-    known: Known = field(default_factory=Known)
     full: Outcome | None = None
     """The run that found the disk full, which ends everything."""
     _retries: Retries = field(default_factory=Retries)
@@ -115,7 +114,6 @@ class Crew:
         by_name = {run.name: run for run in planned}
         expected = {name: seconds.get(name, 0.0) for name in by_name}
         outcomes = []
-        refresher = Refresher(self.sweep, self.known)
         title = self.sweep.root.name
         with View(title, expected, len(self.slots), cells, left) as view, self.stop.deferring():
             pool = Pool(
@@ -123,7 +121,7 @@ class Crew:
                 self.time_limit,
                 started=lambda task, slot: view.started(task.name, slot.number),
                 told=lambda task, message: view.epoch(task.name, *message),
-                tick=lambda: self._tick(view, refresher),
+                tick=lambda: self._tick(view),
             )
             tasks = [_task(run, expected[run.name]) for run in planned]
             for ended in pool.run(tasks, self._should_stop):
@@ -131,17 +129,17 @@ class Crew:
                 if outcome is not None:
                     view.ended(outcome.run, outcome.status, outcome.value, outcome.error)
                     outcomes.append(outcome)
-                    refresher.changed = True
-        refresher.close()
+                    self.refresher.changed = True
+        self.refresher.close()
         return [one for one in outcomes if one.status in ("finished", "failed")]
 
     def _should_stop(self) -> bool:
         lost = self.lock is not None and self.lock.lost
         return self.stop() or self.full is not None or lost
 
-    def _tick(self, view: View, refresher: Refresher) -> None:
+    def _tick(self, view: View) -> None:
         view.tick()
-        refresher.tick()
+        self.refresher.tick()
 
     def _judge(self, ended: Ending, run: Planned, pool: Pool, view: View) -> Outcome | None:
         """Return how the run ended; None where it is started once more."""

@@ -17,7 +17,6 @@ from segsweep.store.records import (
     add_to_plan,
     config_text,
     missing_rows,
-    read_rows,
     write_config_text,
 )
 from segsweep.system.clock import time_text
@@ -104,7 +103,7 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
     """Write the runs' configs and add them to their sweep's plan; what stands is kept."""
     config, sweep = planned[0].config, sweep_of(planned[0].config)
     new, rows = _new_texts(planned), _plan_rows(planned, request)
-    if not new and not missing_rows(read_rows(sweep.plan), rows):
+    if not new and not missing_rows(sweep, rows):
         return
     check_writable(config["outputs"])
     sweep.root.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Before runs start: a real step of each kind in a process of its own, held against the machine."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -227,7 +227,8 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
     names, cells = cells_of(planned), dict[str, list[Planned]]()
     for run in planned:
         cells.setdefault(names[run.name], []).append(run)
-    rows = [_row(cell, runs, work, costs) for cell, runs in cells.items()]
+    todo = {run.name for run in work.todo}
+    rows = [_row(cell, runs, work.states, todo, costs) for cell, runs in cells.items()]
     budget, room = None, Room()
     if costs:
         first = work.todo[0]
@@ -237,11 +238,16 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
     console.print(plan_sums(rows, budget, room))
 
 
-def _row(cell: str, runs: Sequence[Planned], work: Work, costs: Mapping[str, Cost]) -> CellRow:
-    todo = {run.name for run in work.todo}
+def _row(
+    cell: str,
+    runs: Sequence[Planned],
+    states: Mapping[str, str],
+    todo: Set[str],
+    costs: Mapping[str, Cost],
+) -> CellRow:
     names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
     for run in runs:
-        state = work.states[run.name]
+        state = states[run.name]
         again = state == "finished" and run.name in todo
         names["new" if again else STATE_NAMES[state]] += 1
     known = [costs[run.name] for run in runs if run.name in costs]

@@ -5,6 +5,7 @@ hundredths of a second, and whatever happens to one (a crash, a kill, `sys.exit`
 costs that one only.
 """
 
+import heapq
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -81,14 +83,15 @@ class Pool:
     """Given what a task tells while it runs."""
     tick: Callable[[], None] = lambda: None
     """Called several times a second."""
-    _waiting: list[Task] = field(default_factory=list)
+    _waiting: list[tuple[float, int, Task]] = field(default_factory=list)
+    """A heap: the longest first, of equals the one that was added first."""
+    _numbers: Iterator[int] = field(default_factory=count)
     _running: list[_Running] = field(default_factory=list)
     _stopping: bool = False
 
     def add(self, task: Task) -> None:
         """Let *task* wait for a slot, behind those that take longer."""
-        self._waiting.append(task)
-        self._waiting.sort(key=lambda one: -one.seconds)
+        heapq.heappush(self._waiting, (-task.seconds, next(self._numbers), task))
 
     def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[Ending]:
         """Do all *tasks*, and those added meanwhile; yield each as it ends.
@@ -120,8 +123,10 @@ class Pool:
         taken = {running.slot.number for running in self._running}
         for slot in self.slots:
             if self._waiting and slot.number not in taken:
-                self._running.append(_start(self._waiting[0], slot))
-                self.started(self._waiting.pop(0), slot)
+                task = self._waiting[0][-1]
+                self._running.append(_start(task, slot))
+                heapq.heappop(self._waiting)
+                self.started(task, slot)
 
     def _ended(self) -> Iterator[Ending]:
         """Wait a moment for news; yield the tasks whose process has ended."""

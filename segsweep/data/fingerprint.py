@@ -1,0 +1,47 @@
+"""What data a run is on: hashes of its files, each read once and remembered."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from segsweep.data.source import Problem, Sample, Source
+from segsweep.system.files import file_digest, read_json, text_digest, write_json
+
+FRESH_NS = 2_000_000_000
+"""A file changed this shortly before it was hashed may change again within its time stamp."""
+
+
+def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, str], list[Problem]]:
+    """Return path -> sha256 for all files, and an error for each that cannot be read.
+
+    Only what changed since last asked is read.
+    """
+    memory = folder / "hashes.json"
+    known = read_json(memory) or {}
+    found, changed = {}, False
+    problems: list[Problem] = []
+    for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
+        key = str(path.resolve())
+        try:
+            status = path.stat()
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+            entry = known.get(key)
+            if not entry or entry[:3] != stamp:
+                entry, changed = [*stamp, file_digest(path)], True
+                if time.time_ns() - max(stamp[1:]) > FRESH_NS:
+                    known[key] = entry
+        except OSError as error:
+            problems.append(Problem("error", str(path), f"cannot be read: {error.strerror}"))
+        else:
+            found[str(path)] = entry[3]
+    if changed:
+        write_json(memory, known)
+    return found, problems
+
+
+def data_fingerprint(source: Source, samples: Sequence[Sample], hashes: dict[str, str]) -> str:
+    """Return 16 hex digits for the content of *samples*; a drawn source counts by signature."""
+    rows = [[s.id, s.group, hashes.get(str(s.image)), hashes.get(str(s.mask))] for s in samples]
+    drawn = source.signature if samples and samples[0].image is None else ""
+    return text_digest(json.dumps([drawn, rows]))[:16]

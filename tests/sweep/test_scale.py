@@ -1,0 +1,204 @@
+"""Large sweeps: the work per run does not grow with the number of runs. Counted, not timed."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from counted import Looked, instructions
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import PLAN, add_test_read, add_to_plan, read_rows
+from segsweep.store.tables import Known
+from segsweep.sweep import housekeeping, session
+from segsweep.sweep.housekeeping import runs_by_cell
+from segsweep.sweep.places.hydra_launchers import _launch_until_done
+from segsweep.sweep.places.live_view import EXACT, View
+from segsweep.sweep.planning.preflight import _row
+from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.slots import Slot
+
+FEW, MANY = 200, 2000
+LINEAR = 11.0
+"""Times the work for ten times the runs, logarithms included."""
+
+
+def test_waiting_tasks_are_not_sorted_for_each_that_is_added():
+    """To hand over ten times the tasks is ten times the work."""
+
+    def added(count):
+        pool = Pool([Slot(0, 1)])
+        for number in range(count):
+            pool.add(Task(f"{number}", print, (), seconds=number % 7))
+
+    assert instructions(added, MANY) / instructions(added, FEW) < LINEAR
+
+
+def test_longest_task_waits_in_front_and_equals_in_their_order():
+    """As before: the longest first, of equals the one that was added first."""
+    pool = Pool([])
+    for name, seconds in (("a", 1.0), ("b", 3.0), ("c", 3.0), ("d", 2.0), ("e", 3.0)):
+        pool.add(Task(name, print, (), seconds=seconds))
+    order = [task.name for _, _, task in sorted(pool._waiting)]
+
+    assert order == ["b", "c", "e", "d", "a"]
+
+
+def test_a_run_that_ends_does_not_ask_all_that_wait(capsys):
+    """The line it leaves has the time left: as much work with ten times the runs waiting."""
+
+    def work(count):
+        names = {f"unet2-bce-s{number}-id": "unet2/bce" for number in range(count)}
+        view = View("demo", dict.fromkeys(names, 60.0), 2, names)
+        first = next(iter(names))
+
+        def ends():
+            view.started(first, 0)
+            view.ended(first, "finished", 0.5)
+
+        return instructions(ends)
+
+    assert work(20 * EXACT) < 1.1 * work(2 * EXACT)
+
+
+def test_time_left_of_many_runs_is_that_of_their_sum(capsys):
+    """Counted by hand: 3,000 runs of 60 s in two slots are 25 hours, one of them begun or not."""
+    names = {f"unet2-bce-s{number}-id": "unet2/bce" for number in range(3 * EXACT)}
+    view = View("demo", dict.fromkeys(names, 60.0), 2, names)
+    before = view.seconds_left()
+    first = next(iter(names))
+    view.started(first, 0)
+    view.again(first, "killed by SIGKILL")
+
+    assert (before, view.seconds_left()) == (90_000.0, 90_000.0)
+
+
+def row(number, request="search"):
+    """Return a row of a plan."""
+    values = {"run_id": f"{number:012x}", "folder": f"m-l-s0-{number:012x}", "request": request}
+    return {**dict.fromkeys(PLAN, ""), **values}
+
+
+def test_a_search_adds_run_by_run_to_a_long_plan(tmp_path):
+    """One more run costs as much after two thousand as after two hundred; nothing is lost."""
+
+    def added(count):
+        sweep = SweepPaths(tmp_path / str(count))
+        sweep.root.mkdir()
+        add_to_plan(sweep, [row(number) for number in range(count)])
+        work = instructions(add_to_plan, sweep, [row(count)])
+        add_to_plan(sweep, [row(0), row(count)])
+        assert [one["run_id"] for one in read_rows(sweep.plan)] == [
+            row(number)["run_id"] for number in range(count + 1)
+        ]
+        return work
+
+    assert added(MANY) < 1.1 * added(FEW)
+
+
+def test_plan_that_was_cut_short_is_made_whole(tmp_path):
+    """A kill in the middle of a row: the row is no run, and the next one does not join it."""
+    sweep = SweepPaths(tmp_path)
+    add_to_plan(sweep, [row(0), row(1)])
+    sweep.plan.write_bytes(sweep.plan.read_bytes()[:-5])
+    add_to_plan(sweep, [row(2)])
+
+    assert [one["run_id"] for one in read_rows(sweep.plan)] == [
+        row(0)["run_id"],
+        row(2)["run_id"],
+    ]
+
+
+def test_plan_with_the_columns_of_an_early_version_is_rewritten(tmp_path):
+    """Its rows get today's columns, empty where they had none."""
+    sweep = SweepPaths(tmp_path)
+    sweep.plan.write_text("run_id,kind,folder,requested_at,request\na,run,m-l-s0-a,now,x\n")
+    add_to_plan(sweep, [row(2)])
+
+    assert sweep.plan.read_text().splitlines()[0] == ",".join(PLAN)
+    assert [one["folder"] for one in read_rows(sweep.plan)] == ["m-l-s0-a", row(2)["folder"]]
+
+
+@pytest.mark.parametrize("small_disk", [1], indirect=True)
+def test_full_disk_leaves_the_plan_as_it_was(small_disk):
+    """Not a row that is cut short: what stood there is still the whole plan."""
+    sweep = SweepPaths(small_disk)
+    add_to_plan(sweep, [row(0)])
+    before = sweep.plan.read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        add_to_plan(sweep, [row(number, "x" * 1000) for number in range(1, 3000)])
+
+    assert sweep.plan.read_bytes() == before
+
+
+def test_a_test_read_does_not_list_what_was_put_aside(tmp_path):
+    """With two thousand runs in `earlier/` as with none; its own repeats are still known."""
+
+    def work(count):
+        paths = RunPaths(tmp_path / str(count) / "runs" / "m-l-s0-a")
+        paths.root.mkdir(parents=True)
+        for number in range(count):
+            (paths.root.parents[1] / "earlier" / f"m-l-s{number}-b-1").mkdir(parents=True)
+        (paths.root.parents[1] / "earlier" / f"{paths.root.name}-1").mkdir(parents=True)
+        looks = instructions(add_test_read, paths, "now", 5)
+        (only,) = read_rows(paths.test_reads)
+        assert only["reason"] == "the run was done again"
+        return looks
+
+    assert work(MANY) == work(0)
+
+
+def test_cells_to_remove_are_looked_up_together(tmp_path, frozen, write_run, monkeypatch):
+    """Three cells: the tables are read once."""
+    for loss in ("bce", "dice", "focal"):
+        write_run(tmp_path, frozen(f"loss={loss}"))
+    reads = Looked()
+    read_all = housekeeping.read_all
+    monkeypatch.setattr(
+        housekeeping, "read_all", lambda *a, **k: reads.append(1) or read_all(*a, **k)
+    )
+    found = runs_by_cell(SweepPaths(tmp_path), ["unet2/bce", "unet2/dice", "unet2/focal"])
+
+    assert [len(runs) for runs in found.values()] == [1, 1, 1]
+    assert len(reads) == 1
+
+
+def test_rows_of_the_plan_share_what_is_to_do():
+    """A cell per run: a row looks at its own runs alone."""
+
+    def work(count):
+        names = [f"r{number}" for number in range(count)]
+        states, todo = dict.fromkeys(names, "planned"), {*names}
+        for name in names:
+            _row("m/l", [SimpleNamespace(name=name)], states, todo, {})
+
+    assert instructions(work, MANY) / instructions(work, FEW) < LINEAR
+
+
+def test_one_refresher_per_command(tmp_path):
+    """A search launches run by run: each launch must remember when tables were last written."""
+    current = session.Session(known=Known())
+    sweep = SweepPaths(tmp_path)
+
+    assert current.refresher_of(sweep) is current.refresher_of(sweep)
+
+
+def test_launched_again_are_found_by_name(tmp_path, capsys):
+    """Jobs that ended without a result are not compared config by config with all others."""
+
+    class Run:
+        def __init__(self, number):
+            self.name, self.paths = f"r{number}", RunPaths(tmp_path / f"r{number}")
+            self.config = {"allow": []}
+            self.paths.root.mkdir()
+
+        def __eq__(self, other):
+            raise AssertionError("compared")
+
+        __hash__ = None
+
+    launches = []
+    launcher = SimpleNamespace(launch=lambda words, start: launches.append(len(words)))
+    runs = [Run(number) for number in range(5)]
+    outcomes = _launch_until_done(launcher, False, runs)
+
+    assert [(one.run, one.cause) for one in outcomes] == [(run.name, "killed") for run in runs]
+    assert launches == [5, 5]
