@@ -16,9 +16,9 @@ from segsweep.config.identity import identity_values, run_id
 from segsweep.data.fingerprint import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError, DataError
-from segsweep.sweep.planning import plan
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.system.files import file_digest
+from segsweep.training import dataset
 from segsweep.training.frozen import check_frozen
 
 DATA = "0123456789abcdef"
@@ -327,7 +327,7 @@ def somebodys(tmp_path):
         Image.fromarray(mask).save(folder / f"case{index}_mask.png")
 
     def planned(place, **changed):
-        plan._prepared.cache_clear()  # as in a new process
+        dataset._prepared.cache_clear()  # as in a new process
         node = {"_target_": "segsweep.data.folder.Folder", "images": str(place)}
         split = {"train": 2, "val": 2, "test": 2}
         data = {**node, "mask_name": "{id}_mask.png", "size": 32, "split": split}
@@ -480,7 +480,7 @@ def test_changed_data_are_refused(stored):
     """The images must still be those that the run was planned for."""
     folder, _, config = stored
     Image.fromarray(blob(99)[0]).save(folder / "case0.png")
-    plan._prepared.cache_clear()
+    dataset._prepared.cache_clear()
     with pytest.raises(DataError, match=r"^the data changed since run [0-9a-f]{12} was planned"):
         check_frozen(config)
 
