@@ -1,16 +1,14 @@
-"""Tests that other tools use, to stand beside ours; what each speaks about is part of its name."""
+"""Classic tests that other tools use, to compare with segsweep's statistics."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Array = NDArray[np.float64]
-NETWORKS_ONLY = "these trained networks on new images, not the methods"
-"""What a test over images speaks about: it never sees how much seeds differ."""
 
 
 def holm(p: ArrayLike) -> Array:
-    """Return p values adjusted by Holm's steps, in the order given."""
+    """Return p values adjusted by Holm's method, in the given order."""
     values = np.asarray(p, float)
     order = np.argsort(values)
     steps = values[order] * np.arange(len(values), 0, -1)
@@ -20,9 +18,10 @@ def holm(p: ArrayLike) -> Array:
 
 
 def wilcoxon_over_images(a: ArrayLike, b: ArrayLike) -> Array:
-    """Return the two-sided p of Wilcoxon's signed-rank test along the last axis; equal is 1.
+    """Return the two-sided p of Wilcoxon's signed-rank test along the last axis; 1 if equal.
 
-    Says something about NETWORKS_ONLY. *a* and *b* are values on the same images.
+    *a* and *b* are values on the same images. The result holds for these trained networks on
+    new images, not for the methods: the test does not see how much seeds differ.
     """
     difference = np.asarray(a, float) - np.asarray(b, float)
     return np.apply_along_axis(_signed_rank, -1, difference)

@@ -1,11 +1,11 @@
-"""A plain Hydra application with segsweep's config, to compare with: no sweep engine of ours.
+"""A plain Hydra application with segsweep's config but without its sweeper, for comparison.
 
     python benchmarks/hydra_app.py -m hydra/launcher=basic seed=0,1,2
 
-Each job builds the network and trains it with segsweep's own loop, and keeps nothing: no
-checkpoint, no scores, no claim; an empty file says when it ended. So what it takes beside the
-fit is Hydra's and the building's.
-`hydra/launcher=nothing` starts no job: what then is left is composing.
+Each job builds the network and trains it with segsweep's own loop. It stores nothing: no
+checkpoint, no scores, no lock; an empty file records when it ended. The time beyond the fit is
+therefore that of Hydra and of building the network.
+`hydra/launcher=nothing` starts no job, which leaves the time of composing.
 """
 
 import sys
@@ -27,11 +27,11 @@ from segsweep.train import TRUSTED
 class Nothing(Launcher):
     """Starts no job."""
 
-    def setup(self, **_: Any) -> None:
-        """Nothing is needed."""
+    def setup(self, **_: object) -> None:
+        """Prepare nothing."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[Any]:
-        """Return that nothing was done."""
+        """Return no results."""
         return []
 
 
@@ -55,7 +55,7 @@ def train(cfg: DictConfig) -> float:
 
 
 def main() -> None:
-    """Let Hydra sweep."""
+    """Run the command line with Hydra's basic sweeper."""
     register_schema()
     target = {"_target_": f"{Nothing.__module__}.Nothing"}
     ConfigStore.instance().store(group="hydra/launcher", name="nothing", node=target)

@@ -1,4 +1,4 @@
-"""Commands timed with everything they start: wall seconds, and CPU seconds of all processes."""
+"""Time commands with all processes they start: wall seconds and CPU seconds."""
 
 import ctypes
 import os
@@ -14,26 +14,26 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 BECOME_REAPER = 36
-"""Linux: PR_SET_CHILD_SUBREAPER. Orphans then are ours to wait for, and their CPU time shows."""
+"""Linux: PR_SET_CHILD_SUBREAPER. Orphans become children of this process, which can count them."""
 Words = Sequence[str]
 Started = tuple["subprocess.Popen[str]", IO[str], IO[str]]
-"""A process, its output, its messages."""
+"""A process, its stdout and its stderr."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What commands took."""
+    """The time that commands took."""
 
     wall: float
     """Seconds from the first start to the last end."""
     cpu: float
     """CPU seconds, user and system, of all processes."""
     output: str = ""
-    """What the last to end wrote to its standard output."""
+    """Standard output of the command that ended last."""
 
 
 def timed(*commands: Words, at_a_time: int = 1) -> Taken:
-    """Carry out *commands*, each `python WORDS`; leave with a message if one fails."""
+    """Run *commands*, each `python WORDS`; exit with a message if one fails."""
     ctypes.CDLL(None).prctl(BECOME_REAPER, 1, 0, 0, 0)
     waiting, running = list(commands), dict[int, Started]()
     started, cpu, wall, output = time.perf_counter(), 0.0, 0.0, ""
@@ -59,9 +59,11 @@ def _start(words: Words) -> Started:
 
 
 def _ended(started: Started, code: int) -> str:
-    """Return what a process wrote; leave with its last words if it failed."""
+    """Return a process's output; exit with the end of its stderr if it failed."""
     process, out, error = started
-    process.returncode = code  # it was waited for before, and subprocess does not know
+    process.returncode = (
+        code  # os.wait4 took the exit code, which subprocess therefore does not have
+    )
     with out, error:
         out.seek(0)
         error.seek(0)
@@ -71,7 +73,7 @@ def _ended(started: Started, code: int) -> str:
 
 
 def _orphans() -> float:
-    """Wait for what the commands left running, such as a fork server; return its CPU seconds."""
+    """Wait for processes that commands left running, such as a fork server; return CPU seconds."""
     cpu = 0.0
     while True:
         try:
@@ -83,37 +85,37 @@ def _orphans() -> float:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table. What does not apply is None. All times in seconds."""
+    """A row of a table. All times are in seconds; None where a column does not apply."""
 
     what: str
     runs: int
     wall: float | None = None
-    """Of the command with this many runs, median of rounds."""
+    """Wall time of the command with this many runs, median of rounds."""
     wall_min: float | None = None
     cpu: float | None = None
-    """CPU time of the same command, median."""
+    """CPU time of the same command, median of rounds."""
     per_run: float | None = None
-    """Once it is under way, what a run adds; of a plan, what one run more adds. Median."""
+    """Time that one more run adds once the command is running (or one more planned run), median."""
     per_run_min: float | None = None
     """The same in the fastest round."""
     slope: float | None = None
-    """The same from two commands: that of 2 N runs less that of N, over N."""
+    """The same from two commands: (time of 2 N runs - time of N runs) / N."""
     cpu_per_run: float | None = None
     """CPU time of a run, from two commands."""
     beyond: float | None = None
-    """What a slot takes per run that is not the fit."""
+    """Time of a slot per run that is not the fit."""
     beyond_min: float | None = None
     cpu_beyond: float | None = None
-    """CPU time of a run that is not the fit's."""
+    """CPU time per run that is not the fit."""
     start_up: float | None = None
-    """What the command takes beside its runs: before the first, and after the last."""
+    """Time of the command before the first and after the last run."""
     ratio: float | None = None
-    """This one's time over the one it is compared with, median of rounds."""
+    """Time divided by that of the row it is compared with, median of rounds."""
     note: str = ""
 
 
 def lowest(taken: Sequence[Taken]) -> float:
-    """Return the wall time of the fastest."""
+    """Return the shortest wall time."""
     return min(one.wall for one in taken)
 
 
@@ -123,7 +125,7 @@ def median_cpu(taken: Sequence[Taken]) -> float:
 
 
 def table(rows: Iterable[Row], columns: Mapping[str, str]) -> str:
-    """Return *rows* as text; *columns* name the fields to show and what stands above them."""
+    """Return *rows* as text; *columns* maps the fields to show to their headings."""
     texts = [list(columns.values())]
     texts += [[_text(getattr(row, name)) for name in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

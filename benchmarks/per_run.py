@@ -1,4 +1,4 @@
-"""What a run takes beyond its training: segsweep's slots, Hydra's launchers, fresh processes."""
+"""Time of a run beyond its training: segsweep's slots, Hydra's launchers, new processes."""
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ TINY = (
     *("data.count=24", "data.side=32", "data.size=32", "model.channels=[4,4]"),
     *("trainer.epochs=2", "trainer.batch=4", "trainer.averaging=0", "threads=1", "device=cpu"),
 )
-"""A training of two epochs that takes some hundredths of a second, on one thread; else defaults."""
+"""A training of two epochs on one thread that takes some hundredths of a second."""
 FIT, WHOLE = "fit alone, in a loop", "whole runs, in a loop"
 ONE, TWO = "segsweep, one slot", "segsweep, two slots"
 BASIC, JOBLIB = "Hydra's basic launcher", "Hydra's joblib launcher"
@@ -37,26 +37,26 @@ COLUMNS = {
 
 @dataclass
 class Way:
-    """A way to carry many runs out."""
+    """A way to execute many runs."""
 
     what: str
     commands: Callable[[int, str], list[Words]]
     """Called with the number of runs and a sweep's name."""
     ends: str
-    """Glob of the files that runs of a sweep end with, {} for its name."""
+    """Glob of the files that runs write at their end, {} for the sweep's name."""
     slots: int = 1
     like: str = ONE
-    """The way that it is compared with."""
+    """The way it is compared with."""
     note: str = ""
     grows: bool = True
-    """One command for all runs, of which start-up is no part of a run."""
+    """One command executes all runs, so that its start-up can be separated from the runs."""
     few: list[Taken] = field(default_factory=list)
     many: list[Taken] = field(default_factory=list)
     steady: list[float] = field(default_factory=list)
     """Seconds per run, for each round."""
 
     def measure(self, runs: int, name: str, outputs: Path) -> None:
-        """Carry out *runs*, and twice as many where that tells more."""
+        """Time *runs*, and twice as many if one command executes all."""
         self.few.append(timed(*self.commands(runs, f"{name}-few"), at_a_time=self.slots))
         if self.grows:
             self.many.append(timed(*self.commands(2 * runs, f"{name}-many")))
@@ -75,7 +75,7 @@ class Way:
         return median((two.cpu - one.cpu) / runs for one, two in self._rounds())
 
     def start_up(self, runs: int) -> float:
-        """Return the seconds of a command beside its runs, the median of rounds."""
+        """Return the seconds of a command that are not its runs', the median of rounds."""
         rounds = zip(self.many, self.steady, strict=True)
         return median(many.wall - 2 * runs * steady for many, steady in rounds)
 
@@ -84,12 +84,12 @@ class Way:
 
 
 def seeds(runs: int) -> str:
-    """Return the override that makes so many runs."""
+    """Return the override that gives *runs* runs."""
     return f"seed={','.join(map(str, range(runs)))}"
 
 
 def ways(outputs: Path) -> list[Way]:
-    """Return all ways that this machine has; *outputs* is where files go."""
+    """Return all ways available on this machine; files are written to *outputs*."""
     words = (*TINY, f"outputs={outputs}")
 
     def ours(slots: int) -> Callable[[int, str], list[Words]]:
@@ -108,7 +108,7 @@ def ways(outputs: Path) -> list[Way]:
         return [(*TRAIN, *words, f"sweep={name}-fresh", f"seed={seed}") for seed in range(runs)]
 
     joblib = theirs("joblib", "hydra.launcher.n_jobs=2")
-    less = "keeps and scores nothing"
+    less = "stores and scores nothing"
     one, two = f"one process for all runs; {less}", f"two processes for all runs; {less}"
     found = [
         Way(ONE, ours(1), "{}-1/runs/*/result.json", note=OWN),
@@ -126,11 +126,11 @@ def has_joblib() -> bool:
 
 
 def measure(runs: int, rounds: int, outputs: Path) -> list[Row]:
-    """Carry the same runs out in every way, in turn; return a row for each way."""
+    """Execute the same runs in every way, in turn; return a row for each way."""
     found, loop = ways(outputs), Loop()
     if not has_joblib():
         print(f"{JOBLIB} is not installed (hydra-joblib-launcher): left out")
-    timed((*TRAIN, *TINY, f"outputs={outputs}", "sweep=first"))  # draws the images
+    timed((*TRAIN, *TINY, f"outputs={outputs}", "sweep=first"))  # generates and caches the images
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", end="", flush=True)
         loop.measure(runs, f"round{number}", outputs)
@@ -142,25 +142,25 @@ def measure(runs: int, rounds: int, outputs: Path) -> list[Row]:
 
 
 def _count(way: Way, runs: int) -> int:
-    """Return for how many runs a way is measured: fresh processes take seconds each."""
+    """Return the number of runs to time: fewer for new processes, which take seconds each."""
     return runs if way.grows else max(2, runs // 10 * 2)
 
 
 @dataclass
 class Loop:
-    """The same runs one after the other in one process: what training itself takes."""
+    """The same runs one after the other in one process: the time of training itself."""
 
     rounds: list[list[dict[str, float]]] = field(default_factory=list)
 
     def measure(self, runs: int, name: str, outputs: Path) -> None:
-        """Plan the runs, then carry them out in one process."""
+        """Plan the runs, then execute them in one process."""
         plan = ("plan=true", "preflight=false", f"sweep={name}-loop", seeds(runs + 1))
         timed((*TRAIN, "-m", *TINY, f"outputs={outputs}", *plan))
         taken = timed((str(HERE / "one_process.py"), str(outputs / f"{name}-loop")))
         self.rounds.append(json.loads(taken.output))
 
     def medians(self, key: str) -> list[float]:
-        """Return what a run took, for each round; *key* as in `one_process.py`."""
+        """Return the median time of a run for each round; *key* as in `one_process.py`."""
         return [median(run[key] for run in runs) for runs in self.rounds]
 
     def median(self, key: str) -> float:
@@ -168,7 +168,7 @@ class Loop:
         return median(self.medians(key))
 
     def least(self, key: str) -> float:
-        """Return what the fastest run took."""
+        """Return the time of the fastest run."""
         return min(run[key] for runs in self.rounds for run in runs)
 
     def rows(self, runs: int) -> list[Row]:
@@ -224,9 +224,9 @@ def _row(way: Way, runs: int, loop: Loop, found: Sequence[Way]) -> Row:
 
 
 def pace(ends: Iterable[Path], slots: int) -> float:
-    """Return the seconds per run of a command, from the times of the files that runs end with.
+    """Return a command's seconds per run, from the times of the files that end its runs.
 
-    They count from the end of the first run, or of the first in each slot, to that of the last.
+    Measured from the end of the first run (of the first in each slot) to the end of the last.
     """
     times = sorted(path.stat().st_mtime for path in ends)
     return (times[-1] - times[slots - 1]) / (len(times) - slots)

@@ -1,4 +1,4 @@
-"""What planning a sweep and rerunning a finished one take, against composing with Hydra."""
+"""Time to plan a sweep and to rerun a finished one, compared with composing by Hydra."""
 
 import json
 import random
@@ -19,7 +19,7 @@ COLUMNS = {
     **{"per_run": "s/run more", "ratio": "x Hydra", "note": ""},
 }
 MANY = 500
-"""From here on Hydra composes once, not in every round: it takes a minute for 1,000."""
+"""From this size on Hydra composes only in the first round: 1,000 runs take a minute."""
 
 
 def grid(size: int) -> tuple[str, ...]:
@@ -72,16 +72,16 @@ def _rerun(sweep: Path, size: int) -> Taken:
 
 
 def first_run(outputs: Path) -> Path:
-    """Carry one run out and return its folder."""
+    """Execute one run and return its folder."""
     timed((*TRAIN, *TINY, f"outputs={outputs}", "sweep=first"))
     (folder,) = (outputs / "first/runs").iterdir()
     return folder
 
 
 def finish(sweep: Path, size: int, donor: Path) -> None:
-    """Make a finished sweep: planned by segsweep, its runs' files copied from the run *donor*.
+    """Make a finished sweep: planned by segsweep, with the files of the run *donor* copied.
 
-    The last rerun before the timed ones writes the sweep's tables.
+    It is rerun once, so that the sweep's tables exist before the timed reruns.
     """
     words = (*TINY, f"outputs={sweep.parent}", f"sweep={sweep.name}", *grid(size))
     timed((*TRAIN, "-m", *words, "plan=true", "preflight=false"))
@@ -91,20 +91,20 @@ def finish(sweep: Path, size: int, donor: Path) -> None:
 
 
 def _become_finished(folder: Path, donor: Path) -> None:
-    """Leave in a planned run's *folder* what the run *donor* left, under the folder's own id."""
+    """Copy the results of the run *donor* to a planned run's *folder*, under that run's id."""
     ignored = shutil.ignore_patterns("config.yaml", "per_image.csv", "result.json")
     shutil.copytree(donor, folder, ignore=ignored, dirs_exist_ok=True)
     theirs, own = (path.name.rpartition("-")[2] for path in (donor, folder))
     counts = (donor / "per_image.csv").read_text(encoding="utf-8").replace(theirs, own)
     (folder / "per_image.csv").write_text(counts, encoding="utf-8")
     result = json.loads((donor / "result.json").read_text(encoding="utf-8"))
-    score = random.Random(own).random()  # so that cells and seeds differ, as they do
+    score = random.Random(own).random()  # so that cells and seeds differ
     result |= {"run_id": own, "val_iou": score, "test_iou": score}
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
 
 def files_of(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Return what would show that a file below *folder* was touched: time, size, inode."""
+    """Return time, size and inode of each file below *folder*, to see which are touched."""
     found = {}
     for path in folder.rglob("*"):
         if not path.is_dir():
@@ -114,7 +114,7 @@ def files_of(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def changed(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
-    """Return the files that are new, gone or other."""
+    """Return the files that are new, deleted or changed."""
     return {name for name in before.keys() | after if before.get(name) != after.get(name)}
 
 
@@ -135,7 +135,7 @@ def _row(
     taken: Mapping[tuple[str, int], list[Taken]],
     touched: Mapping[int, set[str]],
 ) -> Row:
-    """Return the row of the last of *sizes*, which grew from the one before."""
+    """Return the row of the last of *sizes*, compared with the size before it."""
     size, rounds = sizes[-1], taken[what, sizes[-1]]
     wall = median(one.wall for one in rounds)
     theirs = median(one.wall for one in taken[COMPOSE, size])
@@ -156,5 +156,5 @@ def _row(
 
 
 def _touched(names: set[str]) -> str:
-    """Say which files a rerun touched."""
+    """Return a note on the files that a rerun touched."""
     return f"touched {len(names)}: {', '.join(sorted(names)[:4])}" if names else "touched no file"

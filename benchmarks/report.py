@@ -1,14 +1,14 @@
-"""How a report grows with the number of runs: `segsweep report` on sweeps of 10 to 10,000 runs.
+"""Time and size of `segsweep report` on sweeps of 10 to 10,000 runs.
 
     python benchmarks/report.py                   # about five minutes, 1 GB of disk
     python benchmarks/report.py --sizes 10,100    # half a minute
-    python benchmarks/report.py --csv FILE        # also as a table
+    python benchmarks/report.py --csv FILE        # also write the table
 
-Sweeps are made up: 20 cells (5 for 10 runs; `1000:200` is 1,000 runs of 200 cells, 19,900 pairs),
-seeds as many as it takes, 50 validation and 50 test images, 40 epochs; skewed IoU values with
-effects of cell, seed and image. What is timed is whole commands in processes of their own, start-up
-included. `unchanged` is what a command does at its end that finds every run finished: the tables
-are built and compared, nothing else.
+The sweeps are generated: 20 cells (5 for 10 runs; `1000:200` is 1,000 runs of 200 cells, 19,900
+pairs), as many seeds as needed, 50 validation and 50 test images, 40 epochs, and skewed IoU values
+with effects of cell, seed and image. Whole commands are timed in separate processes, including
+their start-up. `unchanged` is the end of a command that finds every run finished: the tables are
+built and compared with the stored ones, nothing else.
 """
 
 import argparse
@@ -41,7 +41,7 @@ COLUMNS = ("runs", "cells", "seconds", "cpu_seconds", "unchanged_seconds", "memo
 
 
 def main() -> None:
-    """Measure, print, and write where that is asked for."""
+    """Measure and print; write the rows if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--sizes", default="10,100,1000,1000:200,10000", help="runs[:cells] of the sweeps"
@@ -64,9 +64,9 @@ def main() -> None:
 
 
 def measured(folder: Path, size: int, count: int = 0) -> dict[str, Any]:
-    """Make up a sweep of *size* runs, report it twice; return a row of the table."""
+    """Generate a sweep of *size* runs, report it twice; return a row of the table."""
     configs = cells(count or (5 if size < 20 else 20))
-    make_up(folder, configs, size)
+    write_sweep(folder, configs, size)
     first = timed(("-c", REPORT, str(folder)))
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     again = timed(("-c", AGAIN, str(folder)))
@@ -76,7 +76,7 @@ def measured(folder: Path, size: int, count: int = 0) -> dict[str, Any]:
 
 
 def cells(count: int) -> list[dict[str, Any]]:
-    """Return the frozen configs of so many cells."""
+    """Return the frozen configs of *count* cells."""
     from hydra import initialize_config_dir
 
     from segsweep.plugins.register import register_schema
@@ -100,18 +100,18 @@ def _longer(config: dict[str, Any], more: int) -> dict[str, Any]:
 def _frozen(composer: Any, model: str, loss: str) -> dict[str, Any]:
     values, _ = composer.composed([f"model={model}", f"loss={loss}"])
     facts = {"kind": "run", "choices": {**_choices(), "model": model, "loss": loss}}
-    data = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint": "made up"}
+    data = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint": "generated"}
     return {"run_id": "", **data, **facts, **values, "contents": {}}
 
 
 def _choices() -> dict[str, str]:
-    """Return the options that the made-up runs have beside model and loss."""
+    """Return the options of the generated runs besides model and loss."""
     names = {"optimizer": "adamw", "scheduler": "onecycle", "data": "synthetic"}
     return {**names, "augment": "flips"}
 
 
-def make_up(folder: Path, configs: Sequence[dict[str, Any]], size: int) -> None:
-    """Write *size* finished runs of the cells."""
+def write_sweep(folder: Path, configs: Sequence[dict[str, Any]], size: int) -> None:
+    """Write a sweep of *size* finished runs of these cells."""
     from segsweep.store.records import config_text
 
     random = np.random.default_rng(0)

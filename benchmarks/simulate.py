@@ -1,14 +1,14 @@
-"""Sweeps whose truth is known: how often each procedure claims what is not so, and finds what is.
+"""Simulated sweeps with a known truth: how often each method makes false claims and finds true ones.
 
-Drawn are the values of cells x seeds x images as this field has them: images that are hard for
-all (sd .1), images that are hard for one cell (.02), seeds (.012, equal in all cells or spread by
-exp(N(0, .5))), the rest (.045); 50 test and 50 validation images, scored by the same networks.
-Each procedure then says which cell is better. Rows are written as they are reached, and a run
-that was cut off goes on where it stopped.
+IoU values of cells x seeds x images are drawn with the variation found in practice: images hard for
+all cells (sd .1), images hard for one cell (.02), seeds (.012, equal in all cells or multiplied by
+exp(N(0, .5))) and the rest (.045); 50 test and 50 validation images, scored by the same networks.
+Each method then says which cell is better. The rows are written after each batch, and an
+interrupted simulation resumes from them.
 
     OMP_NUM_THREADS=1 nice -19 python benchmarks/simulate.py --minutes 40
-    python benchmarks/simulate.py --quick          # few sweeps of each setting, nothing written
-    python benchmarks/simulate.py --table          # tables from the CSV, in docs/statistics.md too
+    python benchmarks/simulate.py --quick          # few sweeps of each setting; writes no file
+    python benchmarks/simulate.py --table          # prints tables and updates docs/statistics.md
 """
 
 import argparse
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rivals import RIVALS, Sweep
-from simulated import tables
+from other_methods import METHODS, Sweep
+from simulation_tables import tables
 from truth import GAP, MEAN, Setting, draw, values
 
 from segsweep.stats.advice import seeds_needed
@@ -42,7 +42,7 @@ BATCH, DRAWS, ADVISED_BATCH, AUTORANK = 20, 1_000, 5, 40
 
 @dataclass
 class Row:
-    """Counts of one setting. Shares are counts over sweeps (pairs, cells: over all of them)."""
+    """Counts of one setting; shares of pairs and cells are summed over the sweeps."""
 
     seeds: int
     cells: int
@@ -54,7 +54,7 @@ class Row:
     segsweep: int = 0
     """Sweeps with any false "A is better" between cells."""
     architectures: int = 0
-    """The same between architectures; losses and interaction likewise."""
+    """The same between architectures; then for losses and the interaction."""
     losses: int = 0
     interaction: int = 0
     wilcoxon_one_pair: int = 0
@@ -63,20 +63,20 @@ class Row:
     bootstrap: int = 0
     autorank: int = 0
     autorank_sweeps: int = 0
-    """Sweeps on which autorank was run: it is slow, and optional."""
+    """Sweeps on which autorank was run: it is slow and optional."""
     joint: int = 0
-    """Sweeps in which the simultaneous intervals of all pairs hold."""
+    """Sweeps in which the simultaneous intervals of all pairs contain the true differences."""
     cell_intervals: float = 0.0
-    """Share of the cells' intervals that hold, summed over sweeps."""
+    """Share of the cells' intervals that contain the true mean, summed over sweeps."""
     best_kept: int = 0
-    """Sweeps in which the truly best cell may be the best."""
+    """Sweeps in which the truly best cell is among those that may be the best."""
     found: float = 0.0
     """Share of the true differences that segsweep finds, summed over sweeps."""
     found_wilcoxon: float = 0.0
     found_t_test: float = 0.0
     found_bootstrap: float = 0.0
     advised: int = 0
-    """Seeds that the pilots' advice says, summed over sweeps."""
+    """Seeds advised after the pilots, summed over sweeps."""
 
     def key(self) -> Setting:
         """Return the setting."""
@@ -84,7 +84,7 @@ class Row:
 
 
 def one_sweep(row: Row, setting: Setting, generator: np.random.Generator) -> None:
-    """Draw a sweep, let every procedure judge it, and count."""
+    """Draw a sweep, apply every method to it, and count."""
     seeds = setting.seeds
     if setting.pilot:
         seeds = _advised(setting, generator)
@@ -97,11 +97,11 @@ def one_sweep(row: Row, setting: Setting, generator: np.random.Generator) -> Non
     row.sweeps += 1
     _count_ours(row, result, truth)
     if not setting.pilot:
-        _count_rivals(row, sweep, truth, generator)
+        _count_others(row, sweep, truth, generator)
 
 
 def _advised(setting: Setting, generator: np.random.Generator) -> int:
-    """Return the seeds that a pilot's advice says are needed to see the true gap."""
+    """Return the seeds that a pilot's advice gives for finding the true gap."""
     pilot = values(draw(setting, generator, setting.pilot))
     parts = parts_of(pilot)
     settings = Settings(draws=DRAWS, seed=int(generator.integers(2**31)))
@@ -127,7 +127,7 @@ def _count_ours(row: Row, result: Analysis, truth: NDArray[np.float64]) -> None:
 
 
 def _false(result: Analysis, family: str, truth: NDArray[np.float64]) -> bool:
-    """Whether anything is claimed that is not so."""
+    """Whether the family has any false claim."""
     if family not in result.tested:
         return False
     tested = result.tested[family]
@@ -137,13 +137,13 @@ def _false(result: Analysis, family: str, truth: NDArray[np.float64]) -> bool:
     return any(verdict in right and sign != right[verdict] for verdict, sign in claims)
 
 
-def _count_rivals(
+def _count_others(
     row: Row, sweep: Sweep, truth: NDArray[np.float64], generator: np.random.Generator
 ) -> None:
-    for name, rival in RIVALS.items():
+    for name, method in METHODS.items():
         if name == "autorank" and not _slow_ones(row):
             continue
-        better = rival(sweep, generator)
+        better = method(sweep, generator)
         if better is None:
             continue
         wrong = better & (truth[:, None] <= truth[None, :] + 1e-9)
@@ -173,7 +173,7 @@ def settings_in_order() -> list[Setting]:
 
 
 def read(path: Path) -> dict[Setting, Row]:
-    """Return the rows there are."""
+    """Return the stored rows; none if the file does not exist."""
     if not path.exists():
         return {}
     kinds = {field.name: field.type for field in fields(Row)}
@@ -186,7 +186,7 @@ def read(path: Path) -> dict[Setting, Row]:
 
 
 def write(path: Path, rows: dict[Setting, Row]) -> None:
-    """Write the rows, whole or not at all."""
+    """Write the rows atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", newline="") as file:
@@ -203,7 +203,7 @@ def write(path: Path, rows: dict[Setting, Row]) -> None:
 
 
 def rounds(rows: dict[Setting, Row]) -> Iterator[tuple[Row, Setting, int]]:
-    """Yield without end the setting whose turn it is, by how often each kind shall come."""
+    """Yield, without end, the setting that is furthest behind its share of sweeps."""
     order = settings_in_order()
     for setting in order:
         rows.setdefault(setting, Row(**setting._asdict()))
@@ -213,12 +213,12 @@ def rounds(rows: dict[Setting, Row]) -> Iterator[tuple[Row, Setting, int]]:
 
 
 def _often(setting: Setting) -> float:
-    """Return 2 for equal methods, 1 for a gap, 1/2 for a pilot and what follows."""
+    """Return the weight of a setting: 2 for equal cells, 1 for a gap, 1/2 for a pilot."""
     return 0.5 if setting.pilot else 1.0 if setting.gap else 2.0
 
 
 def simulate(path: Path | None, minutes: float, sweeps: float = np.inf) -> dict[Setting, Row]:
-    """Run until *minutes* are over or every setting of equal methods has *sweeps*."""
+    """Run until *minutes* are over or every setting has its share of *sweeps*."""
     rows = read(path) if path else {}
     end = time.monotonic() + 60 * minutes
     for row, setting, batch in rounds(rows):
@@ -238,8 +238,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--quick", action="store_true", help="few sweeps, nothing written")
-    parser.add_argument("--table", action="store_true", help="print tables of what was written")
+    parser.add_argument("--quick", action="store_true", help="few sweeps; writes no file")
+    parser.add_argument("--table", action="store_true", help="print tables of the stored rows")
     arguments = parser.parse_args()
     if arguments.table:
         shown = tables(list(read(arguments.out).values()))
@@ -252,7 +252,7 @@ def main() -> None:
 
 
 def document(shown: str) -> None:
-    """Put tables between their marks in docs/statistics.md."""
+    """Replace the tables between their marks in docs/statistics.md."""
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     DOCUMENT.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")

@@ -1,27 +1,26 @@
-"""What a sweep costs beyond training, in one run: segsweep, Hydra's launchers, fresh processes.
+"""Time of a sweep beyond its training: segsweep, Hydra's launchers, new processes.
 
     python benchmarks/sweep_overhead.py                # the tables below, about 15 minutes
-    python benchmarks/sweep_overhead.py --quick        # a minute or two
-    python benchmarks/sweep_overhead.py --csv FILE     # also as a table
+    python benchmarks/sweep_overhead.py --quick        # one or two minutes
+    python benchmarks/sweep_overhead.py --csv FILE     # also write the table
 
 **Runs.** The same tiny training (unet2, two epochs, one thread) in every way. `fit` is training
-and validation alone, as `history.csv` has it, of runs one after the other in one warm process.
-`s/run` is the time from the end of a command's first run to the end of its last, over their
-number; `2N - N` is the same from two commands, one with twice the runs: what they take longer,
-over N. `start-up` is what a command takes beside its runs: imports, planning, tables. `beyond
-fit` is the time of a run, times the slots at work, less the fit: process, config, data, building,
-checkpoints, pictures, final scores, files. What Hydra's launchers carry out is a plain
-application that trains and keeps nothing (`hydra_app.py`); segsweep's runs are whole. Data are
-cached before.
+and validation alone, from `history.csv`, of runs one after the other in one warm process. `s/run`
+is the time from the end of a command's first run to the end of its last, divided by their number.
+`2N - N` is the same from two commands, one with twice the runs: the extra time divided by N.
+`start-up` is the time of a command outside its runs: imports, planning, tables. `beyond fit` is
+the time of a run, times the busy slots, minus the fit: process, config, data, building,
+checkpoints, pictures, final scores, files. Hydra's launchers run a plain application that trains
+and stores nothing (`hydra_app.py`); segsweep's runs are complete. Data are cached beforehand.
 
-**Plans.** Seconds of a whole command, start-up included, against Hydra's basic sweeper with a
-launcher that does nothing: it composes each run once (to launch them it would do so again). A
-plan also checks, gives ids, and writes. Finished sweeps are made by copying the files of one
-real run.
+**Plans.** Seconds of a whole command including start-up, compared with Hydra's basic sweeper and a
+launcher that does nothing: it composes each run once (launching would compose it again). A plan
+also checks the runs, computes their ids and writes them. Finished sweeps are made by copying the
+files of one real run.
 
-All ways take turns, round after round; medians, and the fastest in brackets. `CPU s` counts all
-processes of a command, and depends less on what else the machine does: on a busy one, believe
-it rather than the clock.
+All ways take turns in each round; shown are medians and, in brackets, the fastest. `CPU s` counts
+all processes of a command. It depends less on other load: on a busy machine trust it rather than
+wall time.
 """
 
 import argparse
@@ -39,20 +38,20 @@ from measuring import Row, table
 
 
 def main() -> None:
-    """Measure, print, and write where that is asked for."""
+    """Measure and print; write the rows if requested."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20, help="N; the ways are timed with N and 2 N")
     parser.add_argument(
-        "--sizes", default="10,100,1000", help="runs of the sweeps that are planned; '': none"
+        "--sizes", default="10,100,1000", help="runs of the planned sweeps; '': none"
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="few, small, once")
+    parser.add_argument("--quick", action="store_true", help="few and small, one round")
     parser.add_argument("--csv", type=Path, help="file to write the rows to")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.runs, arguments.sizes, arguments.rounds = 3, "10", 1
     if sys.platform != "linux":
-        sys.exit("this counts the CPU time of all processes, which only Linux tells")
+        sys.exit("this benchmark needs Linux: it counts the CPU time of all processes")
     compare(arguments)
 
 
@@ -68,13 +67,13 @@ def compare(arguments: argparse.Namespace) -> None:
     print(f"\n{arguments.runs} runs, {arguments.rounds} rounds\n{table(of_runs, per_run.COLUMNS)}")
     if of_plans:
         print(f"\n{table(of_plans, plans.COLUMNS)}")
-    print(f"\nthen: {machine()}")
+    print(f"\nafterwards: {machine()}")
     if arguments.csv is not None:
         write(arguments.csv, [*of_runs, *of_plans], before)
 
 
 def machine() -> str:
-    """Say what this machine is and how busy, in one line."""
+    """Return the cores and load of this machine in one line."""
     one, five, _ = os.getloadavg()
     return (
         f"{len(os.sched_getaffinity(0))} cores, load average {one:.2f} (1 min), {five:.2f} (5 min)"
@@ -82,7 +81,7 @@ def machine() -> str:
 
 
 def write(path: Path, rows: Sequence[Row], where: str) -> None:
-    """Write all rows, and at the end of each where it was measured."""
+    """Write all rows; the last column says where they were measured."""
     names = [item.name for item in fields(Row)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*names, "measured_on"], lineterminator="\n")

@@ -1,11 +1,11 @@
-"""Sweeps drawn with a known truth: cells x seeds x images, as IoU of this field varies."""
+"""Draw sweeps with a known truth: IoU values of cells x seeds x images, varying as in practice."""
 
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rivals import Sweep
+from other_methods import Sweep
 
 from segsweep.stats.values import Values
 
@@ -13,22 +13,22 @@ IMAGE, CELL_IMAGE, SEED, REST = 0.1, 0.02, 0.012, 0.045
 MEAN, IMAGES, GAP = 0.86, 50, 0.03
 ERROR = 1 - MEAN
 LAYOUT = {2: (1, 2), 4: (2, 2), 20: (4, 5)}
-"""Architectures and losses of so many cells."""
+"""Number of cells -> numbers of architectures and losses."""
 
 
 class Setting(NamedTuple):
-    """What is drawn."""
+    """The parameters of a simulated sweep."""
 
     seeds: int
     cells: int
     sds: str
-    """equal | spread: the seed sd of the cells"""
+    """equal | spread: whether cells have the same sd over seeds"""
     values: str
     """normal | skewed"""
     gap: float
-    """How much better the first cell is; 0 or GAP"""
+    """True lead of the first cell, 0 or GAP"""
     pilot: int = 0
-    """Above 0: the seeds of a first sweep whose advice says how many the second one has"""
+    """Seeds of a first sweep that determines the seeds of the second by its advice; 0: none"""
 
 
 def draw(setting: Setting, generator: np.random.Generator, seeds: int) -> Sweep:
@@ -71,7 +71,7 @@ def _around_one(
 
 
 def values(sweep: Sweep) -> Values:
-    """Return a sweep as the engine takes it."""
+    """Return a sweep in the form that `segsweep.stats` takes."""
     cells, seeds, images = sweep.test.shape
     models, losses = LAYOUT[cells]
     names = [f"m{model}/l{loss}" for model, loss in product(range(models), range(losses))]

@@ -1,4 +1,4 @@
-"""A small run of the simulation: claims where nothing differs, and where something does."""
+"""A small run of the simulation: claims with equal cells and with a true difference."""
 
 import sys
 from pathlib import Path
@@ -31,8 +31,8 @@ def counted(simulate, setting, sweeps):
 
 
 @pytest.mark.parametrize("values", ["normal", "skewed"])
-def test_values_have_the_moments_they_are_said_to_have(simulate, values):
-    """Mean, sd over images and seeds, and the gap, over many draws; skewed ones stay in [0, 1]."""
+def test_values_have_the_stated_moments(simulate, values):
+    """Mean, sd over images, sd over seeds and gap, over many draws; skewed values in [0, 1]."""
     import truth
 
     generator = np.random.default_rng(0)
@@ -52,9 +52,9 @@ def test_values_have_the_moments_they_are_said_to_have(simulate, values):
 
 
 def test_quick_simulation_of_equal_methods(simulate):
-    """Wilcoxon over images claims a difference in every third sweep, we in hardly any.
+    """Wilcoxon over images claims a difference in every third sweep, segsweep in hardly any.
 
-    Of 60 sweeps at a true share of .05, more than 8 are a chance of .003.
+    With a true share of .05, more than 8 of 60 sweeps have probability .003.
     """
     row = counted(simulate, simulate.Setting(3, 4, "equal", "normal", 0.0), 60)
 
@@ -64,7 +64,7 @@ def test_quick_simulation_of_equal_methods(simulate):
 
 
 def test_large_gap_is_found(simulate):
-    """Ten seeds and two cells: nearly always, and never the wrong way round."""
+    """With ten seeds and two cells it is found nearly always, and never reversed."""
     row = counted(simulate, simulate.Setting(10, 2, "equal", "skewed", 0.03), 20)
 
     assert row.found >= 16
@@ -72,8 +72,8 @@ def test_large_gap_is_found(simulate):
     assert row.best_kept == 20
 
 
-def test_rows_are_read_back_and_gone_on_from(simulate, tmp_path):
-    """A simulation that was cut off keeps what it counted."""
+def test_rows_are_read_back(simulate, tmp_path):
+    """An interrupted simulation resumes with its stored counts."""
     path = tmp_path / "simulation.csv"
     first = simulate.Row(2, 4, "equal", "skewed", 0.0, 0, sweeps=20, segsweep=3, found=1.25)
     simulate.write(path, {first.key(): first})
@@ -81,8 +81,8 @@ def test_rows_are_read_back_and_gone_on_from(simulate, tmp_path):
     assert simulate.read(path) == {first.key(): first}
 
 
-def test_tables_take_the_place_of_older_ones(simulate, tmp_path, monkeypatch):
-    """Normal and skewed values are added up, and what stands around the marks stays."""
+def test_tables_replace_older_ones(simulate, tmp_path, monkeypatch):
+    """Normal and skewed values are pooled; text outside the marks is kept."""
     rows = [
         simulate.Row(2, 4, "equal", values, 0.0, 0, sweeps=20, segsweep=count, autorank=count)
         for values, count in (("normal", 1), ("skewed", 3))
@@ -103,7 +103,7 @@ def test_tables_take_the_place_of_older_ones(simulate, tmp_path, monkeypatch):
 @pytest.mark.parametrize("sds", ["equal", "spread"])
 @pytest.mark.parametrize("cells", [2, 4, 20])
 def test_false_claims_stay_within_limits(simulate, cells, sds):
-    """150 sweeps at 3 seeds: no more than a true share of .06 gives once in a thousand times."""
+    """In 150 sweeps of 3 seeds: at most the 99.9 % quantile of a true share of .06."""
     row = counted(simulate, simulate.Setting(3, cells, sds, "skewed", 0.0), 150)
 
     assert row.segsweep <= stats.binom.ppf(0.999, 150, 0.06)
@@ -111,7 +111,7 @@ def test_false_claims_stay_within_limits(simulate, cells, sds):
 
 @pytest.mark.slow
 def test_advised_seeds_find_the_gap(simulate):
-    """Pilots of 5 seeds, then as many as advised for a gap of .03: found in most sweeps."""
+    """After pilots of 5 seeds, the advised seeds find a gap of .03 in most sweeps."""
     row = counted(simulate, simulate.Setting(0, 4, "equal", "skewed", 0.03, 5), 60)
 
     assert row.found / row.sweeps >= 0.7

@@ -1,4 +1,4 @@
-"""The benchmarks run, and their tables are whole; how fast anything is, no test asks."""
+"""The benchmark runs and its tables are complete; no test depends on speed."""
 
 import csv
 import math
@@ -25,7 +25,7 @@ PLANS = (
 
 
 def test_timed_counts_processes_that_outlive_the_command() -> None:
-    """A fork server ends after its command; its CPU time, and its runs', must not be lost."""
+    """CPU time of a process that ends after its command, such as a fork server, is counted."""
     command = [sys.executable, "-c", TIMED, ORPHAN]  # in a process that has no other children
     done = subprocess.run(command, cwd=SCRIPT.parent, capture_output=True, text=True, check=True)
 
@@ -33,7 +33,7 @@ def test_timed_counts_processes_that_outlive_the_command() -> None:
 
 
 def test_touched_files_are_found(tmp_path, monkeypatch) -> None:
-    """New, gone, and written again with the same content: each shows; what is left alone not."""
+    """New, deleted and rewritten files are found, an untouched one is not."""
     monkeypatch.syspath_prepend(SCRIPT.parent)
     from plans import changed, files_of
 
@@ -50,22 +50,22 @@ def test_touched_files_are_found(tmp_path, monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory) -> tuple[str, dict[str, dict[str, str]]]:
-    """Return what a quick run prints, and the rows it writes, by name."""
+    """Return the output of a quick run and the rows it writes, by name."""
     if sys.platform != "linux":
-        pytest.skip("it counts CPU time as only Linux tells it")
+        pytest.skip("the benchmark needs Linux")
     folder = tmp_path_factory.mktemp("overhead")
     command = [sys.executable, SCRIPT, "--quick", "--csv", "rows.csv"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=880)
     assert done.returncode == 0, done.stderr
     with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert {"rows.csv"} == {path.name for path in folder.iterdir()}  # all else is cleared away
+    assert {"rows.csv"} == {path.name for path in folder.iterdir()}  # everything else is removed
     return done.stdout, {row["what"]: row for row in rows}
 
 
 @pytest.mark.slow
 def test_overhead_table_is_complete(measured) -> None:
-    """Every way and every plan has its row, printed and written; joblib where it is installed."""
+    """Every way and every plan has a row, printed and written; joblib only if installed."""
     output, rows = measured
     joblib = find_spec("hydra_plugins.hydra_joblib_launcher") is not None
     expected = [name for name in (*LOOPS, *WAYS, *PLANS) if joblib or "joblib" not in name]
@@ -77,7 +77,7 @@ def test_overhead_table_is_complete(measured) -> None:
 
 @pytest.mark.slow
 def test_overhead_figures_are_numbers(measured) -> None:
-    """What makes the comparison is there for each row, finite; the loops took time."""
+    """The compared columns are finite numbers in every row; the loops took time."""
     _, rows = measured
     of_ways = ("wall", "cpu", "per_run", "per_run_min", "beyond", "cpu_beyond", "ratio")
     found = [float(rows[name][key]) for name in WAYS if name in rows for key in of_ways]
@@ -90,7 +90,7 @@ def test_overhead_figures_are_numbers(measured) -> None:
 
 @pytest.mark.slow
 def test_overhead_counts_the_whole_run_beyond_the_fit(measured) -> None:
-    """A whole run takes more than its fit; the difference stands in the table."""
+    """A whole run takes longer than its fit; the table has the difference."""
     fit, whole = (measured[1][name] for name in LOOPS)
     difference = float(whole["per_run"]) - float(fit["per_run"])
 
@@ -100,5 +100,5 @@ def test_overhead_counts_the_whole_run_beyond_the_fit(measured) -> None:
 
 @pytest.mark.slow
 def test_rerun_of_a_finished_sweep_touches_no_file(measured) -> None:
-    """The benchmark looks at every file's time, size and inode before and after."""
+    """No file's time, size or inode changes."""
     assert measured[1]["rerun, all finished"]["note"] == "touched no file"

@@ -1,6 +1,6 @@
-"""What others do with the same values: each returns (cells, cells), True where row beats column.
+"""Common ways to compare cells: each returns (cells, cells), True if row is called better.
 
-Most compare a chosen cell with the rest: the one with the best validation mean, as people do.
+Most compare one cell with the rest: the leader, which has the best validation mean.
 """
 
 import io
@@ -25,14 +25,14 @@ class Sweep(NamedTuple):
     test: Floats
     """(cells, seeds, images)"""
     validation: Floats
-    """(cells,) means over the same networks' validation images"""
+    """(cells,): means over the validation images, of the same networks"""
 
 
 def wilcoxon_one_pair(sweep: Sweep, generator: np.random.Generator) -> Better:
-    """Wilcoxon over images between the first two cells, nothing chosen."""
+    """Wilcoxon over images between the first two cells, chosen in advance."""
     first, second = sweep.test[:2].mean(1)
     p = float(wilcoxon_over_images(first, second))
-    better = _nobody(sweep)
+    better = _no_claims(sweep)
     better[0, 1] = p <= LEVEL and first.mean() > second.mean()
     better[1, 0] = p <= LEVEL and first.mean() < second.mean()
     return better
@@ -43,7 +43,7 @@ def wilcoxon(sweep: Sweep, generator: np.random.Generator) -> Better:
     leader, others = _leader(sweep)
     means = sweep.test.mean(1)
     p = wilcoxon_over_images(means[[leader]], means[others])
-    return _claimed(sweep, leader, others, p)
+    return _claims(sweep, leader, others, p)
 
 
 def t_test(sweep: Sweep, generator: np.random.Generator) -> Better:
@@ -51,7 +51,7 @@ def t_test(sweep: Sweep, generator: np.random.Generator) -> Better:
     leader, others = _leader(sweep)
     means = sweep.test.mean(2)
     p = stats.ttest_ind(means[[leader]], means[others], axis=1, equal_var=False).pvalue
-    return _claimed(sweep, leader, others, p)
+    return _claims(sweep, leader, others, p)
 
 
 def bootstrap(sweep: Sweep, generator: np.random.Generator) -> Better:
@@ -63,11 +63,11 @@ def bootstrap(sweep: Sweep, generator: np.random.Generator) -> Better:
     means = np.einsum("csb,cbs->cb", sweep.test @ of_images.T, of_seeds)
     difference = means[[leader]] - means[others]
     below = np.minimum((difference <= 0).sum(1), (difference >= 0).sum(1))
-    return _claimed(sweep, leader, others, np.minimum(2 * (below + 1) / (RESAMPLES + 1), 1))
+    return _claims(sweep, leader, others, np.minimum(2 * (below + 1) / (RESAMPLES + 1), 1))
 
 
 def autorank(sweep: Sweep, generator: np.random.Generator) -> Better | None:
-    """Herbold's autorank over images; None where it is not installed."""
+    """Herbold's autorank over images; None if it is not installed."""
     try:
         from autorank import autorank as rank
     except ImportError:
@@ -82,7 +82,7 @@ def autorank(sweep: Sweep, generator: np.random.Generator) -> Better | None:
 
 
 def _autorank_claims(result: NamedTuple, means: Floats) -> Better:
-    """Return which pairs autorank tells apart: by ranks beyond the distance, or by intervals."""
+    """Return the pairs that autorank separates: by critical distance of ranks or by intervals."""
     higher = means.mean(1)[:, None] > means.mean(1)[None, :]
     if result.pvalue >= result.alpha:
         return np.zeros_like(higher)
@@ -101,20 +101,20 @@ def _leader(sweep: Sweep) -> tuple[int, NDArray[np.int64]]:
     return leader, np.delete(np.arange(len(sweep.test)), leader)
 
 
-def _claimed(sweep: Sweep, leader: int, others: NDArray[np.int64], p: Floats) -> Better:
+def _claims(sweep: Sweep, leader: int, others: NDArray[np.int64], p: Floats) -> Better:
     means = sweep.test.mean((1, 2))
-    settled = holm(p) <= LEVEL
-    better = _nobody(sweep)
-    better[leader, others] = settled & (means[leader] > means[others])
-    better[others, leader] = settled & (means[leader] < means[others])
+    significant = holm(p) <= LEVEL
+    better = _no_claims(sweep)
+    better[leader, others] = significant & (means[leader] > means[others])
+    better[others, leader] = significant & (means[leader] < means[others])
     return better
 
 
-def _nobody(sweep: Sweep) -> Better:
+def _no_claims(sweep: Sweep) -> Better:
     return np.zeros((len(sweep.test), len(sweep.test)), bool)
 
 
-RIVALS: dict[str, Callable[[Sweep, np.random.Generator], Better | None]] = {
+METHODS: dict[str, Callable[[Sweep, np.random.Generator], Better | None]] = {
     function.__name__: function
     for function in (wilcoxon_one_pair, wilcoxon, t_test, bootstrap, autorank)
 }

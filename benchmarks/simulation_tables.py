@@ -1,4 +1,4 @@
-"""Tables in Markdown from what `simulate.py` wrote, for docs/statistics.md."""
+"""Markdown tables of the results of `simulate.py`, for docs/statistics.md."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ TITLES = ("cells", "seed sds", "seeds")
 
 
 def tables(rows: Sequence["Row"]) -> str:
-    """Return all tables; normal and skewed values are taken together where nothing is said."""
+    """Return all tables; normal and skewed values are pooled unless a column separates them."""
     equal = [row for row in rows if row.gap == 0]
     gaps = [row for row in rows if row.gap > 0 and not row.pilot]
     pilots = [row for row in rows if row.pilot]
@@ -87,7 +87,7 @@ def _advised(rows: Sequence["Row"]) -> str:
 def _grouped(
     rows: Sequence["Row"], names: Sequence[str]
 ) -> Iterable[tuple[list[str], list["Row"]]]:
-    """Yield the rows that agree in *names*, in order."""
+    """Yield groups of rows with the same values of *names*, in order."""
     keys = sorted({tuple(getattr(row, name) for name in names) for row in rows})
     for key in keys:
         group = [row for row in rows if tuple(getattr(row, name) for name in names) == key]
@@ -99,7 +99,7 @@ def _count(rows: Sequence["Row"]) -> str:
 
 
 def _share(rows: Sequence["Row"], name: str, digits: int = 2) -> str:
-    """Return a count over its sweeps; empty where there is none."""
+    """Return a count divided by its number of sweeps; empty without sweeps."""
     over = "autorank_sweeps" if name == "autorank" else "sweeps"
     sweeps = sum(getattr(row, over) for row in rows)
     if not sweeps:
