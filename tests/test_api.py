@@ -267,7 +267,7 @@ def test_sweep_at_work(maker):
 
 
 def test_damage_is_a_warning(sweep):
-    """Spoilt files cost a warning each that names them; the other runs are there."""
+    """Each damaged file costs a warning that names it; the other runs are there."""
     broken, cut = sweep.runs[0], sweep.runs[1]
     (broken.folder / "config.yaml").write_text("{")
     (cut.folder / "history.csv").write_bytes(b"\xff\xfe")
@@ -357,3 +357,29 @@ def test_module_is_the_command(sweep, tmp_path):
     assert "Usage: python -m segsweep [OPTIONS] COMMAND [ARGS]" in usage
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
+
+
+def test_answer_that_two_places_would_give_is_said_once(maker):
+    """Where what a loss brings depends on the network, `by` says so in one sentence."""
+    for model, loss, lift in (("unet", "bce", 0.1), ("unet", "dice", -0.1)):
+        for seed in range(3):
+            maker.finished(model, loss, seed, lift)
+            maker.finished("segnet", loss, seed, -lift)
+    compared = segsweep.open(maker.folder).compare(by="loss")
+
+    assert "depends on the architecture" in compared.sentences[0]
+    assert len(compared.sentences) == 1
+
+
+def test_text_stays_text_in_a_notebook(sweep, monkeypatch, capsys):
+    """Inside Jupyter rich would print into the page while the text is asked for."""
+    import rich.console
+
+    outside = repr(sweep.compare())
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    inside = repr(sweep.compare())
+
+    assert inside == outside
+    assert capsys.readouterr().out == ""
+    assert "\x1b" not in inside

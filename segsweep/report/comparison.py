@@ -69,7 +69,14 @@ class Comparison:
         from segsweep.report.terminal import print_answer, print_frame
 
         text = io.StringIO()
-        console = Console(file=text, width=WIDTH, markup=False, highlight=False)
+        console = Console(
+            file=text,
+            width=WIDTH,
+            markup=False,
+            highlight=False,
+            force_terminal=False,  # notebooks ask for colours
+            force_jupyter=False,  # rich would draw into the page instead
+        )
         if self.table is self.cells:
             print_answer(self._said(), self.cells, metric=self.metric, console=console)
         else:
