@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from segsweep.store.states import AttemptStatus
 from segsweep.system.signals import exit_at_once
 
 if TYPE_CHECKING:
@@ -130,13 +131,13 @@ def task(cfg: "DictConfig") -> float:
     try:
         planned = _planned(cfg)
         around = Around(stop=current.stop, each_epoch=lambda row, best: current.refresh())
-        outcome = execute(planned.paths.config, planned.config["allow"], around)
+        outcome = execute(planned.paths.config, planned.config.allow, around)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except RunClaimedError as error:
         if current.asked == 1:
             raise Ended(error) from error
-        outcome = Outcome(planned.name, "failed", NAN, str(error))
+        outcome = Outcome(planned.name, AttemptStatus.FAILED, NAN, str(error))
     except SegsweepError as error:
         done = current.outcomes or isinstance(error, DiskFullError)
         raise Ended(error, 1 if done else 2) from error
@@ -195,7 +196,7 @@ def _end() -> int:
         return 0
     current.settle()
     _show(current.sweep)
-    failed = [outcome for outcome in current.outcomes if outcome.status == "failed"]
+    failed = [outcome for outcome in current.outcomes if outcome.status == AttemptStatus.FAILED]
     if failed:
         print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
     for outcome in failed:
@@ -209,7 +210,7 @@ def _broken_off(error: Exception) -> int:
 
     if not current.outcomes:
         return _refuse(error)
-    if all(outcome.status == "finished" for outcome in current.outcomes):
+    if all(outcome.status == AttemptStatus.FINISHED for outcome in current.outcomes):
         _refuse(error)  # else a search without a single value: the reasons below say more
     with contextlib.suppress(OSError):
         _end()

@@ -83,6 +83,13 @@ def frozen():
     return make
 
 
+def typed(config):
+    """Return the values of a `config.yaml` as the frozen config that reading it gives."""
+    from segsweep.config.run_config import FrozenConfig
+
+    return FrozenConfig.of(config)
+
+
 @pytest.fixture
 def segsweep(tmp_path, monkeypatch, capsys):
     """Return a function that runs `segsweep WORDS` in tmp_path: (exit code, stdout, stderr)."""

@@ -9,10 +9,12 @@ from PIL import Image
 
 from conftest import compose_here
 from fake_data import blob, write_ph2
-from segsweep.config.check import check_config, image_size, source_node
+from segsweep.config.check import check_config
+from segsweep.config.run_config import RunConfig
 from segsweep.config.targets import build
 from segsweep.system.installation import conf_folder
 from segsweep.training.build import build_optimizer, build_scheduler
+from segsweep.training.check_built import check_built
 
 CONF = conf_folder()
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
@@ -55,7 +57,9 @@ def one_thread():
 @cache
 def checked(*overrides):
     """Return the checked config of a command line."""
-    return check_config(*compose_here(*overrides))
+    config = check_config(*compose_here(*overrides))
+    check_built(RunConfig.of(config))
+    return config
 
 
 def small(chosen, places=None):
@@ -150,7 +154,7 @@ def test_every_optimizer_goes_downhill(name):
     """One step on p squared moves p towards 0, with the config's learning rate."""
     weight = torch.nn.Parameter(torch.ones(1))
     config = small(f"optimizer={name}")
-    optimizer = build_optimizer(config, [weight])
+    optimizer = build_optimizer(config["optimizer"], [weight], ())
     weight.square().sum().backward()
     optimizer.step()
 
@@ -161,8 +165,8 @@ def test_every_optimizer_goes_downhill(name):
 def lrs(name, steps=20, loss=1.0):
     """Return the learning rates of a run of *steps* whose validation loss is constant."""
     config = checked(f"scheduler={name}", "optimizer=sgd", "optimizer.lr=0.5", "data.size=32")
-    optimizer = build_optimizer(config, [torch.nn.Parameter(torch.ones(1))])
-    scheduler = build_scheduler(config, optimizer, steps)
+    optimizer = build_optimizer(config["optimizer"], [torch.nn.Parameter(torch.ones(1))], ())
+    scheduler = build_scheduler(config["scheduler"], optimizer, config["optimizer"], steps, ())
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -214,7 +218,7 @@ def test_every_augmentation_keeps_an_image_and_its_mask(name):
 def test_every_data_set_is_found_and_read(places, name):
     """Samples are sorted by id, have no errors, and each image has its mask."""
     config = small(f"data={name}", places)
-    source = build("data", source_node(config))
+    source = build("data", RunConfig.of(config).data.source)
     samples, problems = source.find()
     pixels = source.read(samples[0])
 
@@ -229,7 +233,7 @@ def test_notebook_is_the_original_experiment(places):
     """It has the original settings: 256 pixels, 100/50/50 by seed 42, cut at logit 0.5."""
     config = small("experiment=notebook", places)
 
-    assert image_size(config) == (256, 256)
+    assert RunConfig.of(config).data.height_width == (256, 256)
     assert (
         config["data"]["split"] | {"seed": 42, "train": 100, "val": 50, "test": 50}
         == (config["data"]["split"])

@@ -44,7 +44,8 @@ def data(
     ] = None,
 ) -> None:
     """Check a data set, say everything that is wrong with it, draw a contact sheet."""
-    from segsweep.config.check import check_config, split_config
+    from segsweep.config.check import check_config
+    from segsweep.config.run_config import RunConfig
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
@@ -54,16 +55,16 @@ def data(
     from segsweep.training.dataset import prepared_data
 
     composed, choices = compose(overrides or [], config_dir)
-    config = check_config(resolve(composed), choices)
+    config = RunConfig.of(check_config(resolve(composed), choices))
     check_built(config)
-    check_writable(config["outputs"])
+    check_writable(config.outputs)
     prepared = prepared_data(config)
-    parts = split_samples(prepared.samples, split_config(config))
+    parts = split_samples(prepared.samples, config.data.split)
     crossing = crossing_groups(prepared.samples, parts)
     problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]
     if problems:
         print(format_problems(problems))
-    sheet = _draw_sheet(prepared, Path(config["outputs"]) / f"data-{prepared.fingerprint}.png")
+    sheet = _draw_sheet(prepared, Path(config.outputs) / f"data-{prepared.fingerprint}.png")
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")

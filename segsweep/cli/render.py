@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.store.paths import RunPaths
+from segsweep.store.states import Status
 from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 from segsweep.sweep.status_text import controller_text, summary
 from segsweep.system.files import read_json
@@ -22,9 +23,9 @@ UNITS = ("kB", "MB", "GB", "TB")
 def status_lines(status: SweepStatus) -> list[str]:
     """Return a sweep in full: who works on it, what runs, what failed, what is spoilt."""
     lines = [summary(status), controller_text(status)]
-    lines += _section("running", status, _running_row, ("epoch", "val IoU", "best", "left"))
-    lines += _section("failed", status, lambda run: (_why(run),), ())
-    lines += _section("interrupted", status, lambda run: (_epoch(run),), ("epoch",))
+    lines += _section(Status.RUNNING, status, _running_row, ("epoch", "val IoU", "best", "left"))
+    lines += _section(Status.FAILED, status, lambda run: (_why(run),), ())
+    lines += _section(Status.INTERRUPTED, status, lambda run: (_epoch(run),), ("epoch",))
     return lines + [f"warning: {line}" for line in status.warnings]
 
 
@@ -49,7 +50,7 @@ def runs_lines(
     lines = table[:1]
     for run, line in zip(states, table[1:], strict=True):
         lines += ["", line]
-        lines += [f"    {_why(run)}"] if run.status == "failed" else []
+        lines += [f"    {_why(run)}"] if run.status == Status.FAILED else []
         lines += [f"    | {text}" for text in last_output(run.paths)]
     return lines
 
@@ -61,11 +62,11 @@ def run_lines(run: RunState, history: Sequence[dict[str, Any]], again: str) -> l
     lines += _text(paths.config)
     lines += ["", "history"] + (_history(history) if history else ["no epoch yet"])
     lines += ["", "files", *(f"  {path}" for path in sorted(paths.root.iterdir()))]
-    if run.status == "finished":
+    if run.status == Status.FINISHED:
         lines += ["", "result", *_text(paths.result)]
-    elif run.status == "failed":
+    elif run.status == Status.FAILED:
         lines += ["", f"failed: {_why(run)}", *_trace(paths)]
-    if run.status != "finished":
+    if run.status != Status.FINISHED:
         lines += ["", "last output", *(f"  | {text}" for text in last_output(paths, 20))]
     return [*lines, "", "to run it again", f"  {again}"]
 
@@ -119,7 +120,7 @@ def _section(title: str, status: SweepStatus, row: Any, head: Sequence[str]) -> 
         [(title, *(head or ("",))), *((run.name, *row(run)) for run in states[:LISTED])]
     )
     more = len(states) - LISTED
-    option = "--failed" if title == "failed" else f"--status {title}"
+    option = "--failed" if title == Status.FAILED else f"--status {title}"
     where = f"segsweep runs {status.sweep.root.name} {option}"
     rest = [f"and {more} more: {where}"] if more > 0 else []
     return ["", *(line if len(line) <= width else f"{line[: width - 1]}…" for line in table), *rest]

@@ -27,7 +27,7 @@ def command_of(paths: RunPaths, compose: Compose) -> str:
     """
     folder = _own_options(paths)
     beside = [] if folder is None else ["--config-dir", str(folder)]
-    words = overrides_of(read_config(paths.config), paths, compose, folder)
+    words = overrides_of(read_config(paths.config).values, paths, compose, folder)
     return shlex.join(["python", "-m", "segsweep.train", *beside, *words])
 
 

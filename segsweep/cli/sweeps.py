@@ -13,6 +13,7 @@ import typer
 from segsweep.errors import SegsweepError, StoreError
 from segsweep.store.find import find_run, find_sweep, sweeps_in
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.states import Status
 from segsweep.sweep.status import STATUSES, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
@@ -205,9 +206,9 @@ def _wanted(failed: bool, status: str | None) -> Sequence[str]:
     from segsweep.config.validate import nearest
 
     if failed:
-        if status not in (None, "failed"):
+        if status not in (None, Status.FAILED):
             raise StoreError(f"--failed and --status {status}: one of the two")
-        return ("failed",)
+        return (Status.FAILED,)
     if status is None:
         return STATUSES
     if status not in STATUSES:

@@ -1,12 +1,12 @@
 """Check a composed config as a whole: every key's type and range, every option's arguments."""
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from segsweep.config.schema import OPTION_NODES, Config, DataConfig, SplitConfig
+from segsweep.config.run_config import COMMON
+from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import check_node
 from segsweep.config.validate import check_section, raise_all
 from segsweep.errors import ConfigError
@@ -14,7 +14,6 @@ from segsweep.system.installation import conf_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
-COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
 SWEEP_NAME = re.compile(r"[^\W_][\w .+=-]{0,99}")
 
 
@@ -113,26 +112,6 @@ def _shipped_target(node: str, option: str) -> str:
         return ""
     found = re.search(r"^_target_: *(\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else ""
-
-
-def image_size(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the height and width that the network sees."""
-    size = config["data"]["size"]
-    if isinstance(size, int):
-        return size, size
-    if len(size) != 2:
-        raise ConfigError(f"data.size={size}: one number, or [height, width]")
-    return size[0], size[1]
-
-
-def split_config(config: Mapping[str, Any]) -> SplitConfig:
-    """Return the split's settings."""
-    return SplitConfig(**config["data"]["split"])
-
-
-def source_node(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the data node without what every data set has: the source's own arguments."""
-    return {key: value for key, value in config["data"].items() if key not in COMMON}
 
 
 @once

@@ -123,23 +123,9 @@ class SearchConfig:
 
 
 @dataclass
-class Config:
-    """The whole of a run."""
+class CommandConfig:
+    """Keys that steer one command and are no part of any run's config."""
 
-    sweep: str = option("main", identity=False)
-    outputs: str = option("outputs", identity=False)
-    seed: int = option(0, low=0, high=2**32 - 1)
-    kind: str = option("run", allowed=("run", "trial"))
-    """A trial belongs to a search and never reads the test set."""
-    threshold: float = option(0.5, above=0, below=1)
-    """A pixel is foreground where p is above this."""
-    device: str = option("auto", identity=False)
-    threads: int = option(0, low=0, identity=False)
-    """CPU threads of a run; 0: all cores that this process may use."""
-    allow: list[str] = option([], identity=False)
-    """Packages beside segsweep's and torch's whose classes a config may name."""
-    keep: str = option("best", allowed=("best", "last", "both", "none"), identity=False)
-    """Checkpoints of a finished run that stay: tables and report need none."""
     keep_gb: float | None = option(None, low=0, command=True)
     """Gigabytes that the checkpoints of a sweep's finished runs may take; null: any."""
     plan: bool = option(False, command=True)
@@ -158,6 +144,26 @@ class Config:
     """Seconds a run may take before it counts as hanging; null: any."""
     frozen: str | None = option(None, command=True)
     """A run's frozen config.yaml: what launchers are given instead of single values."""
+
+
+@dataclass
+class Config(CommandConfig):
+    """Everything that a command line may set."""
+
+    sweep: str = option("main", identity=False)
+    outputs: str = option("outputs", identity=False)
+    seed: int = option(0, low=0, high=2**32 - 1)
+    kind: str = option("run", allowed=("run", "trial"))
+    """A trial belongs to a search and never reads the test set."""
+    threshold: float = option(0.5, above=0, below=1)
+    """A pixel is foreground where p is above this."""
+    device: str = option("auto", identity=False)
+    threads: int = option(0, low=0, identity=False)
+    """CPU threads of a run; 0: all cores that this process may use."""
+    allow: list[str] = option([], identity=False)
+    """Packages beside segsweep's and torch's whose classes a config may name."""
+    keep: str = option("best", allowed=("best", "last", "both", "none"), identity=False)
+    """Checkpoints of a finished run that stay: tables and report need none."""
     model: Any = MISSING
     loss: Any = MISSING
     optimizer: Any = MISSING
@@ -169,7 +175,5 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
-COMMAND_KEYS = tuple(
-    item.name for item in dataclasses.fields(Config) if item.metadata.get("command")
-)
-"""Keys that steer one command: a frozen config does not hold them."""
+COMMAND_KEYS = tuple(item.name for item in dataclasses.fields(CommandConfig))
+"""A frozen config does not hold these keys."""

@@ -161,7 +161,12 @@ def _is_path(hint: Any) -> bool:
     return hint is Path or (union and any(map(_is_path, get_args(hint))))
 
 
-def build(node: str, values: Mapping[str, Any], allow: Sequence[str] = (), **given: Any) -> Any:
+def build(
+    node: str,
+    values: Mapping[str, object],
+    allow: Sequence[str] = (),
+    given: Mapping[str, object] | None = None,
+) -> Any:
     """Call the node's target with its arguments and those *given* that it takes.
 
     Values that the config sets win over *given* ones; what the constructor refuses
@@ -169,7 +174,7 @@ def build(node: str, values: Mapping[str, Any], allow: Sequence[str] = (), **giv
     """
     target = str(values["_target_"])
     known = arguments_of(target, tuple(allow))
-    arguments = {key: value for key, value in given.items() if key in known}
+    arguments = {key: value for key, value in (given or {}).items() if key in known}
     for key, value in values.items():
         if key not in CONTROL:
             arguments[key] = _expanded(coerce(f"{node}.{key}", value, known[key][0]))

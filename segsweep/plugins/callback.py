@@ -49,7 +49,7 @@ def check_frame(arguments: Sequence[str]) -> None:
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     fixed = [item.input_line for item in parsed if not item.is_sweep_override()]
     planned = plan_run(*Composer().composed([line for line in fixed if line is not None]))
-    check_writable(planned.config["outputs"])
+    check_writable(planned.config.outputs)
     session.current.sweep = sweep_of(planned.config)
     session.current.sweep.root.mkdir(parents=True, exist_ok=True)
 

@@ -1,8 +1,9 @@
-"""How an attempt at a run ended; a module of its own, because looking imports no torch."""
+"""How an attempt at a run ended, as its folder records it. No torch."""
 
 from dataclasses import dataclass
 
 from segsweep.store.paths import RunPaths
+from segsweep.store.states import AttemptStatus, Cause
 from segsweep.system.files import read_json
 
 NAN = float("nan")
@@ -13,15 +14,15 @@ class Outcome:
     """How an attempt at a run ended."""
 
     run: str
-    status: str
-    """finished | failed; from a process of its own also interrupted | claimed | disk-full."""
+    """The name of the run's folder."""
+    status: AttemptStatus
     value: float
-    """Validation IoU of the selected epoch, NaN for a failed run."""
+    """Validation IoU of the selected epoch; NaN for a failed run."""
     error: str = ""
     trained: bool = True
     """False where the run was finished before."""
-    cause: str = ""
-    """Of a failure, as in `failure.json`."""
+    cause: Cause = Cause.NONE
+    """Why it failed, as in `failure.json`."""
 
 
 def finished_outcome(paths: RunPaths) -> Outcome | None:
@@ -30,11 +31,19 @@ def finished_outcome(paths: RunPaths) -> Outcome | None:
     if result is None:
         return None
     value = result.get("val_iou")
-    return Outcome(paths.root.name, "finished", NAN if value is None else value, trained=False)
+    iou = NAN if value is None else float(value)
+    return Outcome(paths.root.name, AttemptStatus.FINISHED, iou, trained=False)
 
 
 def failed_outcome(paths: RunPaths) -> Outcome:
-    """Return what a run's failure says, which somebody else recorded."""
+    """Return what a run's `failure.json` says, written by another process."""
     failure = read_json(paths.failure) or {}
-    error, cause = str(failure.get("error", "unknown")), str(failure.get("cause", ""))
-    return Outcome(paths.root.name, "failed", NAN, error, trained=False, cause=cause)
+    cause = failure.get("cause")
+    return Outcome(
+        paths.root.name,
+        AttemptStatus.FAILED,
+        NAN,
+        str(failure.get("error", "unknown")),
+        trained=False,
+        cause=Cause(cause) if cause in set(Cause) else Cause.NONE,
+    )

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from segsweep.store.states import Cause, Status
 from segsweep.system.files import is_locked, read_json
-
-RETRIED = "retried"
-"""The cause in `failure.json` once a failed run was started anew."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +78,18 @@ class RunPaths:
         """Locked by the process that trains this run."""
         return self.root / ".claim"
 
-    def status(self) -> str:
-        """Return planned | running | interrupted | failed | finished."""
-        if read_json(self.result) is not None:  # one that is cut short has to be made again
-            return "finished"
+    def status(self) -> Status:
+        """Return how far the run is."""
+        if read_json(self.result) is not None:  # a file cut short is made again
+            return Status.FINISHED
         if is_locked(self.claim):
-            return "running"
+            return Status.RUNNING
         failure = read_json(self.failure)
         if failure is not None:
-            return "interrupted" if failure.get("cause") == RETRIED else "failed"
+            retried = failure.get("cause") == Cause.RETRIED
+            return Status.INTERRUPTED if retried else Status.FAILED
         started = self.history.exists() or self.environment.exists()
-        return "interrupted" if started else "planned"
+        return Status.INTERRUPTED if started else Status.PLANNED
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ from typing import Any
 
 import yaml
 
+from segsweep.config.run_config import FrozenConfig, Values
 from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.states import Cause
 from segsweep.system.files import csv_text, holds, read_json, write_json, write_text
 
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -34,6 +36,7 @@ PLAN = (
     "folder",
     "requested_at",
     "request",
+    "epochs",
 )
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -48,7 +51,7 @@ class _PlainDumper(_Dumper):
         return True
 
 
-def config_text(config: Mapping[str, Any], known: dict[str, str] | None = None) -> str:
+def config_text(config: Values, known: dict[str, str] | None = None) -> str:
     """Return a frozen config as YAML.
 
     *known* remembers the text of each top-level key: those of many runs have most in common.
@@ -65,7 +68,7 @@ def config_text(config: Mapping[str, Any], known: dict[str, str] | None = None) 
     return "".join(parts)
 
 
-def write_config(path: Path, config: Mapping[str, Any]) -> None:
+def write_config(path: Path, config: Values) -> None:
     """Write a frozen config, unless it stands there already."""
     text = config_text(config)
     if not holds(path, text):
@@ -86,18 +89,21 @@ def write_config_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Return a frozen config; StoreError if it cannot be read."""
+def read_config(path: Path) -> FrozenConfig:
+    """Return a frozen config; StoreError if it cannot be read or is not whole."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error
     if not isinstance(values, dict):
         raise StoreError(f"{path}: holds no config")
-    return values
+    try:
+        return FrozenConfig.of(values)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path}: is not whole, {error}") from error
 
 
-def readable_configs(runs: Iterable[RunPaths]) -> Iterator[dict[str, Any]]:
+def readable_configs(runs: Iterable[RunPaths]) -> Iterator[FrozenConfig]:
     """Yield the frozen configs of *runs*, without those that cannot be read."""
     for paths in runs:
         with suppress(StoreError):
@@ -136,13 +142,12 @@ def _times_put_aside(paths: RunPaths) -> int:
     return next(n for n in count() if not place.with_name(f"{place.name}-{n + 1}").exists())
 
 
-def record_failure(paths: RunPaths, cause: str, error: str, trace: str, when: str) -> None:
+def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: str) -> None:
     """Write `failure.json`, counting attempts.
 
     Args:
         paths: the run.
-        cause: raised | non-finite | refused, and where a process ended without a word
-            killed | exited | time-limit.
+        cause: why it failed.
         error: one line.
         trace: the traceback, or the last lines of output, for whoever mends it.
         when: time of the failure, ISO 8601.

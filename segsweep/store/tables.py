@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import COUNTS, HISTORY, PER_IMAGE, read_config
+from segsweep.store.states import Status
 from segsweep.system.files import read_json
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class _Run:
 
     stamp: tuple[int, ...] | None
     """Of `result.json`; None for a run that is not finished."""
-    config: dict[str, Any]
+    config: FrozenConfig
     values: dict[str, Any]
     """The config as dotted key -> value."""
     record: dict[str, Any]
@@ -112,7 +114,7 @@ class Tables:
     @cached_property
     def per_image_text(self) -> str:
         """The same as CSV."""
-        finished = [run["path"] for run in self.runs if run["status"] == "finished"]
+        finished = [run["path"] for run in self.runs if run["status"] == Status.FINISHED]
         return ",".join(PER_IMAGE) + "\n" + "".join(map(self.known.images, finished))
 
     @cached_property
@@ -157,7 +159,7 @@ def read_all(folder: Path | str, known: Known | None = None, strays: bool = True
         except (StoreError, KeyError, TypeError, AttributeError) as error:
             what = "" if isinstance(error, StoreError) else f"{paths.config}: is not whole, "
             warnings.warn(f"{paths.root.name} left out: {what}{error}", stacklevel=2)
-    swept = swept_among([run.config for run in runs], [run.values for run in runs])
+    swept = swept_among([run.config.values for run in runs], [run.values for run in runs])
     records = [
         {
             **run.record,
@@ -181,8 +183,8 @@ def _read_run(paths: RunPaths, stamp: tuple[int, ...] | None) -> _Run:
 
     config = read_config(paths.config)
     record = _record(paths, config)
-    finished = record["status"] == "finished"
-    return _Run(stamp if finished else None, config, flat_values(config), record)
+    finished = record["status"] == Status.FINISHED
+    return _Run(stamp if finished else None, config, flat_values(config.values), record)
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
@@ -193,7 +195,7 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
+def _record(paths: RunPaths, config: FrozenConfig) -> dict[str, Any]:
     """Return one run as a flat record: its config's names, its result or its failure."""
     from segsweep.config.cells import run_names
 
@@ -201,12 +203,12 @@ def _record(paths: RunPaths, config: dict[str, Any]) -> dict[str, Any]:
     result = read_json(paths.result)
     if result is None and paths.result.exists():
         warnings.warn(f"{paths.result}: cut short; the run counts as {status}", stacklevel=5)
-    failure = (read_json(paths.failure) or {}) if status == "failed" else {}
+    failure = (read_json(paths.failure) or {}) if status == Status.FAILED else {}
     record: dict[str, Any] = {
         "path": str(paths.root),
-        **run_names(config),
-        "lr": config["optimizer"].get("lr"),
-        "data_fingerprint": config["data_fingerprint"],
+        **run_names(config.values),
+        "lr": config.optimizer.get("lr"),
+        "data_fingerprint": config.data_fingerprint,
         "status": status,
         "error": failure.get("error"),
     }

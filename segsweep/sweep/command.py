@@ -6,6 +6,7 @@ everything else that it asks for is carried out.
 
 import gc
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -46,7 +47,7 @@ def carry_out(
     current = session.current
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = sort_out(planned)
-    current.only_plan = planned[0].command["plan"]
+    current.only_plan = planned[0].command.plan
     announce(planned, work)
     current.outcomes += carry_out_work(work, place)
 
@@ -77,7 +78,8 @@ def carry_out_work(work: Work, place: Place) -> list[Outcome]:
     if work.todo:
         if not current.only_plan:
             current.hold(current.sweep)
-        _fix_threads(work, current.sweep, place)
+        work = with_threads(work, current.sweep, place)
+        current.planned = with_the_same(current.planned, work)
         slots, costs = place.prepare(work.todo)
     if current.only_plan:
         if work.todo:
@@ -93,15 +95,30 @@ def carry_out_work(work: Work, place: Place) -> list[Outcome]:
     return [*before, *place.launch(work, slots, costs)]
 
 
-def _fix_threads(work: Work, sweep: SweepPaths, place: Place) -> None:
-    """Give each run its CPU threads: those of the sweep's earlier runs, else what pays off.
+def with_threads(work: Work, sweep: SweepPaths, place: Place) -> Work:
+    """Return *work* with CPU threads for each run: those of earlier runs, else what pays off.
 
     They stay, whatever runs beside it later: sums over other threads round differently.
     """
     current = session.current
     current.threads = current.threads or sweep_threads(sweep) or place.threads(work.todo)
-    for run in (*work.todo, *work.left):
-        run.config["threads"] = run.config["threads"] or current.threads
+    threads = current.threads
+
+    def fixed(runs: Sequence[Planned]) -> list[Planned]:
+        return [
+            run
+            if run.config.threads
+            else replace(run, config=run.config.with_values(threads=threads))
+            for run in runs
+        ]
+
+    return replace(work, todo=fixed(work.todo), left=fixed(work.left), again=fixed(work.again))
+
+
+def with_the_same(planned: Sequence[Planned], work: Work) -> list[Planned]:
+    """Return *planned* with each run as it is in *work*."""
+    known = {run.name: run for run in (*work.done, *work.left, *work.todo)}
+    return [known.get(run.name, run) for run in planned]
 
 
 def freeze_all(work: Work) -> None:
@@ -122,5 +139,5 @@ def _complete(run: Planned) -> None:
     """Do what a kill between a run's result and its end left undone."""
     run.paths.failure.unlink(missing_ok=True)
     if (run.paths.checkpoints / "last.pt").exists():
-        config = next(readable_configs([run.paths]), {})
-        keep_checkpoints(run.paths, config.get("keep", "both"))
+        config = next(readable_configs([run.paths]), None)
+        keep_checkpoints(run.paths, "both" if config is None else config.keep)

@@ -13,6 +13,7 @@ from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, read_rows
 from segsweep.store.retention import checkpoint_files, delete_files
+from segsweep.store.states import Status
 from segsweep.store.tables import read_all
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed, csv_text, locked, write_text
@@ -137,7 +138,7 @@ def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
         mend(sweep)
         doomed = [paths for runs in runs_by_cell(sweep, cells).values() for paths in runs]
         for paths in doomed:
-            if paths.status() == "running":
+            if paths.status() is Status.RUNNING:
                 raise _claimed(paths)
         _strike_from_plan(sweep, {paths.root.name for paths in doomed})
         for paths in doomed:

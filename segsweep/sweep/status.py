@@ -2,7 +2,6 @@
 
 import csv
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +11,14 @@ from typing import Any
 from segsweep.errors import StoreError
 from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import read_rows
+from segsweep.store.records import read_config, read_rows
+from segsweep.store.states import Status
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import holder
 from segsweep.system.files import read_json
 
-STATUSES = ("finished", "running", "interrupted", "failed", "planned")
-TO_DO = ("running", "interrupted", "planned")
+STATUSES = tuple(Status)
+TO_DO = (Status.RUNNING, Status.INTERRUPTED, Status.PLANNED)
 WHOLE_BYTES = 1_000_000
 """Of a history longer than this (about ten thousand epochs) only the end is read."""
 END_BYTES = 4_000
@@ -40,8 +40,7 @@ class RunState:
     seed: str
     fold: str
     """Empty without folds."""
-    status: str
-    """One of STATUSES."""
+    status: Status
     epoch: int = 0
     """Epochs done."""
     epochs: int | None = None
@@ -85,7 +84,7 @@ class SweepStatus:
     def slots(self) -> int | None:
         """Runs at the same time: as the command says, else as many as run now."""
         told = self.controller.slots if self.controller is not None else None
-        return told or self.counts["running"] or None
+        return told or self.counts[Status.RUNNING] or None
 
     def of(self, status: str) -> list[RunState]:
         """Return the runs in that status."""
@@ -144,8 +143,7 @@ def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:
         warnings.append(f"{sweep.plan}: cannot be read ({type(error).__name__})")
     for paths in sweep.run_folders():
         if paths.root.name not in rows:
-            values = _config_lines(paths, warnings)
-            rows[paths.root.name] = {"folder": paths.root.name, **_like_the_plan(values)}
+            rows[paths.root.name] = {"folder": paths.root.name, **_named(paths, warnings)}
     return sorted(rows.values(), key=lambda row: row["folder"])
 
 
@@ -160,7 +158,7 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
     if result is not None:
         found = _finished(result)
     else:
-        found = {**_progress(paths, status, warnings), **_failure(paths, status, warnings)}
+        found = {**_progress(paths, row, status, warnings), **_failure(paths, status, warnings)}
     return RunState(paths, status=status, **names, **found)
 
 
@@ -171,17 +169,20 @@ def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"epoch": int(epochs or 0), "val_iou": iou, "best": iou, "pace": pace}
 
 
-def _progress(paths: RunPaths, status: str, warnings: list[str]) -> dict[str, Any]:
-    epochs = _number(_config_lines(paths, warnings).get("trainer.epochs"))
+def _progress(
+    paths: RunPaths, row: Mapping[str, str], status: Status, warnings: list[str]
+) -> dict[str, Any]:
+    known = row.get("epochs") or _named(paths, warnings).get("epochs")  # not in early plans
+    epochs = _number(known)
     found: dict[str, Any] = {"epochs": None if epochs is None else int(epochs)}
-    rows = history_end(paths.history, WHOLE_BYTES if status == "running" else END_BYTES)
+    rows = history_end(paths.history, WHOLE_BYTES if status == Status.RUNNING else END_BYTES)
     if not rows:
         if _has_text(paths.history):
             warnings.append(f"{paths.history}: cannot be read")
         return found
     recent = [row["seconds"] for row in rows[-RECENT:]]
     found |= {"epoch": int(rows[-1]["epoch"]), "val_iou": rows[-1].get("val_iou")}
-    if status == "running":
+    if status == Status.RUNNING:
         found["best"] = max(
             (row["val_iou"] for row in rows if row.get("val_iou") is not None), default=None
         )
@@ -207,47 +208,39 @@ def history_end(path: Path, most: int = WHOLE_BYTES) -> list[dict[str, Any]]:
     return [row for row in rows if None not in (row.get("epoch"), row.get("seconds"))]
 
 
-def _failure(paths: RunPaths, status: str, warnings: list[str]) -> dict[str, Any]:
+def _failure(paths: RunPaths, status: Status, warnings: list[str]) -> dict[str, Any]:
     failure = read_json(paths.failure)
     if failure is None:
-        if status != "running" and paths.failure.exists():
+        if status != Status.RUNNING and paths.failure.exists():
             warnings.append(f"{paths.failure}: cannot be read")
         return {}
     attempts = int(_number(failure.get("attempts")) or 0)
-    if status != "failed":
+    if status != Status.FAILED:
         return {"attempts": attempts}
     texts = {key: str(failure.get(key) or "unknown") for key in ("cause", "error")}
     return {**texts, "attempts": attempts}
 
 
-def _config_lines(paths: RunPaths, warnings: list[str]) -> dict[str, str]:
-    """Return dotted key -> text of a frozen config's plain values.
-
-    Line by line: to read a thousand of them as YAML takes seconds.
-    """
+def _named(paths: RunPaths, warnings: list[str]) -> dict[str, str]:
+    """Return what the plan would say of a run that it does not hold, from its frozen config."""
+    if not paths.config.exists():
+        return {}
     try:
-        text = paths.config.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        config = read_config(paths.config)
+    except StoreError as error:
+        warnings.append(str(error))
         return {}
-    except (OSError, ValueError) as error:
-        warnings.append(f"{paths.config}: cannot be read ({type(error).__name__})")
-        return {}
-    values: dict[str, str] = {}
-    above: list[str] = []
-    for indent, key, value in re.findall(r"^( *)([\w-]+):(?: (.*))?$", text, re.MULTILINE):
-        above = [*above[: len(indent) // 2], key]
-        values[".".join(above)] = value.strip("'\"")
-    if not {"choices.model", "choices.loss", "trainer.epochs"} <= {*values}:
-        warnings.append(f"{paths.config}: is not whole")
-    return values
-
-
-def _like_the_plan(values: Mapping[str, str]) -> dict[str, str]:
-    """Return a config's values under the names that they have in the plan."""
-    model, loss = values.get("choices.model", "?"), values.get("choices.loss", "?")
-    fold = values.get("data.split.fold", "null")
-    names = {key: values.get(key, "") for key in ("run_id", "kind", "seed")}
-    return {**names, "model": model, "cell": f"{model}/{loss}", "fold": fold.replace("null", "")}
+    fold = config.data.split.fold
+    model, loss = config.choices["model"], config.choices["loss"]
+    return {
+        "run_id": config.run_id,
+        "kind": config.kind,
+        "cell": f"{model}/{loss}",
+        "model": model,
+        "seed": str(config.seed),
+        "fold": "" if fold is None else str(fold),
+        "epochs": str(config.trainer.epochs),
+    }
 
 
 def _paces(runs: Sequence[RunState]) -> dict[str, float]:

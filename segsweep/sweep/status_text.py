@@ -2,6 +2,7 @@
 
 import time
 
+from segsweep.store.states import Status
 from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 from segsweep.system.clock import time_text
 from segsweep.system.progress import duration
@@ -17,7 +18,7 @@ RUN = (
 def summary(status: SweepStatus) -> str:
     """Return a sweep in one line: counts, time left."""
     counts = {name: count for name, count in status.counts.items() if count}
-    finished = counts.pop("finished", 0)
+    finished = counts.pop(Status.FINISHED, 0)
     parts = [f"{status.sweep.root.name}: {finished} of {len(status.runs)} runs finished"]
     parts += [f"{count} {name}" for name, count in counts.items()]
     trials = sum(run.kind == "trial" for run in status.runs)
@@ -29,7 +30,7 @@ def summary(status: SweepStatus) -> str:
 def controller_text(status: SweepStatus) -> str:
     """Return who works on a sweep, and when something last changed in it."""
     by = f"worked on by {status.controller}" if status.controller is not None else "nobody at work"
-    if status.controller is None and status.counts["running"]:
+    if status.controller is None and status.counts[Status.RUNNING]:
         by = "no command at work here, but runs are"  # another launcher's jobs
     if status.changed is None:
         return by
@@ -63,7 +64,7 @@ def status_json(status: SweepStatus) -> dict[str, object]:
         "changed": None if changed is None else time_text(changed),
         **{
             name: [run_json(run) for run in status.of(name)]
-            for name in ("running", "failed", "interrupted")
+            for name in (Status.RUNNING, Status.FAILED, Status.INTERRUPTED)
         },
         "warnings": status.warnings,
     }

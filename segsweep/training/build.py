@@ -4,19 +4,22 @@ Here config and code meet; below this file functions take values.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from segsweep.config.check import split_config
+from segsweep.config.run_config import FrozenConfig, Node
 from segsweep.config.targets import build
 from segsweep.data.batches import Augment, Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.split import PARTS, split_samples
 from segsweep.errors import ConfigError
+from segsweep.metrics import Empty
 from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
 from segsweep.store.paths import RunPaths
 from segsweep.training import device
@@ -30,7 +33,7 @@ from segsweep.training.state import State, averaging_of
 class Job:
     """One run with everything built."""
 
-    config: dict[str, Any]
+    config: FrozenConfig
     paths: RunPaths
     prepared: Prepared
     parts: list[str]
@@ -51,37 +54,27 @@ class Job:
 
 
 def build_job(
-    config: dict[str, Any],
+    config: FrozenConfig,
     paths: RunPaths,
     prepared: Prepared,
-    earlier: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, object] | None = None,
 ) -> Job:
-    """Return the run with network, loss, optimizer, scheduler and batches built and seeded."""
-    trainer, allow = config["trainer"], config["allow"]
+    """Return the run with network, loss, optimizer, scheduler and batches built and seeded.
+
+    *earlier* is what `environment.json` says of an earlier start of this run.
+    """
+    trainer, allow = config.trainer, config.allow
     placement = device.choose(
-        config["device"], config["threads"], trainer["precision"], trainer["memory_format"], earlier
+        config.device, config.threads, trainer.precision, trainer.memory_format, earlier
     )
     torch.set_num_threads(placement.threads)
     device.forget_peak_memory(placement.torch_device)
-    seed_everything(derive(config["seed"], WEIGHTS))
-    model = device.place(build("model", config["model"], allow), placement)
-    parts = split_samples(prepared.samples, split_config(config))
-    train, val, test = (
-        _batches(prepared, parts, name, trainer["batch"], placement) for name in PARTS
-    )
-    optimizer = build_optimizer(config, model.parameters())
-    lengths = {"step": trainer["epochs"] * train.steps()}
-    every = config["scheduler"]["every"]
-    scheduler = build_scheduler(config, optimizer, lengths.get(every, trainer["epochs"]))
-    averaged = averaging_of(model, trainer["averaging"])
-    if trainer["compile"]:
-        model.compile(dynamic=False)  # in place: the state's names stay what they are
-    scaler = (
-        torch.amp.GradScaler(placement.torch_device.type)
-        if placement.precision == "float16"
-        else None
-    )
-    seed_everything(derive(config["seed"], TRAINING))
+    seed_everything(derive(config.seed, WEIGHTS))
+    model = device.place(build("model", config.model, allow), placement)
+    parts = split_samples(prepared.samples, config.data.split)
+    train, val, test = (_batches(prepared, parts, name, trainer.batch, placement) for name in PARTS)
+    state = _state(config, model, train.steps(), placement)
+    seed_everything(derive(config.seed, TRAINING))
     return Job(
         config=config,
         paths=paths,
@@ -89,13 +82,28 @@ def build_job(
         parts=parts,
         placement=placement,
         loop=_loop(config),
-        state=State(model, optimizer, scheduler, every, averaged, scaler),
-        loss_fn=build("loss", config["loss"], allow).to(placement.torch_device),
-        augment=build("augment", config["augment"], allow),
+        state=state,
+        loss_fn=build("loss", config.loss, allow).to(placement.torch_device),
+        augment=build("augment", config.augment, allow),
         train=train,
         val=val,
         test=test,
     )
+
+
+def _state(config: FrozenConfig, model: nn.Module, steps: int, placement: Placement) -> State:
+    """Return what changes while the run trains; *steps* are those of an epoch."""
+    trainer = config.trainer
+    optimizer = build_optimizer(config.optimizer, model.parameters(), config.allow)
+    every = str(config.scheduler["every"])
+    total = trainer.epochs * steps if every == "step" else trainer.epochs
+    scheduler = build_scheduler(config.scheduler, optimizer, config.optimizer, total, config.allow)
+    averaged = averaging_of(model, trainer.averaging)
+    if trainer.compile:
+        model.compile(dynamic=False)  # in place: the names in the state dict stay the same
+    half = placement.precision == "float16"
+    scaler = torch.amp.GradScaler(placement.torch_device.type) if half else None
+    return State(model, optimizer, scheduler, every, averaged, scaler)
 
 
 def _batches(
@@ -107,41 +115,49 @@ def _batches(
     )
 
 
-def _loop(config: Mapping[str, Any]) -> Loop:
-    trainer, evaluate = config["trainer"], config["evaluate"]
-    names = ("epochs", "early_stop", "clip_norm", "averaging", "checkpoint_every_steps")
+def _loop(config: FrozenConfig) -> Loop:
+    trainer, evaluate = config.trainer, config.evaluate
     return Loop(
-        seed=config["seed"],
-        threshold=config["threshold"],
-        select=evaluate["select"],
-        empty=evaluate["empty"],
-        **{name: trainer[name] for name in names},
+        epochs=trainer.epochs,
+        seed=config.seed,
+        threshold=config.threshold,
+        select=evaluate.select,
+        empty=cast("Empty", evaluate.empty),
+        early_stop=trainer.early_stop,
+        clip_norm=trainer.clip_norm,
+        averaging=trainer.averaging,
+        checkpoint_every_steps=trainer.checkpoint_every_steps,
     )
 
 
-def build_optimizer(config: Mapping[str, Any], parameters: Any) -> Any:
-    """Return the optimizer over *parameters*."""
-    return build("optimizer", config["optimizer"], config["allow"], params=parameters)
+def build_optimizer(
+    node: Node, parameters: Iterable[nn.Parameter], allow: Sequence[str]
+) -> Optimizer:
+    """Return the optimizer of *node* over *parameters*."""
+    built: Optimizer = build("optimizer", node, allow, {"params": parameters})
+    return built
 
 
-def build_scheduler(config: Mapping[str, Any], optimizer: Any, total: int) -> Any:
-    """Return the scheduler; *total* is the run's length in the unit in which it steps."""
-    every = config["scheduler"].get("every")
+def build_scheduler(
+    node: Node, optimizer: Optimizer, optimizer_node: Node, total: int, allow: Sequence[str]
+) -> LRScheduler:
+    """Return the scheduler of *node*; *total* is the run's length in the unit in which it steps."""
+    every = node.get("every")
     if every not in ("step", "epoch", "val_loss"):
         raise ConfigError(f"scheduler.every={every}: allowed are step, epoch, val_loss")
     lengths = dict.fromkeys(("total_steps", "T_max", "total_iters"), total)
-    peak = config["optimizer"].get("lr", optimizer.defaults.get("lr"))
-    given = {"optimizer": optimizer, "max_lr": peak, **lengths}
-    scheduler = build("scheduler", config["scheduler"], config["allow"], **given)
+    peak = optimizer_node.get("lr", optimizer.defaults.get("lr"))
+    given: dict[str, object] = {"optimizer": optimizer, "max_lr": peak, **lengths}
+    scheduler: LRScheduler = build("scheduler", node, allow, given)
     if _goes_by_loss(scheduler) != (every == "val_loss"):
-        told = "takes no loss; allowed are step, epoch"
+        takes_none = "takes no loss; allowed are step, epoch"
         wants = "goes by a loss; allowed is val_loss"
-        what = told if every == "val_loss" else wants
+        what = takes_none if every == "val_loss" else wants
         raise ConfigError(f"scheduler.every={every}: {type(scheduler).__name__} {what}")
     return scheduler
 
 
-def _goes_by_loss(scheduler: Any) -> bool:
+def _goes_by_loss(scheduler: LRScheduler) -> bool:
     """Whether the scheduler's step must be given a figure, as ReduceLROnPlateau's must."""
     first = next(iter(inspect.signature(scheduler.step).parameters.values()), None)
     usual = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

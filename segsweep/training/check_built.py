@@ -4,13 +4,12 @@ Finds what only shows when things are built: sizes, channels, what constructors 
 """
 
 import json
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import torch
 
-from segsweep.config.check import collect, image_size, once
+from segsweep.config.check import collect, once
+from segsweep.config.run_config import Node, RunConfig
 from segsweep.config.targets import build
 from segsweep.config.validate import raise_all
 from segsweep.errors import ConfigError
@@ -18,39 +17,34 @@ from segsweep.training.build import build_optimizer, build_scheduler
 from segsweep.training.device import check_device
 
 
-def check_built(config: Mapping[str, Any]) -> None:
+def check_built(config: RunConfig) -> None:
     """Build everything that a config names, without data; raise ConfigError listing misfits."""
     problems: list[str] = []
-    allow = tuple(config["allow"])
-    collect(problems, check_device, config["device"], config["trainer"]["precision"])
+    collect(problems, check_device, config.device, config.trainer.precision)
     collect(problems, _check_model, config)
-    for node in ("loss", "augment"):
-        collect(problems, _check_node_builds, node, config[node], allow)
-    collect(problems, _check_steps, config["optimizer"], config["scheduler"], allow)
+    collect(problems, _check_builds, "loss", config.loss, config.allow)
+    collect(problems, _check_builds, "augment", config.augment, config.allow)
+    collect(problems, _check_steps, config.optimizer, config.scheduler, config.allow)
     raise_all(problems)
 
 
 @once
-def _check_node_builds(node: str, values: Mapping[str, Any], allow: tuple[str, ...]) -> None:
+def _check_builds(node: str, values: Node, allow: tuple[str, ...]) -> None:
     build(node, values, allow)
 
 
 @once
-def _check_steps(
-    optimizer: Mapping[str, Any], scheduler: Mapping[str, Any], allow: tuple[str, ...]
-) -> None:
+def _check_steps(optimizer: Node, scheduler: Node, allow: tuple[str, ...]) -> None:
     """Build the optimizer, and the scheduler on it."""
-    config = {"optimizer": optimizer, "scheduler": scheduler, "allow": allow}
     weight = torch.nn.Parameter(torch.zeros(1))
-    build_scheduler(config, build_optimizer(config, [weight]), 100)
+    built = build_optimizer(optimizer, [weight], allow)
+    build_scheduler(scheduler, built, optimizer, 100, allow)
 
 
-def _check_model(config: Mapping[str, Any]) -> None:
-    node = json.dumps(config["model"], sort_keys=True)
-    channels = config["data"]["channels"]
-    _check_shapes(
-        config["choices"]["model"], node, image_size(config), channels, tuple(config["allow"])
-    )
+def _check_model(config: RunConfig) -> None:
+    node = json.dumps(config.model, sort_keys=True)
+    size, channels = config.data.height_width, config.data.channels
+    _check_shapes(config.choices["model"], node, size, channels, config.allow)
 
 
 @cache

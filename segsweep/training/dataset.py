@@ -1,13 +1,11 @@
 """The data set that a config names, checked and cached; opened once per process. No torch."""
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from segsweep.config.check import image_size, source_node, split_config
 from segsweep.config.identity import content
+from segsweep.config.run_config import RunConfig
 from segsweep.config.targets import build
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.split import split_samples
@@ -15,12 +13,11 @@ from segsweep.errors import ConfigError
 from segsweep.system.progress import Counter
 
 
-def prepared_data(config: Mapping[str, Any]) -> Prepared:
+def prepared_data(config: RunConfig) -> Prepared:
     """Return the config's data set, checked and cached; once per process and setting."""
-    node = json.dumps(source_node(config), sort_keys=True)
-    cache = str(Path(config["outputs"], ".cache").resolve())
-    allow = tuple(config["allow"])
-    return _prepared(node, image_size(config), config["data"]["channels"], cache, allow)
+    node = json.dumps(config.data.source, sort_keys=True)
+    cache = str(Path(config.outputs, ".cache").resolve())
+    return _prepared(node, config.data.height_width, config.data.channels, cache, config.allow)
 
 
 @lru_cache(maxsize=64)
@@ -31,9 +28,9 @@ def _prepared(
     return prepare(source, size, channels, Path(cache), Counter("reading images"))
 
 
-def check_batch(config: Mapping[str, Any], prepared: Prepared) -> None:
-    """Raise ConfigError if no whole batch can be trained on."""
-    batch, count = config["trainer"]["batch"], _training_images(config, prepared)
+def check_batch(config: RunConfig, prepared: Prepared) -> None:
+    """Raise ConfigError if there are fewer training images than one batch has."""
+    batch, count = config.trainer.batch, _training_images(config, prepared)
     if count < batch:
         raise ConfigError(
             f"trainer.batch={batch}: more than the {count} training images; "
@@ -41,12 +38,12 @@ def check_batch(config: Mapping[str, Any], prepared: Prepared) -> None:
         )
 
 
-def _training_images(config: Mapping[str, Any], prepared: Prepared) -> int:
-    split = config["data"]["split"]
-    file = content(split["file"], "data.split.file") if split["file"] else ""
+def _training_images(config: RunConfig, prepared: Prepared) -> int:
+    split = config.data.split
+    file = content(split.file, "data.split.file") if split.file else ""
     key = (prepared.fingerprint, str(split), file)
     if key not in _counts:
-        _counts[key] = split_samples(prepared.samples, split_config(config)).count("train")
+        _counts[key] = split_samples(prepared.samples, split).count("train")
     return _counts[key]
 
 

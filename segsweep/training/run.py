@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segsweep import __version__, metrics
+from segsweep.config.run_config import FrozenConfig
 from segsweep.data.batches import Batches
 from segsweep.data.split import UNUSED, crossing_groups, write_split
 from segsweep.errors import (
@@ -24,7 +25,7 @@ from segsweep.errors import (
     RunClaimedError,
 )
 from segsweep.store.outcome import NAN, Outcome, finished_outcome
-from segsweep.store.paths import RETRIED, RunPaths
+from segsweep.store.paths import RunPaths
 from segsweep.store.records import (
     COUNTS,
     add_test_read,
@@ -34,6 +35,7 @@ from segsweep.store.records import (
     write_history,
 )
 from segsweep.store.retention import keep_checkpoints
+from segsweep.store.states import AttemptStatus, Cause
 from segsweep.system.clock import time_text
 from segsweep.system.files import claimed, read_json, write_json, write_text
 from segsweep.system.progress import Progress
@@ -50,7 +52,7 @@ from segsweep.training.outlines import Outlines
 from segsweep.training.preview import draw_preview
 from segsweep.training.state import Row
 
-ANEW = ("raised", "non-finite", "exited")
+ANEW = (Cause.RAISED, Cause.NON_FINITE, Cause.EXITED)
 """Causes of failure after which a run starts from its first epoch: its state may be spoilt."""
 
 
@@ -88,12 +90,12 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
         _remove_left(paths)
         try:
             config = check_frozen(_here(read_config(path), path, allow))
-            config["device"] = around.device or config["device"]
+            config = config.with_values(device=around.device) if around.device else config
             value = _train_and_score(config, paths, around)
         except (ConfigError, DataError) as error:
-            return _failed(paths, "refused", error)
+            return _failed(paths, Cause.REFUSED, error)
         except NonFiniteLossError as error:
-            return _failed(paths, "non-finite", error)
+            return _failed(paths, Cause.NON_FINITE, error)
         except Interrupted:
             raise
         except Exception as error:
@@ -101,9 +103,9 @@ def execute(path: Path, allow: Sequence[str] = (), around: Around | None = None)
                 raise
             if type(error).__module__.startswith("submitit"):  # its handler: the job's time is up
                 raise
-            return _failed(paths, "raised", error)
-        keep_checkpoints(paths, config["keep"])
-    return Outcome(paths.root.name, "finished", value)
+            return _failed(paths, Cause.RAISED, error)
+        keep_checkpoints(paths, config.keep)
+    return Outcome(paths.root.name, AttemptStatus.FINISHED, value)
 
 
 def _remove_left(paths: RunPaths) -> None:
@@ -114,10 +116,10 @@ def _remove_left(paths: RunPaths) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _here(config: dict[str, Any], path: Path, allow: Sequence[str]) -> dict[str, Any]:
+def _here(config: FrozenConfig, path: Path, allow: Sequence[str]) -> FrozenConfig:
     """Return a frozen config as it holds in this place: its sweep may have been moved."""
     sweep = path.resolve().parents[2]
-    return {**config, "allow": list(allow), "outputs": str(sweep.parent), "sweep": sweep.name}
+    return config.with_values(allow=list(allow), outputs=str(sweep.parent), sweep=sweep.name)
 
 
 @contextmanager
@@ -133,17 +135,17 @@ def _telling_full_disk(paths: RunPaths) -> Iterator[None]:
         ) from error
 
 
-def _train_and_score(config: dict[str, Any], paths: RunPaths, around: Around) -> float:
+def _train_and_score(config: FrozenConfig, paths: RunPaths, around: Around) -> float:
     device.prepare_memory()
     started = time.time()
     prepared = prepared_data(config)
-    epochs = config["trainer"]["epochs"]
+    epochs = config.trainer.epochs
     progress = Progress(paths.root.name, epochs, paths.log, verbose=around.verbose)
     failure = read_json(paths.failure) or {}
     if failure.get("cause") in ANEW:
         Checkpoints(paths.checkpoints).clear()
-    if failure.get("cause", RETRIED) != RETRIED:
-        write_json(paths.failure, {**failure, "cause": RETRIED})  # from here on it resumes
+    if failure.get("cause", Cause.RETRIED) != Cause.RETRIED:
+        write_json(paths.failure, {**failure, "cause": Cause.RETRIED})  # from here on it resumes
     job = build_job(config, paths, prepared, read_json(paths.environment))
     _note_start(job, progress)
     with around.stop.deferring(), _closing(progress):
@@ -174,7 +176,7 @@ def _hooks(job: Job, progress: Progress, around: Around) -> Hooks:
         write_history(job.paths, history)
         around.each_epoch(history[-1], best)
         progress.epoch(history, best)
-        every = job.config["trainer"]["preview_every"]
+        every = job.config.trainer.preview_every
         if every and (best or len(history) % every == 0):
             _preview(job, shown, "best" if best else f"epoch-{len(history):04d}")
             if best and len(history) % every == 0:
@@ -196,20 +198,20 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
     weights = job.checkpoints.load_best(job.state.best_epoch)
     job.state.judged.load_state_dict(weights)
     scored = _score(job, job.val)
-    if job.config["trainer"]["preview_every"]:  # a kill may have come before it was drawn
+    if job.config.trainer.preview_every:  # a kill may have come before it was drawn
         _preview(job, scored.shown, "best")
     rows = _image_rows(job, "val", scored)
     test: dict[str, Any] = {}
-    if job.config["kind"] == "run":
+    if job.config.kind == "run":
         add_test_read(job.paths, time_text(), len(job.test.indices))
         outlines = Outlines(job.prepared.masks, [sample.id for sample in job.prepared.samples])
         scored = _score(job, job.test, outlines.add)
         rows += _image_rows(job, "test", scored)
         write_json(job.paths.outlines, outlines.values)
         test = _test_metrics(scored, job.loop.empty)
-    write_text(job.paths.per_image, per_image_text(job.config["run_id"], rows))
+    write_text(job.paths.per_image, per_image_text(job.config.run_id, rows))
     values = {
-        "run_id": job.config["run_id"],
+        "run_id": job.config.run_id,
         "epochs": job.state.epoch,
         "best_epoch": job.state.best_epoch,
         "selected_by": job.loop.select,
@@ -222,7 +224,7 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
         "device": job.placement.device,
         "version": __version__,
         "git_commit": git_commit(),
-        "data_fingerprint": job.config["data_fingerprint"],
+        "data_fingerprint": job.config.data_fingerprint,
         "started": time_text(started),
         "finished": time_text(),
     }
@@ -232,7 +234,7 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
 
 
 def _score(job: Job, batches: Batches, seen: Seen | None = None) -> Scored:
-    native = job.prepared.native_mask if job.config["evaluate"]["at"] == "both" else None
+    native = job.prepared.native_mask if job.config.evaluate.at == "both" else None
     return score_images(
         job.state.judged,
         batches,
@@ -285,12 +287,12 @@ def _note_start(job: Job, progress: Progress) -> None:
     write_json(job.paths.environment, {**now, **earlier, **placement, "resumed_with": marks})
 
 
-def _failed(paths: RunPaths, cause: str, error: Exception) -> Outcome:
+def _failed(paths: RunPaths, cause: Cause, error: Exception) -> Outcome:
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if cause == "raised":
+    if cause == Cause.RAISED:
         line = f"{type(error).__name__}: {line}"
     record_failure(paths, cause, line, traceback.format_exc(), time_text())
-    return Outcome(paths.root.name, "failed", NAN, line, cause=cause)
+    return Outcome(paths.root.name, AttemptStatus.FAILED, NAN, line, cause=cause)
 
 
 @contextmanager

@@ -261,7 +261,7 @@ def test_shown_command_makes_the_same_run(overrides, outputs, tmp_path, monkeypa
     there = shlex.split(command_of(RunPaths(Path("moved/runs") / run.name), _composed))
 
     assert words[:3] == ["python", "-m", "segsweep.train"]
-    assert again.config["run_id"] == run.config["run_id"]
+    assert again.config.run_id == run.config.run_id
     assert again.paths.root == run.paths.root
     assert again.config == run.config
     assert plan_run(*compose_here(*there[3:])).paths.root == Path("moved/runs") / run.name

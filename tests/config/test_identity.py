@@ -3,12 +3,13 @@
 import csv
 import os
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import yaml
 from PIL import Image
 
-from conftest import put
+from conftest import put, typed
 from fake_data import blob
 from segsweep.config import identity
 from segsweep.config.check import check_config
@@ -350,10 +351,10 @@ def test_moved_data_are_the_same_run(somebodys):
     Image.fromarray(blob(99)[0]).save(moved / "case0.png")
     third = planned(moved)
 
-    assert second.config["run_id"] == first.config["run_id"]
-    assert second.config["data_fingerprint"] == first.config["data_fingerprint"]
-    assert third.config["run_id"] != first.config["run_id"]
-    assert third.config["data_fingerprint"] != first.config["data_fingerprint"]
+    assert second.config.run_id == first.config.run_id
+    assert second.config.data_fingerprint == first.config.data_fingerprint
+    assert third.config.run_id != first.config.run_id
+    assert third.config.data_fingerprint != first.config.data_fingerprint
 
 
 def test_renamed_image_is_other_data(somebodys):
@@ -363,7 +364,7 @@ def test_renamed_image_is_other_data(somebodys):
     for end in (".png", "_mask.png"):
         (folder / f"case0{end}").rename(folder / f"kase0{end}")
 
-    assert planned(folder).config["data_fingerprint"] != first.config["data_fingerprint"]
+    assert planned(folder).config.data_fingerprint != first.config.data_fingerprint
 
 
 @pytest.fixture
@@ -412,11 +413,11 @@ def test_planning_again_touches_nothing(stored, somebodys, finished):
 def test_config_is_frozen_again_for_another_place(stored):
     """The same run with other threads: its file follows, until it is finished."""
     _, run, config = stored
-    run.config["threads"] = 3
+    run = replace(run, config=run.config.with_values(threads=3))
     freeze([run], "a command")
     moved = yaml.safe_load(run.paths.config.read_text())
     run.paths.result.write_text("{}")
-    run.config["threads"] = 4
+    run = replace(run, config=run.config.with_values(threads=4))
     freeze([run], "a command")
 
     assert moved == config | {"threads": 3}
@@ -427,7 +428,7 @@ def test_frozen_config_is_accepted_as_it_is(stored):
     """Out of the check comes what was planned."""
     _, run, config = stored
 
-    assert check_frozen(config) == run.config
+    assert check_frozen(typed(config)) == run.config
 
 
 @pytest.mark.parametrize(
@@ -446,7 +447,7 @@ def test_edited_config_is_refused(stored, key, value):
     _, _, config = stored
     put(config, key, value)
     with pytest.raises(ConfigError, match=r"was edited \(its hash is [0-9a-f]{12}\); put it back"):
-        check_frozen(config)
+        check_frozen(typed(config))
 
 
 def test_other_option_for_the_same_class_is_refused(stored):
@@ -455,7 +456,7 @@ def test_other_option_for_the_same_class_is_refused(stored):
     put(config, "choices.model", "unet3")
 
     with pytest.raises(ConfigError, match="model=unet3 is"):
-        check_frozen(config)
+        check_frozen(typed(config))
 
 
 @pytest.mark.parametrize(("key", "value"), [("device", "cpu"), ("outputs", None), ("sweep", "b")])
@@ -464,7 +465,7 @@ def test_place_and_machine_may_be_edited(stored, tmp_path, key, value):
     _, _, config = stored
     put(config, key, value or str(tmp_path / "elsewhere"))
 
-    assert check_frozen(config)["run_id"] == config["run_id"]
+    assert check_frozen(typed(config)).run_id == config["run_id"]
 
 
 @pytest.mark.parametrize("key", ["nonsense", "trainer.nonsense", "model.nonsense"])
@@ -473,7 +474,7 @@ def test_keys_that_the_schema_does_not_know_are_refused(stored, key):
     _, _, config = stored
     put(config, key, 1)
     with pytest.raises(ConfigError, match=f"^{key}: no such key"):
-        check_frozen(config)
+        check_frozen(typed(config))
 
 
 def test_changed_data_are_refused(stored):
@@ -482,7 +483,7 @@ def test_changed_data_are_refused(stored):
     Image.fromarray(blob(99)[0]).save(folder / "case0.png")
     dataset._prepared.cache_clear()
     with pytest.raises(DataError, match=r"^the data changed since run [0-9a-f]{12} was planned"):
-        check_frozen(config)
+        check_frozen(typed(config))
 
 
 def test_batch_larger_than_the_training_part_is_refused(somebodys):

@@ -4,9 +4,11 @@ import pytest
 
 from conftest import put
 from segsweep.config.check import check_config
+from segsweep.config.run_config import RunConfig
 from segsweep.config.schema import Config, DataConfig, SplitConfig
 from segsweep.config.validate import check_section, coerce, nearest, type_text
 from segsweep.errors import ConfigError
+from segsweep.training.check_built import check_built
 
 SMALL = ("data.size=32", "model.channels=[2,2]")
 
@@ -20,7 +22,7 @@ def refusal(composed):
         for key, value in changed.items():
             put(values, key.replace("__", "."), value)
         with pytest.raises(ConfigError) as caught:
-            check_config(values, choices)
+            check_built(RunConfig.of(check_config(values, choices)))
         return str(caught.value).splitlines()
 
     return refuse
@@ -34,7 +36,9 @@ def accepted(composed):
         values, choices = composed(*SMALL, *overrides)
         for key, value in changed.items():
             put(values, key.replace("__", "."), value)
-        return check_config(values, choices)
+        config = check_config(values, choices)
+        check_built(RunConfig.of(config))
+        return config
 
     return accept
 
@@ -352,7 +356,7 @@ def test_torchvisions_networks_take_any_size(composed, size):
 @pytest.mark.parametrize("size", [[32], [32, 32, 32], []])
 def test_size_is_one_number_or_two(refusal, size):
     """Three sides are no image."""
-    assert refusal(data__size=size) == [f"data.size={size}: one number, or [height, width]"]
+    assert refusal(data__size=size) == [f"data.size={size}: give one number, or [height, width]"]
 
 
 @pytest.mark.parametrize(

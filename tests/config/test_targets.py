@@ -146,7 +146,7 @@ def test_arguments_are_handed_over_as_the_class_wants_them(package):
 def test_given_values_are_used_where_taken_and_yield_to_the_config(package):
     """The program supplies lengths and parameters to whoever has a name for them."""
     node = {"_target_": f"{package}.nets.Tiny", "width": 2, "rate": 0.5}
-    given = build("model", node, [package], rate=9.0, name="x", unheard_of=1).given
+    given = build("model", node, [package], {"rate": 9.0, "name": "x", "unheard_of": 1}).given
 
     assert (given["rate"], given["name"]) == (0.5, "x")
 
@@ -160,7 +160,7 @@ def test_what_a_constructor_refuses_names_the_node(package):
     with pytest.raises(ConfigError, match=r"^optimizer: .*momentum"):
         weights = [torch.nn.Parameter(torch.ones(1))]
         node = {"_target_": "torch.optim.SGD", "nesterov": True}
-        build("optimizer", node, params=weights)
+        build("optimizer", node, (), {"params": weights})
 
     assert str(wide.value) == "model: width must be at most 100; got 101"
 

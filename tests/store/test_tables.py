@@ -350,7 +350,7 @@ def test_plan_is_a_union(tmp_path):
     assert rows == [("a", "first"), ("b", "first"), ("b", "second"), ("c", "second")]
     assert sweep.plan.stat().st_mtime_ns == 1
     assert sweep.plan.read_text().splitlines()[0] == (
-        "run_id,kind,cell,model,loss,seed,fold,folder,requested_at,request"
+        "run_id,kind,cell,model,loss,seed,fold,folder,requested_at,request,epochs"
     )
 
 
@@ -391,9 +391,9 @@ def test_config_comes_back_as_it_was_written(tmp_path, frozen):
     os.utime(path, ns=(1, 1))
     write_config(path, config)
 
-    assert read_config(path) == config
+    assert read_config(path).values == config
     assert yaml.safe_load(path.read_text(encoding="utf-8")) == config
-    assert list(read_config(path)) == list(config)
+    assert list(read_config(path).values) == list(config)
     assert path.stat().st_mtime_ns == 1
 
 

@@ -193,7 +193,7 @@ def grid(sweep, frozen, write_run) -> SweepPaths:
             add_checkpoints(folder, "best-1.pt", "last.pt")
             (folder / "test_reads.csv").write_text(READS)
             row = [config["run_id"], "run", f"unet2/{loss}", "unet2", loss, seed, "", folder.name]
-            lines += [",".join(map(str, [*row, "now", request])) for request in ("one", "two")]
+            lines += [",".join(map(str, [*row, "now", request, 40])) for request in ("one", "two")]
     sweep.plan.write_text("\n".join(lines) + "\n")
     return sweep
 

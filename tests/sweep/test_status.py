@@ -18,11 +18,21 @@ from segsweep.system.files import claimed
 
 HEAD = "epoch,train_loss,val_loss,val_iou,val_dice,val_score,lr,seconds\n"
 CONFIG = """run_id: '{id}'
+identity_version: 1
+segsweep_version: 0.1.0
+data_fingerprint: abc
 kind: run
 seed: {seed}
-model:
+model: &node
   _target_: a.b
+loss: *node
+optimizer: *node
+scheduler: *node
+augment: *node
 data:
+  _target_: a.b
+  size: 32
+  channels: 3
   split:
     fold: null
 trainer:
@@ -265,7 +275,7 @@ def test_thousand_runs_take_about_a_second(maker):
         for name, text in files.items():
             getattr(paths, name).write_text(text)
         row = [number_text, "run", "unet/bce", "unet", "bce", str(number), "", paths.root.name]
-        maker.lines.append(",".join([*row, "now", "asked"]))
+        maker.lines.append(",".join([*row, "now", "asked", "10"]))
     maker.sweep.plan.write_text("\n".join(maker.lines) + "\n")
     started = time.perf_counter()
     status = sweep_status(maker.sweep.root)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import record_failure
+from segsweep.store.states import Cause
 from segsweep.sweep import session
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
@@ -61,9 +62,7 @@ class HydraPlace:
         if current.sweep is None or not jobs:
             return [], {}
         start_server(PRELOAD)
-        for run in todo:
-            run.command["slots"] = run.command["slots"] or jobs
-        return prepare_slots(todo, current.sweep, current.stop)
+        return prepare_slots(todo, current.sweep, current.stop, at_once=jobs)
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
         """Carry out the runs to do; Ended where the launcher can start nothing."""
@@ -124,7 +123,7 @@ def _launch(launcher: Launcher, runs: Sequence[Planned]) -> Exception | None:
     from hydra.core.utils import setup_globals
 
     setup_globals()
-    allow = [f"allow=[{','.join(run.config['allow'])}]" for run in runs]
+    allow = [f"allow=[{','.join(run.config.allow)}]" for run in runs]
     words = [
         [frozen_override(run.paths.config), more] for run, more in zip(runs, allow, strict=True)
     ]
@@ -155,7 +154,9 @@ def _has_ended(paths: RunPaths, attempts: int) -> bool:
 def _record_killed(paths: RunPaths, error: Exception | None) -> None:
     said = f": {str(error).splitlines()[0]}" if error is not None and str(error) else ""
     output = "\n".join(last_lines(paths.log, TAIL_LINES))
-    record_failure(paths, "killed", f"its job ended without a result{said}", output, time_text())
+    record_failure(
+        paths, Cause.KILLED, f"its job ended without a result{said}", output, time_text()
+    )
 
 
 def _outcome(paths: RunPaths) -> Outcome:

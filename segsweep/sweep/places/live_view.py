@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from segsweep.store.states import AttemptStatus
 from segsweep.sweep.planning.budget import makespan
 from segsweep.system.progress import duration
 
@@ -124,14 +125,14 @@ class View:
         """A run has ended: say so."""
         row = self.rows.pop(name)
         took = time.monotonic() - row.started
-        if status == "finished":
+        if status == AttemptStatus.FINISHED:
             self.finished += 1
             self.open_runs[self.cells[name]] -= 1
             self._learn(row, took)
             time_taken = f"{took:.1f} s" if took < 10 else duration(took)
             text = f"val IoU {value:.4f}, {time_taken}"
         else:
-            self.failed += status == "failed"
+            self.failed += status == AttemptStatus.FAILED
             text = f"{status}: {error}" if error else status
         self.say(f"[{self.finished + self.failed}/{self.total}] {name}  {text}{self._outlook()}")
 

@@ -6,11 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segsweep.config.cells import flat_values
+from segsweep.config.run_config import Values
 from segsweep.errors import DiskFullError, StoreError, SweepLockedError
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, record_failure
 from segsweep.store.retention import CheckpointCap
+from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
@@ -56,8 +58,8 @@ class Local:
         current, sweep, command = session.current, _sweep(), work.todo[0].command
         if current.lock is not None:
             current.lock.tell_slots(len(slots))
-        current.cap = current.cap or CheckpointCap(sweep, command["keep_gb"])
-        limit, refresher = command["time_limit"], current.refresher_of(sweep)
+        current.cap = current.cap or CheckpointCap(sweep, command.keep_gb)
+        limit, refresher = command.time_limit, current.refresher_of(sweep)
         crew = Crew(sweep, slots, current.stop, refresher, current.lock, limit, current.cap)
         seconds = {name: cost.seconds for name, cost in costs.items()}
         cells = cells_of([*work.done, *work.left, *work.todo])
@@ -131,7 +133,8 @@ class Crew:
                     outcomes.append(outcome)
                     self.refresher.changed = True
         self.refresher.close()
-        return [one for one in outcomes if one.status in ("finished", "failed")]
+        over = (AttemptStatus.FINISHED, AttemptStatus.FAILED)
+        return [outcome for outcome in outcomes if outcome.status in over]
 
     def _should_stop(self) -> bool:
         lost = self.lock is not None and self.lock.lost
@@ -146,20 +149,20 @@ class Crew:
         if ended.cause:
             return self._ended_without_a_word(ended, run, pool, view)
         outcome: Outcome = ended.value
-        if outcome.status == "claimed" and self._may_wait(run.name):
+        if outcome.status == AttemptStatus.CLAIMED and self._may_wait(run.name):
             view.again(run.name, "still held by a process of an earlier command")
             pool.add(ended.task)
             return None
-        if outcome.status == "interrupted" and not self._should_stop():
-            lost = Ending(ended.task, cause="killed", error="it was told to stop (SIGTERM)")
+        if outcome.status == AttemptStatus.INTERRUPTED and not self._should_stop():
+            lost = Ending(ended.task, cause=Cause.KILLED, error="it was told to stop (SIGTERM)")
             return self._ended_without_a_word(lost, run, pool, view)
-        if outcome.status == "claimed":
-            return Outcome(run.name, "failed", NAN, outcome.error, cause="claimed")
-        if outcome.status == "disk-full":
+        if outcome.status == AttemptStatus.CLAIMED:
+            return Outcome(run.name, AttemptStatus.FAILED, NAN, outcome.error, cause=Cause.CLAIMED)
+        if outcome.status == AttemptStatus.DISK_FULL:
             self.full = outcome
-        if outcome.cause == "refused":
+        if outcome.cause == Cause.REFUSED:
             return _with_difference(outcome, run)
-        if outcome.status == "finished" and self.cap is not None:
+        if outcome.status == AttemptStatus.FINISHED and self.cap is not None:
             self.cap.add(run.paths, outcome.value)
         return outcome
 
@@ -167,15 +170,15 @@ class Crew:
         self, ended: Ending, run: Planned, pool: Pool, view: View
     ) -> Outcome | None:
         """Try a killed run once more; record what happened to any other."""
-        if self._should_stop() and ended.cause != "time-limit":  # it has failed at nothing
-            return Outcome(run.name, "interrupted", NAN)
-        if ended.cause == "killed" and self._retries.may_retry(run.name):
+        if self._should_stop() and ended.cause != Cause.TIME_LIMIT:  # it has failed at nothing
+            return Outcome(run.name, AttemptStatus.INTERRUPTED, NAN)
+        if ended.cause == Cause.KILLED and self._retries.may_retry(run.name):
             view.again(run.name, ended.error)
             pool.add(ended.task)
             return None
         output = "\n".join(last_lines(run.paths.log, TAIL_LINES))
         record_failure(run.paths, ended.cause, ended.error, output, time_text())
-        return Outcome(run.name, "failed", NAN, ended.error, cause=ended.cause)
+        return Outcome(run.name, AttemptStatus.FAILED, NAN, ended.error, cause=ended.cause)
 
     def _may_wait(self, name: str) -> bool:
         first = self._claimed.setdefault(name, time.monotonic())
@@ -184,25 +187,25 @@ class Crew:
 
 def _task(run: Planned, seconds: float) -> Task:
     config = run.config
-    arguments = (run.paths.config.resolve(), tuple(config["allow"]), config["trainer"]["epochs"])
+    arguments = (run.paths.config.resolve(), config.allow, config.trainer.epochs)
     return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
 
 
 def _with_difference(outcome: Outcome, run: Planned) -> Outcome:
     """Say where a refused run's file differs from what was planned."""
-    found = "; ".join(differences(run.config, run.paths))
+    found = "; ".join(differences(run.config.values, run.paths))
     if not found:
         return outcome
     error = f"{outcome.error} [{found}]"
     failure = read_json(run.paths.failure) or {}
     write_json(run.paths.failure, {**failure, "error": error})
-    return Outcome(run.name, "failed", NAN, error, cause="refused")
+    return Outcome(run.name, AttemptStatus.FAILED, NAN, error, cause=Cause.REFUSED)
 
 
-def differences(planned: Mapping[str, object], paths: RunPaths) -> list[str]:
+def differences(planned: Values, paths: RunPaths) -> list[str]:
     """Return the values in which a run's config.yaml is not what was planned."""
     try:
-        stands = flat_values(read_config(paths.config))
+        stands = flat_values(read_config(paths.config).values)
     except (StoreError, KeyError, TypeError, AttributeError):
         return []
     wanted = flat_values(planned)

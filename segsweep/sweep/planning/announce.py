@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from segsweep import __version__
 from segsweep.config.cells import differing_in_one_key
-from segsweep.config.check import split_config
 from segsweep.data.check import format_problems
 from segsweep.data.source import Problem
 from segsweep.data.split import crossing_groups, split_samples
 from segsweep.store.records import readable_configs
+from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import Planned, sweep_of
 from segsweep.sweep.planning.work import Work, sort_out, version_of
 from segsweep.training.dataset import prepared_data
@@ -20,12 +20,12 @@ def announce(planned: Sequence[Planned], work: Work | None = None) -> None:
     found: dict[Problem, None] = {}
     seen = set()
     for run in planned:
-        data = str(run.config["data"])
+        data = str(run.config.data)
         if data in seen:
             continue
         seen.add(data)
         prepared = prepared_data(run.config)
-        parts = split_samples(prepared.samples, split_config(run.config))
+        parts = split_samples(prepared.samples, run.config.data.split)
         crossing = crossing_groups(prepared.samples, parts)
         found.update(dict.fromkeys(prepared.warnings))
         found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
@@ -52,7 +52,7 @@ def _other_versions(work: Work) -> list[str]:
 
 def _changed_defaults(work: Work) -> list[str]:
     """Say where finished runs differ from new ones in one key: those are trained from scratch."""
-    new = [run.config for run in work.todo if work.states[run.name] == "planned"]
+    new = [run.config.values for run in work.todo if work.states[run.name] == Status.PLANNED]
     sweep = sweep_of(work.todo[0].config) if work.todo else None
     if not new or sweep is None or not sweep.runs.is_dir():
         return []
@@ -62,7 +62,7 @@ def _changed_defaults(work: Work) -> list[str]:
         for paths in sweep.run_folders()
         if paths.root.name not in asked and paths.result.exists()
     ]
-    others = list(readable_configs(finished))
+    others = [config.values for config in readable_configs(finished)]
     return [
         f"{count} finished runs differ only in {key} from runs to do, which start from scratch"
         for key, count in differing_in_one_key(new, others).items()

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from segsweep.config.run_config import FrozenConfig
 from segsweep.config.validate import raise_all
 from segsweep.sweep.planning.cost import Measured, seconds_of
 from segsweep.sweep.processes.slots import Slot
@@ -80,7 +80,7 @@ class Budget:
     """Checkpoints that stay, those of runs in progress, tables and pictures."""
 
 
-def cost_of(cell: str, config: Mapping[str, Any], measured: Measured, epochs_done: int = 0) -> Cost:
+def cost_of(cell: str, config: FrozenConfig, measured: Measured, epochs_done: int = 0) -> Cost:
     """Return what the run of *config* takes after *epochs_done*; *cell* is its name in messages."""
     last, best = measured.last_bytes / MB, measured.best_bytes / MB
     kept = {"best": best, "last": last, "both": best + last, "none": 0.0}
@@ -92,7 +92,7 @@ def cost_of(cell: str, config: Mapping[str, Any], measured: Measured, epochs_don
         gpu_mb=measured.gpu_mb,
         last_mb=last,
         best_mb=best,
-        kept_mb=kept[config["keep"]],
+        kept_mb=kept[config.keep],
     )
 
 

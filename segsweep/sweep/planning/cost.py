@@ -6,7 +6,6 @@ kept in `outputs/.cache/`. Only measuring imports torch.
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep import __version__
+from segsweep.config.run_config import FrozenConfig
 from segsweep.system.files import read_json, text_digest, write_json
 from segsweep.system.machine import fingerprint
 
@@ -63,7 +63,7 @@ class Measured:
     """Test images."""
 
 
-def probe_key(config: Mapping[str, Any]) -> str:
+def probe_key(config: FrozenConfig) -> str:
     """Return 16 hex digits, the same for frozen configs whose runs cost the same per step.
 
     They are of this machine, this torch and this segsweep. Runs that differ in seed, epochs,
@@ -73,22 +73,24 @@ def probe_key(config: Mapping[str, Any]) -> str:
     return text_digest(json.dumps([*where, _kind(config)], sort_keys=True))[:16]
 
 
-def _kind(config: Mapping[str, Any]) -> dict[str, Any]:
-    trainer, data = config["trainer"], config["data"]
-    split = {key: value for key, value in data["split"].items() if key not in ("seed", "fold")}
-    names = ("batch", "precision", "memory_format", "compile")
+def _kind(config: FrozenConfig) -> dict[str, object]:
+    trainer, split = config.trainer, asdict(config.data.split)
+    folded = split.pop("fold") is not None
+    del split["seed"]
     return {
-        **{node: config[node] for node in ("model", "loss", "augment", "device", "threads")},
-        **{name: trainer[name] for name in names},
-        "optimizer": {key: value for key, value in config["optimizer"].items() if key != "lr"},
-        "averaging": trainer["averaging"] > 0,
-        "clip": trainer["clip_norm"] is not None,
-        "at": config["evaluate"]["at"],
-        "size": data["size"],
-        "channels": data["channels"],
-        "data": config["data_fingerprint"],
-        "split": {**split, "folded": data["split"]["fold"] is not None},
-        "files": config.get("contents"),
+        **{node: getattr(config, node) for node in ("model", "loss", "augment")},
+        **{"device": config.device, "threads": config.threads},
+        **{"batch": trainer.batch, "precision": trainer.precision},
+        **{"memory_format": trainer.memory_format, "compile": trainer.compile},
+        "optimizer": {key: value for key, value in config.optimizer.items() if key != "lr"},
+        "averaging": trainer.averaging > 0,
+        "clip": trainer.clip_norm is not None,
+        "at": config.evaluate.at,
+        "size": config.data.size,
+        "channels": config.data.channels,
+        "data": config.data_fingerprint,
+        "split": {**split, "folded": folded},
+        "files": config.contents,
     }
 
 
@@ -124,21 +126,21 @@ def _is_amount(value: Any) -> bool:
     return is_number and math.isfinite(value) and value >= 0
 
 
-def seconds_of(config: Mapping[str, Any], measured: Measured, epochs_done: int = 0) -> float:
+def seconds_of(config: FrozenConfig, measured: Measured, epochs_done: int = 0) -> float:
     """Return the seconds that a whole run takes, or the rest of one after *epochs_done*."""
-    left = max(config["trainer"]["epochs"] - epochs_done, 0)
-    scored = measured.val + (measured.test if config["kind"] == "run" else 0)
+    left = max(config.trainer.epochs - epochs_done, 0)
+    scored = measured.val + (measured.test if config.kind == "run" else 0)
     training = measured.warm_up + left * epoch_seconds(config, measured) if left else 0.0
     return RUN_SECONDS + measured.start + training + scored * measured.score_image
 
 
-def epoch_seconds(config: Mapping[str, Any], measured: Measured) -> float:
+def epoch_seconds(config: FrozenConfig, measured: Measured) -> float:
     """Return the seconds of an epoch: training, validation, checkpoints, pictures."""
-    trainer = config["trainer"]
-    steps = measured.train // trainer["batch"]
-    inside = trainer["checkpoint_every_steps"]
+    trainer = config.trainer
+    steps = measured.train // trainer.batch
+    inside = trainer.checkpoint_every_steps
     saves = 1 + (steps // inside if inside else 0)
-    every = trainer["preview_every"]
+    every = trainer.preview_every
     pictures = BEST_SHARE + 1 / every if every else 0.0
     return (
         steps * measured.step

@@ -4,13 +4,19 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from segsweep import __version__
 from segsweep.config.cells import cell_name, flat_values, run_names, swept_among
 from segsweep.config.check import check_config
 from segsweep.config.identity import IDENTITY_VERSION, contents, run_id
-from segsweep.config.schema import COMMAND_KEYS
+from segsweep.config.run_config import (
+    FrozenConfig,
+    RunConfig,
+    Values,
+    command_config,
+    without_command,
+)
+from segsweep.config.schema import CommandConfig
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
 from segsweep.store.records import (
@@ -22,17 +28,16 @@ from segsweep.store.records import (
 from segsweep.system.clock import time_text
 from segsweep.system.files import has_content, holds, locked
 from segsweep.training.dataset import check_batch, prepared_data
-from segsweep.training.frozen import without_command
 
 
 @dataclass(frozen=True)
 class Planned:
     """A run that is ready to be launched by the path of its frozen config."""
 
-    config: dict[str, Any]
+    config: FrozenConfig
     paths: RunPaths
-    command: dict[str, Any] = field(default_factory=dict)
-    """Keys that steer the command which asks for it; not in the frozen config."""
+    command: CommandConfig = field(default_factory=CommandConfig)
+    """Keys that steer the command which asks for the run; not in the frozen config."""
 
     @property
     def name(self) -> str:
@@ -40,62 +45,63 @@ class Planned:
         return self.paths.root.name
 
 
-def plan_run(values: Mapping[str, Any], choices: Mapping[str, Any]) -> Planned:
+def plan_run(values: Values, choices: Mapping[str, str]) -> Planned:
     """Check a resolved config with its data and return the run it is; writes no run file."""
     return plan_checked(check_without_data(values, choices))
 
 
-def check_without_data(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
     """Return the config checked as far as that goes without its images: reading them takes long.
 
-    What a sweep's earlier runs may have had built before is left: that takes seconds of imports.
+    Builds nothing where the sweep has a plan: its runs were built before, which takes seconds.
     """
-    config = check_config(values, choices)
+    checked = check_config(values, choices)
+    config = RunConfig.of(checked)
     if not sweep_of(config).plan.exists():
         _check_built(config)
-    return config
+    return checked
 
 
-def plan_checked(config: dict[str, Any]) -> Planned:
+def plan_checked(checked: Values) -> Planned:
     """Check a config with its data and return the run it is; writes no run file."""
+    config = RunConfig.of(checked)
     try:
         prepared = prepared_data(config)
     except OSError:
-        check_writable(config["outputs"])
+        check_writable(config.outputs)
         raise
     check_batch(config, prepared)
-    identity = run_id(config, prepared.fingerprint)
+    identity = run_id(checked, prepared.fingerprint)
     frozen = {
         "run_id": identity,
         "identity_version": IDENTITY_VERSION,
         "segsweep_version": __version__,
         "data_fingerprint": prepared.fingerprint,
-        "contents": contents(config),
-        **without_command(config),
+        "contents": contents(checked),
+        **without_command(checked),
     }
-    model, loss = config["choices"]["model"], config["choices"]["loss"]
-    name = folder_name(model, loss, config["seed"], identity)
+    name = folder_name(config.choices["model"], config.choices["loss"], config.seed, identity)
     paths = sweep_of(config).run(name)
-    if not paths.result.exists():  # else it was built before, which takes seconds of imports
+    if not paths.result.exists():  # a finished run was built before, which takes seconds
         _check_built(config)
-    return Planned(frozen, paths, {key: config[key] for key in COMMAND_KEYS})
+    return Planned(FrozenConfig.of(frozen), paths, command_config(checked))
 
 
-def _check_built(config: Mapping[str, Any]) -> None:
+def _check_built(config: RunConfig) -> None:
     from segsweep.training.check_built import check_built  # imports torch
 
     check_built(config)
 
 
-def sweep_of(config: Mapping[str, Any]) -> SweepPaths:
+def sweep_of(config: RunConfig) -> SweepPaths:
     """Return the sweep that a config belongs to."""
-    return SweepPaths(Path(config["outputs"]) / config["sweep"])
+    return SweepPaths(Path(config.outputs) / config.sweep)
 
 
 def cells_of(planned: Sequence[Planned]) -> dict[str, str]:
     """Return the cell of each run, by its name."""
-    values = {run.name: flat_values(run.config) for run in planned}
-    swept = swept_among([run.config for run in planned], list(values.values()))
+    values = {run.name: flat_values(run.config.values) for run in planned}
+    swept = swept_among([run.config.values for run in planned], list(values.values()))
     return {name: cell_name(flat, swept) for name, flat in values.items()}
 
 
@@ -105,7 +111,7 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
     new, rows = _new_texts(planned), _plan_rows(planned, request)
     if not new and not missing_rows(sweep, rows):
         return
-    check_writable(config["outputs"])
+    check_writable(config.outputs)
     sweep.root.mkdir(parents=True, exist_ok=True)
     with locked(sweep.plan_lock):
         for path, text in new.items():
@@ -122,7 +128,7 @@ def _new_texts(planned: Sequence[Planned]) -> dict[Path, str]:
     todo = [
         run for run in planned if not (run.paths.result.exists() and has_content(run.paths.config))
     ]
-    texts = {run.paths.config: config_text(run.config, known) for run in todo}
+    texts = {run.paths.config: config_text(run.config.values, known) for run in todo}
     return {path: text for path, text in texts.items() if not holds(path, text)}
 
 
@@ -141,13 +147,14 @@ def check_writable(outputs: str) -> None:
         ) from error
 
 
-def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, Any]]:
-    values = [flat_values(run.config) for run in planned]
-    swept = swept_among([run.config for run in planned], values)
+def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, object]]:
+    values = [flat_values(run.config.values) for run in planned]
+    swept = swept_among([run.config.values for run in planned], values)
     asked = {"requested_at": time_text(), "request": request}
     return [
         {
-            **run_names(run.config),
+            **run_names(run.config.values),
+            "epochs": run.config.trainer.epochs,
             "folder": run.name,
             "cell": cell_name(flat, swept),
             **asked,

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import read_rows, readable_configs
 from segsweep.store.retention import checkpoint_bytes
+from segsweep.store.states import Status
 from segsweep.sweep.planning import cost
 from segsweep.sweep.planning.budget import (
     MB,
@@ -31,11 +33,11 @@ from segsweep.sweep.processes.slots import Slot, find_slots
 from segsweep.system.progress import Counter
 
 STATE_NAMES = {
-    "finished": "finished",
-    "interrupted": "resumable",
-    "running": "resumable",
-    "failed": "failed",
-    "planned": "new",
+    Status.FINISHED: "finished",
+    Status.INTERRUPTED: "resumable",
+    Status.RUNNING: "resumable",
+    Status.FAILED: "failed",
+    Status.PLANNED: "new",
 }
 """What a plan calls the states of runs."""
 PROBE_SECONDS = 600.0
@@ -45,20 +47,22 @@ PROBE_SECONDS = 600.0
 def sweep_threads(sweep: SweepPaths) -> int:
     """Return the threads per run that earlier commands fixed for *sweep*; 0 if none did."""
     configs = readable_configs(sweep.run_folders()[:3])
-    return next((threads for one in configs if (threads := int(one.get("threads") or 0))), 0)
+    return next((threads for one in configs if (threads := one.threads)), 0)
 
 
 def prepare_slots(
-    todo: Sequence[Planned], sweep: SweepPaths, stop: Callable[[], bool]
+    todo: Sequence[Planned], sweep: SweepPaths, stop: Callable[[], bool], at_once: int | None = None
 ) -> tuple[list[Slot], dict[str, Cost]]:
     """Return the slots for the runs to do, and what each costs, by name.
+
+    *at_once* is the number of slots where the command does not set it.
 
     Raises ConfigError naming the cells that cannot be trained here, because they need more
     memory or disk than there is. A cell whose first steps fail for another reason is only
     told: that costs its own runs, not the others. Without preflight nothing is known of costs.
     """
-    slots = slots_for(todo)
-    if not todo[0].command["preflight"]:
+    slots = slots_for(todo, slots=at_once)
+    if not todo[0].command.preflight:
         return slots, {}
     kinds = {run.name: probe_key(run.config) for run in todo}
     cells = cells_of(todo)
@@ -69,10 +73,10 @@ def prepare_slots(
         if kinds[run.name] in measured
     }
     if costs:
-        slots = _fitting_slots(todo, list(costs.values()))
+        slots = _fitting_slots(todo, list(costs.values()), at_once)
         budget, room = budget_for(list(costs.values()), slots, todo[0], sweep)
-        check_budget(list(costs.values()), budget, room, todo[0].config["outputs"])
-        if len(costs) > 1 and not todo[0].command["plan"]:
+        check_budget(list(costs.values()), budget, room, todo[0].config.outputs)
+        if len(costs) > 1 and not todo[0].command.plan:
             print("; ".join(cost_lines(budget, room)), file=sys.stderr)
     return slots, costs
 
@@ -81,16 +85,19 @@ def budget_for(
     costs: Sequence[Cost], slots: Sequence[Slot], run: Planned, sweep: SweepPaths
 ) -> tuple[Budget, Room]:
     """Return what all runs to do take together, and what there is."""
-    keep_gb = run.command["keep_gb"]
+    keep_gb = run.command.keep_gb
     stored = 0.0 if keep_gb is None else stored_bytes(sweep) / MB
     budget = budget_of(costs, slots, keep_gb=keep_gb, stored_mb=stored)
-    return budget, room_of(Path(run.config["outputs"]), slots)
+    return budget, room_of(Path(run.config.outputs), slots)
 
 
-def _fitting_slots(todo: Sequence[Planned], costs: Sequence[Cost]) -> list[Slot]:
+def _fitting_slots(
+    todo: Sequence[Planned], costs: Sequence[Cost], at_once: int | None
+) -> list[Slot]:
     """Return the slots again, now that it is known what fits side by side."""
     return slots_for(
         todo,
+        slots=at_once,
         per_run_mb=max(one.own_mb for one in costs),
         shared_mb=max(one.shared_mb for one in costs),
         gpu_mb=max(one.gpu_mb for one in costs),
@@ -109,7 +116,7 @@ def measure_kinds(
     *kinds* and *cells* name those of each run; a kind whose steps fail, or take too long to
     measure, is left out. ConfigError names the cells that need more memory than there is.
     """
-    cache = Path(todo[0].config["outputs"]) / ".cache"
+    cache = Path(todo[0].config.outputs) / ".cache"
     by_kind = {kinds[run.name]: run for run in reversed(todo)}
     known = {key: cost.load(cache, key) for key in by_kind}
     missing = [key for key, found in known.items() if found is None]
@@ -174,6 +181,7 @@ def slots_for(
     todo: Sequence[Planned],
     threads: int = 0,
     *,
+    slots: int | None = None,
     per_run_mb: float = 0.0,
     shared_mb: float = 0.0,
     gpu_mb: float = 0.0,
@@ -181,11 +189,11 @@ def slots_for(
     """Return the slots that this machine has for *todo*; the rest as in `find_slots`."""
     config, command = todo[0].config, todo[0].command
     return find_slots(
-        device=config["device"],
+        device=config.device,
         runs=len(todo),
-        slots=command["slots"],
-        per_device=command["per_device"],
-        threads=config["threads"] or threads,
+        slots=command.slots or slots,
+        per_device=command.per_device,
+        threads=config.threads or threads,
         per_run_mb=per_run_mb,
         shared_mb=shared_mb,
         gpu_mb=gpu_mb,
@@ -203,7 +211,7 @@ def _probe(key: str, run: Planned, scratch: Path) -> Task:
 
 
 def try_step(
-    config: Mapping[str, object], folder: Path, *, tell: object, stop: object, slot: Slot
+    config: FrozenConfig, folder: Path, *, tell: object, stop: object, slot: Slot
 ) -> "dict[str, object] | str":
     """Measure in a slot's process; return what is wrong, in one line, where a step raises."""
     from segsweep.sweep.planning.trial import measure  # imports torch
@@ -241,14 +249,14 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
 def _row(
     cell: str,
     runs: Sequence[Planned],
-    states: Mapping[str, str],
+    states: Mapping[str, Status],
     todo: Set[str],
     costs: Mapping[str, Cost],
 ) -> CellRow:
     names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
     for run in runs:
         state = states[run.name]
-        again = state == "finished" and run.name in todo
+        again = state == Status.FINISHED and run.name in todo
         names["new" if again else STATE_NAMES[state]] += 1
     known = [costs[run.name] for run in runs if run.name in costs]
     return CellRow(

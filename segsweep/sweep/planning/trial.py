@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segsweep.config.run_config import FrozenConfig
 from segsweep.data.batches import Batches
 from segsweep.store.paths import RunPaths
 from segsweep.sweep.planning.cost import Measured
@@ -40,9 +41,7 @@ GPU_CONTEXT_MB = 500.0
 """What a process takes of a GPU beside its tensors."""
 
 
-def measure(
-    config: Mapping[str, Any], scratch: Path, *, slot: Slot | None = None
-) -> dict[str, Any]:
+def measure(config: FrozenConfig, scratch: Path, *, slot: Slot | None = None) -> dict[str, Any]:
     """Build the run of a frozen config, do a few real steps, and return a `Measured` as values.
 
     Memory is the whole process's, so this is for a process that does nothing else. It takes
@@ -56,10 +55,10 @@ def measure(
 
     """
     on_gpu = slot is not None and slot.gpu is not None
-    return asdict(try_out({**config, "device": "cuda"} if on_gpu else dict(config), scratch))
+    return asdict(try_out(config.with_values(device="cuda") if on_gpu else config, scratch))
 
 
-def try_out(config: dict[str, Any], scratch: Path) -> Measured:
+def try_out(config: FrozenConfig, scratch: Path) -> Measured:
     """Build the run of *config* and do a little of all that it would do.
 
     *scratch* is a folder for a checkpoint and a picture; it is deleted at the end. Raises
@@ -69,7 +68,7 @@ def try_out(config: dict[str, Any], scratch: Path) -> Measured:
     prepare_memory()
     job = build_job(config, RunPaths(scratch), prepared_data(config))
     start = time.perf_counter() - started
-    native = job.prepared.native_mask if config["evaluate"]["at"] == "both" else None
+    native = job.prepared.native_mask if config.evaluate.at == "both" else None
     try:
         steps = _train(job)
         cold = _seconds(_score, job, job.loss_fn)

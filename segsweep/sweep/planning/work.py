@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from segsweep import __version__
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
+from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import Planned
 from segsweep.system.files import read_json
 
@@ -23,7 +24,7 @@ class Work:
     """Of those to do: finished ones that the command asks for once more."""
     left: list[Planned]
     """Failed before, and not to be tried again."""
-    states: Mapping[str, str]
+    states: Mapping[str, Status]
     """Name -> status before the command."""
 
 
@@ -31,14 +32,12 @@ def sort_out(planned: Sequence[Planned]) -> Work:
     """Look at what is there and return what is to be done."""
     command = planned[0].command
     states = {run.name: run.paths.status() for run in planned}
-    again = [
-        run
-        for run in planned
-        if states[run.name] == "finished" and _is_asked_again(run, command["rerun"])
-    ]
+    finished = [run for run in planned if states[run.name] is Status.FINISHED]
+    again = [run for run in finished if _is_asked_again(run, command.rerun)]
     names = {run.name for run in again}
-    done = [run for run in planned if states[run.name] == "finished" and run.name not in names]
-    left = [run for run in planned if states[run.name] == "failed" and not command["retry_failed"]]
+    done = [run for run in finished if run.name not in names]
+    failed = [run for run in planned if states[run.name] is Status.FAILED]
+    left = [] if command.retry_failed else failed
     names = {run.name for run in (*done, *left)}
     todo = [run for run in planned if run.name not in names]
     return Work(done, todo, again, left, states)

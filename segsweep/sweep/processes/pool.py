@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.errors import ConfigError
+from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import STOP, Work, work
 from segsweep.system.machine import oom_kills
@@ -51,8 +52,8 @@ class Ending:
 
     task: Task
     value: Any = None
-    cause: str = ""
-    """killed | exited | time-limit; empty where there is a value."""
+    cause: Cause = Cause.NONE
+    """KILLED, EXITED or TIME_LIMIT; NONE where there is a value."""
     error: str = ""
 
 
@@ -248,17 +249,17 @@ def _ending(one: _Running, limit: float | None) -> Ending:
     one.process.close()
     if one.limit_hit and not (one.done and _is_success(one.value)):
         return Ending(
-            one.task, cause="time-limit", error=f"took longer than time_limit={limit:g} s"
+            one.task, cause=Cause.TIME_LIMIT, error=f"took longer than time_limit={limit:g} s"
         )
     if one.done:
         return Ending(one.task, one.value)
     if code < 0 or code == 255:  # 255: the fork server was killed and cannot tell
-        return Ending(one.task, cause="killed", error=_killed(-code, one.ooms))
-    return Ending(one.task, cause="exited", error=f"the process ended with exit code {code}")
+        return Ending(one.task, cause=Cause.KILLED, error=_killed(-code, one.ooms))
+    return Ending(one.task, cause=Cause.EXITED, error=f"the process ended with exit code {code}")
 
 
 def _is_success(value: Any) -> bool:
-    return getattr(value, "status", "finished") == "finished"
+    return getattr(value, "status", AttemptStatus.FINISHED) == AttemptStatus.FINISHED
 
 
 def _killed(number: int, ooms: int) -> str:

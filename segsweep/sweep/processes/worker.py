@@ -58,6 +58,7 @@ def train(
     """Carry out the run whose frozen config is at *path*; return its Outcome."""
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
     from segsweep.store.outcome import NAN, Outcome
+    from segsweep.store.states import AttemptStatus
     from segsweep.training.run import Around, execute
 
     def each_epoch(row: dict[str, float], best: bool) -> None:
@@ -69,11 +70,11 @@ def train(
     try:
         return execute(path, allow, around)
     except (Interrupted, KeyboardInterrupt):
-        return Outcome(name, "interrupted", NAN)
+        return Outcome(name, AttemptStatus.INTERRUPTED, NAN)
     except RunClaimedError as error:
-        return Outcome(name, "claimed", NAN, str(error))
+        return Outcome(name, AttemptStatus.CLAIMED, NAN, str(error))
     except DiskFullError as error:
-        return Outcome(name, "disk-full", NAN, str(error))
+        return Outcome(name, AttemptStatus.DISK_FULL, NAN, str(error))
 
 
 def _redirect(log: Path | None) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import typed
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning import budget as module
 from segsweep.sweep.planning.budget import (
@@ -123,10 +124,10 @@ def test_most_on_one_gpu():
 @pytest.mark.parametrize(
     ("keep", "kept"), [("best", 10.0), ("last", 30.0), ("both", 40.0), ("none", 0.0)]
 )
-def test_cost_of_a_run(keep, kept):
+def test_cost_of_a_run(keep, kept, frozen):
     """What was measured, in MB, and what of it stays."""
-    trainer = {"epochs": 7, "batch": 10, "checkpoint_every_steps": None, "preview_every": 0}
-    config = {"keep": keep, "kind": "run", "trainer": trainer}
+    trainer = {"trainer.epochs": 7, "trainer.batch": 10, "trainer.preview_every": 0}
+    config = typed(frozen(keep=keep, **trainer))
     measured = Measured(
         **dict.fromkeys(("start", "warm_up", "val_image", "score_image"), 0.1),
         **dict.fromkeys(("save_last", "save_best", "preview"), 0.01),

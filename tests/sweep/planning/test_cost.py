@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from command import TINY
+from conftest import typed
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning import cost as probe
 from segsweep.sweep.planning.cost import Measured, load, probe_key, seconds_of, store
@@ -69,7 +70,7 @@ def test_what_does_not_change_the_cost_of_a_step(key, value, frozen):
     """Runs that differ in these are measured once."""
     base = {"trainer.averaging": 0.9}
 
-    assert probe_key(frozen(**base)) == probe_key(frozen(**base | {key: value}))
+    assert probe_key(typed(frozen(**base))) == probe_key(typed(frozen(**base | {key: value})))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_what_does_not_change_the_cost_of_a_step(key, value, frozen):
 def test_what_changes_the_cost_of_a_step(key, value, frozen):
     """Runs that differ in one of these are measured each; 16 hex digits tell them apart."""
     base = {"trainer.averaging": 0.9, "augment.probability": 0.5}
-    keys = {probe_key(frozen(**base)), probe_key(frozen(**base | {key: value}))}
+    keys = {probe_key(typed(frozen(**base))), probe_key(typed(frozen(**base | {key: value})))}
 
     assert len(keys) == 2
     assert all(len(key) == 16 and int(key, 16) for key in keys)
@@ -107,7 +108,7 @@ def test_what_changes_the_cost_of_a_step(key, value, frozen):
 
 def test_folds_cost_the_same(frozen):
     """Fold or no fold changes how many images are trained on; which fold does not."""
-    one, two = (probe_key(frozen(**{"data.split.fold": fold})) for fold in (1, 2))
+    one, two = (probe_key(typed(frozen(**{"data.split.fold": fold}))) for fold in (1, 2))
 
     assert one == two
 
@@ -115,10 +116,10 @@ def test_folds_cost_the_same(frozen):
 @pytest.mark.parametrize("name", ["fingerprint", "_torch_version", "__version__"])
 def test_what_was_measured_elsewhere_does_not_count(name, frozen, monkeypatch):
     """Another machine, torch or segsweep: measured anew."""
-    before = probe_key(frozen())
+    before = probe_key(typed(frozen()))
     monkeypatch.setattr(probe, name, "9.9" if name == "__version__" else lambda: "another")
 
-    assert probe_key(frozen()) != before
+    assert probe_key(typed(frozen())) != before
 
 
 def test_measured_before(tmp_path):
@@ -175,7 +176,7 @@ def test_spoilt_cache_is_none(spoil, tmp_path):
 def test_seconds_of_a_run_by_hand(changed, done, seconds, frozen):
     """Start, the epochs left, scoring at the end; half a second of bookkeeping at most."""
     base = {"trainer.epochs": 4, "trainer.batch": 10, "trainer.preview_every": 10}
-    found = seconds_of(frozen(**base | changed), BY_HAND, done)
+    found = seconds_of(typed(frozen(**base | changed)), BY_HAND, done)
 
     assert 0 < found - (2 + seconds) < 0.5
 
@@ -232,7 +233,7 @@ def test_a_schedule_shorter_than_the_steps(plan, tmp_path):
     """A schedule that ends after three steps refuses a fourth; here there are four."""
     config = plan("trainer.epochs=1").config
     target = "torch.optim.lr_scheduler.OneCycleLR"
-    config["scheduler"] = {"_target_": target, "every": "step", "pct_start": 0.5}
+    config = config.with_values(scheduler={"_target_": target, "every": "step", "pct_start": 0.5})
 
     assert measure(config, tmp_path / "scratch")["train"] == 12
 
@@ -240,7 +241,7 @@ def test_a_schedule_shorter_than_the_steps(plan, tmp_path):
 def test_what_a_run_would_raise_is_raised(plan, tmp_path):
     """A network that does not take the images fails here, and leaves nothing behind."""
     config = plan().config
-    config["model"]["in_channels"] = 1
+    config = config.with_values(model={**config.model, "in_channels": 1})
 
     with pytest.raises(RuntimeError, match="channels"):
         measure(config, tmp_path / "scratch")

@@ -1,0 +1,180 @@
+"""A run's config, read by attribute: the schema's dataclasses, and the facts of a frozen run."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self, TypeAlias, TypeVar, cast
+
+from segsweep.config.schema import (
+    COMMAND_KEYS,
+    OPTION_NODES,
+    CommandConfig,
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    SearchConfig,
+    SplitConfig,
+    TrainerConfig,
+)
+from segsweep.errors import ConfigError
+
+Values: TypeAlias = Mapping[str, object]
+"""A config as plain values, the way YAML holds it."""
+Node: TypeAlias = Mapping[str, object]
+"""An option: `_target_` and its arguments."""
+S = TypeVar("S")
+FACTS = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "contents")
+"""What a frozen config holds besides the config: facts about the run."""
+COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
+"""Keys that every data set has besides its source's own arguments."""
+
+
+@dataclass(frozen=True)
+class DataNode:
+    """The data node, with the source's own arguments apart."""
+
+    size: int | list[int]
+    channels: int
+    split: SplitConfig
+    source: Node
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The size that the network sees; ConfigError for a list of other than two numbers."""
+        if isinstance(self.size, int):
+            return self.size, self.size
+        if len(self.size) != 2:
+            raise ConfigError(f"data.size={self.size}: give one number, or [height, width]")
+        return self.size[0], self.size[1]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A config that passed every check."""
+
+    values: Values
+    """The same as plain values: what is hashed, compared and written."""
+    sweep: str
+    outputs: str
+    seed: int
+    kind: str
+    threshold: float
+    device: str
+    threads: int
+    allow: tuple[str, ...]
+    keep: str
+    model: Node
+    loss: Node
+    optimizer: Node
+    scheduler: Node
+    augment: Node
+    data: DataNode
+    trainer: TrainerConfig
+    evaluate: EvaluateConfig
+    search: SearchConfig
+    choices: Mapping[str, str]
+    """The option chosen of each group that names a class."""
+
+    @classmethod
+    def of(cls, values: Values) -> Self:
+        """Return the config of checked *values*, with their `choices`.
+
+        A key that the values lack has its neutral value, else its default. Raises KeyError or
+        TypeError where an option node, a section or a fact is missing.
+        """
+        return cls(**_read(cls, values))
+
+    def with_values(self, **changed: object) -> Self:
+        """Return a copy with other values of top-level keys."""
+        return type(self).of({**self.values, **changed})
+
+
+@dataclass(frozen=True)
+class FrozenConfig(RunConfig):
+    """A run's `config.yaml`: its config and what identifies it."""
+
+    run_id: str
+    identity_version: int
+    segsweep_version: str
+    data_fingerprint: str
+    contents: Mapping[str, str]
+    """Dotted key -> digest of each file that the config names, empty for a folder."""
+
+
+def command_config(values: Values) -> CommandConfig:
+    """Return the keys of checked *values* that steer the command."""
+    return section(CommandConfig, {key: values[key] for key in COMMAND_KEYS if key in values})
+
+
+def without_command(values: Values) -> dict[str, object]:
+    """Return the part of checked *values* that is the run, not the command that asks for it."""
+    return {key: value for key, value in values.items() if key not in COMMAND_KEYS}
+
+
+def section(kind: type[S], values: Values) -> S:
+    """Return a section of the schema; a missing key has its neutral value, else its default."""
+    known = _fields(cast("type", kind))
+    read = {name: values[name] if name in values else missing() for name, missing in known}
+    return kind(**read)
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, "_Missing"], ...]:
+    return tuple((item.name, _Missing(item)) for item in dataclasses.fields(kind))
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """What a key means where a stored config does not have it."""
+
+    item: "dataclasses.Field[object]"
+
+    def __call__(self) -> object:
+        neutral = self.item.metadata.get("neutral", dataclasses.MISSING)
+        if neutral is not dataclasses.MISSING:
+            return neutral
+        make = self.item.default_factory
+        return make() if callable(make) else self.item.default
+
+
+def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
+    """Return the constructor's arguments for *values*."""
+    sections = {"trainer": TrainerConfig, "evaluate": EvaluateConfig, "search": SearchConfig}
+    read: dict[str, Any] = {"values": values}
+    for item in dataclasses.fields(kind):
+        name = item.name
+        if name in sections:
+            read[name] = section(sections[name], _mapping(values.get(name, {}), name))
+        elif name == "data":
+            read[name] = _data_node(_mapping(values["data"], "data"))
+        elif name in (*OPTION_NODES, "choices"):
+            read[name] = _mapping(values[name], name)
+        elif name in _PLAIN:
+            read[name] = values[name] if name in values else _PLAIN[name]()
+        elif name != "values":
+            read[name] = values.get(name, {}) if name == "contents" else values[name]
+    read["allow"] = tuple(read["allow"] or ())
+    return read
+
+
+_PLAIN = {
+    item.name: _Missing(item)
+    for item in dataclasses.fields(Config)
+    if item.name not in (*COMMAND_KEYS, *OPTION_NODES, "trainer", "evaluate", "search")
+}
+
+
+def _data_node(values: Values) -> DataNode:
+    return DataNode(
+        size=cast("int | list[int]", values["size"]),
+        channels=cast(int, values["channels"]),
+        split=section(SplitConfig, _mapping(values["split"], "data.split")),
+        source={key: value for key, value in values.items() if key not in COMMON},
+    )
+
+
+def _mapping(value: object, name: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is no section")
+    return value
