@@ -254,7 +254,7 @@ def test_shown_command_makes_the_same_run(overrides, outputs, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     quoted = outputs.replace("'", "\\'")
     run = plan_run(*compose_here(*SMALL, *overrides, f"outputs='{quoted}'"))
-    write_config(run.paths.config, run.config)
+    write_config(run.paths.config, run.config.values)
     words = shlex.split(command_of(run.paths, _composed))
     again = plan_run(*compose_here(*words[3:]))
     run.paths.root.parents[1].rename("moved")
@@ -315,7 +315,7 @@ def test_options_of_the_users_own_are_named(tmp_path, monkeypatch):
     text = "_target_: segsweep.losses.FocalLoss\ngamma: 5.0\n"
     (tmp_path / "my conf" / "loss" / "mine.yaml").write_text(text)
     run = plan_run(*compose_here(*SMALL, "hydra.searchpath=['my conf']", "loss=mine"))
-    write_config(run.paths.config, run.config)
+    write_config(run.paths.config, run.config.values)
     run.paths.environment.write_text(json.dumps({"command": ["--config-dir", "my conf", "x=1"]}))
     words = shlex.split(command_of(run.paths, _composed))
 
