@@ -213,7 +213,7 @@ class Run:
     @property
     def config(self) -> Mapping[str, object]:
         """The frozen config, as in config.yaml. StoreError if that file is damaged."""
-        return read_config(self._paths.config)
+        return read_config(self._paths.config).values
 
     @property
     def result(self) -> Mapping[str, object] | None:
