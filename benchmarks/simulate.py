@@ -1,4 +1,4 @@
-"""Simulated sweeps with a known truth: how often each method makes false claims and finds true ones.
+"""Simulated sweeps with a known truth: how often each method makes false claims or finds a gap.
 
 IoU values of cells x seeds x images are drawn with the variation found in practice: images hard for
 all cells (sd .1), images hard for one cell (.02), seeds (.012, equal in all cells or multiplied by
