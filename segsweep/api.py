@@ -46,8 +46,9 @@ class Sweep:
     """A sweep's folder as tables, runs and comparisons.
 
     The tables are read on first use and then kept, so that the cells of a notebook agree with
-    each other; `refresh()` makes the next use read them again. `status()`, and what a `Run`
-    says outside its tables, is read each time.
+    each other; `refresh()` makes the next use read them again. Each frame is a copy; changing
+    it changes no later comparison. `status()`, and what a `Run` says outside its frames, is
+    read each time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,17 +66,17 @@ class Sweep:
     @property
     def results(self) -> "DataFrame":
         """A row per run, in any status: keys, seed, status, scores (results.csv)."""
-        return self._read().results
+        return self._read().results.copy()
 
     @property
     def trials(self) -> "DataFrame":
         """A row per run of a learning-rate search, the columns of `results` (trials.csv)."""
-        return self._read().trials
+        return self._read().trials.copy()
 
     @property
     def per_image(self) -> "DataFrame":
         """A row per finished run, part, size and image: the four counts (per_image.csv)."""
-        return self._read().per_image
+        return self._read().per_image.copy()
 
     @property
     def history(self) -> "DataFrame":
@@ -84,14 +85,14 @@ class Sweep:
         Columns: run_id, kind, cell, model, loss, seed, then those of a run's history.csv: epoch,
         train_loss, val_loss, val_iou, val_dice, val_score, lr, seconds.
         """
-        return self._read().history
+        return self._read().history.copy()
 
     @property
     def runs(self) -> "list[Run]":
         """All runs, trials included, by the name of their folder."""
         return [Run(self, paths) for paths in SweepPaths(self.folder).run_folders()]
 
-    def run(self, name: str) -> "Run":
+    def run(self, name: str | os.PathLike[str]) -> "Run":
         """Return one run.
 
         Args:
@@ -101,12 +102,13 @@ class Sweep:
             RunNotFoundError: no run fits, or several do.
 
         """
-        found = runs_named(name, self.folder)
+        word = Path(name).name
+        found = runs_named(word, self.folder)
         if not found:
             raise RunNotFoundError(
                 f"{name}: no run of that id or name in {self.folder}; sweep.runs lists them"
             )
-        return Run(self, only_run(name, found))
+        return Run(self, only_run(word, found))
 
     def status(self) -> "Status":
         """Return how far the sweep is, as its files say now."""

@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -167,10 +168,37 @@ def test_tables_are_kept_until_refresh(sweep, maker):
     assert len(sweep.runs) == 9
 
 
+def test_frames_can_be_changed_without_harm(sweep):
+    """What a notebook does to a frame changes no later answer."""
+    before = sweep.compare().cells
+    for frame, column in ((sweep.results, "model"), (sweep.history, "cell")):
+        frame[column] = "mine"
+        frame.loc[len(frame)] = frame.loc[0]
+    counts = sweep.per_image
+    counts["tp"] = 0
+
+    pd.testing.assert_frame_equal(sweep.compare().cells, before)
+    assert len(sweep.results) == 8
+    assert sweep.per_image["tp"].sum() > 0
+
+
+def test_sweep_without_runs(tmp_path):
+    """A plan alone is a sweep whose status can be shown; its tables say what is missing."""
+    (tmp_path / "plan.csv").write_text("run_id,folder\n")
+    sweep = segsweep.open(tmp_path)
+
+    assert repr(sweep).startswith(f"Sweep {tmp_path.name}: 0 of 0 runs finished")
+    assert sweep._repr_html_()
+    assert sweep.runs == []
+    with pytest.raises(StoreError, match=r"it has no folder runs/$"):
+        sweep.results  # noqa: B018
+
+
 def test_run_by_id_start_name_and_path(sweep):
     """All of them lead to the same run; its frames are its part of the sweep's."""
     run = sweep.runs[3]
-    found = [sweep.run(word) for word in (run.id, run.name, str(run.folder))]
+    words = (run.id, run.name, str(run.folder), run.folder, Path(os.path.relpath(run.folder)))
+    found = [sweep.run(word) for word in words]
 
     assert {one.name for one in found} == {run.name}
     assert run.status == "finished"
