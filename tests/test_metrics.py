@@ -206,7 +206,7 @@ def test_large_images_do_not_overflow():
 def test_range_is_reached_and_never_left(metric):
     """All counts from 0 to 3."""
     counts = np.moveaxis(np.indices((4, 4, 4, 4)), 0, -1).reshape(-1, 4)[1:]
-    values = metrics.METRICS[metric](*counts.T)
-    low, high = metrics.RANGES[metric]
+    values = metrics.METRICS[metric].function(*counts.T)
+    low, high = metrics.METRICS[metric].limits
 
     assert (values.min(), values.max()) == pytest.approx((low, high))

@@ -8,6 +8,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from segsweep.metrics import columns
+
 MISSING = "???"
 OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 """Groups whose options name a class; their option names are part of a run's identity."""
@@ -107,7 +109,7 @@ class TrainerConfig:
 class EvaluateConfig:
     """How a trained network is judged."""
 
-    select: str = option("val_iou", allowed=("val_iou", "val_dice", "val_score", "val_loss"))
+    select: str = option("val_iou", allowed=(*columns("val"), "val_loss"))
     """The best epoch is the best by this; one rule for all cells."""
     empty: str = option("one", allowed=("one", "skip"))
     """An image with no foreground in truth and prediction: counts as 1, or is left out."""

@@ -54,6 +54,13 @@ class Tested:
     verdicts: list[str]
     advice: dict[int, Advice]
     """For the leading undecided contrasts."""
+    sign: int = 1
+    """-1 where lower is better: differences here have their sign turned (`Values.sign`)."""
+
+    def size(self, k: int) -> tuple[float, float, float]:
+        """Return the difference of contrast *k* and its interval as the metric has them."""
+        low, high, size = float(self.low[k]), float(self.high[k]), float(self.difference[k])
+        return (size, low, high) if self.sign > 0 else (-size, -high, -low)
 
     @property
     def omnibus(self) -> float:
@@ -90,6 +97,11 @@ class Analysis:
     means: Array
     """(claimed, draws) of the true means, given what was seen."""
 
+    def mean(self, cell: int) -> tuple[float, float, float]:
+        """Return the mean of cell number *cell* and its interval as the metric has them."""
+        low, high = self.values.natural(self.low, self.high)
+        return float(self.values.sign * self.parts.mean[cell]), float(low[cell]), float(high[cell])
+
     @property
     def depends(self) -> float | None:
         """P of the interaction where it is real: no loss or architecture is then best by itself."""
@@ -116,6 +128,7 @@ class _Known:
     settings: Settings
     claims: bool
     advise: bool
+    sign: int
 
 
 def analyse(
@@ -152,7 +165,7 @@ def analyse_families(
     if not values.cells:
         raise ValueError("nothing to compare: no cell has finished runs on common images")
     whole = parts_of(values)
-    known = _known(whole, settings or Settings(), advise)
+    known = _known(whole, settings or Settings(margin=values.margin), advise, values.sign)
     names = [values.cells[cell] for cell in known.claimed]
     tested = {family.name: _tested(family, known) for family in choose(names) if family.a}
     return _gathered(values, whole, known, tested)
@@ -170,7 +183,7 @@ def claimable(parts: Parts) -> tuple[NDArray[np.int64], bool]:
     return (several if claims else np.arange(count)), claims
 
 
-def _known(whole: Parts, settings: Settings, advise: bool) -> _Known:
+def _known(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Known:
     """Return what is tested with; without claims it holds for these very networks."""
     claimed, claims = claimable(whole)
     if claims:
@@ -181,7 +194,7 @@ def _known(whole: Parts, settings: Settings, advise: bool) -> _Known:
         moderated = Moderated(np.zeros(len(claimed)), np.array(0.0), np.array(0.0))
     drawn = null_draws(parts, moderated, settings)
     means = posterior_means(parts, moderated, settings)
-    return _Known(claimed, parts, moderated, drawn, means, settings, claims, advise)
+    return _Known(claimed, parts, moderated, drawn, means, settings, claims, advise, sign)
 
 
 def _gathered(values: Values, whole: Parts, known: _Known, tested: dict[str, Tested]) -> Analysis:
@@ -231,7 +244,9 @@ def _tested(family: Family, known: _Known) -> Tested:
         first = leading(family, difference, verdicts, t, parts)
     advice = seeds_needed(family, parts, moderated, settings, first)
     numbered = dict(zip(first, advice, strict=True))
-    return Tested(family, difference, error, t, low, high, p, chance, verdicts, numbered)
+    return Tested(
+        family, difference, error, t, low, high, p, chance, verdicts, numbered, known.sign
+    )
 
 
 def _spread(known: Array, claimed: NDArray[np.int64], count: int, other: float = np.nan) -> Array:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from pandas import NA, DataFrame, Series, array, concat, to_numeric
 
+from segsweep import metrics
 from segsweep.metrics import Empty
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.runs import SEED, cell_names
@@ -15,7 +16,6 @@ PAIRS = (
     *("p_adjusted", "p_equal", "verdict", "seeds_needed"),
 )
 INTERVAL = ("ci_low", "ci_high", "sd_seeds", "sd_images")
-BESIDE = ("iou", "dice", "score")
 PAIR_KINDS = dict.fromkeys(PAIRS, "float64") | {
     **dict.fromkeys(("family", "a", "b", "verdict"), "str"),
     "seeds_needed": "Int64",
@@ -40,13 +40,14 @@ def pairs_table(analysis: Analysis | None) -> DataFrame:
 def _rows(tested: Tested) -> DataFrame:
     count = len(tested.t)
     needed = [tested.advice[k].seeds if k in tested.advice else None for k in range(count)]
+    low, high = (tested.low, tested.high) if tested.sign > 0 else (-tested.high, -tested.low)
     columns = {
         "family": tested.family.name,
         "a": tested.family.a,
         "b": tested.family.b,
-        "difference": tested.difference,
-        "ci_low": tested.low,
-        "ci_high": tested.high,
+        "difference": tested.sign * tested.difference,
+        "ci_low": low,
+        "ci_high": high,
         "p_adjusted": tested.p,
         "p_equal": tested.chances.equal,
         "verdict": tested.verdicts,
@@ -97,7 +98,7 @@ def _beside(
     analysis: Analysis | None, results: DataFrame, per_image: DataFrame | None, empty: Empty
 ) -> dict[str, Array]:
     """Return what stands beside the headline, of the runs that count in *analysis*."""
-    names = [*(f"test_{name}" for name in BESIDE), *NUMBERS]
+    names = [*metrics.columns(), *NUMBERS]
     if analysis is None:
         return dict.fromkeys(names, np.empty(0))
     runs = counted_runs_of(analysis.values, results)
@@ -105,7 +106,8 @@ def _beside(
     means = numbers.groupby(runs["cell"]).mean().reindex(analysis.values.cells)
     found = {name: means[name].to_numpy(float) for name in names}
     if per_image is not None:
-        other = means_beside(analysis.values, results, per_image, BESIDE, empty)
+        beside = [name.removeprefix("test_") for name in metrics.columns()]
+        other = means_beside(analysis.values, results, per_image, beside, empty)
         found |= {f"test_{name}": values for name, values in other.items()}
     return found
 
@@ -142,10 +144,11 @@ def _may_be_best(analysis: Analysis) -> list[Any]:
 
 def _ordered(table: DataFrame, keys: list[str], headline: str) -> DataFrame:
     """Return *table* with the columns in their order, best first, and its rank."""
-    table["rank"] = table[headline].rank(ascending=False, method="min").astype("Int64")
-    beside = [f"test_{name}" for name in BESIDE if f"test_{name}" != headline]
+    ascending = metrics.lower_is_better(headline)
+    table["rank"] = table[headline].rank(ascending=ascending, method="min").astype("Int64")
+    beside = [name for name in metrics.columns() if name != headline]
     columns = [*keys, "seeds", "failed", headline, *INTERVAL, *beside, *CELL_REST]
-    table = table.sort_values([headline, *keys[:2]], ascending=[False, True, True])
+    table = table.sort_values([headline, *keys[:2]], ascending=[ascending, True, True])
     return table.reset_index(drop=True)[list(dict.fromkeys(columns))]
 
 
@@ -153,10 +156,10 @@ def _of_cells(analysis: Analysis | None, headline: str) -> dict[str, Array]:
     """Return the numbers of every cell by their column."""
     if analysis is None:
         return dict.fromkeys([headline, *INTERVAL, "p_best"], np.empty(0))
-    parts = analysis.parts
-    spread = analysis.low, analysis.high, parts.sd_seeds, parts.sd_images
+    parts, values = analysis.parts, analysis.values
+    spread = *values.natural(analysis.low, analysis.high), parts.sd_seeds, parts.sd_images
     known = dict(zip(INTERVAL, spread, strict=True))
-    return {headline: parts.mean, **known, "p_best": analysis.p_best}
+    return {headline: values.sign * parts.mean, **known, "p_best": analysis.p_best}
 
 
 def _picked(values: Array, where: list[int]) -> Series:

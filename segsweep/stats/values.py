@@ -20,7 +20,10 @@ Strings = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Values:
-    """Per-image values of the cells that can be compared, all on the same images."""
+    """Per-image values of the cells that can be compared, all on the same images; higher is better.
+
+    A metric where lower is better stands here with its sign turned (`sign`).
+    """
 
     cells: Strings
     """Names, sorted: `unet2/dice`, further keys after a semicolon."""
@@ -37,11 +40,19 @@ class Values:
     """Fingerprint of the data that the values are from."""
     limits: tuple[float, float] = (-np.inf, np.inf)
     """The lowest and the highest value that there can be: a mean lies between them."""
+    sign: int = 1
+    """-1 where lower is better: then every value here is the metric's with its sign turned."""
+    margin: float = 0.01
+    """Two means closer than this are equal for practical purposes."""
 
     @property
     def means(self) -> Array:
         """The mean over seeds of each cell on each image, (cells, images)."""
         return np.array([table.mean(0) for table in self.tables])
+
+    def natural(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """Return both ends of intervals as the metric has them, the lower one first."""
+        return (low, high) if self.sign > 0 else (-high, -low)
 
     @property
     def factors(self) -> list[tuple[str, str, str]]:
@@ -86,14 +97,22 @@ def values_of(
     frame, notes = frame_of(results, per_image, metric, at, split, empty)
     if groups is not None:
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
-    values = compared_values(frame, notes)
+    values = _oriented(compared_values(frame, notes), metrics.METRICS[metric])
     used = counted_runs(results)[0]["data_fingerprint"].dropna()
     return replace(
         values,
         notes=(*values.notes, *open_notes(results)),
         data=str(used.iloc[0]) if len(used) else "",
-        limits=metrics.RANGES[metric],
     )
+
+
+def _oriented(values: Values, metric: metrics.Metric) -> Values:
+    """Return *values* so that higher is better, with the limits and the margin of *metric*."""
+    low, high = metric.limits
+    if metric.higher_is_better:
+        return replace(values, limits=(low, high), margin=metric.margin)
+    turned = tuple(-table for table in values.tables)
+    return replace(values, tables=turned, limits=(-high, -low), sign=-1, margin=metric.margin)
 
 
 def frame_of(
@@ -216,13 +235,10 @@ def _number(seed: str) -> tuple[float, str]:
 
 def _scored(rows: DataFrame, metric: str, empty: metrics.Empty) -> Array:
     """Return the metric of each row, by its own run's policy where runs differ in it."""
-    tp, fp, fn, tn = (rows[name].to_numpy(np.int64) for name in ("tp", "fp", "fn", "tn"))
     if "empty" not in rows:
-        return metrics.per_image(metric, tp, fp, fn, tn, empty)
-    skipped = metrics.per_image(metric, tp, fp, fn, tn, "skip")
-    return np.where(
-        rows["empty"] == "skip", skipped, metrics.per_image(metric, tp, fp, fn, tn, "one")
-    )
+        return metrics.of_rows(metric, rows, empty)
+    skipped, whole = metrics.of_rows(metric, rows, "skip"), metrics.of_rows(metric, rows, "one")
+    return np.where(rows["empty"] == "skip", skipped, whole)
 
 
 def _with_usual_images(frame: DataFrame) -> tuple[DataFrame, list[str]]:

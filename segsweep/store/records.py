@@ -18,13 +18,15 @@ import yaml
 
 from segsweep.config.run_config import FrozenConfig, Values
 from segsweep.errors import StoreError
+from segsweep.metrics import COUNTS, columns, stored_columns
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Cause
 from segsweep.system.files import csv_text, holds, read_json, write_json, write_text
 
-COUNTS = ("tp", "fp", "fn", "tn")
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
-HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
+"""Columns of every per_image.csv; stored metrics follow (`image_columns`)."""
+EPOCH = ("epoch", "train_loss", "val_loss", "lr", "seconds")
+"""Columns of every history.csv; validated metrics stand before lr (`history_columns`)."""
 PLAN = (
     "run_id",
     "kind",
@@ -110,9 +112,19 @@ def readable_configs(runs: Iterable[RunPaths]) -> Iterator[FrozenConfig]:
             yield read_config(paths.config)
 
 
+def history_columns() -> tuple[str, ...]:
+    """Return the columns with which history.csv is written."""
+    return (*EPOCH[:3], *columns("val"), *EPOCH[3:])
+
+
+def image_columns() -> tuple[str, ...]:
+    """Return the columns with which per_image.csv is written."""
+    return (*PER_IMAGE, *stored_columns())
+
+
 def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> None:
     """Write the epochs' rows."""
-    write_text(paths.history, csv_text(history, HISTORY))
+    write_text(paths.history, csv_text(history, history_columns()))
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -230,5 +242,5 @@ def _append(path: Path, text: str) -> None:
 
 
 def per_image_text(run_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a run's per_image.csv from rows of split, at, image and counts."""
-    return csv_text([{"run_id": run_id, **row} for row in rows], PER_IMAGE)
+    """Return a run's per_image.csv from rows of split, at, image, counts and stored metrics."""
+    return csv_text([{"run_id": run_id, **row} for row in rows], image_columns())

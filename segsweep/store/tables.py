@@ -1,31 +1,33 @@
 """A sweep as tidy tables, built from the files of its runs. No torch here."""
 
 import io
-import re
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segsweep import metrics
 from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import COUNTS, HISTORY, PER_IMAGE, read_config
+from segsweep.store.records import history_columns, image_columns, read_config
+from segsweep.store.run_rows import epoch_rows, image_rows, means_of, read_images
 from segsweep.store.states import Status
 from segsweep.system.files import read_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MEASURED = (
-    *("seed", "fold", "lr", "status", "epochs", "best_epoch"),
-    *("val_loss", "val_iou", "val_dice", "val_score"),
-    *("test_iou", "test_dice", "test_score", "n_test"),
-    *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
-    *("data_fingerprint", "started", "finished", "error"),
-)
+
+def measured_columns() -> tuple[str, ...]:
+    """Return the columns of results.csv that follow the swept keys."""
+    return (
+        *("seed", "fold", "lr", "status", "epochs", "best_epoch", "val_loss"),
+        *(*metrics.columns("val"), *metrics.columns("test"), "n_test"),
+        *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
+        *("data_fingerprint", "started", "finished", "error"),
+    )
 
 
 NAMES = ("run_id", "kind", "cell", "model", "loss", "seed")
@@ -74,14 +76,14 @@ class Known:
         """Return the rows of `per_image.csv` of the finished run in folder *path*."""
         run = self._runs[path]
         if run.images is None:
-            run.images = _image_rows(RunPaths(Path(path)).per_image, run.record["run_id"])
+            run.images = image_rows(RunPaths(Path(path)).per_image, run.record["run_id"])
         return run.images
 
     def epochs(self, path: str) -> str:
         """Return the rows of `history.csv` of the run in folder *path*, finished or not."""
         run = self._runs[path]
         if run.epochs is None or run.stamp is None:
-            run.epochs = _epoch_rows(RunPaths(Path(path)).history)
+            run.epochs = epoch_rows(RunPaths(Path(path)).history)
         return run.epochs
 
 
@@ -108,14 +110,14 @@ class Tables:
 
     @cached_property
     def per_image(self) -> "DataFrame":
-        """Columns run_id, split, at, image, tp, fp, fn, tn of all finished runs."""
-        return _read_images(io.StringIO(self.per_image_text))
+        """Columns run_id, split, at, image, tp, fp, fn, tn, stored metrics; all finished runs."""
+        return read_images(io.StringIO(self.per_image_text))
 
     @cached_property
     def per_image_text(self) -> str:
         """The same as CSV."""
         finished = [run["path"] for run in self.runs if run["status"] == Status.FINISHED]
-        return ",".join(PER_IMAGE) + "\n" + "".join(map(self.known.images, finished))
+        return ",".join(image_columns()) + "\n" + "".join(map(self.known.images, finished))
 
     @cached_property
     def history(self) -> "DataFrame":
@@ -126,15 +128,31 @@ class Tables:
         counts = [text.count("\n") for text in rows]
         number = [place for place, count in enumerate(counts) for _ in range(count)]
         names = DataFrame(self.runs, columns=list(NAMES)).iloc[number].reset_index(drop=True)
-        epochs = read_csv(io.StringIO(f"{','.join(HISTORY)}\n{''.join(rows)}"))
+        epochs = read_csv(io.StringIO(f"{','.join(history_columns())}\n{''.join(rows)}"))
         return names.join(epochs)
 
     def _frame(self, kind: str) -> "DataFrame":
         from pandas import DataFrame
 
-        columns = list(dict.fromkeys(["run_id", "model", "loss", *self.swept, *MEASURED]))
-        rows = [run for run in self.runs if run["kind"] == kind]
+        names = ["run_id", "model", "loss", *self.swept, *measured_columns()]
+        columns = list(dict.fromkeys(names))
+        rows = [self._with_metrics(run) for run in self.runs if run["kind"] == kind]
         return DataFrame([{key: run.get(key) for key in columns} for run in rows], columns=columns)
+
+    def _with_metrics(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Return *run* with the metrics that its result lacks, computed from its counts."""
+        missing = [
+            name
+            for part in _parts_of(run)
+            for name in metrics.columns(part)
+            if run.get(name) is None
+        ]
+        if not missing or run["status"] != Status.FINISHED:
+            return run
+        text = f"{','.join(image_columns())}\n{self.known.images(run['path'])}"
+        images = read_images(io.StringIO(text))
+        empty = self.known.values(run["path"]).get("evaluate.empty")
+        return run | means_of(images, missing, "skip" if empty == "skip" else "one")
 
 
 def read_all(folder: Path | str, known: Known | None = None, strays: bool = True) -> Tables:
@@ -212,81 +230,10 @@ def _record(paths: RunPaths, config: FrozenConfig) -> dict[str, Any]:
         "status": status,
         "error": failure.get("error"),
     }
-    return record | {key: value for key, value in (result or {}).items() if key in MEASURED}
+    measured = measured_columns()
+    return record | {key: value for key, value in (result or {}).items() if key in measured}
 
 
-def _image_rows(path: Path, run_id: str) -> str:
-    """Return the rows of a run's per_image.csv; none where there is no such file.
-
-    A file as we write it is taken as it stands; one with other columns or quotes goes through
-    pandas. One that is spoilt, or another run's, is left out, which is said.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        if (plain := _PLAIN_IMAGES.fullmatch(text)) is not None:
-            rows = plain[1]
-            alien = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
-        else:
-            frame = _read_images(io.StringIO(text))
-            rows = frame.to_csv(index=False, header=False, lineterminator="\n")
-            alien = bool((frame["run_id"] != run_id).any())
-        if alien:
-            raise StoreError(f"rows of another run than {run_id}")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
-        return ""
-    return rows
-
-
-def _read_images(text: io.StringIO) -> "DataFrame":
-    from pandas import read_csv
-
-    types = {**dict.fromkeys(PER_IMAGE, "str"), **dict.fromkeys(COUNTS, "int64")}
-    return _with_columns(read_csv(text, dtype=types, keep_default_na=False), PER_IMAGE)
-
-
-def _with_columns(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":
-    """Return the columns *names*; StoreError where some are missing."""
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise StoreError(f"lacks the columns {', '.join(missing)}")
-    return frame[list(names)]
-
-
-def _why(error: Exception) -> str:
-    return str(error) if isinstance(error, StoreError) else type(error).__name__
-
-
-_CELL = r'[^,"\r\n]*'
-_PLAIN_IMAGES = re.compile(
-    ",".join(PER_IMAGE) + "\n"
-    rf"((?:{_CELL},{_CELL},{_CELL},{_CELL},[0-9]+,[0-9]+,[0-9]+,[0-9]+\n)*+)"
-)
-
-
-def _epoch_rows(path: Path) -> str:
-    """Return the rows of a run's history.csv, its last one only if whole; none without a file.
-
-    One with other columns goes through pandas; one that is spoilt is left out, which is said.
-    """
-    from pandas import read_csv
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        if (plain := _PLAIN_EPOCHS.fullmatch(text)) is not None:
-            return plain[1]
-        frame = _with_columns(read_csv(io.StringIO(text)), HISTORY).astype(float)
-        return str(frame.to_csv(index=False, header=False, lineterminator="\n"))
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
-        return ""
-
-
-_NUMBER = r"(?:[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?|[-+]?inf|nan)?"
-_PLAIN_EPOCHS = re.compile(
-    ",".join(HISTORY) + "\n" + rf"((?:[0-9]+(?:,{_NUMBER}){{{len(HISTORY) - 1}}}\n)*+)"
-)
+def _parts_of(run: dict[str, Any]) -> tuple[metrics.Part, ...]:
+    """Return the parts of the data on which *run* is scored; a trial never reads the test set."""
+    return ("val", "test") if run["kind"] == "run" else ("val",)

@@ -211,17 +211,17 @@ def validate(
 
 
 def validation_metrics(counts: NDArray[np.int64], empty: metrics.Empty) -> Row:
-    """Return val_iou, val_dice and val_score of counts (N, 4)."""
+    """Return the validated metrics of counts (N, 4): val_iou, val_dice, val_score."""
     tp, fp, fn, tn = counts.T
     return {
-        f"val_{name}": metrics.mean_over_images(name, tp, fp, fn, tn, empty)
-        for name in ("iou", "dice", "score")
+        column: metrics.mean_over_images(column.removeprefix("val_"), tp, fp, fn, tn, empty)
+        for column in metrics.columns("val")
     }
 
 
 def is_best(history: list[Row], select: str) -> bool:
     """Whether the last row is better than all before it; of equals the first is kept."""
-    sign = -1 if select == "val_loss" else 1
+    sign = -1 if metrics.lower_is_better(select) else 1
     values = [sign * row[select] for row in history]
     return len(values) == 1 or values[-1] > max(values[:-1])
 

@@ -27,7 +27,6 @@ from segsweep.errors import (
 from segsweep.store.outcome import NAN, Outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import (
-    COUNTS,
     add_test_read,
     per_image_text,
     read_config,
@@ -194,7 +193,7 @@ def _preview(job: Job, shown: NDArray[np.float32], name: str) -> None:
 def _finish(job: Job, history: list[Row], started: float) -> float:
     """Score the selected weights, the test set once, and write the result last."""
     write_history(job.paths, history)  # a kill may have come between checkpoint and file
-    best = history[job.state.best_epoch - 1]
+    best, last = history[job.state.best_epoch - 1], history[-1]
     weights = job.checkpoints.load_best(job.state.best_epoch)
     job.state.judged.load_state_dict(weights)
     scored = _score(job, job.val)
@@ -215,8 +214,8 @@ def _finish(job: Job, history: list[Row], started: float) -> float:
         "epochs": job.state.epoch,
         "best_epoch": job.state.best_epoch,
         "selected_by": job.loop.select,
-        **{key: best[key] for key in ("val_loss", "val_iou", "val_dice", "val_score")},
-        **{f"last_{key}": history[-1][key] for key in ("val_iou", "val_dice", "val_score")},
+        **{key: best[key] for key in ("val_loss", *metrics.columns("val")) if key in best},
+        **{f"last_{key}": last[key] for key in metrics.columns("val") if key in last},
         **test,
         "parameters": sum(p.numel() for p in job.state.model.parameters()),
         "seconds": round(sum(row["seconds"] for row in history), 1),
@@ -249,8 +248,9 @@ def _score(job: Job, batches: Batches, seen: Seen | None = None) -> Scored:
 def _test_metrics(scored: Scored, empty: metrics.Empty) -> dict[str, float]:
     tp, fp, fn, tn = scored.counts.T
     means = {
-        f"test_{name}": metrics.mean_over_images(name, tp, fp, fn, tn, empty)
-        for name in ("iou", "dice", "score")
+        column: metrics.mean_over_images(column.removeprefix("test_"), tp, fp, fn, tn, empty)
+        for column in metrics.columns()
+        if metrics.METRICS[column.removeprefix("test_")].function is not None
     }
     whole = metrics.over_all_pixels("iou", tp, fp, fn, tn)
     return {**means, "test_iou_all_pixels": whole, "n_test": len(scored.counts)}
@@ -264,7 +264,7 @@ def _image_rows(job: Job, split: str, scored: Scored) -> list[dict[str, Any]]:
             batches.indices, counts if counts is not None else [], strict=False
         ):
             names = {"split": split, "at": at, "image": job.prepared.samples[index].id}
-            rows.append({**names, **dict(zip(COUNTS, map(int, values), strict=True))})
+            rows.append({**names, **dict(zip(metrics.COUNTS, map(int, values), strict=True))})
     return rows
 
 

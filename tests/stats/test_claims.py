@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from segsweep.metrics import RANGES
+from segsweep.metrics import METRICS
 from segsweep.stats.contrasts import BASELINE, CELLS
 from segsweep.stats.engine import analyse
 from segsweep.stats.null import Settings
@@ -170,7 +170,7 @@ def test_intervals_stay_in_the_range_of_the_metric(metric):
     free = analyse(of_tables(values.tables), FEW)
     level = levels_table(result, "loss", metric)
 
-    assert values.limits == RANGES[metric]
+    assert values.limits == METRICS[metric].limits
     assert (free.high > 1).all()
     assert result.high.tolist() == level["ci_high"].tolist() == [1, 1]
     assert result.low.tolist() == free.low.tolist()
@@ -181,7 +181,7 @@ def test_correlation_may_be_negative():
     """The lower end of Matthews' correlation is -1, of the others 0."""
     tables = [np.tile([0.9, -0.9, 0.0, 0.4, -0.6], (3, 1)) + 0.01 * k for k in range(2)]
     values = of_tables(tables)
-    cut = [analyse(_within(values, RANGES[name]), FEW).low for name in ("mcc", "iou")]
+    cut = [analyse(_within(values, METRICS[name].limits), FEW).low for name in ("mcc", "iou")]
 
     assert (cut[0] < 0).all()
     assert cut[1].tolist() == [0, 0]

@@ -52,7 +52,7 @@ def test_values_are_the_metric_of_the_counts(metric):
         for seed, row in zip(seeds, table, strict=True):
             own = per_image[per_image["run_id"] == f"{cell}-{seed}-None-d1"]
             four = [own[name].to_numpy() for name in ("tp", "fp", "fn", "tn")]
-            np.testing.assert_allclose(row, METRICS[metric](*four))
+            np.testing.assert_allclose(row, METRICS[metric].function(*four))
     assert values.notes == ()
 
 
@@ -110,7 +110,7 @@ def test_seed_that_was_run_again_counts_once():
 
     assert [len(table) for table in values.tables] == [2, 2]
     assert values.tables[1][0] == pytest.approx(
-        METRICS["iou"](*last[["tp", "fp", "fn", "tn"]].T.to_numpy())
+        METRICS["iou"].function(*last[["tp", "fp", "fn", "tn"]].T.to_numpy())
     )
     assert values.notes == ("2 runs of a seed that was run again left out: the last one counts.",)
 

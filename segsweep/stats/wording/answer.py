@@ -111,9 +111,9 @@ def _all_equal(analysis: Analysis, best: tuple[str, ...]) -> bool:
 
 
 def _one_cell(analysis: Analysis, asked: int | None) -> str:
-    name, mean = analysis.values.cells[0], analysis.parts.mean[0]
+    name, (mean, low, high) = analysis.values.cells[0], analysis.mean(0)
     seeds, missing = int(analysis.parts.seeds[0]), so_far(analysis, asked)
-    where = interval(analysis.low[0], analysis.high[0])
+    where = interval(low, high)
     only = " This holds for this trained network only." if seeds == 1 else ""
     first = f"{missing}, nothing to compare yet" if missing else "One cell, nothing to compare"
     return f"{first}: {name} has {mean:.4f} {where}.{only}"
@@ -131,9 +131,11 @@ def _no_claim(analysis: Analysis, asked: int | None) -> str:
     if so_far(analysis, asked):
         these = f"{these} ({asked} cells asked for)"
     turn = "another seed" if why.startswith(ONE_SEED) else "other images"
+    mean, low, high = analysis.mean(top)
+    most = "highest" if analysis.values.sign > 0 else "lowest"
     return (
-        f"No claim about methods: {why}. Of {these} {analysis.values.cells[top]} has the highest "
-        f"mean, {analysis.parts.mean[top]:.4f} {interval(analysis.low[top], analysis.high[top])} "
+        f"No claim about methods: {why}. Of {these} {analysis.values.cells[top]} has the {most} "
+        f"mean, {mean:.4f} {interval(low, high)} "
         f"on new images; {turn} may turn the order."
     )
 

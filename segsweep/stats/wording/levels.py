@@ -84,7 +84,8 @@ def levels_table(analysis: Analysis, by: str, metric: str = "iou") -> DataFrame:
     }
     order = [by, "cells", f"test_{metric}", "ci_low", "ci_high", "may_be_best", "p_best"]
     table = DataFrame(columns)[order]
-    table = table.sort_values([f"test_{metric}", by], ascending=[False, True])
+    lower = analysis.values.sign < 0
+    table = table.sort_values([f"test_{metric}", by], ascending=[lower, True])
     return table.reset_index(drop=True)
 
 
@@ -136,8 +137,9 @@ def _numbers(analysis: Analysis, levels: _Levels, headline: str) -> dict[str, Ar
     """Return means and intervals."""
     mean = np.array([analysis.parts.mean[cells].mean() for cells in levels.cells.values()])
     own = cell_intervals(_draws(analysis, levels), analysis.settings.level, analysis.parts.groups)
-    low, high = own.clip(*analysis.values.limits)
-    return {headline: mean, "ci_low": low, "ci_high": high}
+    values = analysis.values
+    low, high = values.natural(*own.clip(*values.limits))
+    return {headline: values.sign * mean, "ci_low": low, "ci_high": high}
 
 
 def _draws(analysis: Analysis, levels: _Levels) -> Array:

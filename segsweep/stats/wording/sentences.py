@@ -117,7 +117,7 @@ def still_open(tested: Tested, k: int, said: str = "", turned: bool = False) -> 
     *said* takes the verdict's place; *turned*: b less a.
     """
     a, b = tested.family.a[k], tested.family.b[k]
-    low, high, size = tested.low[k], tested.high[k], tested.difference[k]
+    size, low, high = tested.size(k)
     if turned:
         a, b, low, high, size = b, a, -high, -low, -size
     size_text = f"{a} less {b} is {size + 0.0:.4f} {interval(low, high)}"

@@ -61,7 +61,7 @@ def sweeps_table(analysis: Analysis, first: str, second: str) -> DataFrame:
         can be claimed about one of the cells, and without claims p is.
 
     """
-    mean = analysis.parts.mean
+    mean = analysis.values.sign * analysis.parts.mean
     rows = []
     for cell, (one, other) in _rows(analysis.values.cells, first, second).items():
         means = {"first": mean[one].mean(), "second": mean[other].mean()}
@@ -121,9 +121,10 @@ def _found(analysis: Analysis, label: str) -> dict[str, object]:
         nothing = dict.fromkeys(("ci_low", "ci_high", "p_adjusted", "p_equal"), np.nan)
         return {**nothing, "verdict": UNDECIDED}
     k = tested.family.a.index(label)
+    _, low, high = tested.size(k)
     return {
-        "ci_low": tested.low[k],
-        "ci_high": tested.high[k],
+        "ci_low": low,
+        "ci_high": high,
         "p_adjusted": tested.p[k],
         "p_equal": tested.chances.equal[k],
         "verdict": VERDICTS.get(tested.verdicts[k], tested.verdicts[k]),
@@ -167,11 +168,11 @@ def _overall(analysis: Analysis, table: DataFrame, first: str, second: str) -> s
 
 def _better(row: Series, first: str, second: str) -> str:
     """Return which sweep is better by how much."""
-    low, high = row["ci_low"], row["ci_high"]
-    if row["verdict"] == FIRST_BETTER:
-        return f"{first} is better than {second} by {row['difference']:.4f} {interval(low, high)}"
-    size = f"{-row['difference']:.4f} {interval(-high, -low)}"
-    return f"{second} is better than {first} by {size}"
+    size, low, high = row["difference"], row["ci_low"], row["ci_high"]
+    if size < 0:
+        size, low, high = -size, -high, -low
+    names = (first, second) if row["verdict"] == FIRST_BETTER else (second, first)
+    return f"{names[0]} is better than {names[1]} by {size:.4f} {interval(low, high)}"
 
 
 def _single(analysis: Analysis, table: DataFrame, first: str, second: str) -> list[str]:

@@ -1,0 +1,115 @@
+"""The CSV files of one run as rows of the sweep's tables; metrics computed from its counts."""
+
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segsweep import metrics
+from segsweep.errors import StoreError
+from segsweep.store.records import EPOCH, PER_IMAGE, history_columns, image_columns
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def image_rows(path: Path, run_id: str) -> str:
+    """Return the rows of a run's per_image.csv; none where there is no such file.
+
+    A file as we write it is taken as it stands; one with other columns or quotes goes through
+    pandas. One that is spoilt, or another run's, is left out, which is said.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if (plain := _plain_images(image_columns()).fullmatch(text)) is not None:
+            rows = plain[1]
+            alien = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
+        else:
+            frame = read_images(io.StringIO(text))
+            rows = frame.to_csv(index=False, header=False, lineterminator="\n")
+            alien = bool((frame["run_id"] != run_id).any())
+        if alien:
+            raise StoreError(f"rows of another run than {run_id}")
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
+        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
+        return ""
+    return rows
+
+
+def read_images(text: io.StringIO) -> "DataFrame":
+    """Return per-image counts with the columns of per_image.csv; StoreError where some lack."""
+    from pandas import read_csv
+
+    types = {**dict.fromkeys(PER_IMAGE, "str"), **dict.fromkeys(metrics.COUNTS, "int64")}
+    more = dict.fromkeys(metrics.stored_columns(), "float64")
+    unknown = {name: [""] for name in more}
+    frame = read_csv(text, dtype=types | more, keep_default_na=False, na_values=unknown)
+    return _with_columns(frame, PER_IMAGE, image_columns())
+
+
+def means_of(images: "DataFrame", columns: Sequence[str], empty: metrics.Empty) -> dict[str, float]:
+    """Return the mean of each metric column over the test or validation *images* of a run."""
+    found = {}
+    for column in columns:
+        part, _, name = column.partition("_")
+        rows = images[(images["split"] == part) & (images["at"] == "train")]
+        values = metrics.of_rows(name, rows, empty)
+        known = values[values == values]
+        if len(known):
+            found[column] = float(known.mean())
+    return found
+
+
+def _with_columns(frame: "DataFrame", needed: Sequence[str], columns: Sequence[str]) -> "DataFrame":
+    """Return *columns*, those that the frame lacks empty; StoreError where a *needed* one is."""
+    missing = [name for name in needed if name not in frame]
+    if missing:
+        raise StoreError(f"lacks the columns {', '.join(missing)}")
+    return frame.reindex(columns=list(columns))
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreError) else type(error).__name__
+
+
+_CELL = r'[^,"\r\n]*'
+_NUMBER = r"(?:[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?|[-+]?inf|nan)?"
+
+
+@cache
+def _plain_images(columns: tuple[str, ...]) -> re.Pattern[str]:
+    stored = f",{_NUMBER}" * (len(columns) - len(PER_IMAGE))
+    row = rf"{_CELL},{_CELL},{_CELL},{_CELL},[0-9]+,[0-9]+,[0-9]+,[0-9]+{stored}\n"
+    return re.compile(rf"{','.join(columns)}\n((?:{row})*+)")
+
+
+@cache
+def _plain_epochs(columns: tuple[str, ...]) -> re.Pattern[str]:
+    row = rf"[0-9]+(?:,{_NUMBER}){{{len(columns) - 1}}}\n"
+    return re.compile(rf"{','.join(columns)}\n((?:{row})*+)")
+
+
+def epoch_rows(path: Path) -> str:
+    """Return the rows of a run's history.csv, its last one only if whole; none without a file.
+
+    One with other columns goes through pandas; one that is spoilt is left out, which is said.
+    """
+    from pandas import read_csv
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        columns = history_columns()
+        if (plain := _plain_epochs(columns).fullmatch(text)) is not None:
+            return plain[1]
+        frame = _with_columns(read_csv(io.StringIO(text)), EPOCH, columns).astype(float)
+        return str(frame.to_csv(index=False, header=False, lineterminator="\n"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
+        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
+        return ""
