@@ -219,13 +219,10 @@ def _broken_off(error: Exception) -> int:
 
 def _show(sweep: Any) -> None:
     from segsweep.report.closing import print_report
-    from segsweep.report.figures.curves_png import draw_curves
     from segsweep.report.write import write_report
     from segsweep.sweep.session import current
 
-    report = write_report(sweep, current.known, anew=False)
-    draw_curves(report.tables)
-    print_report(report)
+    print_report(write_report(sweep, current.known, anew=False))
 
 
 def _was_interrupted(error: BaseException) -> bool:
@@ -242,11 +239,10 @@ def _interrupted() -> int:
     print("\nstopped; the same command goes on from here", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
         with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
-            from segsweep.report.figures.curves_png import draw_curves
             from segsweep.report.write import write_report
 
             current.settle()
-            draw_curves(write_report(current.sweep, current.known, anew=False).tables)
+            write_report(current.sweep, current.known, anew=False)
     return 130
 
 

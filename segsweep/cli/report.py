@@ -51,7 +51,6 @@ def report(
     from segsweep.config.validate import check_word
     from segsweep.report.closing import print_report
     from segsweep.report.export import FORMS
-    from segsweep.report.figures.curves_png import draw_curves
     from segsweep.report.part import BY
     from segsweep.report.question import Asked
     from segsweep.report.write import write_report
@@ -68,8 +67,6 @@ def report(
         _print_both(paths, SweepPaths(other), asked, form)
         return
     written = write_report(paths, asked=asked)
-    if written.written:
-        draw_curves(written.tables)
     if written.compared is None or (form is None and by is None and baseline is None):
         print_report(written)
         return
@@ -88,7 +85,7 @@ def compare(
 ) -> None:
     """Say in one paragraph whether one cell is better than another."""
     from segsweep.report.export import metric_label
-    from segsweep.report.question import Asked, check_cell, values_of_sweep
+    from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
     from segsweep.stats.engine import analyse
     from segsweep.stats.wording.sentences import paragraph
 
@@ -96,7 +93,7 @@ def compare(
         raise ConfigError(f"{a}: a cell cannot be compared with itself")
     folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
     tables = read_all(folder)
-    values = values_of_sweep(tables, Asked(metric, None, groups))
+    values = values_of_sweep(comparable(tables), Asked(metric, None, groups))
     for cell in (a, b):
         check_cell(cell, values.cells, tables)
     try:
@@ -117,8 +114,7 @@ def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: st
     frame, sentences = part(compared, tables.swept, by)
     notes = compared.answer.notes
     if form is not None:
-        claims = compared.analysis is not None and bool(compared.analysis.claims)
-        _paste(frame, form, claims, [*sentences, *notes])
+        _paste(frame, form, compared.claims, [*sentences, *notes])
         return
     from segsweep.report.closing import print_files
     from segsweep.report.terminal import print_frame

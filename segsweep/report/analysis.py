@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from segsweep.config.cells import cell_name
 from segsweep.errors import ConfigError
-from segsweep.report.question import (
-    Asked,
-    check_cell,
-    empty_of,
-    named_results,
-    values_of_sweep,
-)
+from segsweep.metrics import METRICS, Metric
+from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """What was found out about a sweep."""
+    """What was found out about a sweep; what only the page shows is computed on first use."""
 
     asked: Asked
     analysis: "Analysis | None"
@@ -38,14 +36,67 @@ class Compared:
     planned: int
     """Cells that were asked for."""
 
+    @property
+    def metric(self) -> Metric:
+        """What was compared."""
+        return METRICS[self.asked.metric]
+
+    @property
+    def claims(self) -> bool:
+        """False where nothing can be said about methods, as with one seed per cell."""
+        return self.analysis is not None and bool(self.analysis.claims)
+
+    @property
+    def margin(self) -> float:
+        """Two means closer than this are equal for practical purposes."""
+        return self.metric.margin if self.analysis is None else self.analysis.settings.margin
+
+    @cached_property
+    def images(self) -> "DataFrame":
+        """Mean over seeds of each compared cell (row) on each common test image (column)."""
+        from pandas import DataFrame
+
+        if self.analysis is None:
+            return DataFrame()
+        values = self.analysis.values
+        return DataFrame(values.sign * values.means, values.cells, values.images)
+
+    @cached_property
+    def rank_shares(self) -> "DataFrame | None":
+        """Chance of each cell (row) to have each rank (columns 1, 2, ...)."""
+        from pandas import DataFrame, Index
+
+        if (analysis := self._of_several) is None or not analysis.claims:
+            return None
+        names = [analysis.values.cells[cell] for cell in analysis.claimed]
+        return DataFrame(analysis.ranks.share, names, Index(range(1, len(names) + 1)))
+
+    @property
+    def kendall(self) -> float | None:
+        """Median of Kendall's tau between the shown order and the orders that may be true."""
+        if (analysis := self._of_several) is None or not analysis.claims:
+            return None
+        return float(np.median(analysis.ranks.kendall))
+
+    @property
+    def optimism(self) -> float | None:
+        """By how much choosing the best cell makes its lead look larger, by luck."""
+        return None if (several := self._of_several) is None else float(several.optimism.gap)
+
+    @property
+    def _of_several(self) -> "Analysis | None":
+        """The analysis, if it compares several cells."""
+        several = self.analysis is not None and len(self.analysis.claimed) > 1
+        return self.analysis if several else None
+
 
 def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> Compared:
     """Compare the cells of a sweep.
 
     Args:
-        tables: what stands in the sweep's folder.
+        tables: what is in the sweep's folder.
         asked: metric, baseline, groups.
-        advise: reckon how many seeds would settle what is not settled; takes the longest.
+        advise: estimate how many seeds would settle what is not settled; takes the longest.
 
     Raises:
         ConfigError: there is no such metric, or the baseline cannot be compared with.
@@ -56,17 +107,16 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
     from segsweep.stats.wording.answer import answer
 
     asked = asked or Asked()
-    values = values_of_sweep(tables, asked)
+    runs = comparable(tables)
+    values = values_of_sweep(runs, asked)
     if asked.baseline is not None:
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None
-    results = named_results(tables)
-    planned = int(results["cell"].nunique())
+    planned = int(runs.results["cell"].nunique())
     said = answer(analysis, _swept_note(tables), planned)
     if analysis is None:
         said = replace(said, headline=_nothing(tables), notes=(*values.notes, *said.notes))
-    policy = empty_of(tables)
-    cells = comparison_table(analysis, results, asked.metric, tables.per_image, policy)
+    cells = comparison_table(analysis, runs.results, asked.metric, tables.per_image, runs.empty)
     return Compared(asked, analysis, said, cells, pairs_table(analysis), planned)
 
 
@@ -131,8 +181,8 @@ def _nothing(tables: Tables) -> str:
 
 
 def _swept_note(tables: Tables) -> tuple[str, ...]:
-    """Say by which keys cells differ beside model and loss: a default may have been edited."""
+    """Name the keys besides model and loss in which cells differ: a default may have changed."""
     if not tables.swept:
         return ()
     keys = ", ".join(tables.swept)
-    return (f"Cells differ in {keys} too; each value makes cells of its own.",)
+    return (f"Cells also differ in {keys}; each value makes separate cells.",)

@@ -59,8 +59,7 @@ class Comparison:
     @property
     def claims(self) -> bool:
         """False where nothing can be said about methods, as with one seed per cell."""
-        analysis = self.compared.analysis
-        return analysis is not None and bool(analysis.claims)
+        return self.compared.claims
 
     def __repr__(self) -> str:
         """Return the sentences and the table as a terminal of 80 columns shows them."""

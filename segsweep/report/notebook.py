@@ -6,19 +6,17 @@ pictures with a background: what is inside them cannot change the notebook's pag
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 
 from markupsafe import Markup
 from pandas import DataFrame
 
-from segsweep.report.analysis import Compared, with_names
-from segsweep.report.content.findings import Statistics, statistics_of
-from segsweep.report.content.material import Material
+from segsweep.report.analysis import Compared
+from segsweep.report.content.material import Material, shown_cells
 from segsweep.report.export import headline, keys_of, pasted
 from segsweep.report.figures.cells import heatmap, intervals
 from segsweep.report.figures.curves import curves
 from segsweep.report.figures.figure import Figure
+from segsweep.report.figures.standalone import standalone
 from segsweep.report.figures.svg import NARROW, WIDE
 from segsweep.report.question import named_results
 from segsweep.store.tables import Tables
@@ -64,11 +62,7 @@ def table(frame: DataFrame, rest: str = "") -> Markup:
 
 def picture(figure: Figure, width: int = WIDE) -> Markup:
     """Return a figure as an image of its own, with the page's colours."""
-    drawn = figure.wide
-    end = drawn.index(">") + 1
-    style = f'<style>{_style()}</style><rect width="100%" height="100%" style="fill:var(--paper)"/>'
-    svg = f"{drawn[:end]}{style}{drawn[end:]}"
-    data = base64.b64encode(svg.encode("utf-8", "xmlcharrefreplace")).decode()
+    data = base64.b64encode(standalone(figure.wide).encode("utf-8", "xmlcharrefreplace")).decode()
     source = Markup('<img src="data:image/svg+xml;base64,{}" width="{}" alt="{}" title="{}"/>')
     return source.format(data, width, figure.alt, figure.title)
 
@@ -109,9 +103,7 @@ def run_html(lines: Sequence[str], values: Mapping[str, object], history: DataFr
     """
     texts = [line(text, strong=not number) for number, text in enumerate(lines)]
     frame = DataFrame([values]) if values else DataFrame()
-    nothing = Statistics("", DataFrame(), DataFrame())
-    material = Material("", "", nothing, DataFrame(), (), DataFrame(), DataFrame(), history)
-    panels = [panel for _, row in curves(material) for panel in row]
+    panels = [panel for _, row in curves(history) for panel in row]
     pictures = [picture(panel, NARROW) for panel in panels]
     return fragment([*texts, table(frame), Markup("\n").join(pictures)])
 
@@ -128,15 +120,15 @@ def comparison_html(
         tables: the sweep's.
 
     """
-    answer, statistics = compared.answer, statistics_of(compared)
+    answer = compared.answer
     texts = [line(text, strong=not number) for number, text in enumerate(sentences)]
     kinds = LABELS if list(sentences) == [answer.headline] else {"notes": LABELS["notes"]}
     texts += [listed(label, getattr(answer, kind)) for kind, label in kinds.items()]
     rows = _compact(frame, compared.cells is frame)
-    pasted_rows = Markup(pasted(rows.head(MOST_ROWS), "html", claims=statistics.claims))
+    pasted_rows = Markup(pasted(rows.head(MOST_ROWS), "html", claims=compared.claims))
     where = ".cells" if compared.cells is frame else ".table"
     shown = [pasted_rows, _more(len(rows), where)] if len(rows) else []
-    return fragment([*texts, *shown, _cells_figure(statistics, tables)])
+    return fragment([*texts, *shown, _cells_figure(compared, tables)])
 
 
 def _compact(frame: DataFrame, cells: bool) -> DataFrame:
@@ -152,25 +144,13 @@ def _more(count: int, where: str) -> Markup:
     return line(f"and {hidden} more: {where}") if hidden > 0 else Markup()
 
 
-def _cells_figure(statistics: Statistics, tables: Tables) -> Markup:
+def _cells_figure(compared: Compared, tables: Tables) -> Markup:
     """Return the heat map of a grid, or the intervals of cells that form no grid."""
-    cells = with_names(statistics.cells, tables.swept)
-    if not statistics.claims:
-        cells = cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
-    runs = named_results(tables)
+    cells, runs = shown_cells(compared, tables), named_results(tables)
     material = Material(
-        "", "", statistics, cells, tuple(tables.swept), runs, tables.trials, DataFrame()
+        "", "", compared, cells, tuple(tables.swept), runs, tables.trials, DataFrame()
     )
     if not len(material.done):
         return Markup()
     grid = min(cells["model"].nunique(), cells["loss"].nunique()) > 1
     return picture(heatmap(material) if grid else intervals(material))
-
-
-@cache
-def _style() -> str:
-    """Return the part of the page's style that figures need: colours, and what starts with svg."""
-    whole = (files("segsweep.report.page") / "template" / "style.css").read_text(encoding="utf-8")
-    colours, _, rules = whole.partition("* {")
-    drawn = [rule for rule in rules.splitlines() if rule.startswith("svg ")]
-    return "".join([colours, *drawn]).replace("\n", "")

@@ -14,6 +14,7 @@ from segsweep.store.tables import Tables
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from segsweep.stats.runs import Counted
     from segsweep.stats.values import Values
 
 
@@ -29,7 +30,40 @@ class Asked:
     """CSV with the columns id and group, instead of the groups that the data have."""
 
 
-def values_of_sweep(tables: Tables, asked: Asked) -> "Values":
+@dataclass(frozen=True)
+class Comparable:
+    """The runs of a sweep that can be compared; worked out once for a report."""
+
+    tables: Tables
+    results: "DataFrame"
+    """results.csv with a column `cell`."""
+    counted: "Counted"
+    """The runs that count, and sentences about the others."""
+
+    @property
+    def empty(self) -> metrics.Empty:
+        """What two empty masks are worth in this sweep."""
+        run = self.first_run
+        values = self.tables.known.values(str(run)) if run is not None else {}
+        return "skip" if values.get("evaluate.empty") == "skip" else "one"
+
+    @property
+    def first_run(self) -> Path | None:
+        """The folder of the first run that counts: it is on the data that are compared."""
+        used = set(self.counted[0]["run_id"])
+        folders = (Path(run["path"]) for run in self.tables.runs if run["run_id"] in used)
+        return next(folders, None)
+
+
+def comparable(tables: Tables) -> Comparable:
+    """Return the runs of a sweep that can be compared."""
+    from segsweep.stats.runs import counted_runs
+
+    results = named_results(tables)
+    return Comparable(tables, results, counted_runs(results))
+
+
+def values_of_sweep(runs: Comparable, asked: Asked) -> "Values":
     """Return the values of a sweep that can be compared.
 
     Raises:
@@ -40,13 +74,14 @@ def values_of_sweep(tables: Tables, asked: Asked) -> "Values":
     from segsweep.stats.values import values_of
 
     check_metric(asked.metric)
-    groups = groups_for(asked, tables)
+    groups = groups_for(asked, runs)
     values = values_of(
-        named_results(tables),
-        tables.per_image,
+        runs.results,
+        runs.tables.per_image,
         asked.metric,
         groups=groups or None,
-        empty=empty_of(tables),
+        empty=runs.empty,
+        counted=runs.counted,
     )
     return with_group_notes(values, groups, asked)
 
@@ -80,16 +115,18 @@ def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
     raise ConfigError(f"{cell}: no such cell; {there}")
 
 
-def groups_for(asked: Asked, tables: Tables) -> dict[str, str]:
+def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
     """Return image -> group from the file that was named, else from the data.
 
-    DataError: the file cannot be read, contradicts itself, or names none of the images.
+    Raises:
+        DataError: the file cannot be read, contradicts itself, or names none of the images.
+
     """
     from segsweep.data.folder import read_groups
 
     if asked.groups is None:
-        return _stored_groups(tables)
-    images = set(tables.per_image["image"])
+        return _stored_groups(runs.first_run)
+    images = set(runs.tables.per_image["image"])
     return read_groups(asked.groups, images)[0] if images else {}
 
 
@@ -111,27 +148,10 @@ def with_group_notes(values: "Values", groups: Mapping[str, str], asked: Asked) 
     return replace(values, notes=tuple(notes))
 
 
-def empty_of(tables: Tables) -> metrics.Empty:
-    """Return what two empty masks are worth in this sweep."""
-    run = _used_run(tables)
-    values = tables.known.values(str(run)) if run is not None else {}
-    return "skip" if values.get("evaluate.empty") == "skip" else "one"
-
-
-def _stored_groups(tables: Tables) -> dict[str, str]:
-    """Return image -> group (patient, lesion) as runs on the compared data have stored them."""
-    run = _used_run(tables)
+def _stored_groups(run: Path | None) -> dict[str, str]:
+    """Return image -> group (patient, lesion) as the folder *run* has stored them."""
     try:
         rows = read_rows(RunPaths(run).split) if run is not None else []
     except (OSError, ValueError):
         return {}
     return {row["id"]: row["group"] for row in rows if row.get("group")}
-
-
-def _used_run(tables: Tables) -> Path | None:
-    """Return the folder of the first finished run on the data that most finished runs have."""
-    from segsweep.stats.runs import counted_runs
-
-    used = set(counted_runs(named_results(tables))[0]["run_id"])
-    folders = [Path(run["path"]) for run in tables.runs if run["run_id"] in used]
-    return folders[0] if folders else None

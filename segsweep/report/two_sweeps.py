@@ -8,7 +8,7 @@ from segsweep.errors import ConfigError
 from segsweep.report.content.records import settings_of
 from segsweep.report.question import (
     Asked,
-    empty_of,
+    comparable,
     groups_for,
     named_results,
     with_group_notes,
@@ -48,13 +48,14 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
         cells = [f"{cell};sweep={name}" for cell in own["cell"]]
         results.append(own.assign(cell=cells, run_id=_apart(own, name)))
         images.append(rows.assign(run_id=_apart(rows, name)))
-    groups = groups_for(asked, first)
+    runs = comparable(first)
+    groups = groups_for(asked, runs)
     values = values_of(
         concat(results, ignore_index=True),
         concat(images, ignore_index=True),
         asked.metric,
         groups=groups or None,
-        empty=empty_of(first),
+        empty=runs.empty,
     )
     return with_group_notes(values, groups, asked)
 

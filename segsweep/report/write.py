@@ -46,7 +46,7 @@ def write_report(
     live: bool = False,
     anew: bool = True,
 ) -> Report:
-    """Write results, per_image, comparison, pairs and trials as CSV, answer.json and report.html.
+    """Write a sweep's tables as CSV, answer.json, curves.svg and report.html.
 
     A file that would not change is not touched. results.csv comes last: where it holds, so
     does the rest. A folder that cannot be written to costs a warning.
@@ -76,6 +76,8 @@ def write_report(
         sweep.pairs: csv_of(compared.pairs),
         sweep.page: _page(compared, tables, live),
     }
+    if picture := _curves(tables):
+        files[sweep.curves] = picture
     said = {**_answer(compared), "asked": {**_question(sweep, asked), "live": live}}
     said["files"] = {path.name: text_digest(text) for path, text in files.items()}
     files[sweep.answer] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
@@ -98,11 +100,10 @@ def _texts_of_runs(tables: Tables) -> dict[Path, str]:
 
 
 def _answer(compared: Compared) -> dict[str, Any]:
-    analysis = compared.analysis
     return {
         **asdict(compared.answer),
         "metric": compared.asked.metric,
-        "claims": analysis is not None and bool(analysis.claims),
+        "claims": compared.claims,
     }
 
 
@@ -122,7 +123,7 @@ def _standing(sweep: SweepPaths, asked: Asked) -> dict[str, Any] | None:
     said = read_json(sweep.answer) or {}
     if said.get("asked") != {**_question(sweep, asked), "live": False}:
         return None
-    paths = (sweep.comparison, sweep.pairs, sweep.page)
+    paths = (sweep.comparison, sweep.pairs, sweep.page, sweep.curves)
     digests = {path.name: file_digest(path) for path in paths if path.exists()}
     return said if said.get("files") == digests else None
 
@@ -148,7 +149,16 @@ def _read_cells(sweep: SweepPaths) -> "DataFrame":
     return read_csv(sweep.comparison, dtype={"may_be_best": "boolean"})
 
 
-def _page(compared: Compared, tables: Tables, live: bool) -> str:
-    from segsweep.report.page.html import build_page, material_of, statistics_of
+def _curves(tables: Tables) -> str:
+    """Return curves.svg; empty where no epoch is done."""
+    from segsweep.report.figures.curves import curves_svg
 
-    return build_page(material_of(tables, statistics_of(compared)), live)
+    history = tables.history[tables.history["kind"] == "run"]
+    return curves_svg(history, tables.sweep.root.resolve().name)
+
+
+def _page(compared: Compared, tables: Tables, live: bool) -> str:
+    from segsweep.report.content.material import material_of
+    from segsweep.report.page.html import build_page
+
+    return build_page(material_of(tables, compared), live)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 from pandas import DataFrame, isna
 
@@ -17,7 +17,11 @@ COMMIT = 7
 """Characters by which a commit is named."""
 
 
-def counted_runs(results: DataFrame) -> tuple[DataFrame, list[str]]:
+Counted: TypeAlias = tuple[DataFrame, list[str]]
+"""The runs that count, and sentences about the others: what `counted_runs` returns."""
+
+
+def counted_runs(results: DataFrame) -> Counted:
     """Return the runs that count and sentences about the others, the most important first.
 
     A seed with folds counts when it has every fold that any run of the sweep has; of several

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from segsweep import metrics
-from segsweep.stats.runs import counted_runs, listed, many, open_notes, spoken
+from segsweep.stats.runs import Counted, counted_runs, listed, many, open_notes, spoken
 
 Array = NDArray[np.float64]
 Strings = tuple[str, ...]
@@ -44,6 +44,8 @@ class Values:
     """-1 where lower is better: then every value here is the metric's with its sign turned."""
     margin: float = 0.01
     """Two means closer than this are equal for practical purposes."""
+    runs: DataFrame | None = None
+    """The runs that count, as `counted_runs` returns them; None for values made by hand."""
 
     @property
     def means(self) -> Array:
@@ -75,6 +77,7 @@ def values_of(
     split: str = "test",
     groups: Mapping[str, str] | None = None,
     empty: metrics.Empty = "one",
+    counted: Counted | None = None,
 ) -> Values:
     """Return what can be compared in a sweep.
 
@@ -89,20 +92,23 @@ def values_of(
         empty: what an image with two empty masks is worth; with "skip" an image on which any
             network scores so is left out of the comparison. A column `evaluate.empty` of
             *results* goes before.
+        counted: `counted_runs(results)`, where it is known already.
 
     Raises:
         ValueError: unknown metric.
 
     """
-    frame, notes = frame_of(results, per_image, metric, at, split, empty)
+    runs, said = counted if counted is not None else counted_runs(results)
+    frame, notes = _frame_of((runs, said), per_image, metric, at, split, empty)
     if groups is not None:
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
     values = _oriented(compared_values(frame, notes), metrics.METRICS[metric])
-    used = counted_runs(results)[0]["data_fingerprint"].dropna()
+    used = runs["data_fingerprint"].dropna()
     return replace(
         values,
         notes=(*values.notes, *open_notes(results)),
         data=str(used.iloc[0]) if len(used) else "",
+        runs=runs,
     )
 
 
@@ -128,9 +134,20 @@ def frame_of(
     A seed with folds is complete when it has every fold that any run of the sweep has.
     Arguments as in `values_of`.
     """
+    return _frame_of(counted_runs(results), per_image, metric, at, split, empty)
+
+
+def _frame_of(
+    counted: Counted,
+    per_image: DataFrame,
+    metric: str,
+    at: str,
+    split: str,
+    empty: metrics.Empty,
+) -> tuple[DataFrame, list[str]]:
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
-    runs, notes = counted_runs(results)
+    runs, notes = counted[0], list(counted[1])
     rows = _rows_of(runs, per_image, at, split)
     without = sorted(set(runs["run_id"]) - set(rows["run_id"]))
     if without:
@@ -168,7 +185,7 @@ def means_beside(
 
 def counted_runs_of(values: Values, results: DataFrame) -> DataFrame:
     """Return the runs of *results* that *values* are from; columns as of `counted_runs`."""
-    runs, _ = counted_runs(results)
+    runs = counted_runs(results)[0] if values.runs is None else values.runs
     known = {
         (cell, seed) for cell, own in zip(values.cells, values.seeds, strict=True) for seed in own
     }

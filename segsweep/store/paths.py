@@ -146,7 +146,7 @@ class SweepPaths:
     @property
     def curves(self) -> Path:
         """Loss and score over the epochs, per architecture."""
-        return self.root / "curves.png"
+        return self.root / "curves.svg"
 
     @property
     def lock(self) -> Path:

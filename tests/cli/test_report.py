@@ -56,7 +56,9 @@ def test_any_metric(segsweep, sweep, metric):
     cells = pd.read_csv(sweep.comparison).set_index(["model", "loss"])[f"test_{metric}"]
     rows = pd.read_csv(sweep.per_image)
     rows = rows[(rows["split"] == "test") & (rows["at"] == "train")]
-    rows["value"] = METRICS[metric].function(*(rows[name].to_numpy() for name in ("tp", "fp", "fn", "tn")))
+    rows["value"] = METRICS[metric].function(
+        *(rows[name].to_numpy() for name in ("tp", "fp", "fn", "tn"))
+    )
     runs = pd.read_csv(sweep.results)[["run_id", "model", "loss"]]
     expected = rows.merge(runs, on="run_id").groupby(["model", "loss"])["value"].mean()
 

@@ -7,18 +7,20 @@ import re
 import shutil
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from segsweep.errors import ConfigError
 from segsweep.report.closing import print_report
-from segsweep.report.figures.curves_png import curves, draw_curves
+from segsweep.report.figures.curves import curves_svg
 from segsweep.report.question import Asked
 from segsweep.report.write import write_report
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
 
+SVG = "{http://www.w3.org/2000/svg}"
 TABLES = ("results.csv", "per_image.csv", "comparison.csv")
 REPORT = (*TABLES, "pairs.csv", "answer.json", "report.html")
 # tp, fp, fn of three test images per cell; the IoU of each stands beside it
@@ -76,9 +78,9 @@ def test_tables_of_a_sweep(sweep):
 
 def test_second_call_touches_no_file(sweep):
     """Rerunning a finished sweep changes nothing on the disk."""
-    draw_curves(write_report(sweep).tables)
+    write_report(sweep)
     before = times(sweep)
-    draw_curves(write_report(sweep).tables)
+    write_report(sweep)
     after = {path: path.stat().st_mtime_ns for path in sweep.root.rglob("*") if path.is_file()}
 
     assert {path.name for path in before} > {*REPORT}
@@ -170,7 +172,6 @@ def test_empty_sweep_prints_no_table(tmp_path, capsys):
     """Nothing is finished, nothing is planned; the files say so with their headers."""
     (tmp_path / "runs").mkdir()
     report = write_report(SweepPaths(tmp_path))
-    draw_curves(report.tables)
     print_report(report)
 
     assert capsys.readouterr().out.startswith("Nothing is planned in this sweep yet.")
@@ -179,7 +180,7 @@ def test_empty_sweep_prints_no_table(tmp_path, capsys):
     assert (tmp_path / "comparison.csv").read_text().startswith("model,loss,seeds,failed,test_iou,")
     assert (tmp_path / "pairs.csv").read_text().startswith("family,a,b,difference,")
     assert "Nothing is planned" in json.loads((tmp_path / "answer.json").read_text())["headline"]
-    assert not (tmp_path / "curves.png").exists()
+    assert not (tmp_path / "curves.svg").exists()
 
 
 def test_columns_are_the_same_whatever_is_finished(sweep, frozen, write_run, tmp_path):
@@ -318,22 +319,32 @@ def test_what_is_no_run_costs_one_line_each(sweep, recwarn):
     assert ["notes.txt" in said[0], "unet-ss-s9" in said[1]] == [True, True]
 
 
-def test_curves_are_drawn_once_and_again_after_an_epoch(sweep):
-    """A PNG, left alone while no history is newer."""
-    tables = write_report(sweep).tables
-    draw_curves(tables)
-    header = sweep.curves.read_bytes()[:8]
+def test_curves_are_an_svg_that_changes_with_an_epoch(sweep):
+    """Left alone while the histories stay; written again after one more epoch."""
+    write_report(sweep)
+    header = sweep.curves.read_text()[:50]
     times(sweep)
-    draw_curves(tables)
+    write_report(sweep)
     untouched = sweep.curves.stat().st_mtime_ns
     history = next(sweep.runs.glob("*/history.csv"))
-    os.utime(history, ns=(2 * 10**18, 2 * 10**18))
-    draw_curves(tables)
+    lines = history.read_text().splitlines()
+    _, rest = lines[-1].split(",", 1)
+    history.write_text("\n".join([*lines, f"{len(lines)},{rest}"]) + "\n")
+    write_report(sweep)
 
-    assert header == b"\x89PNG\r\n\x1a\n"
+    assert header.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert untouched == 10**18
     assert sweep.curves.stat().st_mtime_ns > 10**18
     assert not [path for path in sweep.root.iterdir() if re.search("tmp", path.name)]
+
+
+def test_deleted_curves_come_back(sweep):
+    """They are among the files of which the answer knows the content."""
+    write_report(sweep)
+    sweep.curves.unlink()
+    write_report(sweep, anew=False)
+
+    assert sweep.curves.exists()
 
 
 def test_curves_survive_losses_that_are_no_numbers(sweep):
@@ -344,19 +355,25 @@ def test_curves_survive_losses_that_are_no_numbers(sweep):
         lines = path.read_text().splitlines()
         cells = lines[1].split(",")
         path.write_text("\n".join([lines[0], ",".join([*cells[:2], text, *cells[3:]])]) + "\n")
-    draw_curves(write_report(sweep).tables)
+    write_report(sweep)
 
     assert sweep.curves.stat().st_size > 1000
     assert math.isfinite(sweep.curves.stat().st_mtime)
 
 
-def test_curves_have_a_line_per_loss_and_a_column_per_network(tmp_path, frozen, write_run):
-    """Two networks by two losses: two columns, two lines in each, named by their losses."""
+def test_curves_have_a_line_per_loss_and_a_row_per_network(tmp_path, frozen, write_run):
+    """Two networks by two losses: a valid file of four panels, two named lines in each."""
     for model in ("unet", "unet2"):
         for loss in ("bce", "dice"):
             write_run(tmp_path, frozen(f"model={model}", f"loss={loss}"), epochs=3)
-    figure = curves(read_all(tmp_path).history)
-    top = figure.axes[:2]
+    text = curves_svg(read_all(tmp_path).history, "mine")
+    root = ElementTree.fromstring(text)
+    shapes = [node.attrib.get("class", "").split() for node in root.iter()]
+    words = [node.text or node[0].tail for node in root.iter(f"{SVG}text")]
 
-    assert [axis.get_title() for axis in top] == ["unet", "unet2"]
-    assert [[line.get_label() for line in axis.lines] for axis in top] == [["bce", "dice"]] * 2
+    assert sum("line" in names for names in shapes) == 8
+    assert [words.count(name) for name in ("unet", "unet2", "bce", "dice")] == [1, 1, 4, 4]
+    assert words.count("epoch") == words.count("validation loss") * 2 == 4
+    assert words[0] == "mine: validation over the epochs"
+    assert "--c0: #0072b2" in text
+    assert not re.findall(r"<script|href|url\(|@import", text)

@@ -4,36 +4,46 @@ from typing import Any
 
 from pandas import DataFrame
 
+from segsweep.metrics import Metric
+
 SHOWN = 3
 """Images named as hardest, in the middle, easiest and most disputed."""
 
 
-def image_table(images: DataFrame) -> DataFrame:
+def image_table(images: DataFrame, metric: Metric) -> DataFrame:
     """Return a row per test image, hardest first.
 
     Columns image, mean and sd (over cells), range, best and worst cell, and their values.
+
+    Args:
+        images: the metric of each cell (row) on each test image (column).
+        metric: says whether a high value is a good one.
+
     """
     if images.empty:
         names = ("image", "mean", "sd", "range", "best_cell", "best", "worst_cell", "worst")
         return DataFrame(columns=list(names))
     whole = images.dropna(axis="columns", how="all")
+    good = metric.sign * whole
+    best, worst = good.idxmax(), good.idxmin()
     table = DataFrame(
         {
             "image": [str(name) for name in whole.columns],
             "mean": whole.mean().to_numpy(),
             "sd": whole.std(ddof=1).to_numpy(),
             "range": (whole.max() - whole.min()).to_numpy(),
-            "best_cell": whole.idxmax().to_numpy(),
-            "best": whole.max().to_numpy(),
-            "worst_cell": whole.idxmin().to_numpy(),
-            "worst": whole.min().to_numpy(),
+            "best_cell": best.to_numpy(),
+            "best": (metric.sign * good.max()).to_numpy(),
+            "worst_cell": worst.to_numpy(),
+            "worst": (metric.sign * good.min()).to_numpy(),
         }
     )
-    return table.sort_values("mean", kind="stable").reset_index(drop=True)
+    hardest = table.sort_values("mean", ascending=metric.higher_is_better, kind="stable")
+    return hardest.reset_index(drop=True)
 
 
 def cases(table: DataFrame) -> list[tuple[str, list[dict[Any, Any]]]]:
-    """Return the images with the highest, the middle and the lowest mean, and the most disputed."""
+    """Return the hardest images, those in the middle, the easiest, and the most disputed."""
     if table.empty:
         return []
     start = max(len(table) // 2 - SHOWN // 2, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pandas import DataFrame, isna
 
+from segsweep.metrics import Metric, columns, label
 from segsweep.report.content.images import image_table
 from segsweep.report.content.material import Material
 from segsweep.report.content.records import Row
@@ -46,31 +47,32 @@ def listings(material: Material) -> dict[str, Listing]:
 
 
 def _cells(material: Material) -> Listing:
-    columns = (
+    shown = (
         ("cell", "cell", TEXT),
         ("seeds", "seeds", COUNT),
         *([("failed", "failed", COUNT)] if material.cells["failed"].any() else []),
-        (material.value, _word(material.value), 4),
+        (material.value, f"test {label(material.value)}", 4),
         ("ci_low", "from", 4),
         ("ci_high", "to", 4),
         ("may_be_best", "may be best", YES),
         ("p_best", "chance best", 2),
         ("sd_seeds", "sd seeds", 4),
         ("sd_images", "sd images", 3),
-        *((name, _word(name), 4) for name in _beside(material.value)),
+        *((name, f"test {label(name)}", 4) for name in columns("test") if name != material.value),
         ("val_iou", "val IoU", 4),
         ("lr", "lr", TEXT),
         ("seconds", "seconds", COUNT),
         ("parameters", "parameters", COUNT),
     )
-    return _of_frame("cells", columns, material.cells)
+    return _of_frame("cells", shown, material.cells)
 
 
 def _pairs(material: Material) -> Listing:
-    columns = (
+    higher = material.metric.higher_is_better
+    shown = (
         ("family", "between", TEXT),
-        ("a", "higher", TEXT),
-        ("b", "lower", TEXT),
+        ("a", "higher" if higher else "lower", TEXT),
+        ("b", "lower" if higher else "higher", TEXT),
         ("difference", "difference", 4),
         ("ci_low", "from", 4),
         ("ci_high", "to", 4),
@@ -79,10 +81,10 @@ def _pairs(material: Material) -> Listing:
         ("verdict", "verdict", TEXT),
         ("seeds_needed", "seeds needed", COUNT),
     )
-    pairs = material.statistics.pairs
+    pairs = material.compared.pairs
     if pairs.empty:
-        return Listing("pairs", columns, [])
-    return _of_frame("pairs", columns, _turned(_clearest(pairs)))
+        return Listing("pairs", shown, [])
+    return _of_frame("pairs", shown, _turned(_clearest(pairs), material.metric))
 
 
 def _clearest(pairs: DataFrame) -> DataFrame:
@@ -94,20 +96,21 @@ def _clearest(pairs: DataFrame) -> DataFrame:
     return ranked.head(MOST_PAIRS)
 
 
-def _turned(pairs: DataFrame) -> DataFrame:
-    """Return *pairs* with the higher of the two as a."""
-    down = pairs["difference"] < 0
+def _turned(pairs: DataFrame, metric: Metric) -> DataFrame:
+    """Return *pairs* with the one of the better mean as a."""
+    down = metric.sign * pairs["difference"] < 0
     turned = pairs.copy()
     turned.loc[down, ["a", "b"]] = pairs.loc[down, ["b", "a"]].to_numpy()
     turned.loc[down, ["ci_low", "ci_high"]] = -pairs.loc[down, ["ci_high", "ci_low"]].to_numpy()
     better = pairs["verdict"].isin(["a better", "b better"])
     return turned.assign(
-        difference=pairs["difference"].abs(), verdict=pairs["verdict"].mask(better, "better")
+        difference=metric.sign * pairs["difference"].abs(),
+        verdict=pairs["verdict"].mask(better, "better"),
     )
 
 
 def _images(material: Material) -> Listing:
-    columns = (
+    shown = (
         ("image", "image", TEXT),
         ("mean", "mean", 3),
         ("sd", "sd of cells", 3),
@@ -117,18 +120,17 @@ def _images(material: Material) -> Listing:
         ("worst_cell", "worst cell", TEXT),
         ("worst", "its value", 3),
     )
-    return _of_frame("images", columns, image_table(material.images))
+    return _of_frame("images", shown, image_table(material.images, material.metric))
 
 
 def _runs(material: Material) -> Listing:
-    columns = (
+    shown = (
         ("folder", "run", TEXT),
         ("cell", "cell", TEXT),
         ("seed", "seed", COUNT),
         ("fold", "fold", COUNT),
         ("status", "status", TEXT),
-        ("test_iou", "test IoU", 4),
-        ("test_dice", "test Dice", 4),
+        *((name, f"test {label(name)}", 4) for name in columns("test")),
         ("val_iou", "val IoU", 4),
         ("best_epoch", "best epoch", COUNT),
         ("epochs", "epochs", COUNT),
@@ -138,11 +140,11 @@ def _runs(material: Material) -> Listing:
         ("device", "device", TEXT),
         ("finished", "finished", TEXT),
     )
-    return _of_frame("runs", columns, material.runs)
+    return _of_frame("runs", shown, material.runs)
 
 
 def _trials(material: Material) -> Listing:
-    columns = (
+    shown = (
         ("cell", "cell", TEXT),
         ("lr", "lr", TEXT),
         ("seed", "seed", COUNT),
@@ -151,17 +153,17 @@ def _trials(material: Material) -> Listing:
         ("epochs", "epochs", COUNT),
         ("seconds", "seconds", COUNT),
     )
-    return _of_frame("trials", columns, material.trials)
+    return _of_frame("trials", shown, material.trials)
 
 
 def _reads(material: Material) -> Listing:
-    columns = (
+    shown = (
         ("time", "time", TEXT),
         ("run", "run", TEXT),
         ("reason", "reason", TEXT),
         ("images", "images", COUNT),
     )
-    return _of_rows("reads", columns, material.reads.rows)
+    return _of_rows("reads", shown, material.reads.rows)
 
 
 def _of_frame(name: str, columns: Sequence[tuple[str, str, int]], frame: DataFrame) -> Listing:
@@ -195,15 +197,6 @@ def plain(value: Any, digits: int = 6) -> Any:
     if not isfinite(number):
         return None
     return round(number, max(digits, 0) + 2) if digits else round(number)
-
-
-def _beside(value: str) -> list[str]:
-    names = ("test_iou", "test_dice", "test_score")
-    return [name for name in names if name != value]
-
-
-def _word(name: str) -> str:
-    return name.replace("_", " ").replace("iou", "IoU").replace("dice", "Dice")
 
 
 def grouped_failures(failures: Sequence[Row]) -> list[dict[str, Any]]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pandas import DataFrame
 
-from segsweep.report.analysis import with_names
-from segsweep.report.content.findings import Statistics
+from segsweep.metrics import Metric
+from segsweep.report.analysis import Compared, with_names
 from segsweep.report.content.images import cases, image_table
-from segsweep.report.content.outlines import Outlines, outlines_of
+from segsweep.report.content.outlines import ImageOutlines, outlines_of
 from segsweep.report.content.records import (
     Reads,
     Row,
@@ -33,7 +33,8 @@ class Material:
     name: str
     as_of: str
     """When something last changed in the sweep, ISO 8601; empty where there is nothing."""
-    statistics: Statistics
+    compared: Compared
+    """What was found out about it."""
     cells: DataFrame
     """As comparison.csv, with a column `cell`, highest mean first."""
     keys: tuple[str, ...]
@@ -49,18 +50,23 @@ class Material:
     split: list[tuple[str, int]] = field(default_factory=list)
     settings: list[Row] = field(default_factory=list)
     options: list[Row] = field(default_factory=list)
-    outlines: dict[str, Outlines] = field(default_factory=dict)
+    outlines: dict[str, ImageOutlines] = field(default_factory=dict)
     """By test image, for those that are named as best, median, worst and most disputed."""
 
     @property
     def images(self) -> DataFrame:
         """The metric of each cell (row) on each test image (column), mean over its seeds."""
-        return self.statistics.images
+        return self.compared.images
 
     @property
     def value(self) -> str:
         """The column of the metric that is compared."""
-        return f"test_{self.statistics.metric}"
+        return f"test_{self.metric.name}"
+
+    @property
+    def metric(self) -> Metric:
+        """What is compared."""
+        return self.compared.metric
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,17 +86,16 @@ class Material:
         return self.cells[self.cells[self.value].notna()]
 
 
-def material_of(tables: Tables, statistics: Statistics) -> Material:
+def material_of(tables: Tables, compared: Compared) -> Material:
     """Return what the page shows of a sweep: its *tables*, and what was found out about it."""
     settings, options = settings_of(tables)
-    cells = with_names(statistics.cells, tables.swept)
-    if not statistics.claims:
-        cells = cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
-    named = [row["image"] for _, rows in cases(image_table(statistics.images)) for row in rows]
+    cells = shown_cells(compared, tables)
+    table = image_table(compared.images, compared.metric)
+    named = [row["image"] for _, rows in cases(table) for row in rows]
     return Material(
         name=tables.sweep.root.resolve().name,
         as_of=last_change(tables),
-        statistics=statistics,
+        compared=compared,
         cells=cells,
         keys=tuple(tables.swept),
         runs=_with_folders(tables.results, tables),
@@ -105,6 +110,14 @@ def material_of(tables: Tables, statistics: Statistics) -> Material:
         options=options,
         outlines=outlines_of(tables, list(cells["cell"]), named),
     )
+
+
+def shown_cells(compared: Compared, tables: Tables) -> DataFrame:
+    """Return the cells with their names; without claims, nothing on which may be the best."""
+    cells = with_names(compared.cells, tables.swept)
+    if compared.claims:
+        return cells
+    return cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
 
 
 def _with_folders(frame: DataFrame, tables: Tables) -> DataFrame:

@@ -38,14 +38,14 @@ class Grid:
     rows: list[str]
     columns: list[str]
     cells: dict[tuple[str, str], Row]
-    low: float
-    """Where the colours begin; *high* is where they end."""
-    high: float
+    worst: float
+    """Where the colours begin; *best* is where they end."""
+    best: float
 
     def turned(self) -> "Grid":
         """Return the grid with rows and columns exchanged."""
         cells = {(column, row): cell for (row, column), cell in self.cells.items()}
-        return Grid(self.columns, self.rows, cells, self.low, self.high)
+        return Grid(self.columns, self.rows, cells, self.worst, self.best)
 
 
 def heatmap(material: Material) -> Figure:
@@ -53,8 +53,8 @@ def heatmap(material: Material) -> Figure:
     grid = _grid(material)
     narrow = grid.turned() if len(grid.columns) > len(grid.rows) else grid
     columns = ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best")
-    mark = "A dot marks cells that may be the best." if material.statistics.claims else NETWORKS
-    more = " Rows with lower means stand in the table." if len(grid.rows) == MOST_LINES else ""
+    mark = "A dot marks cells that may be the best." if material.compared.claims else NETWORKS
+    more = " Rows with worse means are in the table." if len(grid.rows) == MOST_LINES else ""
     return both_widths(
         lambda width: _draw_grid(grid if width > 500 else narrow, width, material.value),
         "heatmap",
@@ -62,7 +62,7 @@ def heatmap(material: Material) -> Figure:
         _alt(material, f"Heat map of {len(grid.rows)} by {len(grid.columns)} cells. "),
         columns,
         _rows(material.cells, material.value),
-        f"Mean over seeds and test images; below it where the mean lies with 95 %. {mark}{more}",
+        f"Mean over seeds and test images; below it the 95 % interval of the mean. {mark}{more}",
     )
 
 
@@ -70,18 +70,18 @@ def intervals(material: Material) -> Figure:
     """Return all cells by their mean, with interval and the means of single seeds."""
     rows = material.done.head(MOST_ROWS).to_dict("records")
     more = len(material.done) - len(rows)
-    hidden = f" {more} more cells stand in the table below." if more > 0 else ""
+    hidden = f" {more} more cells are in the table below." if more > 0 else ""
     single = _seed_means(material)
     filled = "Filled: may be the best. Small ticks: single seeds."
-    marks = filled if material.statistics.claims else NETWORKS
+    marks = filled if material.compared.claims else NETWORKS
     return both_widths(
         lambda width: _draw_intervals(rows, single, width, material.value),
         "intervals",
         "All cells in order",
-        _alt(material, f"Means and 95 % intervals of {len(rows)} cells, highest first. "),
+        _alt(material, f"Means and 95 % intervals of {len(rows)} cells, best first. "),
         ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best"),
         _rows(material.done, material.value),
-        f"{marks} Intervals are of one cell at a time; whether two cells differ stands in the "
+        f"{marks} Each interval is of one cell alone; whether two cells differ is in the "
         f"table of pairs.{hidden}",
     )
 
@@ -97,18 +97,20 @@ def _grid(material: Material) -> Grid:
         name = brief(";".join([str(row["model"]), *str(row["cell"]).split(";")[1:]]))
         cells[name, str(row["loss"])] = row
     values = [row[material.value] for row in cells.values() if known(row[material.value])]
-    low, high = padded(values, share=0.0)
-    rows, columns = (_by_mean(cells, side, material.value) for side in (0, 1))
-    return Grid(rows[:MOST_LINES], columns, cells, low, high)
+    ends = padded(values, share=0.0)
+    worst, best = ends if material.metric.higher_is_better else ends[::-1]
+    rows, columns = (_by_mean(cells, side, material) for side in (0, 1))
+    return Grid(rows[:MOST_LINES], columns, cells, worst, best)
 
 
-def _by_mean(cells: dict[tuple[str, str], Row], side: int, value: str) -> list[str]:
-    """Return the names on one side of the grid, highest mean first."""
+def _by_mean(cells: dict[tuple[str, str], Row], side: int, material: Material) -> list[str]:
+    """Return the names on one side of the grid, best mean first."""
+    value, sign = material.value, material.metric.sign
     found: dict[str, list[float]] = {}
     for names, row in cells.items():
         inside = found.setdefault(names[side], [])
         inside += [row[value]] if known(row[value]) else []
-    return sorted(found, key=lambda name: -sum(found[name]) / len(found[name] or [0]))
+    return sorted(found, key=lambda name: -sign * sum(found[name]) / len(found[name] or [0]))
 
 
 def _draw_grid(grid: Grid, width: int, value: str) -> Canvas:
@@ -128,7 +130,7 @@ def _draw_grid(grid: Grid, width: int, value: str) -> Canvas:
             if cell is not None:
                 _draw_cell(canvas, cell, (left + column * size, top, size), grid, value)
     if any(known(cell[value]) for cell in grid.cells.values()):
-        legend_bar(canvas, left, canvas.height - 16, f"{grid.low:.3f}", f"{grid.high:.3f}")
+        legend_bar(canvas, left, canvas.height - 16, f"{grid.worst:.3f}", f"{grid.best:.3f}")
     return canvas
 
 
@@ -145,7 +147,7 @@ def _draw_cell(
         lost = f"{cell['failed']} failed" if cell.get("failed") else "open"
         canvas.text(middle, top + HEIGHT / 2 + 4, lost, "tick", "middle")
         return
-    step = shade(mean, grid.low, grid.high)
+    step = shade(mean, grid.worst, grid.best)
     canvas.add("rect", _words(cell, value), class_=f"q{step}", **place)
     canvas.text(middle, top + 24, f"{mean:.3f}", f"value t{step}", "middle")
     if known(low) and known(high):
@@ -221,5 +223,6 @@ def _alt(material: Material, start: str) -> str:
     ends = done.iloc[0], done.iloc[-1]
     first, last = (f"{row['cell']} {row[material.value]:.3f}" for row in ends)
     best = sum(may(row) for row in done.to_dict("records"))
-    marked = f"; {best} may be the best" if material.statistics.claims else ""
-    return f"{start}Highest {first}, lowest {last}{marked}."
+    marked = f"; {best} may be the best" if material.compared.claims else ""
+    names = ("Highest", "lowest") if material.metric.higher_is_better else ("Lowest", "highest")
+    return f"{start}{names[0]} {first}, {names[1]} {last}{marked}."

@@ -34,11 +34,14 @@ def costs(material: Material) -> list[Figure]:
     ]
 
 
-def pareto(points: Sequence[Point]) -> list[Point]:
-    """Return the points that no other beats in both cost and value, cheapest first."""
+def pareto(points: Sequence[Point], sign: int = 1) -> list[Point]:
+    """Return the points that no other beats in both cost and value, cheapest first.
+
+    *sign* is 1 where a high value is better, -1 where a low one is.
+    """
     front: list[Point] = []
-    for point in sorted(points, key=lambda point: (point[1], -point[2])):
-        if not front or point[2] > front[-1][2]:
+    for point in sorted(points, key=lambda point: (point[1], -sign * point[2])):
+        if not front or sign * point[2] > sign * front[-1][2]:
             front.append(point)
     return front
 
@@ -52,7 +55,7 @@ def _figure(material: Material, name: str, words: str) -> Figure | None:
     ]
     if len({cost for _, cost, _ in points}) < 2:
         return None
-    front = pareto(points)
+    front = pareto(points, material.metric.sign)
     on_it = [cell for cell, *_ in front]
     return one_width(
         _draw(points, front, words),

@@ -1,35 +1,23 @@
-"""Figures of training: curves of loss and score, learning rates."""
+"""Curves of validation loss and score over the epochs, on the page and as curves.svg."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pandas import DataFrame
 
-from segsweep.report.content.material import Material
-from segsweep.report.figures.figure import (
-    Figure,
-    both_widths,
-    brief,
-    known,
-    label_width,
-    one_width,
-    row_label,
-    shown,
-    x_axis,
-    y_axis,
-)
+from segsweep.metrics import METRICS, lower_is_better
+from segsweep.report.figures.figure import Figure, brief, one_width, shown, y_axis
+from segsweep.report.figures.standalone import standalone
 from segsweep.report.figures.svg import (
     COLOURS,
     NARROW,
     Canvas,
     Scale,
-    around,
     breadth,
     fitted,
     linear,
-    log_ticks,
-    logarithmic,
     path,
     short,
     ticks,
@@ -42,15 +30,72 @@ LINES = 14
 EARLY = 0.9
 """A line that ends before this share of the epochs is named at its end, not at the margin."""
 TOP, BOTTOM, LEFT = 12.0, 206.0, 40.0
-MOST_ROWS = 40
 Line = list[list[float]]
 """Rows of epoch, mean, low, high."""
-WORDS = {"val_loss": "validation loss", "val_score": "validation score"}
+SCORE = "val_score"
+WORDS = {"val_loss": "validation loss", SCORE: f"validation {METRICS['score'].label}"}
+"""The columns of history.csv that are drawn, with their titles."""
+PANEL_HEIGHT, GAP, HEAD, STEP = 228, 32, 52, 296
+"""Of curves.svg: a panel, the space between two, the space above the first, from row to row."""
 
 
-def curves(material: Material) -> list[tuple[str, list[Figure]]]:
+@dataclass(frozen=True)
+class Panel:
+    """The lines of one column of history.csv for one architecture."""
+
+    model: str
+    column: str
+    lines: dict[str, Line]
+    """By loss, with further swept keys."""
+    limits: tuple[float, float]
+    colours: dict[str, int]
+    """The lines that have a name, and the number of their colour."""
+
+    @property
+    def title(self) -> str:
+        """What is drawn."""
+        return WORDS[self.column]
+
+    @property
+    def alt(self) -> str:
+        """What the panel shows, in words."""
+        lower = lower_is_better(self.column)
+        last = {label: line[-1][1] for label, line in self.lines.items()}
+        best = (min if lower else max)(last, key=lambda label: last[label])
+        epochs = max(line[-1][0] for line in self.lines.values())
+        return (
+            f"{self.title} of {self.model} over {epochs:.0f} epochs, a line per loss: "
+            f"{', '.join(self.lines)}. At the end {best} has the "
+            f"{'lowest' if lower else 'highest'}, {shown(last[best])}."
+        )
+
+
+def curves(history: DataFrame) -> list[tuple[str, list[Figure]]]:
     """Return for each architecture its curves of validation loss and validation score."""
-    history = material.history
+    return [(row[0].model, [_figure(panel) for panel in row]) for row in panels_of(history)]
+
+
+def curves_svg(history: DataFrame, name: str) -> str:
+    """Return the curves of all architectures as one SVG file; empty where no epoch is done."""
+    rows = panels_of(history)
+    if not rows:
+        return ""
+    title = f"{name}: validation over the epochs"
+    canvas = Canvas(2 * NARROW + GAP, HEAD + len(rows) * STEP)
+    canvas.text(0, 18, title, "value")
+    for number, row in enumerate(rows):
+        top = HEAD + number * STEP
+        canvas.text(0, top, row[0].model, "label strong")
+        for place, panel in enumerate(row):
+            left = place * (NARROW + GAP)
+            canvas.text(left + LEFT, top + 18, panel.title, "tick")
+            canvas.place(_draw_lines(panel), left, top + 22)
+            canvas.text(left + LEFT, top + 22 + PANEL_HEIGHT + 12, "epoch", "tick")
+    return standalone(canvas.svg(". ".join([title, *(p.alt for row in rows for p in row)])))
+
+
+def panels_of(history: DataFrame) -> list[list[Panel]]:
+    """Return a row of panels for each architecture: validation loss, validation score."""
     if history.empty:
         return []
     history = history.assign(line=history["cell"].str.partition("/")[2])
@@ -58,35 +103,9 @@ def curves(material: Material) -> list[tuple[str, list[Figure]]]:
     limits = {name: _limits(history[name]) for name in WORDS}
     found = []
     for model, curves_of in sorted(_over_seeds(history).items()):
-        named = _named(curves_of["val_score"], colours)
-        panels = [_panel(curves_of, model, name, limits[name], named) for name in WORDS]
-        found.append((model, panels))
+        named = _named(curves_of[SCORE], colours)
+        found.append([Panel(model, name, curves_of[name], limits[name], named) for name in WORDS])
     return found
-
-
-def learning_rates(material: Material) -> Figure | None:
-    """Return each cell's learning rates and those that a search tried; None where all agree."""
-    tried = [("run", row) for row in material.runs.to_dict("records")]
-    tried += [("trial", row) for row in material.trials.to_dict("records")]
-    known_rates = [(kind, row) for kind, row in tried if known(row["lr"]) and row["lr"] > 0]
-    if len({row["lr"] for _, row in known_rates}) < 2:
-        return None
-    order = dict.fromkeys([*material.cells["cell"], *(str(row["cell"]) for _, row in tried)])
-    cells = list(order)[:MOST_ROWS]
-    rows = [
-        [row["cell"], kind, row["seed"], row["lr"], row["val_iou"]]
-        for kind, row in known_rates
-        if row["cell"] in cells
-    ]
-    return both_widths(
-        lambda width: _draw_rates(cells, rows, width),
-        "learning-rates",
-        "Learning rates",
-        f"Learning rates of {len(cells)} cells on a logarithmic scale, with those of trials.",
-        ("cell", "kind", "seed", "lr", "val_iou"),
-        rows,
-        "Filled: runs. Hollow: trials of a search.",
-    )
 
 
 def _limits(values: Any) -> tuple[float, float]:
@@ -100,7 +119,8 @@ def _limits(values: Any) -> tuple[float, float]:
 
 def _named(scores: dict[str, Line], colours: dict[str, int]) -> dict[str, int]:
     """Return the lines that get a name and a colour: all, or of many those with the best end."""
-    best = sorted(scores, key=lambda label: -scores[label][-1][1])[:LINES]
+    sign = -1 if lower_is_better(SCORE) else 1
+    best = sorted(scores, key=lambda label: -sign * scores[label][-1][1])[:LINES]
     if len(colours) > 3 * COLOURS:  # too many to have one colour each on the whole page
         return {label: number for number, label in enumerate(best)}
     return {label: colours[label] for label in sorted(best)}
@@ -125,36 +145,22 @@ def _thinned(epochs: Any) -> Line:
     return [[float(f"{value:.4g}") for value in epochs[row]] for row in chosen]
 
 
-def _panel(
-    curves_of: dict[str, dict[str, Line]],
-    model: str,
-    name: str,
-    limits: tuple[float, float],
-    colours: dict[str, int],
-) -> Figure:
-    lines = curves_of[name]
-    numbers = [[label, *point] for label, line in lines.items() for point in line]
-    last = {label: line[-1][1] for label, line in lines.items()}
-    best = (min if name == "val_loss" else max)(last, key=lambda label: last[label])
-    epochs = max(line[-1][0] for line in lines.values())
+def _figure(panel: Panel) -> Figure:
     return one_width(
-        _draw_lines(lines, limits, colours),
-        f"{name}-{model}",
-        WORDS[name],
-        f"{WORDS[name]} of {model} over {epochs:.0f} epochs, a line per loss: {', '.join(lines)}. "
-        f"At the end {best} has the {'lowest' if name == 'val_loss' else 'highest'}, "
-        f"{shown(last[best])}.",
+        _draw_lines(panel),
+        f"{panel.column}-{panel.model}",
+        panel.title,
+        panel.alt,
         ("loss", "epoch", "mean", "low", "high"),
-        numbers,
+        [[label, *point] for label, line in panel.lines.items() for point in line],
     )
 
 
-def _draw_lines(
-    lines: dict[str, Line], limits: tuple[float, float], colours: dict[str, int]
-) -> Canvas:
+def _draw_lines(panel: Panel) -> Canvas:
+    lines, limits, colours = panel.lines, panel.limits, panel.colours
     named = [label for label in colours if label in lines]
     right = NARROW - breadth([brief(label) for label in named], 11, 104) - 10
-    canvas = Canvas(NARROW, 228)
+    canvas = Canvas(NARROW, PANEL_HEIGHT)
     last = max(line[-1][0] for line in lines.values())
     x, y = linear(1, max(last, 2), LEFT, right), linear(*limits, BOTTOM, TOP)
     y_axis(canvas, y, ticks(*limits, 4), LEFT, right, short)
@@ -217,19 +223,3 @@ def _css(number: int) -> str:
 
 def _clipped(y: float) -> float:
     return min(max(y, TOP), BOTTOM) if np.isfinite(y) else y
-
-
-def _draw_rates(cells: Sequence[str], rows: Sequence[list[Any]], width: int) -> Canvas:
-    left, right, step = label_width(cells, width), width - 8, 22
-    canvas = Canvas(width, len(cells) * step + 34)
-    low, high = around([row[3] for row in rows])
-    scale = logarithmic(low, high, left + 6, right - 6)
-    x_axis(canvas, scale, log_ticks(low, high), 4, len(cells) * step + 8, short)
-    place = {cell: 8 + (number + 0.5) * step for number, cell in enumerate(cells)}
-    for cell in cells:
-        row_label(canvas, cell, left, place[cell], "label")
-    for cell, kind, seed, lr, iou in sorted(rows, key=lambda row: row[1] != "trial"):
-        words = f"{cell}: lr {lr:.3g}, {kind}, seed {seed}, validation IoU {shown(iou, '.4f')}"
-        css = "dot best" if kind == "run" else "dot tried"
-        canvas.add("circle", words, cx=scale(lr), cy=place[cell], r=4.5, class_=css)
-    return canvas

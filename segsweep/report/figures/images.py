@@ -1,10 +1,12 @@
 """The figure of single test images: which are hard, and on which cells disagree."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from pandas import DataFrame
 
+from segsweep.metrics import Metric
 from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
     Figure,
@@ -33,7 +35,7 @@ def image_heatmap(material: Material) -> Figure | None:
     left_out = material.images.shape[1] - len(images)
     more = f" Every so many images are drawn, {left_out} are not." if left_out else ""
     return both_widths(
-        lambda width: _draw(rows, width),
+        lambda width: _draw(rows, width, material.metric),
         "images",
         "Every cell on every test image",
         f"Heat map of {len(cells)} cells by {len(images)} test images, hardest image first.",
@@ -44,30 +46,37 @@ def image_heatmap(material: Material) -> Figure | None:
 
 
 def _drawn(material: Material) -> DataFrame:
-    order = material.images.mean().sort_values(kind="stable").index
+    better = material.metric.higher_is_better
+    order = material.images.mean().sort_values(ascending=better, kind="stable").index
     every = -(-len(order) // MOST_COLUMNS)
     cells = [cell for cell in material.done["cell"] if cell in material.images.index]
     cells = cells or list(material.images.index)
     return material.images.loc[cells[:MOST_ROWS], order[::every]]
 
 
-def _draw(rows: list[list[Any]], width: int) -> Canvas:
+def _draw(rows: list[list[Any]], width: int, metric: Metric) -> Canvas:
     left = label_width([row[0] for row in rows], width)
     columns = len(rows[0]) - 1
     size = min((width - left) / columns, 30)
     canvas = Canvas(width, 6 + len(rows) * ROW + 30)
-    low = _floor([value for row in rows for value in row[1:] if value == value])
+    low, high = _range([value for row in rows for value in row[1:] if value == value], metric)
+    ends = (low, high) if metric.higher_is_better else (high, low)
     shades = [
-        [shade(value, low, 1) if value == value else None for value in row[1:]] for row in rows
+        [shade(value, *ends) if value == value else None for value in row[1:]] for row in rows
     ]
     grid_paths(canvas, shades, (left, 6, size, ROW))
     for number, row in enumerate(rows):
         row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight")
-    legend_bar(canvas, left, canvas.height - 14, f"{'up to ' if low else ''}{low:g}", "1")
+    words = f"{'up to ' if low > metric.limits[0] else ''}{low:g}", f"{high:g}"
+    legend_bar(canvas, left, canvas.height - 14, *(words if low == ends[0] else words[::-1]))
     return canvas
 
 
-def _floor(values: Sequence[float]) -> float:
-    """Return where the colours begin: below it are a fiftieth of the values, at most."""
+def _range(values: Sequence[float], metric: Metric) -> tuple[float, float]:
+    """Return where the colours begin and end; a fiftieth of the values, at most, is below."""
+    low, high = metric.limits
+    if not values:
+        return (low, high) if isfinite(high) else (low, low + 1)
     ordered = sorted(values)
-    return int(ordered[len(ordered) // 50] * 10) / 10 if ordered else 0.0
+    start = int(ordered[len(ordered) // 50] * 10) / 10
+    return start, high if isfinite(high) else ordered[-1]

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 def rank_stability(material: Material) -> Figure | None:
     """Return each cell's chances of the ranks; None where nothing is known of them."""
-    shares = material.statistics.rank_shares
+    shares = material.compared.rank_shares
     if shares is None or len(shares) < 2:
         return None
     order = [cell for cell in material.done["cell"] if cell in shares.index][:MOST_CELLS]
@@ -40,7 +40,7 @@ def rank_stability(material: Material) -> Figure | None:
         f"Heat map of {len(rows)} cells by rank. {'; '.join(first)}.",
         columns,
         rows,
-        _tau(material.statistics.kendall),
+        _tau(material.compared.kendall),
     )
 
 

@@ -47,6 +47,13 @@ class Canvas:
             _element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": css}, Markup())
         )
 
+    def place(self, other: "Canvas", x: float, y: float) -> None:
+        """Draw *other* with its top left corner at *x*, *y*."""
+        inside = Markup("").join(other.parts)
+        self.parts.append(
+            _element("g", {"transform": f"translate({_number(x)} {_number(y)})"}, inside)
+        )
+
     def svg(self, alt: str, css: str = "") -> Markup:
         """Return the finished element; *alt* describes it to whoever cannot see it."""
         names = {
@@ -114,8 +121,11 @@ def around(values: Sequence[float], factor: float = 1.25) -> tuple[float, float]
 
 
 def shade(value: float, low: float, high: float) -> int:
-    """Return the step of the sequential colours for *value* between *low* and *high*."""
-    share = (value - low) / (high - low) if high > low else 0.5
+    """Return the step of the sequential colours for *value* on the way from *low* to *high*.
+
+    Where lower is better, *low* is the greater of the two.
+    """
+    share = (value - low) / (high - low) if high != low else 0.5
     return min(max(int(share * SHADES), 0), SHADES - 1)
 
 

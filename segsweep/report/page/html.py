@@ -11,19 +11,19 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from segsweep import __version__
-from segsweep.report.content.findings import Statistics, statistics_of
 from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import MOST_PAIRS, grouped_failures, listings, plain
-from segsweep.report.content.material import Material, material_of
-from segsweep.report.content.outlines import outline_figure
+from segsweep.report.content.material import Material
 from segsweep.report.figures.cells import heatmap, intervals, may
 from segsweep.report.figures.cost import costs
-from segsweep.report.figures.curves import curves, learning_rates
+from segsweep.report.figures.curves import curves
 from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.images import image_heatmap
+from segsweep.report.figures.learning_rates import learning_rates
+from segsweep.report.figures.outlines import outline_figure
 from segsweep.report.figures.spread import rank_stability, variance_sources
+from segsweep.report.figures.standalone import figure_style
 
-__all__ = ["Material", "Statistics", "build_page", "material_of", "statistics_of"]
 RELOAD_SECONDS = 10
 
 
@@ -34,14 +34,15 @@ def build_page(material: Material, live: bool = False) -> str:
     """
     figures = _figures(material)
     tables = listings(material)
-    script, style = _part("page.js"), _part("style.css")
+    script, style = _part("page.js"), figure_style() + _part("style.css")
     return _template().render(
         material=material,
-        statistics=material.statistics,
+        compared=material.compared,
+        answer=material.compared.answer,
         version=__version__,
         figures=figures,
         tables=tables,
-        cases=cases(image_table(material.images)),
+        cases=cases(image_table(material.images, material.metric)),
         outlines=figures["outlines"],
         failures=grouped_failures(material.failures),
         facts=_facts(material),
@@ -66,7 +67,7 @@ def _figures(material: Material) -> dict[str, Any]:
         "intervals": intervals(material) if done else None,
         "ranks": rank_stability(material) if done else None,
         "variance": variance_sources(material) if done else None,
-        "curves": curves(material),
+        "curves": curves(material.history),
         "rates": learning_rates(material),
         "costs": costs(material) if done else [],
         "images": image_heatmap(material),
@@ -76,7 +77,7 @@ def _figures(material: Material) -> dict[str, Any]:
 
 def _outlines(material: Material) -> dict[str, Figure]:
     """Return a figure of outlines for each image that has some."""
-    table = image_table(material.images).set_index("image")
+    table = image_table(material.images, material.metric).set_index("image")
     return {
         image: outline_figure(
             outlines, image, number, table["best_cell"][image], table["worst_cell"][image]
@@ -121,7 +122,7 @@ def _facts(material: Material) -> list[str]:
         facts.append(_many(seeds[0], "seed") if same else f"{seeds[0]} to {seeds[-1]} seeds")
     if images:
         facts.append(_many(images, "test image"))
-    if len(material.done) > 1 and material.statistics.claims:
+    if len(material.done) > 1 and material.compared.claims:
         facts.append(f"{sum(may(row) for row in material.done.to_dict('records'))} may be the best")
     return facts
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 import numpy as np
@@ -22,13 +23,17 @@ from sample_sweeps import (
     one_cell_sweep,
     write_rows,
 )
-from segsweep.report.analysis import compare
+from segsweep.metrics import METRICS
+from segsweep.report.analysis import Compared, compare
 from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import listings
+from segsweep.report.content.material import material_of
 from segsweep.report.figures.cost import pareto
 from segsweep.report.figures.curves import _apart
 from segsweep.report.figures.svg import log_ticks, path, shade, short, ticks
-from segsweep.report.page.html import Statistics, build_page, material_of, statistics_of
+from segsweep.report.page.html import build_page
+from segsweep.report.question import Asked
+from segsweep.stats.wording.answer import Answer
 from segsweep.store.tables import read_all
 from segsweep.system.files import claimed
 
@@ -50,8 +55,18 @@ def maker(tmp_path, frozen, write_run):
     return Maker(tmp_path / "mine", frozen, write_run, images=8, epochs=4)
 
 
-def statistics(cells, **more):
-    """Return what an analysis of a finished sweep could have found."""
+@dataclass(frozen=True)
+class Found(Compared):
+    """What an analysis of a finished sweep could have found, without one."""
+
+    claims: bool = True
+    images: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rank_shares: pd.DataFrame | None = None
+    kendall: float | None = None
+
+
+def found_for(cells, pairs=None, **more):
+    """Return what was found out about *cells*: name -> mean."""
     table = pd.DataFrame(
         [
             {
@@ -63,15 +78,15 @@ def statistics(cells, **more):
             for cell, mean in cells.items()
         ]
     )
-    return Statistics(
-        "Settled: this is the best.", table, more.pop("pairs", pd.DataFrame()), **more
-    )
+    answer = Answer("Settled: this is the best.", ())
+    pairs = pd.DataFrame() if pairs is None else pairs
+    return Found(Asked(), None, answer, table, pairs, len(cells), **more)
 
 
 def material(folder, found=None):
     """Return what the page shows of a sweep, analysed unless *found* says what came of it."""
     tables = read_all(folder)
-    return material_of(tables, found or statistics_of(compare(tables)))
+    return material_of(tables, found or compare(tables))
 
 
 def data_of(html):
@@ -137,7 +152,7 @@ def test_heatmap_shows_means_intervals_and_who_may_be_best(maker):
     """The numbers in the picture are the comparison's; a dot per cell that may be the best."""
     finished_sweep(maker, 2, MODELS[:2], LOSSES[:2])
     means = {"segnet/bce": 0.8123, "segnet/dice": 0.8011, "unet/bce": 0.8764, "unet/dice": 0.86}
-    shown = material(maker.folder, statistics(means))
+    shown = material(maker.folder, found_for(means))
     html = build_page(shown)
     svg = re.search(r'data-figure="heatmap".*?(<svg.*?</svg>)', html, re.DOTALL)[1]
 
@@ -161,7 +176,7 @@ def test_every_figure_has_words_and_numbers(maker):
     shares = pd.DataFrame([[0.7, 0.3], [0.3, 0.7]], ["unet/bce", "unet/dice"], [1, 2])
     images = pd.DataFrame([[0.9, 0.7], [0.8, 0.8]], ["unet/bce", "unet/dice"], ["i0", "i1"])
     means = {"unet/bce": 0.9, "unet/dice": 0.8}
-    found = statistics(means, rank_shares=shares, kendall=0.4, images=images)
+    found = found_for(means, rank_shares=shares, kendall=0.4, images=images)
     html = build_page(material(maker.folder, found))
     names = re.findall(r'data-figure="([^"]+)"', html)
     numbers = data_of(html)["figures"]
@@ -204,7 +219,7 @@ def test_hardest_and_most_disputed_images():
     images = pd.DataFrame(
         [[0.1, 0.9, 0.5, 0.7, 0.3], [0.2, 0.9, 0.9, 0.7, 0.3]], ["a", "b"], [*"vwxyz"]
     )
-    table = image_table(images)
+    table = image_table(images, METRICS["iou"])
     found = {name: [row["image"] for row in rows] for name, rows in cases(table)}
 
     assert [*table["image"]] == [*"vzxyw"]
@@ -263,7 +278,7 @@ def test_pairs_name_the_higher_first(maker):
             *("p_adjusted", "p_equal", "verdict", "seeds_needed"),
         ],
     )
-    shown = material(maker.folder, statistics({"unet/bce": 0.8}, pairs=pairs))
+    shown = material(maker.folder, found_for({"unet/bce": 0.8}, pairs=pairs))
     rows = listings(shown)["pairs"].rows
 
     assert rows[0][:2] == ["losses", "bce"]
@@ -283,7 +298,7 @@ def test_many_pairs_are_cut_to_the_clearest(maker):
         },
         index=range(count),
     )
-    html = build_page(material(maker.folder, statistics({"unet/bce": 0.8}, pairs=pairs)))
+    html = build_page(material(maker.folder, found_for({"unet/bce": 0.8}, pairs=pairs)))
     rows = data_of(html)["tables"]["pairs"]["rows"]
 
     assert len(rows) == 2000
@@ -399,8 +414,8 @@ def test_one_seed_marks_no_cell_as_best(maker):
     """Where nothing can be said of methods, no dot and no count says so all the same."""
     finished_sweep(maker, 1, MODELS[:2], LOSSES[:2])
     cells = {"unet/bce": 0.9, "unet/dice": 0.8}
-    marked = build_page(material(maker.folder, statistics(cells)))
-    plain = build_page(material(maker.folder, statistics(cells, claims=False)))
+    marked = build_page(material(maker.folder, found_for(cells)))
+    plain = build_page(material(maker.folder, found_for(cells, claims=False)))
 
     assert "may be the best" in marked
     assert "may be the best" not in plain
