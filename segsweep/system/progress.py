@@ -1,10 +1,12 @@
 """Progress lines of a run and of long tasks, with the time left."""
 
+import os
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 QUIET_SECONDS = 20.0
 """Shortest time between two lines if the output is not a terminal."""
@@ -20,6 +22,14 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+def can_rewrite(stream: TextIO) -> bool:
+    """Whether lines on *stream* can be rewritten: a terminal, except for a notebook's `!command`.
+
+    A Jupyter kernel gives such commands a terminal, but the notebook shows every line ever written.
+    """
+    return stream.isatty() and "JPY_PARENT_PID" not in os.environ
+
+
 class Progress:
     """One run's progress: a rewritten line in a terminal, else a line now and then; all logged."""
 
@@ -27,7 +37,7 @@ class Progress:
         """Show run *name* of *epochs* epochs; if not *verbose*, write to *log* only."""
         self.name, self.epochs, self.log, self.verbose = name, epochs, log, verbose
         self.short_name = name.rpartition("-")[0]
-        self.live = verbose and sys.stderr.isatty()
+        self.live = verbose and can_rewrite(sys.stderr)
         self.last_output = time.monotonic()
         self.latest = ""
 
@@ -98,7 +108,7 @@ class Counter:
             return
         left = (now - self.started) / max(done, 1) * (total - done)
         text = f"{self.what} {done}/{total}, {duration(left)} left"
-        if sys.stderr.isatty():
+        if can_rewrite(sys.stderr):
             sys.stderr.write(f"\r\033[K{text}" + ("\n" if done + 1 == total else ""))
         else:
             print(text, file=sys.stderr)

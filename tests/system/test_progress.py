@@ -1,8 +1,12 @@
 """Progress lines: what is printed, what is logged, and how time spans are written."""
 
+import os
+import pty
+from pathlib import Path
+
 import pytest
 
-from segsweep.system.progress import Counter, Progress, duration
+from segsweep.system.progress import Counter, Progress, can_rewrite, duration
 
 ROW = {"epoch": 1.0, "val_iou": 0.5, "train_loss": 0.25, "val_loss": 0.125, "lr": 0.002}
 
@@ -68,3 +72,16 @@ def test_long_tasks_show_how_far_they_are(capsys):
     count(2, 6)
 
     assert capsys.readouterr().err == "reading images 2/6, 20 s left\n"
+
+
+def test_output_of_a_notebook_is_no_terminal(monkeypatch):
+    """`!command` in a notebook runs in a terminal that cannot move its cursor up."""
+    near, far = pty.openpty()
+    with os.fdopen(far, "w") as terminal, os.fdopen(near), Path(os.devnull).open("w") as nowhere:
+        monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+        before = can_rewrite(terminal), can_rewrite(nowhere)
+        monkeypatch.setenv("JPY_PARENT_PID", "4711")
+        after = can_rewrite(terminal)
+
+    assert before == (True, False)
+    assert not after

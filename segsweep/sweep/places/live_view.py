@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from segsweep.store.states import AttemptStatus
 from segsweep.sweep.planning.budget import makespan
-from segsweep.system.progress import duration
+from segsweep.system.progress import can_rewrite, duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,7 +84,7 @@ class View:
 
     def __enter__(self) -> "View":
         """Start to show."""
-        if sys.stderr.isatty():
+        if can_rewrite(sys.stderr):
             from rich.console import Console
             from rich.live import Live
 
