@@ -1,0 +1,50 @@
+"""Commands of segsweep 0.1.0 ask for the same runs today: every option, most keys."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command import train_here
+from compatibility.make_ids import COMMANDS, runs_of, words_of, write_data
+from segsweep.system.installation import conf_folder
+
+IDS = json.loads((Path(__file__).parent / "ids_0_1_0.json").read_text())
+GROUPS = ("model", "loss", "optimizer", "scheduler", "augment", "data", "trainer", "experiment")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """Return a folder with the images that the commands name."""
+    folder = tmp_path_factory.mktemp("ids")
+    write_data(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ids_are_those_of_the_release(workplace, monkeypatch, name):
+    """An id that changes makes a finished run of somebody's sweep start from scratch."""
+    code = train_here(words_of(name), monkeypatch, workplace)
+
+    assert code == 0
+    assert runs_of(workplace, name) == IDS[name]
+
+
+def test_every_option_of_the_release_has_an_id():
+    """No option was forgotten, except the ones that are searches or that came later."""
+    words = [word for command in COMMANDS.values() for word in command]
+    named = {
+        f"{group}={option}"
+        for group in GROUPS
+        for word in words
+        if word.startswith(f"{group}=")
+        for option in word.partition("=")[2].split(",")
+    }
+    options = {
+        f"{path.parent.name}={path.stem}"
+        for group in GROUPS
+        for path in (conf_folder() / group).glob("*.yaml")
+    }
+
+    assert options - named == {"experiment=optuna_lr", "data=synthetic"}
+    assert named <= options
