@@ -78,6 +78,19 @@ def test_installed_console_script_checks_data(installed, tmp_path) -> None:
     assert list(tmp_path.glob("outputs/*.png"))
 
 
+def test_installed_wheel_knows_where_it_stands(installed) -> None:
+    """Its options are inside the package; it has no commit, although the folder here is a checkout."""
+    code = (
+        "from segsweep.system.installation import checkout, conf_folder\n"
+        "from segsweep.training.environment import git_commit\n"
+        "print(conf_folder(), checkout(), repr(git_commit()), sep='\\n')"
+    )
+    done = carried_out(["-c", code], ROOT, installed)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(installed / "segsweep/conf"), "None", "''"]
+
+
 def test_checkout_trains_in_any_folder(tmp_path) -> None:
     """The editable install of a checkout reads the checkout's own conf/."""
     done = subprocess.run(
