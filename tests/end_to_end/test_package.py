@@ -79,7 +79,7 @@ def test_installed_console_script_checks_data(installed, tmp_path) -> None:
 
 
 def test_installed_wheel_knows_where_it_stands(installed) -> None:
-    """Its options are inside the package; it has no commit, although the folder here is a checkout."""
+    """Its options are inside the package; it has no commit, although ROOT is a checkout."""
     code = (
         "from segsweep.system.installation import checkout, conf_folder\n"
         "from segsweep.training.environment import git_commit\n"
