@@ -13,7 +13,7 @@ from segsweep.report.analysis import Compared, compare
 from segsweep.report.question import Asked
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import Known, Tables, read_all
-from segsweep.system.files import file_digest, holds, read_json, text_digest, write_if_changed
+from segsweep.system.files import file_digest, has_text, read_json, text_digest, write_if_changed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,7 +68,7 @@ def write_report(
     texts = _texts_of_runs(tables)
     if not anew and not live:
         stands = _standing(sweep, asked)
-        if stands is not None and all(holds(path, text) for path, text in texts.items()):
+        if stands is not None and all(has_text(path, text) for path, text in texts.items()):
             return Report(tables, stands, _read_cells(sweep), None)
     compared = compare(tables, asked, advise=not live)
     files = {

@@ -21,7 +21,7 @@ from segsweep.errors import StoreError
 from segsweep.metrics import COUNTS, columns, stored_columns
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Cause
-from segsweep.system.files import csv_text, holds, read_json, write_json, write_text
+from segsweep.system.files import csv_text, has_text, read_json, write_json, write_text
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
 """Columns of every per_image.csv; stored metrics follow (`image_columns`)."""
@@ -73,7 +73,7 @@ def config_text(config: Values, known: dict[str, str] | None = None) -> str:
 def write_config(path: Path, config: Values) -> None:
     """Write a frozen config, unless it stands there already."""
     text = config_text(config)
-    if not holds(path, text):
+    if not has_text(path, text):
         write_config_text(path, text)
 
 

@@ -41,7 +41,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def holds(path: Path, text: str) -> bool:
+def has_text(path: Path, text: str) -> bool:
     """Whether the file at *path* exists and its content is exactly *text*."""
     try:
         return path.read_bytes() == text.encode()
@@ -59,7 +59,7 @@ def has_content(path: Path) -> bool:
 
 def write_if_changed(path: Path, text: str) -> bool:
     """Write *text* unless it is already the file's content; return whether it was written."""
-    if holds(path, text):
+    if has_text(path, text):
         return False
     write_text(path, text)
     return True

@@ -1,4 +1,7 @@
-"""Imported by the fork server alone: what every run would otherwise do for itself, done once."""
+"""Imported only by the fork server: what every run would otherwise import, imported once."""
+
+import importlib
+import pkgutil
 
 import torch
 from PIL import Image
@@ -17,6 +20,8 @@ from segsweep.training import preview  # noqa: F401
 from segsweep.training import run as execute  # noqa: F401
 from segsweep.training.environment import git_commit
 
+for loss in pkgutil.iter_modules(losses.__path__, "segsweep.losses."):
+    importlib.import_module(loss.name)
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
 Image.preinit()
 coerce("warm", 1, int)

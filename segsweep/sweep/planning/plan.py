@@ -26,7 +26,7 @@ from segsweep.store.records import (
     write_config_text,
 )
 from segsweep.system.clock import time_text
-from segsweep.system.files import has_content, holds, locked
+from segsweep.system.files import has_content, has_text, locked
 from segsweep.training.dataset import check_batch, prepared_data
 
 
@@ -129,7 +129,7 @@ def _new_texts(planned: Sequence[Planned]) -> dict[Path, str]:
         run for run in planned if not (run.paths.result.exists() and has_content(run.paths.config))
     ]
     texts = {run.paths.config: config_text(run.config.values, known) for run in todo}
-    return {path: text for path, text in texts.items() if not holds(path, text)}
+    return {path: text for path, text in texts.items() if not has_text(path, text)}
 
 
 def check_writable(outputs: str) -> None:
