@@ -52,7 +52,7 @@ class Checkpoints:
         return _load(self.best(epoch))
 
     def clear(self) -> None:
-        """Forget everything: the run starts anew."""
+        """Delete every checkpoint: the run starts from scratch."""
         for file in self.folder.glob("*.pt"):
             file.unlink()
 
@@ -72,6 +72,4 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise StoreError(
-            f"{path}: cannot be read ({type(error).__name__}); delete it to start this run anew"
-        ) from error
+        raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error

@@ -41,7 +41,6 @@ from segsweep.system.progress import Progress
 from segsweep.system.signals import StopRequest
 from segsweep.training import device
 from segsweep.training.build import Job, build_job
-from segsweep.training.checkpoint import Checkpoints
 from segsweep.training.dataset import prepared_data
 from segsweep.training.environment import facts, git_commit
 from segsweep.training.evaluate import Scored, Seen, score_images
@@ -49,10 +48,8 @@ from segsweep.training.frozen import check_frozen
 from segsweep.training.loop import SHOWN, Hooks, fit
 from segsweep.training.outlines import Outlines
 from segsweep.training.preview import draw_preview
+from segsweep.training.resume import resumed_or_new
 from segsweep.training.state import Row
-
-ANEW = (Cause.RAISED, Cause.NON_FINITE, Cause.EXITED)
-"""Causes of failure after which a run starts from its first epoch: its state may be spoilt."""
 
 
 @dataclass(frozen=True)
@@ -140,15 +137,13 @@ def _train_and_score(config: FrozenConfig, paths: RunPaths, around: Around) -> f
     prepared = prepared_data(config)
     epochs = config.trainer.epochs
     progress = Progress(paths.root.name, epochs, paths.log, verbose=around.verbose)
-    failure = read_json(paths.failure) or {}
-    if failure.get("cause") in ANEW:
-        Checkpoints(paths.checkpoints).clear()
-    if failure.get("cause", Cause.RETRIED) != Cause.RETRIED:
-        write_json(paths.failure, {**failure, "cause": Cause.RETRIED})  # from here on it resumes
-    job = build_job(config, paths, prepared, read_json(paths.environment))
+
+    def build() -> Job:
+        return build_job(config, paths, prepared, read_json(paths.environment))
+
+    job = resumed_or_new(build, paths, progress)
     _note_start(job, progress)
     with around.stop.deferring(), _closing(progress):
-        _go_on_or_start(job, progress)
         history = fit(
             job.state,
             job.loss_fn,
@@ -160,14 +155,6 @@ def _train_and_score(config: FrozenConfig, paths: RunPaths, around: Around) -> f
             job.placement.autocast if job.placement.precision != "float32" else None,
         )
     return _finish(job, history, started)
-
-
-def _go_on_or_start(job: Job, progress: Progress) -> None:
-    saved = job.checkpoints.load()
-    if saved is None:
-        return
-    job.state.load(saved)
-    progress.announce(f"going on after epoch {job.state.epoch}, step {job.state.step}")
 
 
 def _hooks(job: Job, progress: Progress, around: Around) -> Hooks:

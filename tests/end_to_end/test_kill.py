@@ -85,7 +85,7 @@ def test_asked_to_stop_it_saves_and_goes_on(number, undisturbed, tmp_path) -> No
     assert not list(runs.glob("*/result.json"))
     (first,) = runs.glob("*-s0-*")
     finish(tmp_path)
-    assert "going on after epoch" in (first / "train.log").read_text()
+    assert "resuming after epoch" in (first / "train.log").read_text()
     assert undisturbed == facts(first)
 
 

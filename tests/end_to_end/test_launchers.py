@@ -120,7 +120,7 @@ def test_killed_run_costs_only_itself(launcher, undisturbed, surroundings, tmp_p
     assert "1 of 4 runs failed" in said
     assert "Traceback" not in said
     assert log(tmp_path, "*-kills-*").count("images unused") == 2
-    assert "going on after epoch" in log(tmp_path, "*-dies_once-*")
+    assert "resuming after epoch" in log(tmp_path, "*-dies_once-*")
     (failure,) = (tmp_path / "outputs/main/runs").glob("*/failure.json")
     assert json.loads(failure.read_text())["cause"] == "killed"
 
@@ -184,7 +184,7 @@ def test_slurm_job_cancelled_and_job_cut_by_its_time_limit(slurm, undisturbed, t
     wait_for(lambda: runs(tmp_path, "segnet-patient-*/history.csv"), 300)
     array = asked(slurm, "squeue", "--noheader", "--format=%F")[0]
     asked(slurm, "scancel", f"{array}_2")
-    wait_for(lambda: "going on after epoch" in log(tmp_path, "unet2-patient-*"), 300)
+    wait_for(lambda: "resuming after epoch" in log(tmp_path, "unet2-patient-*"), 300)
     (tmp_path / "go on").touch()
     _, error = command.communicate(timeout=300)
     expected = finished(undisturbed, "*-bce-*") | finished(undisturbed, "*-patient-*")
@@ -192,7 +192,7 @@ def test_slurm_job_cancelled_and_job_cut_by_its_time_limit(slurm, undisturbed, t
     assert command.returncode == 0, error
     assert len(expected) == 4
     assert expected == finished(tmp_path)
-    assert "going on after epoch" in log(tmp_path, "segnet-patient-*")
+    assert "resuming after epoch" in log(tmp_path, "segnet-patient-*")
     assert [line.split("-")[:2] for line in error.splitlines() if "once more" in line] == [
         ["segnet", "patient"]
     ]

@@ -297,7 +297,7 @@ def test_five_kinds_of_trouble_cost_only_themselves(tmp_path) -> None:
     begun = {loss: times_begun(run) for loss, run in runs.items()}
     assert begun == {**dict.fromkeys(CAUSES, 2), "kills": 3, "well": 1, "bce": 1}
     logs = {loss: (run / "train.log").read_text() for loss, run in runs.items()}
-    resumed = {loss: re.findall(r"going on after epoch (\d)", log) for loss, log in logs.items()}
+    resumed = {loss: re.findall(r"resuming after epoch (\d)", log) for loss, log in logs.items()}
     assert resumed == {**{loss: [] for loss in runs}, "kills": ["2", "4"], "hangs": ["2"]}
     assert {6} == {len(rows_of(run / "history.csv")) for run in runs.values()}
 
