@@ -1,1 +1,1 @@
-"""What the per-image values of a sweep carry: contrasts of cells, their intervals and p values."""
+"""Statistics of a sweep: contrasts of cells with simultaneous intervals and adjusted p-values."""

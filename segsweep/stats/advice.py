@@ -1,7 +1,8 @@
-"""How many seeds would settle what is not settled: the same procedure, played with more of them."""
+"""Power by simulation: how many seeds per cell would settle an undecided comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,36 +12,40 @@ from segsweep.stats.moderation import Moderated
 from segsweep.stats.null import (
     Settings,
     critical_value,
-    drawn_t,
-    largest,
+    max_t,
     null_draws,
+    t_draws,
 )
 from segsweep.stats.parts import Parts
 from segsweep.stats.values import Array
 
 STEPS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 70, 100)
-"""Seeds per cell that are tried."""
-MORE = 4
-"""Further seeds per cell: what somebody would run to settle a question."""
-ENDLESS = 1_000_000
-"""Seeds with which only the images are left uncertain."""
+"""Numbers of seeds per cell that are tried."""
+EXTRA_SEEDS = 4
+"""Further seeds per cell that somebody might run to settle a question."""
+UNLIMITED = 1_000_000
+"""With so many seeds only the images contribute variance."""
 DRAWS = 2_000
 MOST_NUMBERS = 20_000_000
-"""Contrasts x draws of one trial; many contrasts are tried with fewer draws."""
-IMAGES = (
-    "more seeds will not help: more test images or folds would, or there is no difference to find"
-)
-TOO_MANY = f"more than {STEPS[-1]} seeds"
+"""Limit of contrasts x draws in one simulation; many contrasts use fewer draws."""
+
+
+class Limit(Enum):
+    """Why there is no number of seeds."""
+
+    IMAGES = "images"
+    """Even unlimited seeds would not reach the power: the images are too few."""
+    SEEDS = "seeds"
+    """More than the last of STEPS would be needed."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What it would take to see a difference as large as the one estimated."""
+    """Seeds needed to detect a difference of the estimated size."""
 
     seeds: int | None
-    """Per cell, in all; None where no number would do, or too many."""
-    reason: str = ""
-    """Why there is no number."""
+    """Total per cell; None if there is a *limit*."""
+    limit: Limit | None = None
 
 
 def seeds_needed(
@@ -51,27 +56,27 @@ def seeds_needed(
     contrasts: Sequence[int],
     sizes: Array | None = None,
 ) -> list[Advice]:
-    """Return advice for each of *contrasts* (their numbers in *family*).
+    """Return advice for each of *contrasts* (indices in *family*).
 
-    The power wanted is `settings.power`, aimed at with `settings.aim`, for a true difference of
-    the estimated size or of *sizes* (one per contrast). Numbers tried: STEPS, from the first
-    above what most cells have.
+    The promised power is `settings.power`; simulated power must reach `settings.aim`. The true
+    difference is taken to be the estimated one, or *sizes* (one per contrast). Numbers tried are
+    those of STEPS above the median number of seeds.
     """
     which = np.array(contrasts, int)
     if not len(which):
         return []
     known = family, parts, moderated, settings
     needed = np.zeros(len(which), int)
-    have = int(np.median(parts.seeds))
-    hopeless = power(*known, ENDLESS, which, sizes) < settings.power
-    for seeds in [step for step in STEPS if step > have]:
-        open_ = ~hopeless & (needed == 0)
+    present = int(np.median(parts.seeds))
+    never = power(*known, UNLIMITED, which, sizes) < settings.power
+    for seeds in [step for step in STEPS if step > present]:
+        open_ = ~never & (needed == 0)
         if not open_.any():
             break
         needed[open_ & (power(*known, seeds, which, sizes) >= settings.aim)] = seeds
     return [
-        Advice(int(seeds)) if seeds else Advice(None, IMAGES if never else TOO_MANY)
-        for seeds, never in zip(needed, hopeless, strict=True)
+        Advice(int(seeds)) if seeds else Advice(None, Limit.IMAGES if images else Limit.SEEDS)
+        for seeds, images in zip(needed, never, strict=True)
     ]
 
 
@@ -84,15 +89,15 @@ def power(
     contrasts: Sequence[int] | NDArray[np.int64],
     sizes: Array | None = None,
 ) -> Array:
-    """Return how often each of *contrasts* would be claimed, the right way round, in [0, 1].
+    """Return the probability that each of *contrasts* is claimed in the correct direction.
 
-    Arguments as of `claims_played`.
+    Arguments as in `simulated_claims`.
     """
-    played = claims_played(family, parts, moderated, settings, seeds, contrasts, sizes)
-    return np.asarray(played.mean(1))
+    claims = simulated_claims(family, parts, moderated, settings, seeds, contrasts, sizes)
+    return np.asarray(claims.mean(1))
 
 
-def claims_played(
+def simulated_claims(
     family: Family,
     parts: Parts,
     moderated: Moderated,
@@ -101,20 +106,19 @@ def claims_played(
     contrasts: Sequence[int] | NDArray[np.int64],
     sizes: Array | None = None,
 ) -> NDArray[np.bool_]:
-    """Return (contrasts, draws): whether each of *contrasts* is claimed, the right way round.
+    """Return (contrasts, draws): whether each of *contrasts* is claimed in the correct direction.
 
-    Played is the procedure that the whole *family* is tested with, as if every cell had *seeds*
-    (one number, or one per cell) and the true differences were those estimated, or *sizes* (one
-    per contrast).
+    Simulates the test of the whole *family*, with *seeds* per cell (one number, or one per
+    cell) and true differences equal to the estimates, or to *sizes* (one per contrast).
     """
     which = np.asarray(contrasts, int)
     shift = family.of(parts.mean)[which] if sizes is None else sizes
     draws = min(DRAWS, settings.draws, max(MOST_NUMBERS // len(family.a), 200))
     fewer = replace(settings, draws=draws, seed=settings.seed + 2)
     drawn = null_draws(parts, moderated, fewer, np.broadcast_to(seeds, parts.mean.shape))
-    critical = critical_value(largest(family, parts, drawn), settings.level)
+    critical = critical_value(max_t(family, parts, drawn), settings.level)
     some = replace(family, matrix=family.matrix[which], a=_some(family.a, which), b=())
-    moved = np.concatenate(list(drawn_t(some, parts, drawn, shift)), axis=1)
+    moved = np.concatenate(list(t_draws(some, parts, drawn, shift)), axis=1)
     return np.asarray(np.sign(shift)[:, None] * moved > critical)
 
 

@@ -1,4 +1,4 @@
-"""What is compared: weighted sums of cells' means, in families that share one error rate."""
+"""Families of comparisons: contrasts of the cells' means that share one familywise error rate."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,56 +12,56 @@ from segsweep.stats.values import Array
 CELLS, ARCHITECTURES, LOSSES, INTERACTION = "cells", "architectures", "losses", "interaction"
 BASELINE, SWEEPS = "baseline", "sweeps"
 Factors = Sequence[tuple[str, ...]]
-"""For each cell its architecture, its loss, and what else names it."""
+"""Architecture, loss and further keys of each cell."""
 Weights = dict[int, float]
 Positions = dict[str, dict[tuple[str, ...], int]]
 
 
 @dataclass(frozen=True)
 class Family:
-    """K contrasts over C cells; each says how much better a is than b."""
+    """K contrasts over C cells, each the mean of a minus the mean of b."""
 
     name: str
     """cells | architectures | losses | interaction | baseline | sweeps"""
     a: tuple[str, ...]
     b: tuple[str, ...]
     matrix: csr_array
-    """(K, C) weights; every row sums to 0."""
+    """(K, C) weights; each row sums to 0."""
 
     def of(self, values: Array) -> Array:
         """Return the contrasts of (C,) or (C, draws) *values*: (K,) or (K, draws)."""
         return np.asarray(self.matrix @ values)
 
     def squares(self, variances: Array) -> Array:
-        """Return the contrasts' variances where those of the cells are independent."""
+        """Return the variances of the contrasts for independent cells with *variances*."""
         return np.asarray(self.matrix.power(2) @ variances)
 
     def quadratic(self, sigma: Array) -> Array:
-        """Return k' sigma k for each contrast k, (K,)."""
+        """Return the variance k' sigma k of each contrast k, (K,)."""
         return np.asarray(self.matrix.multiply(self.matrix @ sigma).sum(axis=1)).ravel()
 
 
 def families(cells: Sequence[str], factors: Factors) -> list[Family]:
-    """Return the families that *cells* allow; one with nothing to compare is left out.
+    """Return all pairs, main effects and interaction; families without contrasts are left out.
 
     Args:
         cells: names.
-        factors: for each cell its architecture, its loss and what else names it.
+        factors: architecture, loss and further keys of each cell.
 
     """
-    both = [pairs(cells), *main_effects(factors), interaction(factors)]
-    return [family for family in both if family.a]
+    every = [pairs(cells), *main_effects(factors), interaction(factors)]
+    return [family for family in every if family.a]
 
 
 def pairs(cells: Sequence[str]) -> Family:
-    """Return every pair of cells, in their order."""
+    """Return all pairs of cells, in the order of *cells*."""
     found = list(combinations(range(len(cells)), 2))
     rows = [(cells[i], cells[j], {i: 1.0, j: -1.0}) for i, j in found]
     return family_of(CELLS, rows, len(cells))
 
 
 def against(baseline: str, cells: Sequence[str]) -> Family:
-    """Return every other cell as a against *baseline* as b; KeyError where it is none of them."""
+    """Return each other cell (a) minus *baseline* (b); KeyError if it is not one of *cells*."""
     if baseline not in cells:
         raise KeyError(baseline)
     base = cells.index(baseline)
@@ -71,10 +71,10 @@ def against(baseline: str, cells: Sequence[str]) -> Family:
 
 
 def main_effects(factors: Factors) -> list[Family]:
-    """Return architectures against each other, and losses.
+    """Return the main effects: pairs of architectures, and pairs of losses.
 
-    Each is the mean over the cells that exist with both and agree in all else. Where no two
-    others are shared this would only repeat pairs of cells, and is left out.
+    Two levels are compared by their means over the combinations of the other factors that both
+    have. Levels that share only one combination are left out: that would repeat a pair of cells.
     """
     return [
         family_of(name, _main_effect(_positions(factors, place)), len(factors))
@@ -92,7 +92,7 @@ def _main_effect(where: Positions) -> Iterable[tuple[str, str, Weights]]:
 
 
 def interaction(factors: Factors) -> Family:
-    """Return differences of differences: does what a loss brings depend on the architecture?"""
+    """Return the interaction: differences between architectures in the differences of losses."""
     rows = []
     where = _positions(factors, 0)
     for a, b in combinations(sorted(where), 2):
@@ -109,7 +109,7 @@ def _name(rest: Sequence[str]) -> str:
 
 
 def _positions(factors: Factors, place: int) -> Positions:
-    """Return level -> (the other factors -> the cell's position)."""
+    """Return level -> (levels of the other factors -> position of the cell)."""
     where: Positions = {}
     for position, levels in enumerate(factors):
         rest = (*levels[:place], *levels[place + 1 :])
@@ -118,7 +118,7 @@ def _positions(factors: Factors, place: int) -> Positions:
 
 
 def family_of(name: str, rows: Iterable[tuple[str, str, Weights]], cells: int) -> Family:
-    """Return the family of *rows*: a, b, and the weights by a cell's position."""
+    """Return the family of *rows*: a, b, and weights by position of the cell."""
     found = list(rows)
     ends = np.cumsum([0, *(len(weights) for *_, weights in found)])
     columns = [cell for *_, weights in found for cell in weights]

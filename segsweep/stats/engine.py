@@ -1,4 +1,4 @@
-"""The whole analysis of a sweep's values: parts of variance, families, cells, ranks, advice."""
+"""The analysis of a sweep: variance components, families of comparisons, cells, ranks, advice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from segsweep.stats.null import (
     Settings,
     adjusted_p,
     critical_value,
-    largest,
+    max_t,
     null_draws,
-    over,
     standard_errors,
+    t_values,
 )
 from segsweep.stats.optimism import Optimism, optimism
 from segsweep.stats.parts import Parts, parts_of
@@ -34,90 +34,90 @@ from segsweep.stats.values import Array, Values, factors_of
 from segsweep.stats.verdicts import leading, may_be_best, verdict
 
 Choose = Callable[[Sequence[str]], list[Family]]
-"""From the names of the claimed cells to what is compared."""
+"""Makes the families of comparisons from the names of the claimed cells."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A family's K contrasts with what is known of them; arrays are (K,)."""
+    """A family of K contrasts with its test results; arrays are (K,)."""
 
     family: Family
     difference: Array
     error: Array
     t: Array
     low: Array
-    """Of the simultaneous interval, as is *high*."""
+    """Lower end of the simultaneous confidence interval."""
     high: Array
     p: Array
-    """Adjusted over the family; NaN where no claim is possible."""
+    """Adjusted for the family; NaN if no claim is possible."""
     chances: Chances
     verdicts: list[str]
     advice: dict[int, Advice]
-    """For the leading undecided contrasts."""
+    """By contrast, for the leading undecided ones."""
     sign: int = 1
-    """-1 where lower is better: differences here have their sign turned (`Values.sign`)."""
+    """-1 if lower is better: the differences here are negated (`Values.sign`)."""
 
     def size(self, k: int) -> tuple[float, float, float]:
-        """Return the difference of contrast *k* and its interval as the metric has them."""
+        """Return the difference of contrast *k* and its interval on the scale of the metric."""
         low, high, size = float(self.low[k]), float(self.high[k]), float(self.difference[k])
         return (size, low, high) if self.sign > 0 else (-size, -high, -low)
 
     @property
     def omnibus(self) -> float:
-        """Adjusted p of "nothing in this family differs"."""
+        """Adjusted p-value of the hypothesis that no contrast of the family differs from 0."""
         return float(self.p.min())
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything that is computed; cells in the order of *values*."""
+    """All results; cells in the order of *values*."""
 
     values: Values
     settings: Settings
     parts: Parts
     claims: bool
-    """False where nothing can be claimed about methods: intervals are for these networks only."""
+    """False if no claim about methods is possible: intervals hold for these networks only."""
     claimed: NDArray[np.int64]
-    """Positions of the cells about which anything can be claimed; all where nothing can."""
+    """Positions of the cells about which claims are possible; all cells if *claims* is False."""
     tested: dict[str, Tested]
-    """By family."""
+    """By name of the family."""
     low: Array
-    """(C,) of each cell's own interval, as is *high*; NaN for cells left out of claims."""
+    """(C,) Lower end of each cell's pointwise interval; NaN for cells that are not claimed."""
     high: Array
     may_be_best: NDArray[np.bool_]
-    """(C,) True also for a cell about which nothing can be claimed: it is not ruled out."""
+    """(C,) True also for cells that are not claimed: they are not ruled out."""
     p_best: Array
-    """(C,) among the claimed cells; NaN for others, and where there is nothing to compare."""
+    """(C,) Probability among the claimed cells; NaN for others, and if there is no comparison."""
     ranks: Ranks
     """Of the claimed cells."""
     claimed_parts: Parts
-    """Of the claimed cells, in the order of *claimed*, as are the next two."""
+    """Of the claimed cells, in the order of *claimed*; so are *moderated* and *means*."""
     moderated: Moderated
-    """Seed variances of the claimed cells after moderation."""
+    """Moderated seed variances."""
     means: Array
-    """(claimed, draws) of the true means, given what was seen."""
+    """(claimed, draws) Posterior draws of the true means."""
 
     def mean(self, cell: int) -> tuple[float, float, float]:
-        """Return the mean of cell number *cell* and its interval as the metric has them."""
+        """Return the mean of cell number *cell* and its interval on the scale of the metric."""
         low, high = self.values.natural(self.low, self.high)
         return float(self.values.sign * self.parts.mean[cell]), float(low[cell]), float(high[cell])
 
     @property
     def depends(self) -> float | None:
-        """P of the interaction where it is real: no loss or architecture is then best by itself."""
-        together = self.tested.get(INTERACTION)
-        if together is None or not together.omnibus <= self.settings.level:
+        """P-value of the interaction, if significant: no factor level is then best overall."""
+        tested = self.tested.get(INTERACTION)
+        if tested is None or not tested.omnibus <= self.settings.level:
             return None
-        return together.omnibus
+        return tested.omnibus
 
     @cached_property
     def optimism(self) -> Optimism:
-        """How much of the highest cell's lead is luck with the images."""
+        """Selection bias in the lead of the highest cell."""
         return optimism(self.values, self.settings.seed)
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Inputs:
     """What every family is tested with; of the claimed cells."""
 
     claimed: NDArray[np.int64]
@@ -140,42 +140,42 @@ def analyse(
     """Return the analysis of *values*.
 
     Args:
-        values: what can be compared; at least one cell.
+        values: at least one cell.
         settings: level, margin, draws.
-        advise: reckon seeds for what is undecided.
-        baseline: a cell with which every other is compared in a family of its own.
+        advise: compute how many seeds undecided contrasts need.
+        baseline: a cell that all others are compared with, in a separate family.
 
     Raises:
         ValueError: there is no cell.
-        KeyError: *baseline* is not compared, or nothing can be claimed about it; names it.
+        KeyError: *baseline* is not compared, or no claim about it is possible; names it.
 
     """
 
-    def chosen(names: Sequence[str]) -> list[Family]:
+    def choose(names: Sequence[str]) -> list[Family]:
         found = families(names, [factors_of(name) for name in names])
         return found if baseline is None else [*found, against(baseline, names)]
 
-    return analyse_families(values, chosen, settings, advise)
+    return analyse_families(values, choose, settings, advise)
 
 
 def analyse_families(
     values: Values, choose: Choose, settings: Settings | None = None, advise: bool = True
 ) -> Analysis:
-    """Return the analysis of *values* with the families that *choose* makes; else as `analyse`."""
+    """Return the analysis with the families that *choose* makes; otherwise as `analyse`."""
     if not values.cells:
         raise ValueError("nothing to compare: no cell has finished runs on common images")
     whole = parts_of(values)
-    known = _known(whole, settings or Settings(margin=values.margin), advise, values.sign)
+    known = _inputs(whole, settings or Settings(margin=values.margin), advise, values.sign)
     names = [values.cells[cell] for cell in known.claimed]
     tested = {family.name: _tested(family, known) for family in choose(names) if family.a}
     return _gathered(values, whole, known, tested)
 
 
 def claimable(parts: Parts) -> tuple[NDArray[np.int64], bool]:
-    """Return the positions of the cells about which anything can be claimed, and True.
+    """Return the positions of the cells with at least two seeds, and True.
 
-    Those with at least two seeds. Where there are fewer than two of them among several cells, or
-    one group of images, nothing can be: then all cells, and False.
+    With fewer than two such cells among several, or with one group of images, no claim is
+    possible: return all cells, and False.
     """
     several = np.flatnonzero(parts.seeds > 1)
     count = len(parts.seeds)
@@ -183,8 +183,8 @@ def claimable(parts: Parts) -> tuple[NDArray[np.int64], bool]:
     return (several if claims else np.arange(count)), claims
 
 
-def _known(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Known:
-    """Return what is tested with; without claims it holds for these very networks."""
+def _inputs(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Inputs:
+    """Return the inputs of the tests; without claims they hold for these networks only."""
     claimed, claims = claimable(whole)
     if claims:
         parts = whole.only(claimed)
@@ -194,11 +194,11 @@ def _known(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Known:
         moderated = Moderated(np.zeros(len(claimed)), np.array(0.0), np.array(0.0))
     drawn = null_draws(parts, moderated, settings)
     means = posterior_means(parts, moderated, settings)
-    return _Known(claimed, parts, moderated, drawn, means, settings, claims, advise, sign)
+    return _Inputs(claimed, parts, moderated, drawn, means, settings, claims, advise, sign)
 
 
-def _gathered(values: Values, whole: Parts, known: _Known, tested: dict[str, Tested]) -> Analysis:
-    """Return what is known of every cell: NaN, and no reason against it, where it is nothing."""
+def _gathered(values: Values, whole: Parts, known: _Inputs, tested: dict[str, Tested]) -> Analysis:
+    """Return the results for all cells; those that are not claimed are NaN and may be best."""
     count, few = len(values.cells), len(known.claimed) < 2
     order = ranks(known.parts, known.means)
     own = cell_intervals(known.means, known.settings.level, known.parts.groups)
@@ -225,14 +225,14 @@ def _gathered(values: Values, whole: Parts, known: _Known, tested: dict[str, Tes
     )
 
 
-def _tested(family: Family, known: _Known) -> Tested:
+def _tested(family: Family, known: _Inputs) -> Tested:
     parts, moderated, settings = known.parts, known.moderated, known.settings
     difference = family.of(parts.mean)
     error = standard_errors(family, parts, moderated)
-    t = over(difference, error)
-    maxima = largest(family, parts, known.drawn)
+    t = t_values(difference, error)
+    maxima = max_t(family, parts, known.drawn)
     half = critical_value(maxima, settings.level) * error
-    if parts.groups < 2:  # how images differ is unknown
+    if parts.groups < 2:  # the image variance is unknown
         half = np.full(len(t), np.nan)
     low, high = difference - half, difference + half
     unknown = np.full(len(t), np.nan)
@@ -250,7 +250,7 @@ def _tested(family: Family, known: _Known) -> Tested:
 
 
 def _spread(known: Array, claimed: NDArray[np.int64], count: int, other: float = np.nan) -> Array:
-    """Return (..., count): *known* at the claimed cells, *other* elsewhere."""
+    """Return (..., count): *known* at the claimed cells, *other* at the rest."""
     every = np.full((*known.shape[:-1], count), other)
     every[..., claimed] = known
     return every

@@ -1,7 +1,8 @@
-"""Variances of few seeds, drawn towards what all cells have in common (Smyth 2004).
+"""Moderated seed variances: empirical Bayes shrinkage towards a common variance (Smyth 2004).
 
 G. K. Smyth, Linear models and empirical Bayes methods for assessing differential expression,
-2004, https://doi.org/10.2202/1544-6115.1027: moment estimates from the logarithms.
+2004, https://doi.org/10.2202/1544-6115.1027. The prior is estimated from moments of the
+logarithms of the variances.
 """
 
 from dataclasses import dataclass
@@ -14,34 +15,34 @@ from scipy.special import digamma, polygamma
 from segsweep.stats.values import Array
 
 MOST = 10.0
-"""The common variance counts as at most this many degrees of freedom."""
+"""Upper limit of the prior degrees of freedom."""
 FEWEST_CELLS = 3
-"""Below this nothing can be learnt of how variances differ."""
+"""With fewer cells the prior cannot be estimated."""
 LEAST = 1e-5
-"""A variance counts as at least this share of the median one: the logarithm of 0 is no number."""
-SMALLEST = 1e-4
-"""Variances that differ less than this beyond chance are taken as one."""
+"""Variances below this share of the median are raised to it, so that logarithms are finite."""
+MIN_EXCESS = 1e-4
+"""With less variation beyond sampling error the true variances are taken as equal."""
 
 
 @dataclass(frozen=True)
 class Moderated:
-    """Variances after moderation; every field may carry a last axis of draws."""
+    """Moderated variances; every field may have a last axis of draws."""
 
     variance: Array
-    """(C, ...) NaN for a cell with one seed where nothing was learnt from the others."""
+    """(C, ...) NaN for a cell with one seed if there is no prior."""
     weight: Array
-    """(...) d0: degrees of freedom that the common variance is worth."""
+    """(...) d0: prior degrees of freedom."""
     common: Array
-    """(...) s0^2: the common variance."""
+    """(...) s0^2: the common (prior) variance."""
 
 
 def moderate(variance: Array, freedom: NDArray[np.int64], most: float = MOST) -> Moderated:
     """Return moderated variances.
 
     Args:
-        variance: (C,) or (C, draws); entries with no freedom are not read.
-        freedom: (C,) degrees of freedom of each: seeds - 1.
-        most: limit of d0.
+        variance: (C,) or (C, draws); entries with 0 degrees of freedom are not read.
+        freedom: (C,) degrees of freedom: seeds - 1.
+        most: upper limit of d0.
 
     """
     weight, common = prior_of(variance[freedom > 0], freedom[freedom > 0], most)
@@ -55,9 +56,9 @@ def moderate(variance: Array, freedom: NDArray[np.int64], most: float = MOST) ->
 def prior_of(
     variance: Array, freedom: NDArray[np.int64], most: float = MOST
 ) -> tuple[Array, Array]:
-    """Return d0 and s0^2 by Smyth's moment estimates; d0 = 0 with fewer than three cells.
+    """Return Smyth's moment estimates of d0 and s0^2; d0 = 0 with fewer than three cells.
 
-    *variance* is (C,) or (C, draws), every entry with a freedom of at least 1.
+    *variance* is (C,) or (C, draws); all *freedom* are at least 1.
     """
     shape = variance.shape[1:]
     if len(variance) < FEWEST_CELLS:
@@ -67,8 +68,8 @@ def prior_of(
     logs = np.log(np.maximum(variance, floor)) - digamma(half) + np.log(half)
     middle = logs.mean(0)
     excess = logs.var(0, ddof=1) - polygamma(1, half).mean()
-    half_weight = trigamma_inverse(np.maximum(excess, SMALLEST))
-    correction = np.where(excess > SMALLEST, digamma(half_weight) - np.log(half_weight), 0.0)
+    half_weight = trigamma_inverse(np.maximum(excess, MIN_EXCESS))
+    correction = np.where(excess > MIN_EXCESS, digamma(half_weight) - np.log(half_weight), 0.0)
     return np.minimum(2 * half_weight, most), np.exp(middle + correction)
 
 
@@ -84,6 +85,6 @@ def trigamma_inverse(target: Array) -> Array:
 
 @cache
 def _table() -> tuple[Array, Array]:
-    """Return logarithms of x from .001 to 100,000 and of trigamma there."""
+    """Return log x for x from .001 to 100,000, and log trigamma(x)."""
     grid = np.linspace(np.log(1e-3), np.log(1e5), 400)
     return grid, np.log(polygamma(1, np.exp(grid)))

@@ -1,9 +1,9 @@
-"""What would be seen if nothing differed: one simultaneous distribution per family.
+"""Null distribution of the largest |t| of a family, by simulation.
 
-Draws of the whole procedure under equal means: true seed variances from their posterior, seed
-means and estimated variances from those, moderated again, images from their covariance. The
-largest |t| of a family in each draw gives adjusted p values and intervals that hold together
-(Westfall and Young 1993).
+Each draw repeats the whole procedure under equal means: true seed variances from their
+posterior, seed means and estimated variances given those, moderation, image effects from their
+covariance. The largest |t| over the family in each draw gives adjusted p-values and
+simultaneous confidence intervals (max-T, Westfall and Young 1993).
 """
 
 from collections.abc import Iterator
@@ -18,48 +18,48 @@ from segsweep.stats.parts import Parts
 from segsweep.stats.values import Array
 
 BLOCK = 2_000_000
-"""Numbers held at once for each array over contrasts and draws."""
+"""Numbers in memory at once for each array over contrasts and draws."""
 STREAMS = 64
-"""Contrasts whose images' shares are misjudged independently of each other; more take turns."""
+"""Independent errors of estimated image variances; with more contrasts they are reused."""
 TINY = 1e-12
-"""A standard error below this is none: what differs by less than rounding differs by nothing."""
+"""Differences and standard errors below this are rounding error and count as 0."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How sure is sure, and how it is computed."""
+    """Error rate, margin, and how the simulation runs."""
 
     level: float = 0.05
-    """Of false claims in a family; intervals hold with 1 - level."""
+    """Familywise error rate; simultaneous confidence is 1 - level."""
     margin: float = 0.01
-    """Differences below this are equal for any purpose; in units of the metric."""
+    """Equivalence margin, in units of the metric."""
     draws: int = 10_000
     seed: int = 20250101
-    """Of the generator: same values, same answer."""
+    """Of the random generator: the same values give the same results."""
     most: float = MOST
-    """Limit of the degrees of freedom of the common seed variance."""
+    """Upper limit of the prior degrees of freedom of the seed variance."""
     power: float = 0.8
-    """Promised of the seeds that are advised."""
+    """Power promised for the advised number of seeds."""
     aim: float = 0.85
-    """What those seeds have to reach as it is played: few seeds look surer than they are."""
+    """Simulated power required of it: higher, as variances of few seeds are often too low."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Draws of C cells' means and of what would be estimated of their variances."""
+    """Draws of the means of C cells and of their estimated variances under the null."""
 
     mean: Array
-    """(C, D) around 0."""
+    """(C, D), centred on 0."""
     variance: Array
-    """(C, D) of the means, from seeds, as it would be estimated."""
+    """(C, D) Estimated seed part of the variance of each mean."""
     images: Array
-    """(STREAMS, D) normal numbers: how far the images' share would be misjudged."""
+    """(STREAMS, D) Standard normal: errors of the estimated image part."""
     residual: Array
-    """(C,) What is taken off the images' variances, with as many seeds as are drawn."""
+    """(C,) Residual part that is subtracted from the image variances, for the drawn seeds."""
 
 
 def seed_part(moderated: Moderated, seeds: NDArray[np.int64]) -> Array:
-    """Return the variance of each cell's mean that comes from its seeds, (C, ...)."""
+    """Return the seed part of the variance of each cell's mean, (C, ...)."""
     shape = (-1, *[1] * (moderated.variance.ndim - 1))
     return moderated.variance / seeds.reshape(shape)
 
@@ -67,14 +67,14 @@ def seed_part(moderated: Moderated, seeds: NDArray[np.int64]) -> Array:
 def true_variances(
     generator: np.random.Generator, parts: Parts, moderated: Moderated, draws: int
 ) -> Array:
-    """Return (C, draws) seed variances from their posterior: v (d0 + S - 1) / chi2(d0 + S - 1)."""
+    """Return (C, draws) of the seed variances' posterior: v (d0 + S - 1) / chi2(d0 + S - 1)."""
     freedom = (moderated.weight + parts.seeds - 1)[:, None]
     chi2 = generator.chisquare(np.maximum(freedom, TINY), (len(freedom), draws))
     return moderated.variance[:, None] * freedom / np.maximum(chi2, np.finfo(float).tiny)
 
 
 def image_draws(generator: np.random.Generator, sigma: Array, draws: int) -> Array:
-    """Return (C, draws) from N(0, sigma), by the symmetric root."""
+    """Return (C, draws) from N(0, sigma), using the symmetric square root."""
     weight, direction = np.linalg.eigh(sigma)
     root = (direction * np.sqrt(np.maximum(weight, 0.0))) @ direction.T
     return root @ generator.standard_normal((len(sigma), draws))
@@ -86,13 +86,13 @@ def null_draws(
     settings: Settings,
     seeds: NDArray[np.int64] | None = None,
 ) -> Draws:
-    """Return draws of the procedure where all cells are equally good.
+    """Return draws of the procedure under the null hypothesis of equal means.
 
     Args:
         parts: of the cells that claims are made about.
         moderated: their seed variances.
-        settings: number of draws, generator seed.
-        seeds: (C,) how many each cell would have; None: as many as it has.
+        settings: number of draws, seed of the generator.
+        seeds: (C,) hypothetical numbers of seeds; None: the actual ones.
 
     """
     generator, draws = np.random.default_rng(settings.seed), settings.draws
@@ -104,45 +104,45 @@ def null_draws(
     estimated = true * chi2 / np.maximum(freedom, 1)[:, None]
     again = moderate(estimated, freedom, settings.most)
     mean += image_draws(generator, parts.sigma, draws)
-    variance = np.nan_to_num(seed_part(again, seeds))  # one seed everywhere: no seed part at all
-    misjudged = generator.standard_normal((STREAMS, draws))
-    return Draws(mean, variance, misjudged, parts.residual * parts.seeds / seeds)
+    variance = np.nan_to_num(seed_part(again, seeds))  # no seed part if every cell has one seed
+    image_errors = generator.standard_normal((STREAMS, draws))
+    return Draws(mean, variance, image_errors, parts.residual * parts.seeds / seeds)
 
 
 def image_freedom(family: Family, parts: Parts, residual: Array) -> Array:
-    """Return (K,) degrees of freedom with which each contrast's image part is known.
+    """Return (K,) degrees of freedom of each contrast's estimated image part.
 
-    G - 1, and fewer where most of what images seem to do is seed noise that was taken off
-    (Satterthwaite 1946).
+    G - 1, and fewer if much of the observed image variance was seed noise that has been
+    subtracted (Satterthwaite 1946).
     """
     kept = family.quadratic(parts.sigma)
     whole = np.maximum(kept + family.squares(residual), np.finfo(float).tiny)
-    share = np.clip(kept / whole, 0.0, 1.0)  # beyond 1 only by rounding
+    share = np.clip(kept / whole, 0.0, 1.0)  # above 1 only by rounding
     return np.maximum((parts.groups - 1) * share**2, 1.0)
 
 
 def chi2_over_freedom(normal: Array, freedom: Array) -> Array:
-    """Return chi2 / freedom made of normal numbers (Wilson and Hilferty 1931), at least 0."""
+    """Return chi2 / freedom from standard *normal* numbers (Wilson and Hilferty 1931)."""
     spread = 2 / (9 * freedom)
     return np.maximum(1 - spread + np.sqrt(spread) * normal, 0.0) ** 3
 
 
 def standard_errors(family: Family, parts: Parts, moderated: Moderated) -> Array:
-    """Return (K,) standard errors of the contrasts: seeds and images together."""
+    """Return (K,) standard errors of the contrasts, from seeds and images."""
     seeds = family.squares(seed_part(moderated, parts.seeds))
     return np.sqrt(np.maximum(seeds + family.quadratic(parts.sigma), 0.0))
 
 
-def over(difference: Array, error: Array) -> Array:
-    """Return difference / error; 0 where there is no difference, whatever the error."""
+def t_values(difference: Array, error: Array) -> Array:
+    """Return difference / error; 0 for a difference of 0, whatever the error."""
     same = np.abs(difference) < TINY
     return np.where(same, 0.0, difference / np.maximum(error, TINY))
 
 
-def drawn_t(
+def t_draws(
     family: Family, parts: Parts, draws: Draws, shift: Array | None = None
 ) -> Iterator[Array]:
-    """Yield (K, block) t values of the draws, a block at a time; *shift* (K,) moves the means."""
+    """Yield (K, block) t values of the draws in blocks, with *shift* (K,) added to differences."""
     images = family.quadratic(parts.sigma)[:, None]
     freedom = image_freedom(family, parts, draws.residual)[:, None]
     stream = np.arange(len(images)) % STREAMS
@@ -150,25 +150,25 @@ def drawn_t(
     for start in range(0, draws.mean.shape[1], size):
         block = slice(start, start + size)
         difference = family.of(draws.mean[:, block])
-        judged = chi2_over_freedom(draws.images[:, block][stream], freedom)
-        variance = family.squares(draws.variance[:, block]) + images * judged
+        factor = chi2_over_freedom(draws.images[:, block][stream], freedom)
+        variance = family.squares(draws.variance[:, block]) + images * factor
         moved = difference if shift is None else difference + shift[:, None]
-        yield over(moved, np.sqrt(np.maximum(variance, 0.0)))
+        yield t_values(moved, np.sqrt(np.maximum(variance, 0.0)))
 
 
-def largest(family: Family, parts: Parts, draws: Draws) -> Array:
-    """Return the largest |t| of the family in each draw, ascending, (D,)."""
-    blocks = drawn_t(family, parts, draws)
+def max_t(family: Family, parts: Parts, draws: Draws) -> Array:
+    """Return the largest |t| over the family in each draw, sorted, (D,)."""
+    blocks = t_draws(family, parts, draws)
     return np.sort(np.concatenate([np.abs(block).max(0) for block in blocks]))
 
 
 def adjusted_p(t: Array, maxima: Array) -> Array:
-    """Return the share of draws whose largest |t| reaches |t|, the data counted as one draw."""
+    """Return max-T adjusted p-values, (K,); the data count as one of the draws."""
     reached = len(maxima) - np.searchsorted(maxima, np.abs(t), side="left")
     return (reached + 1) / (len(maxima) + 1)
 
 
 def critical_value(maxima: Array, level: float) -> float:
-    """Return the |t| above which the adjusted p is at most *level*."""
+    """Return the critical |t|: above it the adjusted p-value is at most *level*."""
     allowed = int(np.floor(level * (len(maxima) + 1) + 1e-9)) - 1
     return float(maxima[len(maxima) - 1 - max(allowed, 0)])

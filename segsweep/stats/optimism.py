@@ -1,4 +1,4 @@
-"""How much of the winner's lead is luck with the images it was chosen on."""
+"""Selection bias: how much of the best cell's lead is due to the images it was chosen on."""
 
 from dataclasses import dataclass
 
@@ -12,23 +12,23 @@ AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Optimism:
-    """The cell chosen on drawn images, on those images and on the ones left out."""
+    """Lead of the cell chosen on a bootstrap sample of images, in and out of the sample."""
 
     chosen: float
-    """Its mean on the images it was chosen on, beyond the mean of all cells."""
+    """Its mean on the sampled images minus the mean of all cells."""
     left_out: float
-    """Its mean on the others, likewise."""
+    """The same on the images that were not sampled."""
 
     @property
     def gap(self) -> float:
-        """What choosing adds by luck."""
+        """Selection bias: the lead that is due to choosing."""
         return self.chosen - self.left_out
 
 
 def optimism(values: Values, seed: int, draws: int = DRAWS) -> Optimism:
-    """Return the winner's optimism: groups of images are drawn with replacement.
+    """Return the optimism of the best cell; groups of images are drawn with replacement.
 
-    The cells' common ups and downs over images are taken off first: they are no lead.
+    The mean over cells is subtracted from each image first, so only leads remain.
     """
     means = values.means
     count = int(values.groups.max(initial=-1)) + 1
@@ -36,15 +36,15 @@ def optimism(values: Values, seed: int, draws: int = DRAWS) -> Optimism:
         return Optimism(np.nan, np.nan)
     generator = np.random.default_rng(seed + 3)
     lead = means - means.mean(0)
-    results = [_once(generator, lead, values, count, AT_ONCE) for _ in range(draws // AT_ONCE)]
+    results = [_resampled(generator, lead, values, count, AT_ONCE) for _ in range(draws // AT_ONCE)]
     chosen, left_out = np.nanmean(np.concatenate(results, axis=1), axis=1)
     return Optimism(float(chosen), float(left_out))
 
 
-def _once(
+def _resampled(
     generator: np.random.Generator, lead: Array, values: Values, count: int, draws: int
 ) -> Array:
-    """Return (2, draws): the chosen cell's lead on drawn images and on those left out."""
+    """Return (2, draws): lead of the chosen cell on sampled images and on the others."""
     drawn = generator.multinomial(count, np.full(count, 1 / count), draws)
     times = drawn[:, values.groups].astype(float)
     inside = times @ lead.T / times.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Where the variance of a cell's mean comes from: its seeds, and the images it was scored on."""
+"""Variance components of the cells' means: seeds, and test images."""
 
 from dataclasses import dataclass, replace
 
@@ -10,27 +10,27 @@ from segsweep.stats.values import Array, Values
 
 @dataclass(frozen=True)
 class Parts:
-    """Means and variances of C cells, from n images in G groups."""
+    """Means and variance components of C cells, from n images in G groups."""
 
     mean: Array
     """(C,)"""
     seeds: NDArray[np.int64]
-    """(C,) How many each cell has."""
+    """(C,) Number of seeds."""
     variance: Array
-    """(C,) Of the means of single seeds: seed noise and residual / n. NaN for one seed."""
+    """(C,) Of the means of single seeds: seed variance + residual / n. NaN for one seed."""
     sigma: Array
-    """(C, C) Covariance of the cells' means that comes from which images were drawn."""
+    """(C, C) Covariance of the cells' means due to the sampling of images."""
     residual: Array
-    """(C,) What was taken off the diagonal of *sigma*: seed noise on single images."""
+    """(C,) Residual (seed x image) part that was subtracted from the diagonal of *sigma*."""
     sd_seeds: Array
-    """(C,) Of seeds alone, from the two-way table; NaN for one seed."""
+    """(C,) Of seeds alone, from the two-way layout; NaN for one seed."""
     sd_images: Array
-    """(C,) Of images alone; with one seed it holds the residual too."""
+    """(C,) Of images alone; with one seed the residual is included."""
     groups: int
-    """G: how many units the images make."""
+    """G: number of independent groups of images."""
 
     def only(self, cells: NDArray[np.int64]) -> "Parts":
-        """Return the parts of some cells, by their positions."""
+        """Return the parts of the cells at these positions."""
         return Parts(
             self.mean[cells],
             self.seeds[cells],
@@ -43,13 +43,13 @@ class Parts:
         )
 
     def of_trained_networks(self) -> "Parts":
-        """Return the parts for these very networks: what seeds do on single images is theirs."""
+        """Return the parts for inference on these trained networks only: the residual is kept."""
         whole = self.sigma + np.diag(self.residual)
         return replace(self, sigma=whole, residual=np.zeros_like(self.residual))
 
 
 def parts_of(values: Values) -> Parts:
-    """Return means and variances of *values*."""
+    """Return means and variance components of *values*."""
     mean = np.array([table.mean() for table in values.tables])
     seeds = np.array([len(table) for table in values.tables])
     groups = int(values.groups.max(initial=-1)) + 1
@@ -60,7 +60,7 @@ def parts_of(values: Values) -> Parts:
 
 
 def seed_variance(table: Array) -> float:
-    """Return the sample variance of the seeds' means of a (seeds, images) table."""
+    """Return the sample variance of the means of the seeds of a (seeds, images) table."""
     return float(table.mean(1).var(ddof=1)) if len(table) > 1 else np.nan
 
 
@@ -82,11 +82,10 @@ def two_way_sds(table: Array) -> tuple[float, float]:
 
 
 def image_covariance(values: Values) -> tuple[Array, Array]:
-    """Return (C, C), how the means of all cells vary together over drawn images, and (C,).
+    """Return sigma (C, C), the covariance of the cells' means over images, and residual (C,).
 
-    Sums per group make it robust to images that belong together. What each cell's seeds do
-    differently on each image is no property of the images: it is taken off the diagonal, and is
-    what stands second.
+    Sums per group make it robust to correlation within groups (cluster-robust). The residual is
+    seed noise on single images, not a property of the images: it is subtracted from the diagonal.
     """
     means, groups = values.means, values.groups
     count = int(groups.max(initial=-1)) + 1
@@ -99,16 +98,16 @@ def image_covariance(values: Values) -> tuple[Array, Array]:
 
 
 def positive(sigma: Array, residual: Array) -> Array:
-    """Return *sigma* less the diagonal *residual*, moved as little as keeps it positive.
+    """Return *sigma* minus the diagonal *residual*, projected to be positive semidefinite.
 
-    Directions that would have a negative variance get none; all others keep theirs.
+    Negative eigenvalues are set to 0.
     """
     weight, direction = np.linalg.eigh(sigma - np.diag(residual))
     return (direction * np.maximum(weight, 0.0)) @ direction.T
 
 
 def _residual_part(table: Array, groups: NDArray[np.int64], count: int) -> float:
-    """Return the residual's share in the sum over groups of squared sums; 0 for one seed."""
+    """Return the residual part of the sum over groups of squared sums; 0 for one seed."""
     seeds = len(table)
     if seeds < 2:
         return 0.0

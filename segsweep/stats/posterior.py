@@ -1,4 +1,4 @@
-"""Where the cells' true means may lie, given what was seen: ranks, chances, intervals."""
+"""Posterior draws of the cells' true means: ranks, probabilities, intervals of single cells."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,29 @@ from segsweep.stats.values import Array
 
 @dataclass(frozen=True)
 class Chances:
-    """Of each contrast: a better by more than the margin, equal within it, worse; (K,) each."""
+    """Posterior probabilities of each contrast, (K,): a is better, equal or worse."""
 
     better: Array
+    """By more than the margin."""
     equal: Array
+    """The difference is within the margin."""
     worse: Array
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """How firm the order of C cells is."""
+    """Uncertainty of the order of C cells."""
 
     best: Array
-    """(C,) chance of having the highest mean."""
+    """(C,) probability of having the highest mean."""
     share: Array
-    """(C, C) chance of cell c to have rank r + 1."""
+    """(C, C) probability that cell c has rank r + 1."""
     kendall: Array
-    """(D,) Kendall's tau between the shown order and each draw's."""
+    """(D,) Kendall's tau between the observed order and the order in each draw."""
 
 
 def posterior_means(parts: Parts, moderated: Moderated, settings: Settings) -> Array:
-    """Return (C, D) draws of the cells' true means around the observed ones."""
+    """Return (C, D) posterior draws of the cells' true means."""
     generator, draws = np.random.default_rng(settings.seed + 1), settings.draws
     true = true_variances(generator, parts, moderated, draws)
     seeds = np.sqrt(true / parts.seeds[:, None]) * generator.standard_normal(true.shape)
@@ -44,14 +46,14 @@ def posterior_means(parts: Parts, moderated: Moderated, settings: Settings) -> A
 
 
 def cell_intervals(means: Array, level: float, groups: int) -> Array:
-    """Return (2, C): where each mean lies with 1 - *level*, one at a time; NaN for one group."""
+    """Return (2, C): pointwise 1 - *level* intervals of the means; NaN for one group of images."""
     if groups < 2:
         return np.full((2, len(means)), np.nan)
     return np.quantile(means, [level / 2, 1 - level / 2], axis=1)
 
 
 def chances(family: Family, means: Array, margin: float) -> Chances:
-    """Return the chances of each contrast of *family* from draws of the means."""
+    """Return the posterior probabilities of each contrast of *family* from draws of the means."""
     better, worse = np.zeros(len(family.a)), np.zeros(len(family.a))
     for block in _blocks(means, len(family.a)):
         difference = family.of(block)
@@ -62,20 +64,20 @@ def chances(family: Family, means: Array, margin: float) -> Chances:
 
 
 def ranks(parts: Parts, means: Array) -> Ranks:
-    """Return how often each cell has each rank, and how each draw's order agrees with the shown."""
-    top = means == means.max(0)
+    """Return probabilities of ranks, and the agreement of each draw with the observed order."""
+    highest = means == means.max(0)
     rank = (-means).argsort(axis=0).argsort(axis=0)
     cells = len(means)
     share = np.array([np.bincount(row, minlength=cells) for row in rank]) / means.shape[1]
-    return Ranks((top / top.sum(0)).mean(1), share, _kendall(parts.mean, means))
+    return Ranks((highest / highest.sum(0)).mean(1), share, _kendall(parts.mean, means))
 
 
-def _kendall(shown: Array, means: Array) -> Array:
-    """Return (D,) agreeing less disagreeing pairs over all pairs; ties count for neither."""
-    first, second = np.triu_indices(len(shown), 1)
+def _kendall(observed: Array, means: Array) -> Array:
+    """Return (D,) concordant minus discordant pairs over all pairs; ties count as neither."""
+    first, second = np.triu_indices(len(observed), 1)
     if not len(first):
         return np.ones(means.shape[1])
-    order = np.sign(shown[first] - shown[second])
+    order = np.sign(observed[first] - observed[second])
     return np.concatenate(
         [order @ np.sign(block[first] - block[second]) for block in _blocks(means, len(first))]
     ) / len(first)

@@ -1,54 +1,63 @@
-"""Which runs of a sweep count: finished ones, on one data set, with all their folds."""
+"""Which runs of a sweep count: finished runs on one data set, of seeds with all their folds."""
 
 import re
-from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from pandas import DataFrame, isna
+from pandas import DataFrame
+
+from segsweep.stats.notes import (
+    CellsWithoutRuns,
+    FailedRuns,
+    IncompleteFolds,
+    MissingCombinations,
+    Note,
+    OtherData,
+    RepeatedRuns,
+    SeveralVersions,
+    UnfinishedRuns,
+)
 
 SEED = "seed"
 """The columns of results.csv between run_id and this one name a cell."""
 SWEEP_KEY = ";sweep="
-"""Ends a cell's name where two sweeps stand side by side; the sweep's name follows."""
-NAMED = 6
-"""More names than this are counted, not listed."""
-COMMIT = 7
-"""Characters by which a commit is named."""
+"""Ends a cell's name when two sweeps are compared; the sweep's name follows."""
+COMMIT_LENGTH = 7
+"""Characters of a shortened commit."""
 
 
-Counted: TypeAlias = tuple[DataFrame, list[str]]
-"""The runs that count, and sentences about the others: what `counted_runs` returns."""
+Counted: TypeAlias = tuple[DataFrame, list[Note]]
+"""The runs that count, and notes on the others: what `counted_runs` returns."""
 
 
 def counted_runs(results: DataFrame) -> Counted:
-    """Return the runs that count and sentences about the others, the most important first.
+    """Return the runs that count, and notes on the others, most important first.
 
-    A seed with folds counts when it has every fold that any run of the sweep has; of several
-    runs of one seed (a search was repeated) the one that finished last.
+    A seed with folds counts if it has every fold that any run of the sweep has. If a seed has
+    several runs (a search was repeated), the one that finished last counts.
 
     Args:
-        results: a row per run, as in results.csv; a column `cell`, where there is one, names
-            the cells, otherwise the columns before `seed` do.
+        results: one row per run, as in results.csv; the column `cell`, if present, names the
+            cells, otherwise the columns before `seed` do.
 
     Returns:
-        Columns run_id, cell, seed, fold, data_fingerprint, unit (a name for cell and seed)
-        and, where runs differ in what an empty mask is worth, empty.
+        Columns run_id, cell, seed, fold, data_fingerprint, unit (identifies cell and seed)
+        and, if runs differ in the value of an empty mask, empty.
 
     """
-    runs, notes = _of_one_data_set(_named(results))
+    runs, notes = _on_one_data_set(_with_cells(results))
     finished = runs[runs["status"] == "finished"]
     notes += [*_versions(finished), *_failed(runs)]
-    for step in (_once_each, _complete):
+    for step in (_one_run_each, _complete):
         finished, more = step(finished, runs)
         notes += more
     return finished.drop(columns=["status", "version", "git_commit", "finished"]), notes
 
 
-def open_notes(results: DataFrame) -> list[str]:
-    """Return sentences about what is missing: cells, combinations, runs; *results* as above."""
-    runs, _ = _of_one_data_set(_named(results))
-    return [*_empty_cells(runs), *_missing(results, runs), *_unfinished(runs)]
+def missing_runs(results: DataFrame) -> list[Note]:
+    """Return notes on missing cells, combinations and runs; *results* as in `counted_runs`."""
+    runs, _ = _on_one_data_set(_with_cells(results))
+    return [*_empty_cells(runs), *_missing_combinations(results, runs), *_unfinished(runs)]
 
 
 def cell_names(results: DataFrame) -> list[str]:
@@ -56,43 +65,29 @@ def cell_names(results: DataFrame) -> list[str]:
     if "cell" in results:
         return [str(name) for name in results["cell"]]
     before = list(results.columns[: list(results.columns).index(SEED)])
-    beside = [key for key in before if key not in ("run_id", "model", "loss", "data_fingerprint")]
+    further = [key for key in before if key not in ("run_id", "model", "loss", "data_fingerprint")]
+    settings = [_settings(results, key) for key in further]
+    pairs = zip(results["model"], results["loss"], strict=True)
     return [
-        ";".join([f"{row['model']}/{row['loss']}", *_beside(row, beside)])
-        for row in results.to_dict("records")
+        ";".join([f"{model}/{loss}", *(words[row] for words in settings if words[row])])
+        for row, (model, loss) in enumerate(pairs)
     ]
 
 
-def many(count: int, noun: str) -> str:
-    """Return `1 run`, `2 runs`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _settings(results: DataFrame, key: str) -> list[str]:
+    """Return `key=value` of each run; '' if the run has no value."""
+    known = results[key].notna()
+    both = zip(results[key].tolist(), known.tolist(), strict=True)
+    return [f"{key}={_plain(value)}" if is_known else "" for value, is_known in both]
 
 
-def spoken(cell: str, seed: object = None) -> str:
-    """Return a cell, or one seed of it, as sentences name it: `m/a seed 3 of one sweep`."""
-    name, mark, sweep = cell.rpartition(SWEEP_KEY)
-    name = name if mark else cell
-    name = name if seed is None else f"{name} seed {seed}"
-    return f"{name} of {sweep}" if mark else name
-
-
-def listed(names: Sequence[str], most: int = NAMED) -> str:
-    """Return the first *most* names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _beside(row: Mapping[Any, Any], keys: Sequence[str]) -> list[str]:
-    return [f"{key}={_plain(row[key])}" for key in keys if not isna(row[key])]
-
-
-def _plain(value: Any) -> Any:
-    """Return 80 for the 80.0 that a column with gaps makes of it."""
+def _plain(value: object) -> object:
+    """Return 80 for 80.0: pandas turns whole numbers into floats where a column has gaps."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _named(results: DataFrame) -> DataFrame:
-    """Return the runs with the columns that matter here, `cell` and `unit` among them."""
+def _with_cells(results: DataFrame) -> DataFrame:
+    """Return the columns that decide which runs count, with `cell` and `unit` added."""
     names = ["run_id", "seed", "fold", "status", "data_fingerprint"]
     names += ["version", "git_commit", "finished"]
     kept = DataFrame({name: results.get(name) for name in names}, index=results.index)
@@ -100,103 +95,85 @@ def _named(results: DataFrame) -> DataFrame:
         kept["empty"] = results["evaluate.empty"]
     kept["cell"] = cell_names(results)
     both = zip(kept["cell"], kept["seed"], strict=True)
-    return kept.assign(unit=[spoken(cell, seed) for cell, seed in both])
+    return kept.assign(unit=[f"{cell} seed {seed}" for cell, seed in both])
 
 
-def _of_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[str]]:
-    """Return the runs on the data that most finished runs have."""
+def _on_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[Note]]:
+    """Return the runs on the data of most finished runs."""
     finished = runs.loc[runs["status"] == "finished", "data_fingerprint"].dropna()
     counts = finished.value_counts()
     if len(counts) < 2:
         return runs, []
     used = min(counts[counts == counts.max()].index)
-    left = int(counts.sum() - counts[used])
-    note = (
-        f"{len(counts)} different data sets in one sweep: only the "
-        f"{many(int(counts[used]), 'finished run')} on {used} {_are(counts[used])} compared, "
-        f"{left} on other data {_are(left)} left out."
-    )
+    kept, every = int(counts[used]), int(counts.sum())
+    note = OtherData(len(counts), str(used), kept, every - kept)
     return runs[runs["data_fingerprint"] == used], [note]
 
 
-def _failed(runs: DataFrame) -> list[str]:
+def _failed(runs: DataFrame) -> list[Note]:
     failed = int((runs["status"] == "failed").sum())
-    if not failed:
-        return []
-    fewer = "its cell has fewer seeds" if failed == 1 else "their cells have fewer seeds"
-    return [f"{many(failed, 'run')} failed: {fewer}."]
+    return [FailedRuns(failed)] if failed else []
 
 
-def _empty_cells(runs: DataFrame) -> list[str]:
+def _empty_cells(runs: DataFrame) -> list[Note]:
     finished = runs.loc[runs["status"] == "finished", "cell"]
-    missing = [spoken(cell) for cell in sorted(set(runs["cell"]) - set(finished))]
-    return [f"No finished run: {listed(missing)}."] if missing else []
+    missing = tuple(sorted(set(runs["cell"]) - set(finished)))
+    return [CellsWithoutRuns(missing)] if missing else []
 
 
-def _unfinished(runs: DataFrame) -> list[str]:
-    still = int(runs["status"].isin(["planned", "running", "interrupted"]).sum())
-    return [f"{many(still, 'run')} not finished yet."] if still else []
+def _unfinished(runs: DataFrame) -> list[Note]:
+    count = int(runs["status"].isin(["planned", "running", "interrupted"]).sum())
+    return [UnfinishedRuns(count)] if count else []
 
 
-def _missing(results: DataFrame, runs: DataFrame) -> list[str]:
-    """Return which combinations of model and loss nobody asked for; nothing for two sweeps."""
-    both = any(SWEEP_KEY in cell for cell in runs["cell"])
-    if both or not {"model", "loss"} <= set(results):
+def _missing_combinations(results: DataFrame, runs: DataFrame) -> list[Note]:
+    """Return combinations of model and loss that were not requested; none for two sweeps."""
+    two_sweeps = any(SWEEP_KEY in cell for cell in runs["cell"])
+    if two_sweeps or not {"model", "loss"} <= set(results):
         return []
-    asked = results[["model", "loss"]].dropna().drop_duplicates().astype(str)
-    known = set(zip(asked["model"], asked["loss"], strict=True))
-    every = product(sorted(set(asked["model"])), sorted(set(asked["loss"])))
-    missing = [f"{model}/{loss}" for model, loss in every if (model, loss) not in known]
-    if not missing:
-        return []
-    of = f"{len(missing)} of {len(missing) + len(known)} combinations of model and loss"
-    return [f"{of} {_are(len(missing))} not in this sweep: {listed(missing)}."]
+    requested = results[["model", "loss"]].dropna().drop_duplicates().astype(str)
+    known = set(zip(requested["model"], requested["loss"], strict=True))
+    every = list(product(sorted(set(requested["model"])), sorted(set(requested["loss"]))))
+    missing = tuple(f"{model}/{loss}" for model, loss in every if (model, loss) not in known)
+    return [MissingCombinations(missing, len(every))] if missing else []
 
 
-def _versions(finished: DataFrame) -> list[str]:
-    """Return with which versions and commits of segsweep runs were made, if with several."""
+def _versions(finished: DataFrame) -> list[Note]:
+    """Return the versions and commits of segsweep that made the runs, if there are several."""
     versions = sorted({str(version) for version in finished["version"].dropna()})
     known = finished["git_commit"].dropna().unique()
     commits = sorted({short_commit(str(commit)) for commit in known if str(commit)})
     if len(versions) < 2 and len(commits) < 2:
         return []
-    which = [" and ".join(versions)] if versions else []
-    if len(commits) > 1:
-        which.append(f"made by different commits ({listed(commits)})")
-    return [f"Runs of segsweep {' '.join(which)} stand side by side."]
+    return [SeveralVersions(tuple(versions), tuple(commits))]
 
 
 def short_commit(described: str) -> str:
-    """Return a commit as `git describe --always --dirty` names it, cut to COMMIT characters.
+    """Return a commit, as `git describe --always --dirty` prints it, cut to COMMIT_LENGTH.
 
-    `0123456789ab-dirty` becomes `0123456-dirty`; a tag before the commit is dropped, and what is
-    no commit stays as it is.
+    `0123456789ab-dirty` becomes `0123456-dirty`. A tag before the commit is dropped; text
+    without a commit stays unchanged.
     """
     found = re.fullmatch(r"(?:.*-g)?([0-9a-f]{7,40})(-dirty)?", described)
-    return found[1][:COMMIT] + (found[2] or "") if found else described
+    return found[1][:COMMIT_LENGTH] + (found[2] or "") if found else described
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _once_each(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[str]]:
+def _one_run_each(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[Note]]:
     """Return one run for each cell, seed and fold."""
     ordered = finished.assign(finished=finished["finished"].fillna("").astype(str))
     ordered = ordered.sort_values("finished", kind="stable")
     kept = ordered.drop_duplicates(["cell", "seed", "fold"], keep="last").sort_index()
-    if (more := len(finished) - len(kept)) == 0:
-        return kept, []
-    note = f"{many(more, 'run')} of a seed that was run again left out: the last one counts."
-    return kept, [note]
+    repeated = len(finished) - len(kept)
+    return kept, [RepeatedRuns(repeated)] if repeated else []
 
 
-def _complete(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[str]]:
-    """Return the runs of seeds that have every fold of the sweep, or none at all."""
-    folds = runs["fold"].dropna().nunique()
+def _complete(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[Note]]:
+    """Return the runs of seeds that have every fold of the sweep, or no folds."""
+    folds = int(runs["fold"].dropna().nunique())
     has = finished.groupby("unit")["fold"].nunique()
-    short = sorted(map(str, has.index[(has > 0) & (has < folds)]))
-    if not short:
+    incomplete = finished["unit"].isin(has.index[(has > 0) & (has < folds)])
+    if not incomplete.any():
         return finished, []
-    note = f"{many(len(short), 'seed')} without all {folds} folds left out: {listed(short)}."
-    return finished[~finished["unit"].isin(short)], [note]
+    pairs = finished.loc[incomplete, ["cell", "seed"]].drop_duplicates()
+    units = sorted(zip(pairs["cell"].astype(str), pairs["seed"].astype(str), strict=True))
+    return finished[~incomplete], [IncompleteFolds(folds, tuple(units))]

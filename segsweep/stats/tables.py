@@ -1,6 +1,4 @@
-"""The analysis as tables: comparison.csv, a row per cell, and pairs.csv, a row per contrast."""
-
-from typing import Any
+"""The analysis as tables: comparison.csv, one row per cell, and pairs.csv, one per contrast."""
 
 import numpy as np
 from pandas import NA, DataFrame, Series, array, concat, to_numeric
@@ -9,7 +7,7 @@ from segsweep import metrics
 from segsweep.metrics import Empty
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.runs import SEED, cell_names
-from segsweep.stats.values import Array, counted_runs_of, means_beside
+from segsweep.stats.values import Array, counted_runs_of, further_means
 
 PAIRS = (
     *("family", "a", "b", "difference", "ci_low", "ci_high"),
@@ -25,11 +23,11 @@ CELL_REST = ("val_iou", "rank", "may_be_best", "p_best", "lr", "seconds", "param
 
 
 def pairs_table(analysis: Analysis | None) -> DataFrame:
-    """Return a row per contrast of every family, as in pairs.csv; None has none.
+    """Return one row per contrast of every family, as in pairs.csv; no rows for None.
 
-    Intervals and p hold together over their family. p_adjusted and p_equal are empty where
-    nothing can be claimed; seeds_needed (per cell, in all) where a pair is decided, is not
-    among the leading undecided ones, or no number of seeds would do.
+    Intervals are simultaneous and p-values adjusted within each family. p_adjusted and p_equal
+    are empty if no claim is possible. seeds_needed (total per cell) is empty if the contrast is
+    decided, is not among the leading undecided ones, or no number of seeds is enough.
     """
     parts = [_rows(tested) for tested in analysis.tested.values()] if analysis else []
     if not parts:
@@ -63,19 +61,19 @@ def comparison_table(
     per_image: DataFrame | None = None,
     empty: Empty = "one",
 ) -> DataFrame:
-    """Return a row per cell that was asked for, best first, as in comparison.csv.
+    """Return one row per planned cell, best first, as in comparison.csv.
 
     Args:
-        analysis: of the values of these *results*; None where nothing can be compared yet.
-        results: a row per run, as in results.csv; the columns between run_id and seed name
+        analysis: of the values of *results*; None if nothing can be compared yet.
+        results: one row per run, as in results.csv; the columns between run_id and seed name
             the cells.
-        metric: what was analysed: it stands first, as test_<metric>.
-        per_image: the counts from which the other metrics are computed on the same images;
-            without it they are what the runs say of themselves.
-        empty: what an image with two empty masks is worth, as in the analysis.
+        metric: the analysed metric; it is the first one, as test_<metric>.
+        per_image: counts from which the other metrics are computed on the same images;
+            if None, they are the means that the runs report.
+        empty: value of an image with two empty masks, as in the analysis.
 
-    All numbers are of the runs and images that can be compared; they are empty for a cell that
-    has none, which then has 0 seeds. may_be_best is <NA> where nothing can be claimed.
+    All numbers refer to the compared runs and images. A cell without any has 0 seeds and empty
+    numbers. may_be_best is <NA> if no claim is possible.
 
     """
     before = list(results.columns)[: list(results.columns).index(SEED)]
@@ -84,7 +82,7 @@ def comparison_table(
     table = failed.groupby(keys, dropna=False, sort=False)["failed"].sum().reset_index()
     first = results.drop_duplicates(keys)[keys]
     named = first.assign(name=cell_names(results.loc[first.index]))
-    found = _beside(analysis, results, per_image, empty) | _of_cells(analysis, f"test_{metric}")
+    found = _further(analysis, results, per_image, empty) | _of_cells(analysis, f"test_{metric}")
     where = [-1] * len(table)
     if analysis is not None:
         names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
@@ -94,10 +92,10 @@ def comparison_table(
     return _ordered(_marked(table, analysis, where), keys, f"test_{metric}")
 
 
-def _beside(
+def _further(
     analysis: Analysis | None, results: DataFrame, per_image: DataFrame | None, empty: Empty
 ) -> dict[str, Array]:
-    """Return what stands beside the headline, of the runs that count in *analysis*."""
+    """Return the further columns, from the runs that count in *analysis*."""
     names = [*metrics.columns(), *NUMBERS]
     if analysis is None:
         return dict.fromkeys(names, np.empty(0))
@@ -106,54 +104,54 @@ def _beside(
     means = numbers.groupby(runs["cell"]).mean().reindex(analysis.values.cells)
     found = {name: means[name].to_numpy(float) for name in names}
     if per_image is not None:
-        beside = [name.removeprefix("test_") for name in metrics.columns()]
-        other = means_beside(analysis.values, results, per_image, beside, empty)
+        further = [name.removeprefix("test_") for name in metrics.columns()]
+        other = further_means(analysis.values, results, per_image, further, empty)
         found |= {f"test_{name}": values for name, values in other.items()}
     return found
 
 
 def _places(names: list[str], analysis: Analysis, table: DataFrame) -> list[int]:
-    """Return the position of each row's cell in the analysis; -1 for one that is not there."""
+    """Return the position of each row's cell in the analysis; -1 if it is not compared."""
     known = {name: position for position, name in enumerate(analysis.values.cells)}
     where = [known.get(name, -1) for name in names]
     if "data_fingerprint" in table and analysis.values.data:
-        alien = (table["data_fingerprint"] != analysis.values.data).tolist()
-        where = [-1 if other else place for place, other in zip(where, alien, strict=True)]
+        other_data = (table["data_fingerprint"] != analysis.values.data).tolist()
+        where = [-1 if other else place for place, other in zip(where, other_data, strict=True)]
     return where
 
 
 def _marked(table: DataFrame, analysis: Analysis | None, where: list[int]) -> DataFrame:
-    """Return *table* with the seeds that count, and whether each cell may be the best."""
+    """Return *table* with the number of compared seeds and may_be_best."""
     seeds = [] if analysis is None else analysis.parts.seeds.tolist()
     best = [] if analysis is None else _may_be_best(analysis)
     table["seeds"] = np.array([seeds[cell] if cell >= 0 else 0 for cell in where], np.int64)
     table["failed"] = table["failed"].astype("int64")
-    chosen = [best[cell] if cell >= 0 else NA for cell in where]
+    chosen = [best[cell] if cell >= 0 else None for cell in where]
     table["may_be_best"] = array(chosen, dtype="boolean")
     return table
 
 
-def _may_be_best(analysis: Analysis) -> list[Any]:
-    """Return for each cell whether it may be the best; <NA> where nothing was compared."""
+def _may_be_best(analysis: Analysis) -> list[bool | None]:
+    """Return whether each cell may be the best; None if no claim about it is possible."""
     compared = set(analysis.claimed.tolist())
     if not analysis.claims or len(compared) < 2:
-        return [NA] * len(analysis.may_be_best)
+        return [None] * len(analysis.may_be_best)
     best = enumerate(analysis.may_be_best.tolist())
-    return [may if cell in compared else NA for cell, may in best]
+    return [may if cell in compared else None for cell, may in best]
 
 
 def _ordered(table: DataFrame, keys: list[str], headline: str) -> DataFrame:
-    """Return *table* with the columns in their order, best first, and its rank."""
+    """Return *table* with rank, columns in order, best cell first."""
     ascending = metrics.lower_is_better(headline)
     table["rank"] = table[headline].rank(ascending=ascending, method="min").astype("Int64")
-    beside = [name for name in metrics.columns() if name != headline]
-    columns = [*keys, "seeds", "failed", headline, *INTERVAL, *beside, *CELL_REST]
+    further = [name for name in metrics.columns() if name != headline]
+    columns = [*keys, "seeds", "failed", headline, *INTERVAL, *further, *CELL_REST]
     table = table.sort_values([headline, *keys[:2]], ascending=[ascending, True, True])
     return table.reset_index(drop=True)[list(dict.fromkeys(columns))]
 
 
 def _of_cells(analysis: Analysis | None, headline: str) -> dict[str, Array]:
-    """Return the numbers of every cell by their column."""
+    """Return the numbers of all cells by column."""
     if analysis is None:
         return dict.fromkeys([headline, *INTERVAL, "p_best"], np.empty(0))
     parts, values = analysis.parts, analysis.values

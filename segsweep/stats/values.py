@@ -1,7 +1,7 @@
-"""From the tables of a sweep to values that can be compared: cells x seeds x images.
+"""From the tables of a sweep to comparable values: cells x seeds x images.
 
-Every cell is scored on the same images; seeds belong to their cell. What cannot be compared is
-left out, and said.
+All cells are scored on the same images; seeds are nested in cells. What cannot be compared is
+left out and noted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from segsweep import metrics
-from segsweep.stats.runs import Counted, counted_runs, listed, many, open_notes, spoken
+from segsweep.stats.notes import (
+    Note,
+    OtherImages,
+    PartlyScoredImages,
+    RunsWithoutCounts,
+    UnequalSeeds,
+)
+from segsweep.stats.runs import Counted, counted_runs, missing_runs
 
 Array = NDArray[np.float64]
 Strings = tuple[str, ...]
@@ -20,9 +27,9 @@ Strings = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Values:
-    """Per-image values of the cells that can be compared, all on the same images; higher is better.
+    """Per-image values of the comparable cells, all on the same images; higher is better.
 
-    A metric where lower is better stands here with its sign turned (`sign`).
+    Values of a metric for which lower is better are negated (`sign`).
     """
 
     cells: Strings
@@ -33,32 +40,32 @@ class Values:
     """For each cell its seeds."""
     images: Strings
     groups: NDArray[np.int64]
-    """For each image the number of its group (patient, lesion); without groups all differ."""
-    notes: Strings = ()
-    """Sentences: what was left out, and why."""
+    """For each image the number of its group (patient, lesion); all differ if there are none."""
+    notes: tuple[Note, ...] = ()
+    """What was left out or is missing, and why."""
     data: str = ""
-    """Fingerprint of the data that the values are from."""
+    """Fingerprint of the data set."""
     limits: tuple[float, float] = (-np.inf, np.inf)
-    """The lowest and the highest value that there can be: a mean lies between them."""
+    """Lowest and highest possible value, with the sign of the values here."""
     sign: int = 1
-    """-1 where lower is better: then every value here is the metric's with its sign turned."""
+    """-1 if lower is better: the values here are the metric's, negated."""
     margin: float = 0.01
-    """Two means closer than this are equal for practical purposes."""
+    """Equivalence margin of the metric."""
     runs: DataFrame | None = None
-    """The runs that count, as `counted_runs` returns them; None for values made by hand."""
+    """The runs that count, from `counted_runs`; None for values made by hand."""
 
     @property
     def means(self) -> Array:
-        """The mean over seeds of each cell on each image, (cells, images)."""
+        """Mean over seeds of each cell on each image, (cells, images)."""
         return np.array([table.mean(0) for table in self.tables])
 
     def natural(self, low: Array, high: Array) -> tuple[Array, Array]:
-        """Return both ends of intervals as the metric has them, the lower one first."""
+        """Return the ends of intervals on the scale of the metric, the lower one first."""
         return (low, high) if self.sign > 0 else (-high, -low)
 
     @property
     def factors(self) -> list[tuple[str, str, str]]:
-        """For each cell its architecture, its loss, and the further keys of its name."""
+        """Architecture, loss and further keys of each cell."""
         return [factors_of(name) for name in self.cells]
 
 
@@ -79,36 +86,36 @@ def values_of(
     empty: metrics.Empty = "one",
     counted: Counted | None = None,
 ) -> Values:
-    """Return what can be compared in a sweep.
+    """Return the comparable values of a sweep.
 
     Args:
-        results: a row per run, as in results.csv; a column `cell`, where there is one, names
-            the cells, otherwise the columns before `seed` do.
+        results: one row per run, as in results.csv; the column `cell`, if present, names the
+            cells, otherwise the columns before `seed` do.
         per_image: counts per image, as in per_image.csv.
         metric: one of `segsweep.metrics.METRICS`.
         at: train | native, the size at which images were scored.
         split: test | val.
-        groups: image -> group; an image that is missing is a group of its own.
-        empty: what an image with two empty masks is worth; with "skip" an image on which any
-            network scores so is left out of the comparison. A column `evaluate.empty` of
-            *results* goes before.
-        counted: `counted_runs(results)`, where it is known already.
+        groups: image -> group; an image that is not listed is its own group.
+        empty: value of an image whose mask and prediction are both empty; with "skip" such an
+            image is left out for all cells. A column `evaluate.empty` of *results* takes
+            precedence.
+        counted: `counted_runs(results)`, if it is known already.
 
     Raises:
         ValueError: unknown metric.
 
     """
-    runs, said = counted if counted is not None else counted_runs(results)
-    frame, notes = _frame_of((runs, said), per_image, metric, at, split, empty)
+    counted = counted or counted_runs(results)
+    frame, notes = _frame_of(counted, per_image, metric, at, split, empty)
     if groups is not None:
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
     values = _oriented(compared_values(frame, notes), metrics.METRICS[metric])
-    used = runs["data_fingerprint"].dropna()
+    used = counted[0]["data_fingerprint"].dropna()
     return replace(
         values,
-        notes=(*values.notes, *open_notes(results)),
+        notes=(*values.notes, *missing_runs(results)),
         data=str(used.iloc[0]) if len(used) else "",
-        runs=runs,
+        runs=counted[0],
     )
 
 
@@ -117,8 +124,8 @@ def _oriented(values: Values, metric: metrics.Metric) -> Values:
     low, high = metric.limits
     if metric.higher_is_better:
         return replace(values, limits=(low, high), margin=metric.margin)
-    turned = tuple(-table for table in values.tables)
-    return replace(values, tables=turned, limits=(-high, -low), sign=-1, margin=metric.margin)
+    negated = tuple(-table for table in values.tables)
+    return replace(values, tables=negated, limits=(-high, -low), sign=-1, margin=metric.margin)
 
 
 def frame_of(
@@ -128,10 +135,10 @@ def frame_of(
     at: str = "train",
     split: str = "test",
     empty: metrics.Empty = "one",
-) -> tuple[DataFrame, list[str]]:
+) -> tuple[DataFrame, list[Note]]:
     """Return columns cell, seed, image, value of complete seeds on one data set, and notes.
 
-    A seed with folds is complete when it has every fold that any run of the sweep has.
+    A seed with folds is complete if it has every fold that any run of the sweep has.
     Arguments as in `values_of`.
     """
     return _frame_of(counted_runs(results), per_image, metric, at, split, empty)
@@ -144,35 +151,35 @@ def _frame_of(
     at: str,
     split: str,
     empty: metrics.Empty,
-) -> tuple[DataFrame, list[str]]:
+) -> tuple[DataFrame, list[Note]]:
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
     runs, notes = counted[0], list(counted[1])
     rows = _rows_of(runs, per_image, at, split)
     without = sorted(set(runs["run_id"]) - set(rows["run_id"]))
     if without:
-        notes.append(f"{many(len(without), 'finished run')} without per-image counts left out.")
+        notes.append(RunsWithoutCounts(len(without)))
     rows = rows[~rows["unit"].isin(runs.loc[runs["run_id"].isin(without), "unit"])]
     value = _scored(rows, metric, empty)
     frame = rows[["cell", "seed", "image"]].assign(value=value)
     return frame.reset_index(drop=True), notes
 
 
-def means_beside(
+def further_means(
     values: Values,
     results: DataFrame,
     per_image: DataFrame,
     names: Sequence[str],
     empty: metrics.Empty = "one",
 ) -> dict[str, Array]:
-    """Return other metrics of the cells of *values*, on their seeds and images: name -> (C,).
+    """Return further metrics of the cells of *values* on the same seeds and images: name -> (C,).
 
     Args:
-        values: of test images at the size of training.
-        results: as for `values_of`, as are *per_image* and *empty*.
-        per_image: counts per image.
+        values: of test images at the training size.
+        results: as in `values_of`.
+        per_image: as in `values_of`.
         names: metrics.
-        empty: what an image with two empty masks is worth.
+        empty: as in `values_of`.
 
     """
     rows = _rows_of(counted_runs_of(values, results), per_image)
@@ -184,7 +191,7 @@ def means_beside(
 
 
 def counted_runs_of(values: Values, results: DataFrame) -> DataFrame:
-    """Return the runs of *results* that *values* are from; columns as of `counted_runs`."""
+    """Return the runs of *results* behind *values*; columns as in `counted_runs`."""
     runs = counted_runs(results)[0] if values.runs is None else values.runs
     known = {
         (cell, seed) for cell, own in zip(values.cells, values.seeds, strict=True) for seed in own
@@ -196,36 +203,34 @@ def counted_runs_of(values: Values, results: DataFrame) -> DataFrame:
 def _rows_of(
     runs: DataFrame, per_image: DataFrame, at: str = "train", split: str = "test"
 ) -> DataFrame:
-    """Return the counts of *runs* with what is known of each."""
+    """Return the per-image counts of *runs*, joined with the columns of *runs*."""
     wanted = per_image[(per_image["at"] == at) & (per_image["split"] == split)]
     return wanted.merge(runs, on="run_id", how="inner", sort=False)
 
 
-def compared_values(frame: DataFrame, notes: Sequence[str] = ()) -> Values:
+def compared_values(frame: DataFrame, notes: Sequence[Note] = ()) -> Values:
     """Return the values of *frame* on the images that all its cells and seeds have.
 
     Args:
-        frame: columns cell, seed, image, value, and group where images belong together. A
-            value that is missing counts as an image that is missing.
-        notes: sentences to hand on.
+        frame: columns cell, seed, image, value, and group if images belong together. A missing
+            value counts as a missing image.
+        notes: put before the new ones.
 
     """
-    said = list(notes)
     columns = {name: frame[name].astype(str) for name in ("cell", "seed", "image")}
     known = frame.assign(**columns).dropna(subset=["value"])
     known = known.drop_duplicates(["cell", "seed", "image"])
-    known, alien = _with_usual_images(known)
-    said += alien
+    known, other_images = _with_usual_images(known)
     wide = known.pivot(index=["cell", "seed"], columns="image", values="value")
     whole = wide.dropna(axis="columns")
-    if (fewer := wide.shape[1] - whole.shape[1]) > 0:
-        said.append(f"{many(fewer, 'image')} not scored by every run left out of the comparison.")
+    dropped = wide.shape[1] - whole.shape[1]
+    partly = [PartlyScoredImages(dropped)] if dropped else []
     if not whole.shape[1]:
         whole = whole.iloc[:0]
     rows: dict[str, list[str]] = {}
     for cell, seed in sorted(whole.index, key=lambda unit: (unit[0], _number(unit[1]))):
         rows.setdefault(cell, []).append(seed)
-    said += _unequal({cell: len(seeds) for cell, seeds in rows.items()})
+    unequal = _unequal({cell: len(seeds) for cell, seeds in rows.items()})
     images = tuple(str(name) for name in whole.columns)
     return Values(
         tuple(rows),
@@ -233,17 +238,17 @@ def compared_values(frame: DataFrame, notes: Sequence[str] = ()) -> Values:
         tuple(map(tuple, rows.values())),
         images,
         _groups(known, images),
-        tuple(said),
+        (*notes, *other_images, *partly, *unequal),
     )
 
 
-def _unequal(seeds: Mapping[str, int]) -> list[str]:
-    """Return the cells with the fewest seeds, where cells have unequal numbers of them."""
+def _unequal(seeds: Mapping[str, int]) -> list[Note]:
+    """Return the cells with the fewest seeds if numbers of seeds differ."""
     least, most = min(seeds.values(), default=0), max(seeds.values(), default=0)
     if least == most:
         return []
-    fewest = [spoken(cell) for cell, count in seeds.items() if count == least]
-    return [f"Cells have {least} to {most} seeds; fewest: {listed(fewest)}."]
+    fewest = tuple(cell for cell, count in seeds.items() if count == least)
+    return [UnequalSeeds(least, most, fewest)]
 
 
 def _number(seed: str) -> tuple[float, str]:
@@ -251,15 +256,15 @@ def _number(seed: str) -> tuple[float, str]:
 
 
 def _scored(rows: DataFrame, metric: str, empty: metrics.Empty) -> Array:
-    """Return the metric of each row, by its own run's policy where runs differ in it."""
+    """Return the metric of each row, with its own run's empty-mask policy if runs differ."""
     if "empty" not in rows:
         return metrics.of_rows(metric, rows, empty)
     skipped, whole = metrics.of_rows(metric, rows, "skip"), metrics.of_rows(metric, rows, "one")
     return np.where(rows["empty"] == "skip", skipped, whole)
 
 
-def _with_usual_images(frame: DataFrame) -> tuple[DataFrame, list[str]]:
-    """Leave out the seeds that lack more than half of the images that most seeds have."""
+def _with_usual_images(frame: DataFrame) -> tuple[DataFrame, list[Note]]:
+    """Leave out seeds that lack more than half of the images that most seeds have."""
     sets = {unit: frozenset(rows) for unit, rows in frame.groupby(["cell", "seed"])["image"]}
     if len(set(sets.values())) < 2:
         return frame, []
@@ -267,12 +272,12 @@ def _with_usual_images(frame: DataFrame) -> tuple[DataFrame, list[str]]:
     for images in sets.values():
         tally[images] = tally.get(images, 0) + 1
     usual = max(tally, key=lambda images: (tally[images], len(images), sorted(images)))
-    alien = [unit for unit, images in sets.items() if 2 * len(images & usual) < len(usual)]
-    if not alien:
+    others = [unit for unit, images in sets.items() if 2 * len(images & usual) < len(usual)]
+    if not others:
         return frame, []
-    kept = ~frame.set_index(["cell", "seed"]).index.isin(alien)
-    names = listed([spoken(str(cell), seed) for cell, seed in alien])
-    return frame[kept], [f"{many(len(alien), 'seed')} scored on other images left out: {names}."]
+    kept = ~frame.set_index(["cell", "seed"]).index.isin(others)
+    units = tuple((str(cell), str(seed)) for cell, seed in others)
+    return frame[kept], [OtherImages(units)]
 
 
 def _groups(frame: DataFrame, images: Sequence[str]) -> NDArray[np.int64]:

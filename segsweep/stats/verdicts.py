@@ -1,4 +1,4 @@
-"""What is said of a contrast, and of a cell: better, equal within the margin, undecided."""
+"""Verdicts on contrasts (better, equal within the margin, undecided) and on cells."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ A_BETTER, B_BETTER = "a better", "b better"
 BETTER = (A_BETTER, B_BETTER)
 EQUAL, UNDECIDED = "equal within the margin", "undecided"
 ADVISED = 20
-"""Undecided contrasts of each family for which seeds are reckoned, beside the highest cell's."""
+"""Undecided contrasts per family with advice on seeds, in addition to those of the best cell."""
 
 
 def verdict(difference: float, p: float, low: float, high: float, settings: Settings) -> str:
-    """Return better where the adjusted p says so, equal where the interval lies in the margin."""
+    """Return better if *p* is significant, equal if the interval lies inside +-margin."""
     if np.isnan(p):
         return UNDECIDED
     if p <= settings.level:
@@ -28,22 +28,22 @@ def verdict(difference: float, p: float, low: float, high: float, settings: Sett
 def leading(
     family: Family, difference: Array, verdicts: list[str], t: Array, parts: Parts
 ) -> list[int]:
-    """Return undecided contrasts: the highest cell against the others, then the largest |t|.
+    """Return undecided contrasts: those of the cell with the highest mean, then by largest |t|.
 
-    A difference of 0 leads nowhere.
+    Contrasts with a difference of 0 are left out.
     """
     order = np.argsort(-np.abs(t), kind="stable")
-    seen = np.abs(difference) >= TINY
-    undecided = [int(k) for k in order if verdicts[k] == UNDECIDED and seen[k]]
+    differs = np.abs(difference) >= TINY
+    undecided = [int(k) for k in order if verdicts[k] == UNDECIDED and differs[k]]
     if family.name != CELLS:
         return undecided[:ADVISED]
-    of_top = set(family.matrix[:, [int(parts.mean.argmax())]].nonzero()[0].tolist())
-    others = [k for k in undecided if k not in of_top]
-    return [k for k in undecided if k in of_top] + others[:ADVISED]
+    of_highest = set(family.matrix[:, [int(parts.mean.argmax())]].nonzero()[0].tolist())
+    others = [k for k in undecided if k not in of_highest]
+    return [k for k in undecided if k in of_highest] + others[:ADVISED]
 
 
 def may_be_best(family: Family, verdicts: Sequence[str]) -> Array:
-    """Return 1 for each cell that no other beats, else 0, (C,); *family* holds their pairs."""
-    sign = np.array([{A_BETTER: 1.0, B_BETTER: -1.0}.get(said, 0.0) for said in verdicts])
+    """Return 1 for each cell that no other is better than, else 0, (C,); *family*: all pairs."""
+    sign = np.array([{A_BETTER: 1.0, B_BETTER: -1.0}.get(word, 0.0) for word in verdicts])
     beaten = family.matrix.multiply(sign[:, None]).min(axis=0).toarray().ravel() < 0
     return np.where(beaten, 0.0, 1.0)

@@ -1,1 +1,1 @@
-"""The results of the statistics in sentences."""
+"""The results of `segsweep.stats` in sentences."""

@@ -1,4 +1,4 @@
-"""What stands above averages and above differences to a baseline: their own answer."""
+"""Headings: what is settled between architectures, between losses, and against a baseline."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -7,53 +7,53 @@ from pandas import DataFrame
 
 from segsweep.stats.contrasts import BASELINE
 from segsweep.stats.engine import Analysis, Tested
-from segsweep.stats.runs import listed, many
+from segsweep.stats.levels import FAMILY, LevelPair, level_pairs, levels_table
 from segsweep.stats.verdicts import A_BETTER, B_BETTER, EQUAL, UNDECIDED
-from segsweep.stats.wording.levels import (
-    FAMILY,
-    NOUNS,
-    Met,
-    compared,
-    levels_table,
-    no_best,
-    sentence,
+from segsweep.stats.wording.levels import NOUNS, no_best
+from segsweep.stats.wording.phrases import chance_text, name_list, plural, sentence
+from segsweep.stats.wording.sentences import (
+    clearest,
+    finished_cells,
+    no_claim,
+    unclaimed_cells,
 )
-from segsweep.stats.wording.sentences import chance_text, clearest, left_out, no_claim, so_far
 
 
-def levels_text(analysis: Analysis, by: str, asked: int | None = None) -> str:
-    """Return in one or two sentences what is settled between architectures, or losses.
+def levels_text(analysis: Analysis, by: str, planned: int | None = None) -> str:
+    """Return what is settled between architectures, or losses, in one or two sentences.
 
     Args:
         analysis: of all cells.
         by: model | loss.
-        asked: how many cells were asked for; None: those that are compared.
+        planned: number of planned cells; None: all of them are compared.
 
     Raises:
         ValueError: *by* is neither.
 
     """
     table = levels_table(analysis, by)
-    one, all_ = NOUNS[by]
+    one, every = NOUNS[by]
     if len(table) == 1:
-        return f"There is one {one}, nothing to compare: {table[by].iloc[0]}."
+        return f"There is only one {one}, nothing to compare: {table[by].iloc[0]}."
     if not analysis.claims:
         return f"No claim about methods: {no_claim(analysis)}."
     if analysis.depends is not None:
         return sentence(no_best(analysis, by))
-    rows = compared(analysis, by)
+    rows = level_pairs(analysis, by)
     if not rows:
-        return f"Nothing can be said of {all_} by themselves."
-    return _said(analysis, table, by, rows, so_far(analysis, asked))
+        return f"No two {every} can be compared: they have too few combinations in common."
+    return _settled(analysis, table, by, rows, finished_cells(analysis, planned))
 
 
-def _said(analysis: Analysis, table: DataFrame, by: str, rows: Sequence[Met], missing: str) -> str:
+def _settled(
+    analysis: Analysis, table: DataFrame, by: str, rows: Sequence[LevelPair], missing: str
+) -> str:
     """Return what is settled, then the clearest difference."""
-    all_, clear = NOUNS[by][1], clearest(rows[0].tested, NOUNS[by][1])
+    every, clear = NOUNS[by][1], clearest(rows[0].tested, NOUNS[by][1])
     start = f"So far ({missing}): " if missing else "Settled: "
     of = f" ({missing})" if missing else ""
-    if 2 * len(rows) < len(table) * (len(table) - 1):  # some have too little in common
-        none = f"Nothing is settled between those {all_} that can be compared{of}."
+    if 2 * len(rows) < len(table) * (len(table) - 1):  # some share too few combinations
+        none = f"Nothing is settled between those {every} that can be compared{of}."
         return f"{start}{clear}" if clear else none
     best = table.loc[table["may_be_best"], by].tolist()
     found = {frozenset((row.a, row.b)): row.verdict for row in rows}
@@ -62,33 +62,33 @@ def _said(analysis: Analysis, table: DataFrame, by: str, rows: Sequence[Met], mi
         first = f"{best[0]} is the best of {len(table)} {_averaged(by, rows)}"
         return f"{start}{first} (chance {chance}). {clear}"
     if {found[frozenset(pair)] for pair in combinations(best, 2)} == {EQUAL}:
-        same = f"equal within {analysis.settings.margin:g}: {listed(best)}"
-        first = f"{start}the {len(best)} {all_} that may be the best are {same}."
+        same = f"equal within {analysis.settings.margin:g}: {name_list(best)}"
+        first = f"{start}the {len(best)} {every} that may be the best are {same}."
         return f"{first} {clear}".rstrip()
     if set(found.values()) == {UNDECIDED}:
-        return f"Nothing is settled between the {len(table)} {all_}{of}."
-    return f"{_open(best, len(table), all_, of)} {clear}".rstrip()
+        return f"Nothing is settled between the {len(table)} {every}{of}."
+    return f"{_open(best, len(table), every, of)} {clear}".rstrip()
 
 
 def _open(best: Sequence[str], count: int, noun: str, of: str) -> str:
     start = f"Not settled{of}"
     if len(best) == count:
         return f"{start}: any of the {count} {noun} may be the best."
-    return f"{start}: {len(best)} of {count} {noun} may be the best: {listed(best)}."
+    return f"{start}: {len(best)} of {count} {noun} may be the best: {name_list(best)}."
 
 
-def _averaged(by: str, rows: Sequence[Met]) -> str:
-    """Return what is compared: levels on average, or cells where there is nothing to average."""
+def _averaged(by: str, rows: Sequence[LevelPair]) -> str:
+    """Return what is compared: averaged levels, or cells if there is nothing to average."""
     average = rows[0].tested.family.name == FAMILY[by]
-    return f"{NOUNS[by][1]} on average over the rest" if average else NOUNS[by][1]
+    return f"{NOUNS[by][1]} on average over the other factors" if average else NOUNS[by][1]
 
 
-def baseline_text(analysis: Analysis, asked: int | None = None) -> str:
-    """Return which cells are better than the baseline, which worse, and of how many nobody knows.
+def baseline_text(analysis: Analysis, planned: int | None = None) -> str:
+    """Return which cells are better or worse than the baseline, and how many are undecided.
 
     Args:
         analysis: made with a baseline.
-        asked: how many cells were asked for; None: those that are compared.
+        planned: number of planned cells; None: all of them are compared.
 
     """
     tested = analysis.tested.get(BASELINE)
@@ -96,16 +96,16 @@ def baseline_text(analysis: Analysis, asked: int | None = None) -> str:
         return "There is no other cell to compare the baseline with."
     if not analysis.claims:
         return f"No claim about methods: {no_claim(analysis)}."
-    said, missing = sentence(_against(tested, analysis.settings.margin)), so_far(analysis, asked)
-    if missing:
-        said = f"So far ({missing}): {said[0].lower()}{said[1:]}"
-    if left := left_out(analysis):
-        said = f"{said} Nothing can be claimed about cells with one seed: {listed(left)}."
-    return said
+    text = sentence(_against(tested, analysis.settings.margin))
+    if missing := finished_cells(analysis, planned):
+        text = f"So far ({missing}): {text[0].lower()}{text[1:]}"
+    if cells := unclaimed_cells(analysis):
+        text = f"{text} Nothing can be claimed about cells with one seed: {name_list(cells)}."
+    return text
 
 
 def _against(tested: Tested, margin: float) -> list[str]:
-    """Return the cells by verdict; the baseline is named where something is said first."""
+    """Return the cells by verdict; only the first part names the baseline."""
     base, found = tested.family.b[0], dict[str, list[str]]()
     for cell, verdict in zip(tested.family.a, tested.verdicts, strict=True):
         found.setdefault(verdict, []).append(cell)
@@ -114,12 +114,12 @@ def _against(tested: Tested, margin: float) -> list[str]:
         B_BETTER: ("worse", f"worse than {base}"),
         EQUAL: (f"equal within {margin:g}", f"equal to {base} within {margin:g}"),
     }
-    said = list[str]()
+    parts = list[str]()
     for verdict, (short, whole) in words.items():
         if verdict in found:
-            said.append(f"{short if said else whole}: {listed(found[verdict])}")
+            parts.append(f"{short if parts else whole}: {name_list(found[verdict])}")
     if open_ := found.get(UNDECIDED):
         others = open_[0] if len(open_) == 1 else f"the {len(open_)} others"
-        nothing = f"nothing is settled for {many(len(open_), 'other')}"
-        said.append(nothing if said else f"nothing is settled between {base} and {others}")
-    return said
+        nothing = f"nothing is settled for {plural(len(open_), 'other')}"
+        parts.append(nothing if parts else f"nothing is settled between {base} and {others}")
+    return parts

@@ -1,0 +1,55 @@
+"""Parts of sentences: counts, names of cells, intervals, p-values."""
+
+from collections.abc import Sequence
+
+from segsweep.stats.runs import SWEEP_KEY
+
+MOST_NAMES = 6
+"""Longer lists of names are cut, and the rest is counted."""
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def is_or_are(count: int) -> str:
+    """Return the verb that agrees with *count*."""
+    return "is" if count == 1 else "are"
+
+
+def name_list(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """Return the first *most* names and the number of further ones."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def cell_text(cell: str, seed: str | None = None) -> str:
+    """Return a cell, or one seed of it, as it reads in a sentence: `m/a seed 3 of one-sweep`."""
+    name, mark, sweep = cell.rpartition(SWEEP_KEY)
+    name = name if mark else cell
+    name = name if seed is None else f"{name} seed {seed}"
+    return f"{name} of {sweep}" if mark else name
+
+
+def sentence(parts: Sequence[str]) -> str:
+    """Return *parts* joined into one sentence; '' if there are none."""
+    words = "; ".join(parts)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
+
+
+def interval(low: float, high: float) -> str:
+    """Return `(low to high)`."""
+    return f"({low:.4f} to {high:.4f})" if low == low else "(no interval)"
+
+
+def p_text(value: float) -> str:
+    """Return `p = 0.012`, or `p < 0.001`."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def chance_text(chance: float) -> str:
+    """Return a probability with two digits, never as 0 or 1."""
+    if chance < 0.005:
+        return "under 0.01"
+    return "over 0.99" if chance >= 0.995 else f"{chance:.2f}"
