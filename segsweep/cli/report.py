@@ -87,6 +87,7 @@ def compare(
     from segsweep.report.export import metric_label
     from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
     from segsweep.stats.engine import analyse
+    from segsweep.stats.wording.notes import note_texts
     from segsweep.stats.wording.sentences import paragraph
 
     if a == b:
@@ -104,7 +105,7 @@ def compare(
             "run further seeds of it"
         ) from None
     print(f"{folder.resolve().name}, {metric_label(f'test_{metric}')}: {words}")
-    _print_notes(values.notes)
+    _print_notes(note_texts(values.notes))
 
 
 def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: str | None) -> None:
@@ -129,6 +130,7 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
     from segsweep.report.question import check_metric
     from segsweep.report.terminal import print_frame
     from segsweep.report.two_sweeps import differing_settings, sweep_names, values_of_both
+    from segsweep.stats.wording.notes import note_texts
     from segsweep.stats.wording.two_sweeps import compare_sweeps
 
     check_metric(asked.metric)
@@ -139,7 +141,7 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
         sentence, frame = compare_sweeps(values, *names)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    notes = [note for note in (differing_settings(*tables), *values.notes) if note]
+    notes = [note for note in (differing_settings(*tables), *note_texts(values.notes)) if note]
     if form is not None:
         _paste(frame, form, not frame["p_adjusted"].isna().all(), [sentence, *notes])
         return

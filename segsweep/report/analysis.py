@@ -105,6 +105,7 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
     """
     from segsweep.stats.tables import comparison_table, pairs_table
     from segsweep.stats.wording.answer import answer
+    from segsweep.stats.wording.notes import note_texts
 
     asked = asked or Asked()
     runs = comparable(tables)
@@ -115,7 +116,9 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
     planned = int(runs.results["cell"].nunique())
     said = answer(analysis, _swept_note(tables), planned)
     if analysis is None:
-        said = replace(said, headline=_nothing(tables), notes=(*values.notes, *said.notes))
+        said = replace(
+            said, headline=_nothing(tables), notes=(*note_texts(values.notes), *said.notes)
+        )
     cells = comparison_table(analysis, runs.results, asked.metric, tables.per_image, runs.empty)
     return Compared(asked, analysis, said, cells, pairs_table(analysis), planned)
 

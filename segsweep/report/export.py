@@ -161,7 +161,7 @@ def _chance(value: float) -> str:
 
 
 def _p(value: float) -> str:
-    from segsweep.stats.wording.sentences import p_text
+    from segsweep.stats.wording.phrases import p_text
 
     return p_text(value).removeprefix("p ").removeprefix("= ")
 

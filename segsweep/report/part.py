@@ -22,8 +22,9 @@ def part(
         by: one of BY: a row per model or loss, averaged over the rest.
 
     """
+    from segsweep.stats.levels import levels_table
     from segsweep.stats.wording.headings import baseline_text, levels_text
-    from segsweep.stats.wording.levels import levels_note, levels_table
+    from segsweep.stats.wording.levels import levels_note
 
     analysis, asked, planned = compared.analysis, compared.asked, compared.planned
     if analysis is None or (by is None and asked.baseline is None):

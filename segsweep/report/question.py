@@ -131,20 +131,16 @@ def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
 
 
 def with_group_notes(values: "Values", groups: Mapping[str, str], asked: Asked) -> "Values":
-    """Return *values* with a note that images belong together, and on those in no group."""
-    from segsweep.stats.runs import many
+    """Return *values* with notes on groups of images, and on images that are in none."""
+    from segsweep.stats.notes import GroupedImages, UngroupedImages
 
     images, count = len(values.images), len(set(values.groups.tolist()))
     notes = list(values.notes)
     if count < images:
-        notes.append(
-            f"{many(images, 'test image')} of {many(count, 'group')}: groups are what varies."
-        )
+        notes.append(GroupedImages(images, count))
     alone = sum(image not in groups for image in values.images)
     if asked.groups is not None and alone:
-        notes.append(
-            f"{many(alone, 'test image')} not in {asked.groups.name}: each is its own group."
-        )
+        notes.append(UngroupedImages(alone, asked.groups.name))
     return replace(values, notes=tuple(notes))
 
 

@@ -120,7 +120,7 @@ def test_patients_widen_the_interval(segsweep, sweep, tmp_path):
     together = json.loads(sweep.answer.read_text())
 
     assert not any("groups" in note for note in alone["notes"])
-    assert any("12 test images of 3 groups" in note for note in together["notes"])
+    assert any("12 test images in 3 groups" in note for note in together["notes"])
     assert alone["asked"] != together["asked"]
 
 
@@ -133,7 +133,7 @@ def test_groups_of_the_data_count_by_themselves(segsweep, sweep):
     segsweep("report", "main")
 
     notes = json.loads(sweep.answer.read_text())["notes"]
-    assert any("12 test images of 11 groups" in note for note in notes)
+    assert any("12 test images in 11 groups" in note for note in notes)
 
 
 def test_two_sweeps_cell_by_cell(segsweep, sweep, make):

@@ -7,7 +7,7 @@ import pytest
 from classic import holm, wilcoxon_over_images
 from scipy import stats
 
-from segsweep.stats.advice import IMAGES, STEPS, TOO_MANY, seeds_needed
+from segsweep.stats.advice import STEPS, Limit, seeds_needed
 from segsweep.stats.contrasts import CELLS, pairs
 from segsweep.stats.engine import analyse
 from segsweep.stats.moderation import Moderated, moderate
@@ -69,14 +69,14 @@ def test_images_alone_may_keep_it_undecided():
     """An image part of .02 and a difference of .02: no number of seeds would do."""
     advice = advised(known_parts(0.001, image_sd=0.02), 0.02)
 
-    assert (advice.seeds, advice.reason) == (None, IMAGES)
+    assert (advice.seeds, advice.limit) == (None, Limit.IMAGES)
 
 
 def test_more_seeds_than_anybody_runs():
     """No images at all, a difference of a fiftieth of the seed sd."""
     advice = advised(known_parts(0.05), 0.001)
 
-    assert (advice.seeds, advice.reason) == (None, TOO_MANY)
+    assert (advice.seeds, advice.limit) == (None, Limit.SEEDS)
 
 
 def test_advice_is_for_what_is_undecided():

@@ -8,11 +8,11 @@ from scipy import stats
 from segsweep.metrics import METRICS
 from segsweep.stats.contrasts import BASELINE, CELLS
 from segsweep.stats.engine import analyse
+from segsweep.stats.levels import levels_table
 from segsweep.stats.null import Settings
 from segsweep.stats.tables import comparison_table
 from segsweep.stats.values import values_of
 from segsweep.stats.wording.answer import answer
-from segsweep.stats.wording.levels import levels_table
 from segsweep.stats.wording.sentences import no_claim, paragraph
 from segsweep.stats.wording.two_sweeps import compare_sweeps
 from stats_data import drawn, of_tables, results_of
@@ -66,7 +66,7 @@ def test_cell_with_one_seed_is_said_and_more_seeds_of_it_are_the_next_step():
     assert said.headline == "Not settled: 2 of 3 cells may be the best: m/a, m/c."
     assert said.unsettled[-1] == (
         "Nothing can be claimed about cells with one seed: m/c; "
-        "chances of being the best are among the other 2."
+        "chances of being the best refer to the other 2."
     )
     assert said.next == ("Run at least 3 seeds of m/c, for example seed=0,1,2.",)
 
@@ -79,7 +79,7 @@ def test_one_cell_with_seeds_beside_others_makes_no_claim(seeds):
     said, most = answer(result), values.cells[int(np.argmax(seeds))]
 
     assert not result.claims
-    assert no_claim(result) == f"one seed per cell but for {most}"
+    assert no_claim(result) == f"one seed per cell except for {most}"
     assert said.headline.startswith(f"No claim about methods: {no_claim(result)}. Of these ")
     assert "trained networks" not in said.headline
     assert said.next == (RUN_MORE,)
@@ -87,7 +87,7 @@ def test_one_cell_with_seeds_beside_others_makes_no_claim(seeds):
     assert table[["may_be_best", "p_best"]].isna().all(axis=None)
     assert (result.low < result.parts.mean).all()
     words = paragraph(result, "m/a", "m/b")
-    assert f"With {no_claim(result)} this holds for these trained networks only." in words
+    assert f"With {no_claim(result)}, this holds for these trained networks only." in words
 
 
 def test_interval_without_claims_is_the_paired_t_interval_over_images():
@@ -125,9 +125,9 @@ def test_one_group_of_images_is_no_matter_of_seeds(seeds):
     result = analyse(drawn((seeds,) * 3, groups=[0] * 30), FEW)
     said = answer(result)
 
-    assert said.headline.startswith("No claim about methods: one unit of test images.")
+    assert said.headline.startswith("No claim about methods: a single group of test images.")
     assert "seed" not in said.text
-    assert said.headline.endswith("other images may turn the order.")
+    assert said.headline.endswith("other images may change the order.")
     assert compared(drawn((seeds,) * 3, groups=[0] * 30))["may_be_best"].isna().all()
 
 
@@ -139,7 +139,7 @@ def test_two_sweeps_claim_nothing_about_a_cell_with_one_seed():
 
     assert table["p_adjusted"].isna().tolist() == [False, False, True, True]
     assert "Nothing can be claimed about m/c: one seed." in words
-    assert none.startswith("No claim about methods: one seed per cell but for m/a of new.")
+    assert none.startswith("No claim about methods: one seed per cell except for m/a of new.")
 
 
 def near_the_end(metric):

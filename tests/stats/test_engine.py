@@ -20,7 +20,7 @@ from segsweep.stats.null import (
     adjusted_p,
     chi2_over_freedom,
     critical_value,
-    largest,
+    max_t,
     standard_errors,
 )
 from segsweep.stats.posterior import posterior_means, ranks
@@ -84,10 +84,10 @@ def test_blocks_change_nothing(monkeypatch):
     """The same maxima whether all draws are held at once or seven at a time."""
     values = drawn((3, 3, 3, 3))
     parts, _, draws = prepared(values, FEW)
-    whole = largest(pairs(values.cells), parts, draws)
+    whole = max_t(pairs(values.cells), parts, draws)
     monkeypatch.setattr("segsweep.stats.null.BLOCK", 7 * 6)
 
-    np.testing.assert_allclose(largest(pairs(values.cells), parts, draws), whole, rtol=1e-12)
+    np.testing.assert_allclose(max_t(pairs(values.cells), parts, draws), whole, rtol=1e-12)
 
 
 def test_intervals_and_p_say_the_same():

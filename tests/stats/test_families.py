@@ -121,4 +121,4 @@ def test_one_group_of_images_has_no_interval(seeds):
     assert table[["ci_low", "ci_high", "p_adjusted"]].isna().all(axis=None)
     assert set(table["verdict"]) == {"undecided"}
     assert "(no interval)" in paragraph(result, "m/a", "m/b")
-    assert paragraph(result, "m/a", "m/b").endswith("Score on test images of at least two groups.")
+    assert paragraph(result, "m/a", "m/b").endswith("Use test images of at least two groups.")

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segsweep.stats.runs import counted_runs, open_notes, short_commit, spoken
+from segsweep.stats.runs import counted_runs, missing_runs, short_commit
 from segsweep.stats.values import compared_values, values_of
+from segsweep.stats.wording.notes import note_texts
+from segsweep.stats.wording.phrases import cell_text
 from stats_data import as_frame, drawn
 
 A, B = "0123456789ab", "fedcba987654"
@@ -27,7 +29,7 @@ def runs(cells, seeds=(0, 1), status="finished", **more):
 def notes(*frames):
     """Return what is said of the runs of *frames* together."""
     whole = pd.concat(frames, ignore_index=True)
-    return [*counted_runs(whole)[1], *open_notes(whole)]
+    return list(note_texts([*counted_runs(whole)[1], *missing_runs(whole)]))
 
 
 @pytest.mark.parametrize(
@@ -40,12 +42,12 @@ def notes(*frames):
 )
 def test_unequal_seeds_are_said(seeds, said):
     """As many as are compared, and which cells have the fewest."""
-    assert compared_values(as_frame(drawn(seeds, images=4))).notes == said
+    assert note_texts(compared_values(as_frame(drawn(seeds, images=4))).notes) == said
 
 
 def test_many_cells_with_few_seeds_are_not_all_named():
     """Six names, and that there are more."""
-    (note,) = compared_values(as_frame(drawn((1,) * 8 + (2,), images=4))).notes
+    (note,) = note_texts(compared_values(as_frame(drawn((1,) * 8 + (2,), images=4))).notes)
 
     assert note == "Cells have 1 to 2 seeds; fewest: m/a, m/b, m/c, m/d, m/e, m/f and 2 more."
 
@@ -82,15 +84,15 @@ def test_two_sweeps_side_by_side_miss_nothing():
         (("0.1", A), ("0.1", A), None),
         (("0.1", A), ("0.1", ""), None),
         (("0.1", A), ("0.1", None), None),
-        (("0.1", A), ("0.2", A), "0.1 and 0.2"),
-        (("0.1", A), ("0.1", B), "0.1 made by different commits (0123456, fedcba9)"),
+        (("0.1", A), ("0.2", A), "segsweep 0.1 and 0.2"),
+        (("0.1", A), ("0.1", B), "different commits of segsweep 0.1 (0123456, fedcba9)"),
         (
             ("0.1", A),
             ("0.1", f"{A}-dirty"),
-            "0.1 made by different commits (0123456, 0123456-dirty)",
+            "different commits of segsweep 0.1 (0123456, 0123456-dirty)",
         ),
-        (("0.2", A), ("0.1", B), "0.1 and 0.2 made by different commits (0123456, fedcba9)"),
-        ((None, A), (None, B), "made by different commits (0123456, fedcba9)"),
+        (("0.2", A), ("0.1", B), "different commits of segsweep 0.1 and 0.2 (0123456, fedcba9)"),
+        ((None, A), (None, B), "different commits of segsweep (0123456, fedcba9)"),
     ],
 )
 def test_versions_and_commits_are_one_sentence(first, second, which):
@@ -100,7 +102,7 @@ def test_versions_and_commits_are_one_sentence(first, second, which):
         for seed, (version, commit) in enumerate((first, second))
     ]
 
-    assert notes(*frames) == ([f"Runs of segsweep {which} stand side by side."] if which else [])
+    assert notes(*frames) == ([f"Runs were made by {which}."] if which else [])
 
 
 def test_commits_of_runs_that_do_not_count_are_not_said():
@@ -148,10 +150,10 @@ def test_most_important_first():
     counts = {"split": "test", "at": "train", "image": "i", "tp": 1, "fp": 1, "fn": 1, "tn": 1}
     per_image = pd.DataFrame([{"run_id": run, **counts} for run in done])
     starts = [
-        *("2 different data sets", "Runs of segsweep", "1 run failed", "Cells have 1 to 3 seeds"),
+        *("2 different data sets", "Runs were made by", "1 run failed", "Cells have 1 to 3 seeds"),
         *("No finished run: u/z", "2 of 6 combinations", "1 run not finished"),
     ]
-    said = values_of(results, per_image).notes
+    said = note_texts(values_of(results, per_image).notes)
 
     assert len(said) == len(starts)
     assert [note[: len(start)] for note, start in zip(said, starts, strict=True)] == starts
@@ -167,14 +169,14 @@ def test_cells_of_two_sweeps_are_named_as_people_do():
     results.loc[0, "fold"] = 1
     counts = {"split": "test", "at": "train", "image": "i", "tp": 1, "fp": 1, "fn": 1, "tn": 1}
     per_image = pd.DataFrame([{"run_id": run, **counts} for run in results["run_id"]])
-    text = " ".join(values_of(results, per_image).notes)
+    text = " ".join(note_texts(values_of(results, per_image).notes))
 
     assert ";sweep=" not in text
     assert "No finished run: u/y of two." in text
     assert "u/x seed 0 of one, u/z seed 0 of two" in text
     unequal = compared_values(as_frame(drawn((1, 2), names=["m/a;sweep=x", "m/b;sweep=y"])))
-    assert unequal.notes == ("Cells have 1 to 2 seeds; fewest: m/a of x.",)
-    assert spoken("m/a;epochs=3;sweep=a b", 4) == "m/a;epochs=3 seed 4 of a b"
+    assert note_texts(unequal.notes) == ("Cells have 1 to 2 seeds; fewest: m/a of x.",)
+    assert cell_text("m/a;epochs=3;sweep=a b", "4") == "m/a;epochs=3 seed 4 of a b"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_seed_without_folds_counts_beside_seeds_with_all_of_theirs():
     frame, said = counted_runs(pd.concat([whole, *frames], ignore_index=True))
 
     assert frame["seed"].tolist() == [0, 1, 1]
-    assert said == ["1 seed without all 2 folds left out: m/a seed 2."]
+    assert note_texts(said) == ("1 seed without all 2 folds left out: m/a seed 2.",)
 
 
 def test_no_run_at_all_is_no_error():
@@ -230,7 +232,7 @@ def test_ten_thousand_runs_are_read_in_seconds():
 
     assert time.process_time() - started < 6
     assert len(values.cells) == 1_000
-    assert values.notes == (
-        "Runs of segsweep 0.1 made by different commits (0123456, fedcba9) stand side by side.",
+    assert note_texts(values.notes) == (
+        "Runs were made by different commits of segsweep 0.1 (0123456, fedcba9).",
         "Cells have 9 to 10 seeds; fewest: m19/l49.",
     )

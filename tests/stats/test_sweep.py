@@ -14,6 +14,7 @@ from segsweep.stats.runs import cell_names
 from segsweep.stats.tables import comparison_table, pairs_table
 from segsweep.stats.values import values_of
 from segsweep.stats.wording.answer import answer
+from segsweep.stats.wording.notes import note_texts
 from segsweep.store.tables import read_all
 from stats_data import drawn
 
@@ -51,7 +52,7 @@ def test_sweep_on_disk_is_compared(tables):
     finished = {run["cell"] for run in tables.runs if run["status"] == "finished"}
     assert set(values.cells) == finished
     assert cell_names(tables.results) == [run["cell"] for run in tables.runs]
-    assert any("focal;trainer.epochs=2" in note for note in values.notes)
+    assert any("focal;trainer.epochs=2" in note for note in note_texts(values.notes))
     assert comparison["trainer.epochs"].tolist()[:2] == [3, 2]
     assert comparison["seeds"].tolist() == [3, 3, 3, 3, 0]
     assert comparison["failed"].tolist() == [0, 0, 0, 0, 1]

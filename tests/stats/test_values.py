@@ -7,6 +7,7 @@ import pytest
 from segsweep.metrics import METRICS
 from segsweep.stats.runs import cell_names
 from segsweep.stats.values import compared_values, values_of
+from segsweep.stats.wording.notes import note_text, note_texts
 
 IMAGES = ("i0", "i1", "i2")
 
@@ -53,7 +54,7 @@ def test_values_are_the_metric_of_the_counts(metric):
             own = per_image[per_image["run_id"] == f"{cell}-{seed}-None-d1"]
             four = [own[name].to_numpy() for name in ("tp", "fp", "fn", "tn")]
             np.testing.assert_allclose(row, METRICS[metric].function(*four))
-    assert values.notes == ()
+    assert note_texts(values.notes) == ()
 
 
 def test_unknown_metric_is_refused():
@@ -83,7 +84,7 @@ def test_failed_and_open_runs_are_left_out_and_said():
     values = values_of(*tables(rows))
 
     assert [len(table) for table in values.tables] == [2, 2]
-    assert values.notes == (
+    assert note_texts(values.notes) == (
         "1 run failed: its cell has fewer seeds.",
         "No finished run: m/c.",
         "1 run not finished yet.",
@@ -97,7 +98,9 @@ def test_other_data_are_never_mixed_in():
 
     assert [len(table) for table in values.tables] == [2, 2]
     assert values.data == "d1"
-    assert "only the 4 finished runs on d1 are compared, 2 on other data" in values.notes[0]
+    assert "only the 4 finished runs on d1 are compared, 2 on other data" in note_text(
+        values.notes[0]
+    )
 
 
 def test_seed_that_was_run_again_counts_once():
@@ -112,7 +115,9 @@ def test_seed_that_was_run_again_counts_once():
     assert values.tables[1][0] == pytest.approx(
         METRICS["iou"].function(*last[["tp", "fp", "fn", "tn"]].T.to_numpy())
     )
-    assert values.notes == ("2 runs of a seed that was run again left out: the last one counts.",)
+    assert note_texts(values.notes) == (
+        "2 earlier runs of a repeated seed left out: the run that finished last counts.",
+    )
 
 
 def test_no_image_in_common_is_nothing_to_compare():
@@ -124,7 +129,7 @@ def test_no_image_in_common_is_nothing_to_compare():
     values = values_of(results, per_image)
 
     assert values.cells == ()
-    assert values.notes == ("3 images not scored by every run left out of the comparison.",)
+    assert note_texts(values.notes) == ("3 images left out: not scored by every run.",)
 
 
 def folded(cell, seed, folds):
@@ -145,7 +150,7 @@ def test_a_seed_counts_with_all_its_folds():
 
     assert values.images == ("f0a", "f0b", "f1a", "f1b")
     assert values.seeds == (("0", "1"), ("0",))
-    assert values.notes == (
+    assert note_texts(values.notes) == (
         "1 seed without all 2 folds left out: m/b seed 1.",
         "Cells have 1 to 2 seeds; fewest: m/b.",
     )
@@ -158,7 +163,7 @@ def test_only_images_that_all_have():
     values = values_of(results, short)
 
     assert values.images == ("i0", "i2")
-    assert values.notes == ("1 image not scored by every run left out of the comparison.",)
+    assert note_texts(values.notes) == ("1 image left out: not scored by every run.",)
 
 
 def test_seed_scored_on_other_images_takes_nothing_from_the_rest():
@@ -169,7 +174,7 @@ def test_seed_scored_on_other_images_takes_nothing_from_the_rest():
     values = values_of(pd.concat([results, pd.DataFrame([alien])]), more)
 
     assert values.images == IMAGES
-    assert values.notes == ("1 seed scored on other images left out: m/a seed 5.",)
+    assert note_texts(values.notes) == ("1 seed scored on other images left out: m/a seed 5.",)
 
 
 def test_finished_run_without_counts_is_said():
@@ -179,7 +184,7 @@ def test_finished_run_without_counts_is_said():
     values = values_of(results, lost)
 
     assert [len(table) for table in values.tables] == [2, 1]
-    assert values.notes[0] == "1 finished run without per-image counts left out."
+    assert note_text(values.notes[0]) == "1 finished run without per-image counts left out."
 
 
 def test_groups_by_image():

@@ -155,7 +155,7 @@ def test_no_best_loss_where_it_depends_on_the_architecture():
     values = drawn((5,) * 4, gaps=[0.3, 0, 0, 0.2], names=GRID)
     said = answer(analyse(values, FEW))
 
-    assert "no loss is best by itself" in said.text
+    assert "no loss is best overall" in said.text
     assert "Losses, on average" not in said.text
     assert said.best == ("m/a",)
 
@@ -165,8 +165,8 @@ def test_losses_are_named_where_they_do_not_depend():
     values = drawn((5,) * 4, gaps=[0.1, 0, 0.1, 0], names=GRID)
     said = answer(analyse(values, FEW))
 
-    assert "Losses, on average over the rest: a is better than b by" in said.text
-    assert "no loss is best by itself" not in said.text
+    assert "Losses, on average over the other factors: a is better than b by" in said.text
+    assert "no loss is best overall" not in said.text
 
 
 def test_one_seed_makes_no_claim():
@@ -193,7 +193,7 @@ def test_paragraph_about_two_cells():
 
     assert paragraph(result, "m/a", "m/b").startswith("m/b is better than m/a by 0.")
     assert paragraph(result, "m/b", "m/a") == paragraph(result, "m/a", "m/b")
-    assert paragraph(result, "m/a", "m/c").startswith("Undecided: m/a less m/c is")
+    assert paragraph(result, "m/a", "m/c").startswith("Undecided: m/a minus m/c is")
     with pytest.raises(KeyError):
         paragraph(result, "m/a", "m/x")
 

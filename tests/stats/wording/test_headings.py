@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segsweep.stats.advice import IMAGES
 from segsweep.stats.contrasts import ARCHITECTURES, LOSSES
 from segsweep.stats.engine import analyse
+from segsweep.stats.notes import UnfinishedRuns
 from segsweep.stats.null import Settings
 from segsweep.stats.verdicts import A_BETTER, UNDECIDED
 from segsweep.stats.wording.answer import answer
 from segsweep.stats.wording.headings import baseline_text, levels_text
 from segsweep.stats.wording.levels import levels_note
-from segsweep.stats.wording.sentences import chance_text, claim
+from segsweep.stats.wording.phrases import chance_text
+from segsweep.stats.wording.sentences import NEEDS_IMAGES, claim
 from segsweep.stats.wording.sentences import clearest as clearest_words
 from stats_data import drawn, of_tables
 
@@ -35,20 +36,20 @@ def calm(cells, gaps=None, **more):
 @pytest.mark.parametrize(
     ("seeds", "gaps", "headline"),
     [
-        (5, [0.3, 0], "So far, of 2 finished cells (6 asked for), m/a is the best (chance {})."),
-        (2, [0, 0], "Not settled: either of the 2 finished cells (6 asked for) may be the best."),
-        (2, [0] * 3, "Not settled: any of the 3 finished cells (6 asked for) may be the best."),
+        (5, [0.3, 0], "So far, of 2 finished cells (6 planned), m/a is the best (chance {})."),
+        (2, [0, 0], "Not settled: either of the 2 finished cells (6 planned) may be the best."),
+        (2, [0] * 3, "Not settled: any of the 3 finished cells (6 planned) may be the best."),
         (
             4,
             [0, 0, -0.3],
-            "Not settled: 2 of 3 finished cells (6 asked for) may be the best: m/{}.",
+            "Not settled: 2 of 3 finished cells (6 planned) may be the best: m/{}.",
         ),
-        (3, [0], "1 of 6 cells is finished, nothing to compare yet: m/a has 0."),
+        (3, [0], "1 of 6 cells is finished, nothing to compare yet: m/a has a mean of 0."),
     ],
 )
 def test_missing_cells_are_said_in_the_headline(seeds, gaps, headline):
     """Nothing is settled among six cells of which some were never seen."""
-    found = said(drawn((seeds,) * len(gaps), gaps=gaps), asked=6).headline
+    found = said(drawn((seeds,) * len(gaps), gaps=gaps), planned=6).headline
     start, _, end = headline.partition("{}")
 
     assert found.startswith(start)
@@ -60,21 +61,21 @@ def test_all_that_were_asked_for_is_nothing_missing():
     """The number is that of the cells compared, or not given."""
     values = drawn((5, 5), gaps=[0.3, 0])
 
-    assert said(values, asked=2) == said(values)
+    assert said(values, planned=2) == said(values)
     assert said(values).headline.startswith("Settled: m/a is the best of 2 cells")
 
 
 def test_missing_cells_are_said_without_claims_too():
     """One seed."""
-    found = said(drawn((1, 1)), asked=20).headline
+    found = said(drawn((1, 1)), planned=20).headline
 
-    assert "Of these 2 trained networks (20 cells asked for) " in found
+    assert "Of these 2 trained networks (20 cells planned), " in found
 
 
 def test_candidates_that_are_all_equal_are_settled():
     """No advice: whichever costs least will do."""
     found = said(calm(3, gaps=[0, 0, -0.2]), WIDE)
-    far = said(calm(3, gaps=[0, 0, -0.2]), WIDE, asked=9)
+    far = said(calm(3, gaps=[0, 0, -0.2]), WIDE, planned=9)
 
     assert found.headline.startswith(
         "Settled: the 2 cells that may be the best are equal within 0.02: "
@@ -82,7 +83,7 @@ def test_candidates_that_are_all_equal_are_settled():
     assert set(found.best) == {"m/a", "m/b"}
     assert found.next == ("Take the cheapest of them.",)
     assert far.headline.startswith(
-        "So far, of 3 finished cells (9 asked for), the 2 that may be the best are equal within "
+        "So far, of 3 finished cells (9 planned), the 2 that may be the best are equal within "
     )
 
 
@@ -111,13 +112,13 @@ def test_clearest_pair_then_factors_then_how_many_are_equal():
     settled = said(values, WIDE).settled
 
     assert settled[0].startswith("4 of 6 pairs of cells differ; clearest: ")
-    assert settled[1].startswith("Losses, on average over the rest: a is better than b")
+    assert settled[1].startswith("Losses, on average over the other factors: a is better than b")
     assert settled[-1] == "2 of 6 pairs of cells are equal within 0.02."
 
 
 def test_given_notes_come_before_those_of_the_values():
     """What was found out about keys matters more than runs that are still open."""
-    values = replace(drawn((2, 2)), notes=("1 run not finished yet.",))
+    values = replace(drawn((2, 2)), notes=(UnfinishedRuns(1),))
 
     assert said(values, notes=("Cells differ in epochs too.",)).notes == (
         "Cells differ in epochs too.",
@@ -132,7 +133,7 @@ def test_tie_is_said_and_has_no_advice(shift):
     found = said(of_tables([table, table + shift, table - 0.3]))
 
     assert found.next == (
-        "No difference was seen between m/a and m/b: no number of seeds can be reckoned.",
+        "No difference was observed between m/a and m/b, so no number of seeds can be computed.",
     )
 
 
@@ -140,15 +141,14 @@ def test_advice_for_one_other_is_in_the_singular():
     """A difference that more seeds might show, and one that they will not."""
     seeds, images = said(drawn((3, 3), gaps=[0.03, 0], images=200)), said(drawn((9, 9), images=9))
 
-    assert "would probably set m/a apart from the other." in seeds.text
-    assert "apart from the other: more test images or folds would, or there is" in images.text
+    assert "would probably separate m/a from the other." in seeds.text
+    assert f"More seeds would not separate m/b from the other: {NEEDS_IMAGES}." in images.text
 
 
 def test_more_seeds_do_not_help_where_there_is_nothing_to_find():
     """It is said wherever images are named."""
-    assert IMAGES == (
-        "more seeds will not help: more test images or folds would, or there is no difference to "
-        "find"
+    assert NEEDS_IMAGES == (
+        "more test images or folds are needed, or there is no difference to find"
     )
 
 
@@ -181,7 +181,7 @@ def test_best_level_is_named():
     result = analysed(gaps=[0, 0.2, 0, 0, 0.2, 0])
 
     assert levels_text(result, "loss") == (
-        "Settled: b is the best of 3 losses on average over the rest (chance over 0.99). "
+        "Settled: b is the best of 3 losses on average over the other factors (chance over 0.99). "
         f"2 of 3 pairs of losses differ; clearest: {clearest(result, LOSSES)}"
     )
     assert levels_text(result, "model") == "Nothing is settled between the 2 architectures."
@@ -207,28 +207,28 @@ def test_equal_levels_are_settled():
 def test_levels_of_an_unfinished_sweep_are_said_to_be():
     """In the text, and in the note with what is averaged over."""
     result = analysed(GRID[:5], gaps=[0.2, 0, 0, 0.2, 0])
-    words, note = levels_text(result, "loss", asked=12), levels_note(result, "model", asked=12)
+    words, note = levels_text(result, "loss", planned=12), levels_note(result, "model", planned=12)
 
     assert words.startswith("So far (5 of 12 cells are finished): a is better than b by ")
-    assert levels_text(analysed(), "loss", asked=7) == (
+    assert levels_text(analysed(), "loss", planned=7) == (
         "Nothing is settled between the 3 losses (6 of 7 cells are finished)."
     )
-    assert levels_text(analysed(gaps=[0, 0, -0.2] * 2), "loss", asked=7).startswith(
+    assert levels_text(analysed(gaps=[0, 0, -0.2] * 2), "loss", planned=7).startswith(
         "Not settled (6 of 7 cells are finished): 2 of 3 losses may be the best: "
     )
     assert note == (
         "5 of 12 cells are finished, and only they count; means are over the 2 of 3 losses that "
-        "all architectures have, of those that are finished."
+        "all architectures have, finished cells only."
     )
-    assert levels_note(result, "model", asked=5) == levels_note(result, "model")
+    assert levels_note(result, "model", planned=5) == levels_note(result, "model")
 
 
 def test_levels_that_depend_on_the_rest_are_not_named():
     """Loss a is far better with m, and far worse with n."""
     words = levels_text(analysed(gaps=[0.3, 0, 0, 0, 0.25, 0]), "loss")
 
-    assert words.startswith("What a loss brings depends on the architecture (p")
-    assert words.endswith("), so no loss is best by itself.")
+    assert words.startswith("The effect of the loss depends on the architecture (p")
+    assert words.endswith("), so no loss is best overall.")
 
 
 def test_levels_without_claims_and_without_others():
@@ -236,7 +236,7 @@ def test_levels_without_claims_and_without_others():
     few, one = analysed(seeds=1), analysed(GRID[:3], gaps=[0.2, 0, 0])
 
     assert levels_text(few, "loss") == "No claim about methods: one seed per cell."
-    assert levels_text(one, "model") == "There is one architecture, nothing to compare: m."
+    assert levels_text(one, "model") == "There is only one architecture, nothing to compare: m."
     words = levels_text(one, "loss")
     assert words.startswith("Settled: a is the best of 3 losses (chance over 0.99). ")
     assert "on average" not in words
@@ -246,7 +246,9 @@ def test_levels_with_nothing_in_common_are_not_compared():
     """Architecture m with a and b, n with c."""
     words = levels_text(analysed(["m/a", "m/b", "n/c"], gaps=[0, 0, 0.4]), "model")
 
-    assert words == "Nothing can be said of architectures by themselves."
+    assert (
+        words == "No two architectures can be compared: they have too few combinations in common."
+    )
 
 
 def test_level_that_was_not_compared_is_not_counted():
@@ -257,8 +259,8 @@ def test_level_that_was_not_compared_is_not_counted():
     assert words.startswith("Settled: a is better than b by ")
     assert "best" not in words
     assert levels_note(result, "loss").endswith(
-        "; it is left open whether c may be the best: it has no two architectures in common with "
-        "another loss that can be compared."
+        "; it is open whether c may be the best: it shares fewer than two architectures with any "
+        "other loss that can be compared."
     )
 
 
@@ -267,8 +269,8 @@ def test_names_keep_their_small_letters():
     result = analyse(drawn((3, 3, 3, 1), names=["m/a", "m/b", "n/a", "n/b"]), FEW)
 
     assert levels_note(result, "loss") == (
-        "It is left open whether a, b may be the best: they have no two architectures in common "
-        "with another loss that can be compared."
+        "It is open whether a, b may be the best: they share fewer than two architectures with "
+        "any other loss that can be compared."
     )
 
 
@@ -278,10 +280,10 @@ def test_other_factors_are_refused():
         levels_text(analysed(), "lr")
 
 
-def about(gaps, settings=FEW, seeds=6, asked=None, **more):
+def about(gaps, settings=FEW, seeds=6, planned=None, **more):
     """Return the text about cells against m/a, which is the first."""
     values = drawn((seeds,) * len(gaps), gaps=gaps, images=50, **more)
-    return baseline_text(analyse(values, settings, advise=False, baseline="m/a"), asked)
+    return baseline_text(analyse(values, settings, advise=False, baseline="m/a"), planned)
 
 
 def test_baseline_is_what_the_text_is_about():
@@ -293,7 +295,7 @@ def test_baseline_is_what_the_text_is_about():
     assert about([0, 0.2, 0]) == "Better than m/a: m/b; nothing is settled for 1 other."
     assert about([0, 0, 0]) == "Nothing is settled between m/a and the 2 others."
     assert about([0, 0]) == "Nothing is settled between m/a and m/b."
-    assert about([0, 0.2], asked=4) == "So far (2 of 4 cells are finished): better than m/a: m/b."
+    assert about([0, 0.2], planned=4) == "So far (2 of 4 cells are finished): better than m/a: m/b."
 
 
 def test_baseline_may_be_equal_to_others():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segsweep.stats.advice import IMAGES, MORE, claims_played, power
+from segsweep.stats.advice import EXTRA_SEEDS, Limit, power, simulated_claims
 from segsweep.stats.contrasts import CELLS, pairs
 from segsweep.stats.engine import analyse
 from segsweep.stats.moderation import Moderated, moderate
@@ -14,7 +14,7 @@ from segsweep.stats.null import Settings
 from segsweep.stats.parts import Parts, parts_of
 from segsweep.stats.verdicts import ADVISED, UNDECIDED
 from segsweep.stats.wording.answer import answer
-from segsweep.stats.wording.sentences import paragraph
+from segsweep.stats.wording.sentences import NEEDS_IMAGES, paragraph
 from stats_data import drawn, of_tables
 
 FEW = Settings(draws=1_000)
@@ -39,9 +39,9 @@ def test_undecided_pair_has_advice_that_was_not_reckoned_before():
     for k, advice in tested.advice.items():
         words = about(values, tested.family.a[k], tested.family.b[k])
         if advice.seeds is not None:
-            assert f"would probably be seen with {advice.seeds} seeds per cell." in words
-        elif advice.reason == IMAGES:
-            assert f"{IMAGES.capitalize()}." in words
+            assert f"would probably be detected with {advice.seeds} seeds per cell." in words
+        elif advice.limit is Limit.IMAGES:
+            assert f"More seeds will not help: {NEEDS_IMAGES}." in words
         assert "4 more seeds of every cell " in words
         assert sentences(words) <= 5
         seen.add(advice.seeds is None)
@@ -73,7 +73,7 @@ def test_whether_four_more_seeds_would_settle_it(gap, would):
     tables = [0.8 + lift + image + luck for lift in (gap, 0.0, 0.0)]
     tables = [table + 1e-4 * generator.random((3, 60)) for table in tables]
     said = about(of_tables(tables[:2]), settings=replace(FEW, level=0.01))
-    chance = float(re.search(r"chance (\d\.\d\d)\.$", said)[1])
+    chance = float(re.search(r"probability (\d\.\d\d)\.$", said)[1])
 
     assert said.startswith("Undecided: ")
     assert f" 4 more seeds of every cell {would} settle it: " in said
@@ -107,7 +107,7 @@ def test_chance_that_is_said_is_how_often_it_happens():
     parts, tested = result.claimed_parts, result.tested[CELLS]
     k = 1
     known = tested.family, parts, result.moderated, FEW
-    (chance,) = power(*known, parts.seeds + MORE, [k])
+    (chance,) = power(*known, parts.seeds + EXTRA_SEEDS, [k])
     generator, seen = np.random.default_rng(0), 0
     root = np.linalg.cholesky(parts.sigma + 1e-14 * np.eye(4))
     sd = np.sqrt(result.moderated.variance)[:, None]
@@ -150,8 +150,8 @@ def test_decided_pair_has_no_advice():
     """Who is better, p for all pairs, chances."""
     words = about(drawn((5, 5, 5), gaps=[0.3, 0, 0]))
 
-    assert "p < 0.001, adjusted over all 3 pairs of the sweep." in words or (
-        "p = 0.001, adjusted over all 3 pairs of the sweep." in words
+    assert "p < 0.001, adjusted for all 3 pairs of the sweep." in words or (
+        "p = 0.001, adjusted for all 3 pairs of the sweep." in words
     )
     assert "more seeds" not in words
     assert sentences(words) == 2
@@ -174,10 +174,10 @@ def test_same_values_are_the_same_on_every_image():
     values = of_tables([table, table, moved, other])
 
     assert about(values) == (
-        "The same on every image: m/a less m/b is 0.0000 "
-        f"{interval_of(values)}, p = 1.000, adjusted over all 6 pairs of the sweep."
+        "The same on every image: m/a minus m/b is 0.0000 "
+        f"{interval_of(values)}, p = 1.000, adjusted for all 6 pairs of the sweep."
     )
-    assert about(values, "m/a", "m/c").startswith("Undecided: m/a less m/c is -0.0000")
+    assert about(values, "m/a", "m/c").startswith("Undecided: m/a minus m/c is -0.0000")
     assert "same" not in about(values, "m/a", "m/d")
 
 
@@ -186,8 +186,8 @@ def test_equal_means_of_different_images_are_not_the_same():
     table = drawn((3,)).tables[0]
     words = about(of_tables([table, table[:, ::-1]]))
 
-    assert words.startswith("Undecided: m/a less m/b is ")
-    assert words.endswith("No difference was seen, so no number of seeds can be reckoned.")
+    assert words.startswith("Undecided: m/a minus m/b is ")
+    assert words.endswith("No difference was observed, so no number of seeds can be computed.")
 
 
 def interval_of(values):
@@ -202,7 +202,7 @@ def test_one_seed_is_told_to_run_more():
 
     assert "adjusted" not in words
     assert words.endswith(
-        "With one seed per cell this holds for these trained networks only. "
+        "With one seed per cell, this holds for these trained networks only. "
         "Run at least 3 seeds of each cell, for example seed=0,1,2."
     )
 
@@ -242,10 +242,10 @@ def test_answer_counts_whom_four_more_seeds_rule_out(seeds, gaps, seed, words):
     open_ = [
         k for k, names in enumerate(both) if said.best[0] in names and {*names} <= {*said.best}
     ]
-    seen = claims_played(*known, result.claimed_parts.seeds + 4, open_)
+    seen = simulated_claims(*known, result.claimed_parts.seeds + 4, open_)
     sure = int((seen.mean(1) >= 0.8).sum())
 
-    condition = "" if " no" in words else ", at the differences now seen"
+    condition = "" if " no" in words else ", if the true differences are as estimated"
     assert said.next[-1] == f"4 more seeds per cell {words} that may be the best{condition}."
     assert len(open_) == len(said.best) - 1
     assert ("may" in words.split()[:1]) == (sure == 0 and seen.any(0).mean() > 0.5)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from segsweep.stats.null import Settings
-from segsweep.stats.wording.two_sweeps import ALL, COLUMNS, compare_sweeps
+from segsweep.stats.two_sweeps import ALL, COLUMNS
+from segsweep.stats.wording.two_sweeps import compare_sweeps
 from stats_data import drawn, of_tables
 from stats_loops import family_by_loops
 
@@ -75,7 +76,7 @@ def test_shift_of_all_cells_is_settled():
     numbers = f"{last['difference']:.4f} ({last['ci_low']:.4f} to {last['ci_high']:.4f}), p"
     for words in (forth, back):
         assert words.startswith(f"Settled: new is better than old by {numbers} ")
-        assert "on average over the 3 cells of both" in words
+        assert "on average over the 3 shared cells" in words
 
 
 def test_small_shift_of_many_cells_is_seen_in_their_mean():
@@ -105,7 +106,7 @@ def test_same_values_are_the_same_on_every_image():
     values = of_tables([tables[0], tables[0], tables[1], tables[1]], names=names)
     words, table = compare_sweeps(values, "main", "copy", FEW)
 
-    assert words == "main and copy are the same on every image, in each of the 2 cells of both."
+    assert words == "main and copy are the same on every image, in each of the 2 shared cells."
     assert table["difference"].tolist() == [0, 0, 0]
     assert table["p_adjusted"].tolist() == [1, 1, 1]
 
@@ -118,7 +119,7 @@ def test_one_cell_that_differs_is_enough():
         of_tables([one, one, other, changed], names=names), "main", "copy", FEW
     )
 
-    assert words.startswith("Not settled: main less copy is ")
+    assert words.startswith("Not settled: main minus copy is ")
 
 
 def test_differences_that_cancel_are_not_the_same():
@@ -150,7 +151,7 @@ def test_one_shared_cell_has_no_mean_beside_it():
     words, table = compare_sweeps(values, "new", "old", FEW)
 
     assert table["cell"].tolist() == ["m/a"]
-    assert "in m/a, the one cell that both have." in words
+    assert "in m/a, the only shared cell." in words
     assert words.endswith("In one sweep only: new has m/b; old has n/c.")
 
 
@@ -162,7 +163,7 @@ def test_no_shared_cell_is_refused():
         compare_sweeps(values, "new", "old", FEW)
     with pytest.raises(ValueError, match="lost has none"):
         compare_sweeps(values, "new", "lost", FEW)
-    with pytest.raises(ValueError, match="one name"):
+    with pytest.raises(ValueError, match="both sweeps are named new"):
         compare_sweeps(values, "new", "new", FEW)
 
 
@@ -170,7 +171,9 @@ def test_one_seed_makes_no_claim():
     """However far apart."""
     words, table = compare_sweeps(both(gaps=(0.5,), seeds=1), "new", "old", FEW)
 
-    assert words.startswith("No claim about methods: one seed per cell. Of these trained networks ")
+    assert words.startswith(
+        "No claim about methods: one seed per cell. For these trained networks "
+    )
     assert "better" not in words
     assert table["p_adjusted"].isna().all()
     assert set(table["verdict"]) == {"undecided"}
@@ -194,4 +197,4 @@ def test_names_of_sweeps_may_look_like_anything():
 
     assert table["cell"].tolist() == ["m/a"]
     assert table["second"].tolist() == pytest.approx([values.tables[0].mean()])
-    assert words.startswith("Not settled: x=1/y less 1/y is ")
+    assert words.startswith("Not settled: x=1/y minus 1/y is ")

@@ -7,10 +7,11 @@ import pytest
 
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, INTERACTION, LOSSES
 from segsweep.stats.engine import analyse
+from segsweep.stats.levels import levels_table
 from segsweep.stats.null import Settings
 from segsweep.stats.verdicts import A_BETTER, B_BETTER
-from segsweep.stats.wording.levels import levels_note, levels_table
-from segsweep.stats.wording.sentences import p_text
+from segsweep.stats.wording.levels import levels_note
+from segsweep.stats.wording.phrases import p_text
 from stats_data import drawn, of_tables
 
 FEW = Settings(draws=1_000)
@@ -87,12 +88,12 @@ def test_better_loss_is_the_only_candidate():
     [
         (
             "loss",
-            "What a loss brings depends on the architecture ({}), so no loss is best by itself.",
+            "The effect of the loss depends on the architecture ({}), so no loss is best overall.",
         ),
         (
             "model",
-            "How well an architecture does depends on the loss ({}), so no architecture is best by "
-            "itself.",
+            "The effect of the architecture depends on the loss ({}), so no architecture is best "
+            "overall.",
         ),
     ],
 )
@@ -197,8 +198,8 @@ def test_losses_of_one_architecture_are_its_cells():
     assert table["may_be_best"].to_dict() == may == {"a": True, "b": False, "c": False}
     assert table.loc[list("abc"), "p_best"].tolist() == pytest.approx(result.p_best.tolist())
     assert table.loc[list("abc"), "ci_low"].tolist() == pytest.approx(result.low.tolist())
-    assert levels_note(result, "loss").startswith("There is one architecture")
-    assert levels_note(result, "model") == "There is one architecture, nothing to compare."
+    assert levels_note(result, "loss").startswith("There is only one architecture")
+    assert levels_note(result, "model") == "There is only one architecture, nothing to compare."
 
 
 def test_further_keys_are_averaged_over():
