@@ -26,11 +26,11 @@ def tables(rows: Sequence["Row"]) -> str:
     gaps = [row for row in rows if row.gap > 0 and not row.pilot]
     pilots = [row for row in rows if row.pilot]
     parts = {
-        "Any false claim": _claims(equal),
-        "Other families": _families(equal),
-        "Cells' intervals that hold": _intervals([*equal, *gaps]),
+        "Sweeps with any false claim": _claims(equal),
+        "False claims in the other families": _families(equal),
+        "Coverage of intervals": _intervals([*equal, *gaps]),
         "True differences of .03 found": _found(gaps),
-        "With as many seeds as advised": _advised(pilots),
+        "With the advised number of seeds": _advised(pilots),
     }
     return "\n\n".join(f"### {title}\n\n{table}" for title, table in parts.items()) + "\n"
 
@@ -56,7 +56,7 @@ def _intervals(rows: Sequence["Row"]) -> str:
         [*key, _count(group), _share(group, "cell_intervals", 3), _share(group, "joint", 3)]
         for key, group in _grouped(rows, ("cells", "sds", "values"))
     ]
-    head = ["cells", "seed sds", "values", "sweeps", "a cell's interval", "all pairs' together"]
+    head = ["cells", "seed sds", "values", "sweeps", "single cell", "all pairs (simultaneous)"]
     return _markdown(head, body)
 
 

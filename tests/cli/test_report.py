@@ -162,8 +162,8 @@ def test_two_cells_in_a_paragraph(segsweep, sweep):
     assert code == 0
     assert out.startswith("main, IoU: unet/bce is better than segnet/bce by 0.")
     assert "p < 0.001" in out or "p = 0.0" in out
-    assert "unet/bce less unet/dice" in same
-    assert "unet/dice less unet/bce" in turned
+    assert "unet/bce minus unet/dice" in same
+    assert "unet/dice minus unet/bce" in turned
     assert float(size) == -float(back) != 0
     assert len(out.strip().splitlines()) == 1
 

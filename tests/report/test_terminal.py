@@ -21,10 +21,10 @@ SAID = {
     "settled": [
         "46 of 190 pairs of cells differ; clearest: unet/bce_ss is better than unet3/focal by "
         "0.0721 (0.0412 to 0.1030), p < 0.001.",
-        "What a loss brings depends on the architecture (p = 0.003): no loss is best by itself.",
+        "The effect of the loss depends on the architecture (p = 0.003): no loss is best overall.",
         "A third.",
     ],
-    "unsettled": ["Between architectures nothing is settled."],
+    "unsettled": ["Nothing is settled between architectures."],
     "next": ["More test images would tell."],
     "notes": ["3 runs failed; a cell without it has fewer seeds.", "Another.", "One more.", "x."],
     "metric": "iou",
@@ -169,7 +169,7 @@ def test_sentence_stands_first():
 
     assert lines[0] == f"\x1b[1m{SAID['headline']}\x1b[0m"
     assert plain[0] == SAID["headline"]
-    assert plain.index("demo") > plain.index("open     Between architectures nothing is settled.")
+    assert plain.index("demo") > plain.index("open     Nothing is settled between architectures.")
     assert not any("\x1b" in line for line in plain)
     assert [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in lines] == [
         line.rstrip() for line in plain
@@ -186,10 +186,10 @@ def test_few_sentences_of_each_kind():
         SAID["headline"],
         "settled  46 of 190 pairs of cells differ; clearest: unet/bce_ss is better than",
         "         unet3/focal by 0.0721 (0.0412 to 0.1030), p < 0.001.",
-        "         What a loss brings depends on the architecture (p = 0.003): no loss is",
-        "         best by itself.",
+        "         The effect of the loss depends on the architecture (p = 0.003): no loss is",
+        "         best overall.",
         "         A third.",
-        "open     Between architectures nothing is settled.",
+        "open     Nothing is settled between architectures.",
         "next     More test images would tell.",
         "note     3 runs failed; a cell without it has fewer seeds.",
         "         Another.",

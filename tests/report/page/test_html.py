@@ -135,7 +135,7 @@ def test_only_the_pages_own_script_may_run(maker):
     [
         ("all failed", "All 7 runs failed."),
         ("empty", "Nothing is planned in this sweep yet."),
-        ("one cell", "One cell, nothing to compare: unet2/ss has 0."),
+        ("one cell", "One cell, nothing to compare: unet2/ss has a mean of 0."),
         ("one seed", "No claim about methods: one seed per cell."),
         ("finished", "ettled: "),
     ],
