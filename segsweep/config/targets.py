@@ -18,10 +18,11 @@ from segsweep.errors import ConfigError, SegsweepError
 
 TRUSTED = (
     *("segsweep.augment", "segsweep.losses", "segsweep.models", "segsweep.schedulers"),
-    *("segsweep.data.folder", "segsweep.data.ph2", "segsweep.data.synthetic"),
     *("torch.nn", "torch.optim", "torchvision.models", "torchvision.ops"),
 )
 """Modules that only build things: no file is written, nothing fetched, by naming one of theirs."""
+SOURCES = "segsweep.data"
+"""Of this package the data sources are trusted, and nothing else: it also writes and deletes."""
 CONTROL = ("_target_", "every")
 """Keys of a node that are no arguments."""
 GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
@@ -43,11 +44,11 @@ RANGES: dict[str, dict[str, Any]] = {
 def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     """Return the class or function at the dotted path *target*.
 
-    Only packages named in TRUSTED or *allow* are imported: a config is data, and naming
-    a module runs it. What a trusted module merely imported is not trusted either. Raises
-    ConfigError.
+    Only packages named in TRUSTED, SOURCES or *allow* are imported: a config is data, and
+    naming a module runs it. What a trusted module merely imported is not trusted either.
+    Raises ConfigError.
     """
-    if not _below(target, (*TRUSTED, *allow)):
+    if not _below(target, (*TRUSTED, SOURCES, *allow)):
         package = target.split(".")[0]
         raise ConfigError(
             f"_target_={target}: package {package!r} is not trusted; "
@@ -62,9 +63,23 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     if not callable(found):
         raise ConfigError(f"_target_={target}: names no class or function")
     home = f"{getattr(found, '__module__', None)}.{name}"
-    if not _below(target, allow) and not _below(home, TRUSTED):
+    if _below(target, allow):
+        return found
+    if not _below(home, (*TRUSTED, SOURCES)):
         raise ConfigError(f"_target_={target}: is only imported there; it comes from {home}")
+    if _below(home, (SOURCES,)) and not _is_source(found):
+        raise ConfigError(
+            f"_target_={target}: is not a data source; that is a class with signature, find and "
+            "read (segsweep/data/source.py)"
+        )
     return found
+
+
+def _is_source(found: object) -> bool:
+    """Whether *found* is a class that implements the protocol `segsweep.data.source.Source`."""
+    is_class = inspect.isclass(found) and not getattr(found, "_is_protocol", False)
+    methods = (getattr(found, name, None) for name in ("find", "read"))
+    return is_class and all(map(callable, methods)) and hasattr(found, "signature")
 
 
 def _look_here(package: str) -> None:

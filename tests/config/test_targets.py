@@ -245,6 +245,8 @@ def test_dotted_paths_do_not_lead_through_a_module(target):
         "torchvision.models._api.load_state_dict_from_url",  # torch.hub's: unpickles a download
         "torchvision.datasets.kinetics.Pool",  # multiprocessing's
         "segsweep.data.cache.version",  # importlib.metadata's
+        "segsweep.data.folder.Path",
+        "segsweep.data.cache.shutil.rmtree",
     ],
 )
 def test_what_a_trusted_module_imported_is_not_trusted(target):
@@ -258,6 +260,13 @@ def test_what_a_trusted_module_imported_is_not_trusted(target):
     [
         "segsweep.system.files.write_text",  # any file, any content, while the config is checked
         "segsweep.data.split.write_split",
+        "segsweep.data.contact_sheet.contact_sheet",
+        "segsweep.data.cache.prepare",
+        "segsweep.data.cache.Prepared",
+        "segsweep.data.source.Source",  # the protocol itself
+        "segsweep.data.source.Sample",
+        "segsweep.data.folder.read_groups",
+        "segsweep.data.folder.NamePattern",
         "torchvision.datasets.utils.download_url",
         "torchvision.io.write_file",
     ],
@@ -266,6 +275,23 @@ def test_only_what_builds_something_is_trusted(target):
     """Writing a file or fetching one is no network, loss or data set."""
     with pytest.raises(ConfigError):
         locate(target)
+
+
+@pytest.mark.parametrize("name", ["folder.Folder", "ph2.PH2", "synthetic.Synthetic"])
+def test_data_sources_are_trusted(name):
+    """Classes of segsweep/data with signature, find and read; their modules stand in no list."""
+    assert locate(f"segsweep.data.{name}").__name__ == name.partition(".")[2]
+
+
+def test_other_classes_of_the_data_package_are_named_as_such():
+    """The message says what a data source is."""
+    with pytest.raises(ConfigError) as caught:
+        locate("segsweep.data.cache.Prepared")
+
+    assert str(caught.value) == (
+        "_target_=segsweep.data.cache.Prepared: is not a data source; that is a class with "
+        "signature, find and read (segsweep/data/source.py)"
+    )
 
 
 @pytest.mark.parametrize("raised", ["KeyError('x')", "SystemError()", "AssertionError('no')"])

@@ -10,9 +10,8 @@ from torch.utils import serialization  # noqa: F401
 from torchvision import tv_tensors  # noqa: F401
 from torchvision.transforms import v2  # noqa: F401
 
-from segsweep import augment, losses, schedulers  # noqa: F401
+from segsweep import augment, data, losses, schedulers  # noqa: F401
 from segsweep.config.validate import coerce
-from segsweep.data import check, folder, ph2, synthetic  # noqa: F401
 from segsweep.models import segnet, unet, unet2, unet3  # noqa: F401
 from segsweep.sweep.planning import trial as steps  # noqa: F401
 from segsweep.sweep.processes import worker  # noqa: F401
@@ -20,8 +19,9 @@ from segsweep.training import preview  # noqa: F401
 from segsweep.training import run as execute  # noqa: F401
 from segsweep.training.environment import git_commit
 
-for loss in pkgutil.iter_modules(losses.__path__, "segsweep.losses."):
-    importlib.import_module(loss.name)
+for package in (data, losses):
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
 Image.preinit()
 coerce("warm", 1, int)
