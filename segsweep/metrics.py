@@ -2,25 +2,28 @@
 
 Four integers per image, true and false positives and negatives, are enough for most metrics.
 One that needs more than counts is a stored column of per_image.csv. What an image with two
-empty masks is worth is decided here and nowhere else.
+empty masks is worth is decided only here. numpy is imported on first use: configs need no arrays.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
-Counts = NDArray[np.int64]
-Values = NDArray[np.float64]
+Counts: TypeAlias = "NDArray[np.int64]"
+Values: TypeAlias = "NDArray[np.float64]"
 Empty = Literal["one", "skip"]
 Function = Callable[[Counts, Counts, Counts, Counts], Values]
 """From tp, fp, fn and tn of equal shape to a value per image."""
 Part = Literal["test", "val"]
 
 COUNTS = ("tp", "fp", "fn", "tn")
-SCORE_PERCENT = np.arange(50, 100, 5)
+SCORE_PERCENT = range(50, 100, 5)
 
 
 class Rows(Protocol):
@@ -72,6 +75,8 @@ class Metric:
 
     def of_images(self, counts: tuple[Counts, ...], stored: ArrayLike | None = None) -> Values:
         """Return a value per image from (tp, fp, fn, tn), or from the stored column."""
+        import numpy as np
+
         tp, fp, fn, tn = counts
         found = stored if self.function is None else self.function(tp, fp, fn, tn)
         return np.where(tp + fp + fn == 0, self.empty, np.asarray(found, np.float64))
@@ -79,6 +84,8 @@ class Metric:
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float) -> Values:
     """Return numerator / denominator as float64, *empty* where the denominator is 0."""
+    import numpy as np
+
     over, under = np.broadcast_arrays(
         np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     )
@@ -100,13 +107,17 @@ def score(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
 
     Floating point gives the wrong answer where the IoU is exactly a threshold.
     """
+    import numpy as np
+
     hit, union = np.asarray(tp, np.int64), np.asarray(tp + fp + fn, np.int64)
-    beats = 100 * hit[..., None] > SCORE_PERCENT * union[..., None]
+    beats = 100 * hit[..., None] > np.asarray(SCORE_PERCENT) * union[..., None]
     return np.where(union == 0, 1.0, beats.mean(-1))
 
 
 def precision(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
     """Return tp / (tp + fp); nothing predicted is 1 where nothing was there, else 0."""
+    import numpy as np
+
     return np.where(tp + fp == 0, np.where(fn == 0, 1.0, 0.0), ratio(tp, tp + fp, 0.0))
 
 
@@ -127,6 +138,8 @@ def accuracy(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
 
 def mcc(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
     """Return Matthews' correlation in [-1, 1]; 0 where a row or column of the table is empty."""
+    import numpy as np
+
     a, b, c, d = (np.asarray(x, np.float64) for x in (tp, fp, fn, tn))
     under = np.sqrt(a + b) * np.sqrt(a + c) * np.sqrt(d + b) * np.sqrt(d + c)
     return ratio(a * d - b * c, under, 0.0)
@@ -245,6 +258,8 @@ def per_image(
     so that a mean leaves it out; with ``"one"`` it has the metric's own value, `Metric.empty`.
     A metric that is a stored column needs the values of that column: *stored*.
     """
+    import numpy as np
+
     tp, fp, fn, tn = (np.asarray(x, np.int64) for x in (tp, fp, fn, tn))
     values = METRICS[metric].of_images((tp, fp, fn, tn), stored)
     return np.where(tp + fp + fn == 0, np.nan, values) if empty == "skip" else values
@@ -252,6 +267,8 @@ def per_image(
 
 def of_rows(metric: str, rows: Rows, empty: Empty = "one") -> Values:
     """Return *metric* for each row of a table with the columns of per_image.csv."""
+    import numpy as np
+
     tp, fp, fn, tn = (np.asarray(rows[name], np.int64) for name in COUNTS)
     source = METRICS[metric].stored
     stored = None if source is None else np.asarray(rows[source], np.float64)
@@ -268,6 +285,8 @@ def mean_over_images(
     stored: ArrayLike | None = None,
 ) -> float:
     """Return the headline: the mean of *metric* over images, NaN where none is left."""
+    import numpy as np
+
     values = per_image(metric, tp, fp, fn, tn, empty, stored)
     kept = values[~np.isnan(values)]
     return float(kept.mean()) if kept.size else float("nan")
@@ -275,5 +294,7 @@ def mean_over_images(
 
 def over_all_pixels(metric: str, tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> float:
     """Return *metric* of the summed counts: the data set's value, dominated by large objects."""
+    import numpy as np
+
     tp, fp, fn, tn = (np.asarray(x, np.int64).sum() for x in (tp, fp, fn, tn))
     return float(METRICS[metric].of_images((tp, fp, fn, tn)))
