@@ -9,6 +9,7 @@ import typer
 
 from segsweep.cli.sweeps import Outputs, Sweep
 from segsweep.errors import ConfigError
+from segsweep.metrics import METRICS
 from segsweep.store.find import find_sweep, sweeps_in
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from segsweep.report.question import Asked
     from segsweep.store.tables import Tables
 
-Metric = Annotated[str, typer.Option(help="what is compared: iou, dice, score, precision, ...")]
+Metric = Annotated[str, typer.Option(help=f"what is compared: {', '.join(METRICS)}")]
 Groups = Annotated[
     Path | None,
     typer.Option(help="CSV with the columns id and group: images of one patient belong together"),
@@ -84,7 +85,6 @@ def compare(
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Say in one paragraph whether one cell is better than another."""
-    from segsweep.report.export import metric_label
     from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
     from segsweep.stats.engine import analyse
     from segsweep.stats.wording.notes import note_texts
@@ -104,7 +104,7 @@ def compare(
             f"{a}, {b}: nothing can be claimed about a cell with one seed beside cells with more; "
             "run further seeds of it"
         ) from None
-    print(f"{folder.resolve().name}, {metric_label(f'test_{metric}')}: {words}")
+    print(f"{folder.resolve().name}, {METRICS[metric].label}: {words}")
     _print_notes(note_texts(values.notes))
 
 

@@ -11,8 +11,9 @@ from markupsafe import Markup
 from pandas import DataFrame
 
 from segsweep.report.analysis import Compared
+from segsweep.report.columns import headline, keys_of
 from segsweep.report.content.material import Material, shown_cells
-from segsweep.report.export import headline, keys_of, pasted
+from segsweep.report.export import pasted
 from segsweep.report.figures.cells import heatmap, intervals
 from segsweep.report.figures.curves import curves
 from segsweep.report.figures.figure import Figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from segsweep.report.export import (
+from segsweep.report.columns import (
     DASH,
     Column,
     columns_of,

@@ -1,0 +1,278 @@
+"""A metric is one entry of METRICS: columns, choices, ranks and pictures follow from it."""
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sample_sweeps import Maker, finished_sweep
+from segsweep import metrics
+from segsweep.metrics import METRICS, Metric
+from segsweep.report.analysis import compare
+from segsweep.report.content.material import material_of
+from segsweep.report.page.html import build_page
+from segsweep.report.question import Asked
+from segsweep.report.two_sweeps import values_of_both
+from segsweep.report.write import write_report
+from segsweep.stats import runs as stats_runs
+from segsweep.stats.wording.two_sweeps import compare_sweeps
+from segsweep.store.paths import SweepPaths
+from segsweep.store.tables import read_all
+
+PROJECT = Path(__file__).parents[2]
+COUNTS = ["tp", "fp", "fn", "tn"]
+
+
+def f2(tp, fp, fn, tn):
+    """Return 5 tp / (5 tp + 4 fn + fp)."""
+    return metrics.ratio(5 * tp, 5 * tp + 4 * fn + fp, 1.0)
+
+
+def distance(tp, fp, fn, tn):
+    """Return 1 - IoU, the Jaccard distance."""
+    return 1 - metrics.iou(tp, fp, fn, tn)
+
+
+F2 = Metric("f2", "F2", "weighs recall", function=f2, column=True, validated=True)
+DISTANCE = Metric(
+    "distance", "distance", "1 - IoU", function=distance, higher_is_better=False, empty=0.0
+)
+HD95 = Metric(
+    name="hd95",
+    label="HD95",
+    description="95th percentile of the distance between the outlines",
+    stored="hd95",
+    higher_is_better=False,
+    unit="pixels",
+    limits=(0.0, float("inf")),
+    margin=1.0,
+    empty=0.0,
+)
+
+
+def add(monkeypatch, metric):
+    """Put *metric* into the table for one test."""
+    monkeypatch.setitem(METRICS, metric.name, metric)
+
+
+@pytest.fixture
+def sweep(tmp_path, frozen, write_run):
+    """Return a finished sweep of two networks by two losses, made without the new metrics."""
+    maker = Maker(tmp_path / "outputs" / "mine", frozen, write_run, images=8, epochs=4)
+    finished_sweep(maker, 2, ("segnet", "unet2"), ("bce", "focal"))
+    return SweepPaths(maker.folder)
+
+
+def with_stored_column(sweep):
+    """Add hd95 after tn to every per_image.csv: the share of wrong pixels, times 100."""
+    for path in sweep.root.glob("runs/*/per_image.csv"):
+        rows = pd.read_csv(path, dtype={"run_id": str})
+        rows.assign(hd95=rows["fn"] / 40).to_csv(path, index=False, lineterminator="\n")
+
+
+def test_old_runs_show_a_new_metric_in_every_table(sweep, monkeypatch):
+    """Their results lack it, so it is computed from their counts; nothing else moves."""
+    before = read_all(sweep.root).results
+    add(monkeypatch, F2)
+    write_report(sweep)
+    results, cells = pd.read_csv(sweep.results), pd.read_csv(sweep.comparison)
+    images = pd.read_csv(sweep.per_image)
+    own = images.assign(f2=f2(*images[COUNTS].T.to_numpy())).groupby("run_id")["f2"].mean()
+
+    assert results["test_f2"].to_numpy() == pytest.approx(own[results["run_id"]].to_numpy())
+    assert list(before) == [name for name in results if name not in ("test_f2", "val_f2")]
+    assert list(results)[list(results).index("test_score") + 1] == "test_f2"
+    assert list(results)[list(results).index("val_score") + 1] == "val_f2"
+    assert cells["test_f2"].mean() == pytest.approx(own.mean())
+    assert "test F2" in sweep.page.read_text()
+
+
+def test_new_metric_is_an_option_of_the_command(sweep, segsweep, monkeypatch):
+    """`--metric f2` compares by it; before the entry it is refused with the metrics there are."""
+    code, _, refused = segsweep("report", "mine", "--metric", "f2")
+    add(monkeypatch, F2)
+    works, out, _ = segsweep("report", "mine", "--metric", "f2")
+
+    assert code == 2
+    assert "score" in refused
+    assert works == 0
+    assert "F2" in out, out
+    assert list(pd.read_csv(sweep.comparison))[4] == "test_f2"
+
+
+def test_validated_metric_is_a_column_of_history(sweep, monkeypatch):
+    """The loop measures it, history.csv has it before lr, and old histories stay readable."""
+    from segsweep.store.records import history_columns, write_history
+    from segsweep.training.loop import is_best, validation_metrics
+
+    add(monkeypatch, F2)
+    row = validation_metrics(np.array([[3, 1, 2, 10]]), "one")
+    paths = read_all(sweep.root).sweep.run_folders()[0]
+    write_history(paths, [{"epoch": 1, **dict.fromkeys(history_columns()[1:], 0.5), **row}])
+    history = read_all(sweep.root).history
+
+    assert row["val_f2"] == pytest.approx(15 / 24)
+    assert is_best([{"val_f2": 0.1}, {"val_f2": 0.2}], "val_f2")
+    assert history_columns()[-3:] == ("val_f2", "lr", "seconds")
+    assert sorted(history["val_f2"].dropna()) == [pytest.approx(15 / 24)]
+    assert history["val_score"].notna().all()
+
+
+def test_history_is_read_by_its_own_header(sweep):
+    """Other order, a column nobody knows, one metric less: each value stands under its name."""
+    paths = read_all(sweep.root).sweep.run_folders()[0]
+    header = ("val_iou", "epoch", "seconds", "train_loss", "mystery", "val_loss", "lr", "val_dice")
+    with paths.history.open("w", newline="") as file:
+        csv.writer(file).writerows([header, (0.7, 1, 2.5, 0.4, 99, 0.3, 0.01, 0.8)])
+    tables = read_all(sweep.root)
+    (row,) = tables.history[tables.history["run_id"] == paths.root.name[-12:]].to_dict("records")
+
+    assert (row["epoch"], row["train_loss"], row["val_loss"]) == (1, 0.4, 0.3)
+    assert (row["val_iou"], row["val_dice"], row["lr"], row["seconds"]) == (0.7, 0.8, 0.01, 2.5)
+    assert np.isnan(row["val_score"])
+    assert "mystery" not in row
+
+
+def test_lower_is_better_decides_as_its_mirror_does(sweep, monkeypatch):
+    """1 - IoU, lower is better, ranks, tests and advises exactly as IoU does."""
+    add(monkeypatch, DISTANCE)
+    tables = read_all(sweep.root)
+    up, down = compare(tables, Asked("iou")), compare(tables, Asked("distance"))
+    same = ["model", "loss", "rank", "may_be_best", "p_best", "sd_seeds", "sd_images"]
+
+    pd.testing.assert_frame_equal(up.cells[same], down.cells[same])
+    for column, mirrored in (("test_iou", "test_distance"), ("ci_low", "ci_high")):
+        assert down.cells[mirrored].to_numpy() == pytest.approx(1 - up.cells[column].to_numpy())
+    assert down.pairs["difference"].to_numpy() == pytest.approx(-up.pairs["difference"].to_numpy())
+    assert down.pairs["ci_low"].to_numpy() == pytest.approx(-up.pairs["ci_high"].to_numpy())
+    assert (down.pairs["verdict"] == up.pairs["verdict"]).all()
+    assert down.answer.best == up.answer.best
+    assert down.answer.settled == up.answer.settled
+
+
+def test_page_of_a_metric_where_lower_is_better(sweep, monkeypatch):
+    """The darkest cell, the first row and the blue outline are the lowest mean."""
+    add(monkeypatch, DISTANCE)
+    tables = read_all(sweep.root)
+    pages = {}
+    for name in ("iou", "distance"):
+        material = material_of(tables, compare(tables, Asked(name)))
+        pages[name] = build_page(material)
+    shades = {
+        name: re.findall(
+            r'class="(q\d+) m"', page.split('id="figure-heatmap"')[1].split("</svg>")[0]
+        )
+        for name, page in pages.items()
+    }
+    hardest = {name: re.search(r'class="image">([^<]+)<', page)[1] for name, page in pages.items()}
+    lowest = min(compare(tables, Asked("distance")).cells["test_distance"])
+
+    assert len(shades["iou"]) == 4
+    assert shades["distance"] == shades["iou"]
+    assert hardest["distance"] == hardest["iou"]
+    assert f"Lowest unet2/bce {lowest:.3f}, highest" in pages["distance"]
+
+
+def test_two_sweeps_and_averages_where_lower_is_better(
+    sweep, tmp_path, frozen, write_run, segsweep, monkeypatch
+):
+    """The better one is the lower one, by a positive amount."""
+    add(monkeypatch, DISTANCE)
+    other = Maker(tmp_path / "outputs" / "theirs", frozen, write_run, images=8, epochs=4)
+    for loss in ("bce", "focal"):
+        for seed in range(2):
+            other.finished("unet2", loss, seed, lift=-0.3)
+    tables = read_all(sweep.root), read_all(other.folder)
+    sentence, frame = compare_sweeps(values_of_both(*tables, Asked("distance")), "mine", "theirs")
+    _, out, _ = segsweep(
+        "report", "mine", "--metric", "distance", "--by", "model", "--format", "csv"
+    )
+    levels = [line.split(",") for line in out.splitlines()[1:]]
+
+    assert (frame["first"] < frame["second"]).all()
+    assert (frame["difference"] < 0).all()
+    assert "mine is better than theirs by 0." in sentence
+    assert [row[0] for row in levels] == ["unet2", "segnet"]
+    assert float(levels[0][2]) < float(levels[1][2])
+
+
+def test_stored_column_is_read_compared_and_written(sweep, segsweep, monkeypatch):
+    """hd95 stands after tn; the run folder says it, the sweep's table keeps it."""
+    with_stored_column(sweep)
+    add(monkeypatch, HD95)
+    code, _, _ = segsweep("report", "mine", "--metric", "hd95")
+    cells, images = pd.read_csv(sweep.comparison), pd.read_csv(sweep.per_image)
+
+    assert code == 0
+    assert list(images)[-2:] == ["tn", "hd95"]
+    assert images["hd95"].to_numpy() == pytest.approx(images["fn"].to_numpy() / 40)
+    assert cells["test_hd95"].is_monotonic_increasing
+    assert cells["rank"].tolist() == [1, 2, 3, 4]
+    assert cells["test_hd95"].mean() == pytest.approx(images["hd95"].mean())
+    assert "±1." in sweep.page.read_text()
+
+
+def test_stored_column_that_the_table_does_not_know_is_left_out(sweep):
+    """per_image.csv of another version: its counts are read, its further column is not."""
+    with_stored_column(sweep)
+
+    assert list(read_all(sweep.root).per_image)[-1] == "tn"
+
+
+def test_run_without_the_stored_column_is_empty_there(sweep, monkeypatch):
+    """Runs from before the metric keep their counts."""
+    add(monkeypatch, HD95)
+    tables = read_all(sweep.root)
+
+    assert tables.per_image["hd95"].isna().all()
+    assert len(tables.per_image) == 8 * 8
+    assert not compare(tables, Asked("hd95")).claims
+
+
+def test_runs_that_count_are_worked_out_once_per_report(sweep):
+    """Whatever needs them: values, groups, empty masks, means beside the headline, the page."""
+    code, calls = stats_runs.counted_runs.__code__, []
+
+    def note(frame, event, argument):
+        if event == "call" and frame.f_code is code:
+            calls.append(frame.f_back.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        write_report(sweep)
+    finally:
+        sys.setprofile(None)
+
+    assert calls == ["comparable"]
+
+
+def test_docs_list_every_metric():
+    """docs/tables.md holds exactly these lines, README.md these names."""
+    text = (PROJECT / "docs" / "tables.md").read_text()
+    section = text.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    found = [line for line in section.splitlines() if line.startswith("| `")]
+    lines = [line_of(metric) for metric in METRICS.values()]
+    names = ", ".join(METRICS)
+
+    assert found == lines, "docs/tables.md, Metrics: its rows must be\n" + "\n".join(lines)
+    assert f"| `--metric dice` | {names} |" in (PROJECT / "README.md").read_text(), names
+
+
+def line_of(metric):
+    """Return the row of docs/tables.md that describes *metric*."""
+    low, high = metric.limits
+    better = "higher" if metric.higher_is_better else "lower"
+    unit = f" {metric.unit}" if metric.unit else ""
+    columns = [
+        *(["results.csv, comparison.csv"] if metric.column else []),
+        *(["history.csv"] if metric.validated else []),
+        *([f"per_image.csv ({metric.stored})"] if metric.stored else []),
+    ]
+    return (
+        f"| `{metric.name}` | {metric.description} | {low:g} to {high:g}{unit} | {better} "
+        f"| {metric.empty:g} | {', '.join(columns)} |"
+    )
