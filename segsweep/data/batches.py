@@ -30,7 +30,7 @@ class Batches:
     dtype: torch.dtype = torch.float32
 
     def steps(self) -> int:
-        """Return the number of whole batches: equal steps for all cells, none of one image."""
+        """Return the number of whole batches: all cells get equal steps, no batch of one image."""
         return len(self.indices) // self.batch
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -66,10 +66,10 @@ class Batches:
     def _ahead(
         self, makers: Iterable[Callable[[], tuple[Tensor, Tensor]]]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Put batches on the device; beside a GPU the next one is made while it computes.
+        """Put batches on the device; with a GPU, make the next one while it computes.
 
-        On the CPU nothing is gained by that, and the global generator that augmentation
-        borrows may be in use by the network (dropout).
+        On the CPU that gains nothing, and the network (dropout) may be using the global
+        generator that augmentation borrows. At most two batches wait in memory.
         """
         if self.device.type == "cpu":
             for make in makers:

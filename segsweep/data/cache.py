@@ -1,8 +1,8 @@
-"""Decode and resize once: a memory-mapped copy on disk that all runs share.
+"""The cache: images decoded and resized once, memory-mapped from disk, shared by all runs.
 
-The folder's name is a hash of the files' content and of every option that steers pixels,
-so a changed file or option is another cache; a folder that exists is complete, because
-it is renamed into place last.
+The folder's name is a hash of the files' content and of every option that changes pixels, so
+another content or option gets another cache. A folder that exists is complete: it is renamed
+into place last.
 """
 
 import errno
@@ -16,11 +16,11 @@ from functools import cached_property
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segsweep.data.check import Facts, check_all, check_pixels, facts_of, format_problems
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
 from segsweep.data.source import Pixels, Problem, Sample, Source
 from segsweep.errors import DataError
@@ -70,7 +70,7 @@ def prepare(
     folder: Path,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Check, decode and resize *source*, or find that done; return it memory-mapped.
+    """Return *source* memory-mapped: checked, decoded and resized now, or taken from the cache.
 
     Args:
         source: the data set.
@@ -80,7 +80,7 @@ def prepare(
         progress: called with (done, total) while images are decoded.
 
     Raises:
-        DataError: one line for each thing wrong, all at once.
+        DataError: one line per problem, all problems at once.
 
     """
     samples, problems = source.find()
@@ -88,7 +88,7 @@ def prepare(
     if any(problem.level == "error" for problem in problems):
         _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
     hashes, unread = content_hashes(samples, folder)
-    if unread:  # told with all else that is wrong
+    if unread:  # reported together with all other problems
         _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
         _raise_errors(unread)
     fingerprint = data_fingerprint(source, samples, hashes)
@@ -128,7 +128,7 @@ def _build(
     try:
         problems = _decode_all(source, samples, size, channels, temporary, progress)
         _raise_errors(problems)
-        shutil.rmtree(target, ignore_errors=True)  # one that lost a part
+        shutil.rmtree(target, ignore_errors=True)  # an incomplete one
         temporary.rename(target)
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -140,7 +140,7 @@ def _build(
 
 
 def _remove_left(target: Path) -> None:
-    """Remove what killed builders left, of this cache (whose lock is held) and of any other."""
+    """Remove what killed builders left of this cache (its lock is held) and of other caches."""
     for left in target.parent.glob("data-*.tmp*"):
         name = left.name.partition(".tmp")[0]
         if name == target.name or not is_locked(left.with_name(f"{name}.lock")):
@@ -164,9 +164,7 @@ def _decode_all(
     folder: Path | None,
     progress: Progress | None,
 ) -> list[Problem]:
-    """Read every sample once, into the files of *folder*; None only looks for problems."""
-    from segsweep.data.check import Facts, check_all, check_pixels, facts_of
-
+    """Read every sample once into the files of *folder*; with None, only look for problems."""
     problems: list[Problem] = []
     facts: list[Facts] = []
     with ExitStack() as stack:
@@ -220,7 +218,7 @@ def _reserve(folder: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, (folder / name).stat().st_size)
 
 
-def _write_index(folder: Path, facts: Sequence[Any], problems: list[Problem]) -> None:
+def _write_index(folder: Path, facts: Sequence[Facts], problems: list[Problem]) -> None:
     sizes = [(fact.height, fact.width) for fact in facts]
     names = ("images.npy", "masks.npy", "native.bin")
     lengths = {name: (folder / name).stat().st_size for name in names}
@@ -262,7 +260,5 @@ def _versions() -> list[str]:
 
 
 def _raise_errors(problems: list[Problem]) -> None:
-    from segsweep.data.check import format_problems
-
     if any(problem.level == "error" for problem in problems):
         raise DataError(format_problems(problems))

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, from what was read once; errors stop a run, warnings are shown."""
+"""Problems of a data set, found in one pass; errors stop a run, warnings are shown."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,14 +10,14 @@ import numpy as np
 from segsweep.data.source import Pixels, Problem, Sample
 
 MOST_LINES = 20
-"""Errors of one kind that get a line each; the rest is counted."""
+"""Errors of one kind that get a line each; further ones are counted."""
 MOST_NAMES = 10
-"""Names in the one line of a kind of warning; the rest is counted."""
+"""Names listed in a warning; further ones are counted."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is kept of a sample to compare it with all others."""
+    """The facts kept of a sample, to compare it with all others."""
 
     id: str
     height: int
@@ -26,7 +26,7 @@ class Facts:
     """Pixels."""
     grey: bool
     image_digest: str
-    """Hash of the decoded pixels, so that the same picture in two formats is found."""
+    """Hash of the decoded pixels: finds the same picture in two formats."""
 
 
 def facts_of(sample: Sample, pixels: Pixels) -> Facts:
@@ -40,7 +40,7 @@ def facts_of(sample: Sample, pixels: Pixels) -> Facts:
 
 
 def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
-    """Return what can be said about one sample alone."""
+    """Return the problems of one sample by itself."""
     where = str(sample.mask or sample.id)
     problems = []
     if pixels.mask.shape != pixels.image.shape[:2]:
@@ -57,7 +57,7 @@ def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
 
 
 def check_all(facts: Sequence[Facts]) -> list[Problem]:
-    """Return what only shows when all samples are seen together."""
+    """Return the problems that show only across samples."""
     problems = []
     if facts and not any(fact.foreground for fact in facts):
         where = _names([fact.id for fact in facts])
@@ -78,8 +78,8 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
 def format_problems(problems: Iterable[Problem]) -> str:
     """Return all problems as text, errors first.
 
-    An error has a line of its own, up to 20 of a kind, then they are counted. Warnings of one
-    kind share a line with up to 10 names.
+    Each error has a line, up to 20 of a kind; further ones are counted. Warnings of one kind
+    share a line with up to 10 names.
     """
     ordered = sorted(set(problems))
     lines = []
@@ -94,7 +94,7 @@ def format_problems(problems: Iterable[Problem]) -> str:
 
 
 def _kinds(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:
-    """Put together what differs only in names and numbers: `kind: details`, after any path."""
+    """Group problems that differ only in names and numbers, by the `kind` in `kind: details`."""
     kinds: dict[str, list[Problem]] = {}
     for problem in problems:
         parts = problem.what.split(": ")

@@ -1,4 +1,4 @@
-"""Anybody's images: masks in a second folder or beside them, told apart by their names."""
+"""A folder of images and their masks, in a second folder or the same, paired by name."""
 
 import csv
 import re
@@ -14,8 +14,8 @@ from segsweep.errors import DataError
 class NamePattern:
     """A pattern for file names, such as {id}_segmentation.png; upper case counts as lower.
 
-    `{id}` is what an image and its mask have in common, `*` stands for any characters. Where a
-    name can be split in several ways, the longest id that another file knows is meant.
+    `{id}` is what an image and its mask have in common, `*` matches any characters. Where a name
+    can be split in several ways, the longest id that another file has counts.
     """
 
     def __init__(self, key: str, pattern: str) -> None:
@@ -44,14 +44,14 @@ class Folder:
 
     Args:
         images: the folder of images; folders inside it are not searched.
-        masks: the folder of masks; None: they lie among the images.
-        mask_name: how the mask of an image is called, with {id} for the image's name without
-            its ending; in one folder it also decides which files are masks.
+        masks: the folder of masks; None: the folder of images.
+        mask_name: the name of an image's mask, with {id} for the image's name without its
+            ending; in one folder it also decides which files are masks.
         foreground: half: above half of the file's range; or the label values that count.
         invert: True: what the rule finds is background.
         groups_file: CSV with the columns id and group; samples of one group (one patient, one
-            lesion) never stand on two sides of a split.
-        image_name: which files are images, where others lie among them, as in {id}.jpg.
+            lesion) stay in one part of a split.
+        image_name: which files are images, where the folder holds others too: {id}.jpg.
 
     """
 
@@ -78,7 +78,7 @@ class Folder:
         return f"folder reader={READER_VERSION} {self.foreground}"
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
-        """Return the complete pairs sorted by id, and every file that lacks its other half."""
+        """Return the complete pairs sorted by id, and an error for every file without its pair."""
         image_paths, mask_paths = self._listed()
         images = _by_id(image_paths, lambda path: self.image_name.ids(path.name)[0])
         masks = _by_id(mask_paths, lambda path: _known(self.mask_name.ids(path.name), images))
@@ -133,7 +133,7 @@ class Folder:
 
 
 def read_groups(path: Path, names: Collection[str]) -> tuple[dict[str, str], list[Problem]]:
-    """Return id -> group from a CSV file, and a warning for each id that stands on one side only.
+    """Return id -> group from a CSV file, and a warning for each id that only one side has.
 
     Raises:
         DataError: the file cannot be read, contradicts itself, or names none of the samples.

@@ -28,7 +28,7 @@ class Foreground:
 
     @classmethod
     def of(cls, foreground: Literal["half"] | list[int], invert: bool = False) -> "Foreground":
-        """Build the rule from what stands in the config."""
+        """Return the rule that a config's values mean."""
         if foreground == "half":
             return cls(None, invert)
         if isinstance(foreground, str | int) or not foreground:
@@ -46,7 +46,7 @@ class Foreground:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return what looks like an image by its name, sorted by name; hidden files are no images."""
+    """Return the files with an image's ending, sorted by name, hidden files left out."""
     return sorted(
         path
         for path in folder.iterdir()

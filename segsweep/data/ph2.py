@@ -19,7 +19,7 @@ LAYOUT = (
     "point data.root at 'PH2 Dataset images', at PH2Dataset, or at the folder that holds it"
 )
 SAME_LESION = {"IMD200": "IMD199"}
-"""Two pictures of one lesion; the only such pair known, patients are not."""
+"""Two pictures of one lesion, the only known pair; patients are not known."""
 IMAGES_NAME = re.compile(r"PH2[ _-]?Dataset[ _-]?images", re.IGNORECASE)
 CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
 
@@ -30,8 +30,8 @@ class PH2:
     Args:
         root: 'PH2 Dataset images', its parent, or the folder the archive was unpacked in.
 
-    Only the image and the lesion mask of a case are looked at. Of several files of one name
-    (jpg copies beside the bmp) the lossless one counts; whatever else lies around is ignored.
+    Only the image and the lesion mask of a case are read. Of several files with one name (a jpg
+    copy next to the bmp) the lossless one counts; all other files are ignored.
 
     """
 

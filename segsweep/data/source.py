@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing found wrong with a data set: an error stops a run, a warning is shown."""
+    """A problem of a data set: an error stops a run, a warning is shown."""
 
     level: Literal["error", "warning"]
     where: str
@@ -24,7 +24,7 @@ class Sample:
 
     id: str
     group: str
-    """Samples of one group never stand on two sides of a split; the id where none is known."""
+    """Samples of one group stay in one part of a split; the id where no group is known."""
     image: Path | None = None
     """None where the source draws the image itself."""
     mask: Path | None = None
@@ -32,14 +32,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pixels:
-    """What one sample looks like at its own size."""
+    """A decoded sample at its own size."""
 
     image: NDArray[Any]
     """(H, W, 3), uint8, uint16 or float in [0, 1]."""
     mask: NDArray[np.bool_]
     """(H, W), True where foreground."""
     grey: bool = False
-    """The mask held more than two values, so the foreground rule decided something."""
+    """Whether the mask held more than two values, so that the foreground rule decided."""
 
 
 class Source(Protocol):
@@ -47,13 +47,13 @@ class Source(Protocol):
 
     @property
     def signature(self) -> str:
-        """All that steers pixels beside the files' bytes (foreground rule, generator's version)."""
+        """All that decides pixels besides the files' bytes: foreground rule, reader's version."""
         ...
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
-        """Return the samples sorted by id, and what is wrong with places and names.
+        """Return the samples sorted by id, and the problems of folders and names.
 
-        Reads no pixels. Raises DataError where there is nothing to look at at all.
+        Reads no pixels. Raises DataError where there is nothing to read.
         """
         ...
 

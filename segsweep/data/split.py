@@ -49,7 +49,7 @@ def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
     """Test on fold `split.fold` of `split.folds`, draw validation from the rest.
 
     Each sample is in the test part of exactly one fold; `split.train` and `split.test`
-    are not used: what is neither tested nor validated is trained on.
+    are not used: training gets everything outside test and validation.
     """
     fold = split.fold
     if fold is None or fold >= split.folds:
@@ -104,7 +104,7 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
 
 
 def crossing_groups(samples: Sequence[Sample], parts: Sequence[str]) -> list[str]:
-    """Return a line for each group that stands in more than one used part."""
+    """Return a line for each group with samples in more than one used part."""
     sides: dict[str, list[str]] = defaultdict(list)
     for sample, part in zip(samples, parts, strict=True):
         if part != UNUSED:
@@ -169,7 +169,7 @@ def _fill(samples: Sequence[Sample], groups: list[list[int]], room: dict[str, in
 
 
 def _fill_up(parts: list[str], groups: list[list[int]], room: dict[str, int]) -> None:
-    """Put each group that fits nowhere where most room is left: no image is lost."""
+    """Put each group that fits nowhere into the part with most room: no image is lost."""
     for group in groups:
         if parts[group[0]] == UNUSED:
             _put(group, max(room, key=lambda name: room[name]), parts, room)

@@ -5,13 +5,22 @@ same scene at another size; only the sensor's noise is drawn per pixel, and last
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from segsweep.data.fields import (
+    Array,
+    cover,
+    curves,
+    dimmed,
+    grid,
+    noise,
+    step,
+    strokes,
+)
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
 
@@ -19,7 +28,6 @@ GENERATOR_VERSION = 1  # raise when the same seed would give other pixels
 PREFIX = "synthetic"
 # float64 throughout: what another machine rounds otherwise then never reaches the 8-bit pixels.
 # Images are (3, H, W) while they are drawn, fields (H, W), colours (3,) in [0, 1].
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
@@ -109,78 +117,31 @@ def _draw(side: int, entropy: list[int], difficulty: float) -> tuple[NDArray[np.
     return _sensor(rng, image, difficulty), mask
 
 
-@lru_cache(maxsize=8)
-def _grid(side: int) -> tuple[Array, Array]:
-    """Return x and y of the pixel centres, -1 to 1, as a row and a column."""
-    line = (np.arange(side) + 0.5) / side * 2 - 1
-    return line[None, :], line[:, None]
-
-
-@lru_cache(maxsize=256)
-def _spline(cells: int, side: int) -> tuple[NDArray[np.intp], Array]:
-    """Return for each pixel of a line the first of its four lattice points, and the weights."""
-    place = (np.arange(side) + 0.5) / side * cells
-    first = place.astype(np.intp)
-    t = place - first
-    weights = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
-    return first, np.stack(weights) / 6
-
-
-def _noise(rng: Generator, side: int, cells: int, across: int = 0) -> Array:
-    """Return smooth noise, mean 0 and deviation about 1, with *cells* lattice steps a side.
-
-    Four terms a pixel in a fixed order, no matrix product: BLAS rounds differently by machine.
-    """
-    across = across or cells
-    lattice = rng.standard_normal((cells + 3, across + 3))
-    first, weight = _spline(cells, side)
-    rows = sum(weight[k][:, None] * lattice[first + k] for k in range(4))
-    first, weight = _spline(across, side)
-    noise: Array = sum(weight[k] * rows[:, first + k] for k in range(4))
-    return noise / 0.479  # the spline lets through 151/315 of the variance, along each axis
-
-
-def _step(value: Array) -> Array:
-    """Return 0 below 0, 1 above 1, and a smooth rise between."""
-    t = np.clip(value, 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _pass(image: Array, amount: Array, colour: Array) -> Array:
-    """Dim the light to the share *colour* where *amount* is 1, not at all where it is 0."""
-    return image * (1 - amount * (1 - colour[:, None, None]))
-
-
-def _cover(image: Array, amount: Array, colour: Array) -> Array:
-    """Show *colour* where *amount* is 1 and *image* where it is 0."""
-    return image + amount * (colour[:, None, None] - image)
-
-
 def _skin(rng: Generator, side: int) -> Array:
     """Return bare skin: a tone between two neighbours, uneven light, redness and fine lines."""
     # dark skin is the rarer: with as much of it, a training of a minute learns nothing of use
     low, rest = divmod((len(SKINS) - 1.001) * rng.random() ** 1.5, 1)
     base = SKINS[int(low)] * (1 - rest) + SKINS[int(low) + 1] * rest
-    light = 1 + 0.035 * _noise(rng, side, 2) + 0.02 * _noise(rng, side, 6)
+    light = 1 + 0.035 * noise(rng, side, 2) + 0.02 * noise(rng, side, 6)
     along, across = rng.integers(20, 60, 2)
-    light += rng.uniform(0.004, 0.018) * _noise(rng, side, int(along), int(across))
-    redness = rng.uniform(0.01, 0.05) * _noise(rng, side, 4)
+    light += rng.uniform(0.004, 0.018) * noise(rng, side, int(along), int(across))
+    redness = rng.uniform(0.01, 0.05) * noise(rng, side, 4)
     return base[:, None, None] * (light + redness * np.array([0.2, -0.6, -0.4])[:, None, None])
 
 
 def _outline(rng: Generator, side: int) -> tuple[Array, Mask]:
     """Return the depth in the lesion, 1 at its centre and 0 at its border, and the mask."""
     share = float(np.clip(rng.lognormal(np.log(0.24), 0.8), 0.03, 0.9))
-    x, y = _grid(side)
+    x, y = grid(side)
     shift = rng.normal(0, 0.12, 2) * (3 if rng.random() < 0.15 else 1)
     warp = np.sqrt(share) * rng.uniform(0.05, 0.2)
-    x, y = x - shift[0] + warp * _noise(rng, side, 3), y - shift[1] + warp * _noise(rng, side, 3)
+    x, y = x - shift[0] + warp * noise(rng, side, 3), y - shift[1] + warp * noise(rng, side, 3)
     turn, stretch = rng.uniform(0, np.pi), np.exp(rng.uniform(0, 0.35))
     u = (x * np.cos(turn) + y * np.sin(turn)) * stretch
     v = (y * np.cos(turn) - x * np.sin(turn)) / stretch
     distance = np.hypot(u, v) / _reach(rng, np.arctan2(v, u))
     for cells, rough in (10, 0.05), (22, 0.03), (44, 0.02):
-        distance *= 1 + rng.uniform(0, rough) * _noise(rng, side, cells)
+        distance *= 1 + rng.uniform(0, rough) * noise(rng, side, cells)
     # the border lies where the share comes out as asked, also if the image's edge cuts the lesion
     depth = 1 - distance / np.quantile(distance, share)
     return depth, _largest(depth > 0)
@@ -207,7 +168,7 @@ def _largest(mask: Mask) -> Mask:
 def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float) -> Array:
     """Return *image* with what is no lesion: freckles, a stain at the edge, reddened skin."""
     side = len(depth)
-    x, y = _grid(side)
+    x, y = grid(side)
     stain = np.zeros_like(depth)
     for _ in range(rng.poisson(4 * difficulty)):
         cx, cy, size = *rng.uniform(-1, 1, 2), 0.02 * np.exp(rng.exponential(0.6))
@@ -215,83 +176,62 @@ def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float
         stain += rng.uniform(0.1, 0.6) * spot
     if rng.random() < 0.6 * difficulty:
         turn = rng.uniform(0, 2 * np.pi)
-        band = x * np.cos(turn) + y * np.sin(turn) + 0.2 * _noise(rng, side, 5)
-        stain += rng.uniform(0.2, 0.9) * _step((band - rng.uniform(0.55, 1.0)) * 3)
-    image = _pass(image, np.minimum(stain, 0.9), PIGMENTS[rng.integers(0, 2)])
+        band = x * np.cos(turn) + y * np.sin(turn) + 0.2 * noise(rng, side, 5)
+        stain += rng.uniform(0.2, 0.9) * step((band - rng.uniform(0.55, 1.0)) * 3)
+    image = dimmed(image, np.minimum(stain, 0.9), PIGMENTS[rng.integers(0, 2)])
     red = rng.uniform(0, 0.9 * difficulty) if rng.random() < 0.5 else 0.0
-    around = 1 + depth / rng.uniform(0.2, 0.6) + 0.3 * _noise(rng, side, 5)
-    return _pass(image, red * _step(around), REDDENED)
+    around = 1 + depth / rng.uniform(0.2, 0.6) + 0.3 * noise(rng, side, 5)
+    return dimmed(image, red * step(around), REDDENED)
 
 
 def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Array:
     """Return *image* with the lesion: two or three pigments under an uneven, soft-edged density."""
     side = len(depth)
-    soft = 0.24 * np.exp(rng.normal(0, 0.6) + 0.4 * _noise(rng, side, 4))
-    inside = _step(depth / np.clip(soft, 0.03, 0.7) + 0.4)
+    soft = 0.24 * np.exp(rng.normal(0, 0.6) + 0.4 * noise(rng, side, 4))
+    inside = step(depth / np.clip(soft, 0.03, 0.7) + 0.4)
     density = inside * _density(rng, side, depth, difficulty)
     first, *more = PIGMENTS[rng.choice(len(PIGMENTS), 3, replace=False, p=PIGMENT_ODDS)]
     through = np.broadcast_to(first[:, None, None], image.shape)
     for pigment in more[: rng.integers(1, 3)]:
-        patch = _step(0.8 * _noise(rng, side, 4) + 0.3 * _noise(rng, side, 12) - rng.uniform(0, 1))
-        through = _cover(through, rng.uniform(0.3, 1) * patch, pigment)
+        patch = step(0.8 * noise(rng, side, 4) + 0.3 * noise(rng, side, 12) - rng.uniform(0, 1))
+        through = cover(through, rng.uniform(0.3, 1) * patch, pigment)
     return image * (1 - np.clip(density, 0, 1) * (1 - through))
 
 
 def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Array:
     """Return the pigment's density, about 0 to 1: dark centre, network, globules, pale parts."""
     # powers: most lesions are plain to see, a few are very faint, as in real data
-    density = (1 - min(1.1 * difficulty, 0.8) * rng.random() ** 4) * (0.8 + 0.3 * _step(depth))
-    density *= 1 + rng.uniform(0, 0.3) * _noise(rng, side, 7)
-    network = 0.7 - np.abs(_noise(rng, side, int(rng.integers(36, 80))))
-    density *= 1 + rng.uniform(0, 0.25) * network + rng.uniform(0, 0.2) * _noise(rng, side, 60)
-    density += rng.uniform(0, 0.4) * density * _step(2 * _noise(rng, side, 40) - 2)
-    pale = _step(_noise(rng, side, 4) - rng.uniform(0.4, 2))
+    density = (1 - min(1.1 * difficulty, 0.8) * rng.random() ** 4) * (0.8 + 0.3 * step(depth))
+    density *= 1 + rng.uniform(0, 0.3) * noise(rng, side, 7)
+    network = 0.7 - np.abs(noise(rng, side, int(rng.integers(36, 80))))
+    density *= 1 + rng.uniform(0, 0.25) * network + rng.uniform(0, 0.2) * noise(rng, side, 60)
+    density += rng.uniform(0, 0.4) * density * step(2 * noise(rng, side, 40) - 2)
+    pale = step(noise(rng, side, 4) - rng.uniform(0.4, 2))
     density *= 1 - rng.uniform(0.3, 0.9) * pale
-    x, y = _grid(side)
+    x, y = grid(side)
     turn = rng.uniform(0, 2 * np.pi)
-    faint = _step(0.5 + 1.5 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * _noise(rng, side, 4))
+    faint = step(0.5 + 1.5 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * noise(rng, side, 4))
     return density * (1 - min(1.6 * difficulty, 1) * rng.random() ** 3 * faint)
 
 
 def _bubbles(rng: Generator, image: Array) -> Array:
     """Return *image* with glints and, in one case of three, rings of air in the fluid."""
     side = image.shape[1]
-    x, y = _grid(side)
-    glow = rng.uniform(0, 0.5) * _step(2 * _noise(rng, side, 70) - 5)
+    x, y = grid(side)
+    glow = rng.uniform(0, 0.5) * step(2 * noise(rng, side, 70) - 5)
     for _ in range(rng.poisson(0.4)):
         cx, cy, size = *rng.uniform(-0.9, 0.9, 2), rng.uniform(0.015, 0.08)
         ring = (np.hypot(x - cx, y - cy) - size) / 0.012
         glow += rng.uniform(0.1, 0.5) * np.exp(-(ring**2))
-    return _cover(image, np.minimum(glow, 1), GLINT)
-
-
-def _strokes(side: int, x: Array, y: Array, width: float) -> Array:
-    """Return the ink, 0 to 1, of a pen of *width* (the side is 2) held at the points x, y."""
-    column, row = (x + 1) / 2 * side, (y + 1) / 2 * side
-    on = (column >= 0) & (column < side) & (row >= 0) & (row < side)
-    pixel = row[on].astype(np.intp) * side + column[on].astype(np.intp)
-    line = np.minimum(np.bincount(pixel, minlength=side * side), 1.0).reshape(side, side)
-    spread = max(width * side / 4, 0.35)
-    # a line one pixel wide, blurred, peaks at 1 / (2.5 spread): scaled to a little over 1
-    return np.minimum(ndimage.gaussian_filter(line, spread, truncate=3) * 3 * spread, 1)
-
-
-def _curves(rng: Generator, number: int, bend: float, steps: int) -> tuple[Array, Array]:
-    """Return points (number, steps) along curves that lie about one way across the image."""
-    t = np.linspace(0, 1, steps)
-    start = rng.uniform(-1.2, 1.2, (2, number, 1))
-    way = rng.uniform(-1.5, 1.5, (2, 1, 1)) + 0.6 * rng.standard_normal((2, number, 1))
-    pull = bend * rng.standard_normal((2, number, 1))
-    x, y = start + way * t + pull * t * (1 - t)
-    return x, y
+    return cover(image, np.minimum(glow, 1), GLINT)
 
 
 def _hairs(rng: Generator, image: Array, difficulty: float) -> Array:
     """Return *image* with no, some or many hairs, dark or fair."""
     side = image.shape[1]
     number = rng.poisson(50 * difficulty * rng.random() ** 2.5)
-    ink = _strokes(side, *_curves(rng, number, 0.8, 3 * side), rng.uniform(0.004, 0.014))
-    return _cover(image, rng.uniform(0.5, 0.95) * ink, HAIRS[rng.integers(0, len(HAIRS))])
+    ink = strokes(side, *curves(rng, number, 0.8, 3 * side), rng.uniform(0.004, 0.014))
+    return cover(image, rng.uniform(0.5, 0.95) * ink, HAIRS[rng.integers(0, len(HAIRS))])
 
 
 def _pen(rng: Generator, image: Array) -> Array:
@@ -299,8 +239,8 @@ def _pen(rng: Generator, image: Array) -> Array:
     if rng.random() > 0.1:
         return image
     side = image.shape[1]
-    ink = _strokes(side, *_curves(rng, 2, 1.5, 3 * side), rng.uniform(0.03, 0.08))
-    return _pass(image, rng.uniform(0.5, 0.9) * ink, INKS[rng.integers(0, len(INKS))])
+    ink = strokes(side, *curves(rng, 2, 1.5, 3 * side), rng.uniform(0.03, 0.08))
+    return dimmed(image, rng.uniform(0.5, 0.9) * ink, INKS[rng.integers(0, len(INKS))])
 
 
 def _ruler(rng: Generator, image: Array) -> Array:
@@ -311,17 +251,17 @@ def _ruler(rng: Generator, image: Array) -> Array:
     x = np.arange(-1, 1, rng.uniform(0.06, 0.14))[:, None]
     length = np.where(np.arange(len(x)) % 5 == 0, 0.14, 0.08)[:, None]
     y = rng.uniform(0.8, 0.97) - length * np.linspace(0, 1, side)
-    ink = _strokes(side, x + np.zeros(side), y, 0.01)
-    return _pass(image, 0.85 * np.rot90(ink, int(rng.integers(0, 4))), SHADOW)
+    ink = strokes(side, x + np.zeros(side), y, 0.01)
+    return dimmed(image, 0.85 * np.rot90(ink, int(rng.integers(0, 4))), SHADOW)
 
 
 def _lens(rng: Generator, image: Array) -> Array:
     """Return *image*, in three cases of four with the dark corners of a round lens."""
-    x, y = _grid(image.shape[1])
+    x, y = grid(image.shape[1])
     cx, cy = rng.normal(0, 0.05, 2)
     rim, soft = rng.uniform(1.05, 1.5), rng.uniform(0.08, 0.4)
     dark = rng.uniform(0.5, 0.97) if rng.random() < 0.75 else 0.0
-    return _pass(image, dark * _step((np.hypot(x - cx, y - cy) - rim) / soft + 1), SHADOW)
+    return dimmed(image, dark * step((np.hypot(x - cx, y - cy) - rim) / soft + 1), SHADOW)
 
 
 def _sensor(rng: Generator, image: Array, difficulty: float) -> NDArray[np.uint8]:

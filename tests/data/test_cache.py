@@ -173,7 +173,7 @@ def test_second_call_decodes_nothing(tmp_path, root):
     assert litter(tmp_path / "cache") == []
 
 
-def test_warnings_are_told_every_time(tmp_path, root):
+def test_warnings_are_reported_every_time(tmp_path, root):
     """Those found while decoding, and those of the search, also when nothing is decoded."""
     save(root, "b", blob(1, *SIZES["b"])[0], np.zeros(SIZES["b"], bool))
     source = Arrays(root)
@@ -305,7 +305,7 @@ def test_drawn_data_count_by_their_parameters(tmp_path):
 @pytest.mark.parametrize("name", ["images.npy", "masks.npy", "native.bin", "index.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_damaged_cache_is_built_again(tmp_path, root, name, damage):
-    """A file that lost its end, or is missing, is noticed; the next call mends it."""
+    """A file that lost its end, or is missing, is noticed; the next call repairs it."""
     source = Arrays(root)
     whole = prepare(source, tmp_path / "whole")
     damaged = prepare(source, tmp_path / "cache").folder / name
@@ -320,15 +320,15 @@ def test_damaged_cache_is_built_again(tmp_path, root, name, damage):
     assert litter(tmp_path / "cache") == []
 
 
-def build(root, folder, pause, barrier=None, told=None):
-    """Prepare in another process; with *told*, write what came out."""
+def build(root, folder, pause, barrier=None, result=None):
+    """Prepare in another process; with *result*, write what came out."""
     source = Arrays(root, pause=pause)
     if barrier:
         barrier.wait(60)
     prepared = prepare(source, folder)
-    if told:
+    if result:
         masks = [prepared.native_mask(index) for index in range(len(SIZES))]
-        np.savez(told, prepared.images, prepared.masks, *masks)
+        np.savez(result, prepared.images, prepared.masks, *masks)
 
 
 def test_killed_builds_leave_nothing_behind(tmp_path, root, started):
@@ -355,8 +355,8 @@ def test_killed_builds_leave_nothing_behind(tmp_path, root, started):
 def test_two_at_once_build_once(tmp_path, root, started):
     """Two processes that ask at the same moment: one decodes, both are right."""
     barrier = FORK.Barrier(2)
-    told = [tmp_path / f"{name}.npz" for name in "xy"]
-    both = [started(build, root, tmp_path / "cache", 0.01, barrier, path) for path in told]
+    results = [tmp_path / f"{name}.npz" for name in "xy"]
+    both = [started(build, root, tmp_path / "cache", 0.01, barrier, path) for path in results]
     for process in both:
         process.join(60)
     expected = prepare(Arrays(root), tmp_path / "cache")
@@ -364,7 +364,7 @@ def test_two_at_once_build_once(tmp_path, root, started):
 
     assert [process.exitcode for process in both] == [0, 0]
     assert Arrays(root).decoded() == "abcde"
-    for path in told:
+    for path in results:
         with np.load(path) as found:
             for one, other in zip(
                 found.values(), [expected.images, expected.masks, *masks], strict=True
@@ -372,7 +372,7 @@ def test_two_at_once_build_once(tmp_path, root, started):
                 np.testing.assert_array_equal(one, other)
 
 
-def test_everything_wrong_is_told_at_once(tmp_path, root):
+def test_everything_wrong_is_reported_at_once(tmp_path, root):
     """Two damaged files, sizes that differ, a lone mask: four lines, and no cache is left."""
     source = Arrays(root)
     for name in "ad":
@@ -391,7 +391,7 @@ def test_everything_wrong_is_told_at_once(tmp_path, root):
 
 
 def test_damaged_files_alone_leave_no_cache(tmp_path, root):
-    """Also where the search found nothing wrong; mended data are built as usual."""
+    """Also where the search found nothing wrong; repaired data are built as usual."""
     path = root / "images" / "c.npy"
     right = path.read_bytes()
     path.write_bytes(b"no array, but long enough")
@@ -405,7 +405,7 @@ def test_damaged_files_alone_leave_no_cache(tmp_path, root):
 
 
 def test_file_that_cannot_be_opened_hides_no_other_problem(tmp_path, root):
-    """One link to nowhere, one damaged image: both are told."""
+    """One link to nowhere, one damaged image: both are reported."""
     (root / "masks" / "b.npy").unlink()
     (root / "masks" / "b.npy").symlink_to(tmp_path / "nowhere")
     (root / "images" / "d.npy").write_bytes(b"no array")
@@ -442,8 +442,8 @@ def test_what_killed_builders_left_goes_with_the_next_build(tmp_path, root):
     assert [path.name for path in folder.glob("*.tmp*")] == ["data-alive.tmp1"]
 
 
-def test_files_that_cannot_be_opened_are_told_at_once(tmp_path, root):
-    """Links to nowhere, as after an unmounted disk: each is named, in a line of its own."""
+def test_files_that_cannot_be_opened_are_reported_at_once(tmp_path, root):
+    """Links to nowhere, as after an unmounted disk: each is named in a separate line."""
     for name in "be":
         (root / "masks" / f"{name}.npy").unlink()
         (root / "masks" / f"{name}.npy").symlink_to(tmp_path / "nowhere")

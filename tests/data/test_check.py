@@ -1,4 +1,4 @@
-"""The check of what was read: each finding, and how all of them are told."""
+"""Checks of decoded samples: each problem, and how all of them are reported."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ HALF = np.arange(24).reshape(4, 6) < 12
     ],
 )
 def test_one_sample_alone(read, expected):
-    """Sizes, empty and full masks are told with the mask's file."""
+    """Sizes, empty and full masks are reported with the mask's file."""
     problems = check_pixels(SAMPLE, read)
 
     assert [(p.level, p.what) for p in problems] == expected
@@ -37,7 +37,7 @@ def test_one_sample_alone(read, expected):
 
 
 def test_grey_mask_is_a_warning():
-    """More than two values in the file are told."""
+    """More than two values in the file are reported."""
     (problem,) = check_pixels(SAMPLE, pixels(HALF, grey=True))
 
     assert problem.level == "warning"
@@ -114,7 +114,7 @@ def test_some_foreground_or_nothing_read_is_no_error(facts):
 
 
 def test_errors_come_first_one_line_each():
-    """Errors stand above warnings, each with level, place and what is wrong."""
+    """Errors are above warnings, each with level, place and problem."""
     text = format_problems(
         [
             Problem("warning", "/m/b.png", "empty mask: no foreground at all"),
@@ -159,7 +159,7 @@ def test_many_errors_of_a_kind_are_counted(what):
 
 
 def test_nothing_wrong_is_no_text():
-    """No problem gives an empty text; the same problem twice is told once."""
+    """No problem gives an empty text; the same problem twice is reported once."""
     problem = Problem("error", "a", "b: c")
 
     assert format_problems([]) == ""

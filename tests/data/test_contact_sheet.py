@@ -1,4 +1,4 @@
-"""The contact sheet: where thumbnails stand, that outlines show, that writing is atomic."""
+"""The contact sheet: where thumbnails are, that outlines show, that writing is atomic."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_full_mask_has_a_frame_and_empty_mask_nothing():
 
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
 def test_outline_shows_on_dark_and_on_light(tmp_path, shade):
-    """Both tones stand on the sheet, so that one of them differs from any background."""
+    """Both tones are on the sheet, so that one of them differs from any background."""
     mask = np.zeros((20, 30), bool)
     mask[5:15, 8:22] = True
     contact_sheet([item("a", shade, mask)], tmp_path / "a.png", thumb=60)
@@ -135,7 +135,7 @@ def test_numbers_are_checked(tmp_path, wrong):
 
 
 def test_no_images_is_an_error(tmp_path):
-    """There is no such thing as an empty sheet."""
+    """Without images there is no sheet."""
     with pytest.raises(ValueError, match="no images to show"):
         contact_sheet([], tmp_path / "a.png")
 

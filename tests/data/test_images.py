@@ -363,7 +363,7 @@ def test_labels_of_a_colour_mask_are_refused(tmp_path):
 
 @pytest.mark.parametrize("foreground", ["white", 1, [], [True], [-1], [70000], [0.5]])
 def test_foreground_values_are_checked(foreground):
-    """What is no rule is refused with the value given."""
+    """Anything but a rule is refused, with the value given."""
     with pytest.raises(ValueError, match=r"foreground.*got"):
         Foreground.of(foreground)
 

@@ -80,7 +80,7 @@ def test_missing_halves_are_all_listed(root):
 
 
 def test_jpg_mask_serves_where_nothing_better_is(root):
-    """A copy that holds only jpg masks is read, and its grey values are told."""
+    """A copy that holds only jpg masks is read, and its grey values are reported."""
     (case(root, "IMD197") / "IMD197_lesion" / "IMD197_lesion.bmp").unlink()
     source = PH2(root)
     samples, problems = source.find()

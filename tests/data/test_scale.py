@@ -5,9 +5,11 @@ Each test does the same with a hundred and with a thousand images: ten times the
 
 import numpy as np
 import pytest
+import torch
 
 from counted import Looked, instructions
 from segsweep.config.schema import SplitConfig
+from segsweep.data.batches import Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.check import Facts, check_all, format_problems
 from segsweep.data.folder import Folder, read_groups
@@ -121,6 +123,28 @@ def test_pairs_of_a_folder_and_their_groups(tmp_path):
 
     work(FEW), work(MANY)
     assert growth(work) < LINEAR
+
+
+class Watched:
+    """An array on disk that notes how many images are taken from it at a time."""
+
+    def __init__(self, array):
+        self.array, self.most = array, 0
+
+    def __getitem__(self, rows):
+        """Note and return what is asked for; an array without an index is never asked for."""
+        self.most = max(self.most, len(rows))
+        return self.array[rows]
+
+
+def test_a_pass_takes_one_batch_at_a_time():
+    """Neither order ever reads more than a batch: a data set need not fit into memory."""
+    images, masks = Watched(np.zeros((MANY, 1, 2, 2), "f4")), Watched(np.zeros((MANY, 1, 2, 2)))
+    batches = Batches(images, masks, list(range(MANY)), 25, torch.device("cpu"))
+    seen = [len(read) for read, _ in (*batches.in_order(), *batches.shuffled(0, 0, None))]
+
+    assert sum(seen) == 2 * MANY
+    assert (images.most, masks.most) == (25, 25)
 
 
 def test_checks_of_all_images():

@@ -36,7 +36,7 @@ def ids(samples, parts, part):
 
 
 def sides(samples, parts):
-    """Return group -> the parts it stands in."""
+    """Return group -> the parts that hold it."""
     found = {}
     for sample, part in zip(samples, parts, strict=True):
         found.setdefault(sample.group, set()).add(part)
@@ -325,7 +325,7 @@ def test_file_that_separates_a_group(tmp_path):
 
 
 def test_an_unused_member_separates_nothing():
-    """Only used parts count; a group with one member on each side is told once."""
+    """Only used parts count; a group with one member on each side is reported once."""
     samples = grouped([1, 1, 2, 2, 3])
 
     assert crossing_groups(samples, ["train", "unused", "val", "val", "test"]) == []

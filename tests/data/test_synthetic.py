@@ -91,7 +91,7 @@ def test_images_differ():
 
 
 @pytest.mark.parametrize("steering", [{"side": 49}, {"seed": 1}, {"difficulty": 0.51}])
-def test_what_steers_pixels_stands_in_the_signature(steering):
+def test_signature_holds_all_that_decides_pixels(steering):
     """A parameter that changes the image changes the signature too."""
     default, other = Synthetic(side=SIDE), Synthetic(**({"side": SIDE} | steering))
     sample = default.find()[0][0]
