@@ -1,4 +1,7 @@
-"""What the four networks share: the convolution block, the way down and up, the checks.
+"""The parts the four networks share, from plain torch layers: blocks, stages, encoder-decoder.
+
+`segsweep/models/lean` may replace some of these parts by versions that need less memory and
+time. Nothing here depends on it.
 
 Shapes: B images, C channels, H rows, W columns.
 """
@@ -6,23 +9,21 @@ Shapes: B images, C channels, H rows, W columns.
 from collections.abc import Callable
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
-
-from segsweep.models.lean.recompute import Pool, has_hooks, passed_on
-from segsweep.models.lean.reflect_conv import ReflectConv2d
 
 
 class EncoderDecoder(nn.Module):
-    """A network that halves its image stage by stage, and doubles it again.
+    """A network that halves its image stage by stage and doubles it again.
 
     Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W divide by `size_multiple`.
 
     Args:
-        in_channels: of the image, >= 1.
-        channels: of each stage, from the image down, each >= 1.
-        down: channels -> what halves; it may return what `up` needs beside its output.
-        up: channels -> what doubles, given what `down` returned at that size.
-        skips: whether a stage on the way up also sees the encoder's output of its size.
+        in_channels: channels of the image, >= 1.
+        channels: channels of each stage, from the image down, each >= 1.
+        down: channels -> the layer that halves; it may also return what `up` needs.
+        up: channels -> the layer that doubles, given what `down` returned at that size.
+        skips: whether a decoder stage also sees the encoder's output of its size.
 
     """
 
@@ -51,34 +52,43 @@ class EncoderDecoder(nn.Module):
         passed = []
         for stage, down in zip(self.encoder, self.downs, strict=True):
             skip = stage(x)
-            x, *beside = _as_tuple(down(skip))
-            passed.append((skip, beside))
+            x, *indices = _as_tuple(down(skip))
+            passed.append((skip, indices))
         x = self.bottleneck(x)
         for up, stage in zip(self.ups, self.decoder, strict=True):
-            skip, beside = passed.pop()
-            x = up(x, *beside)
+            skip, indices = passed.pop()
+            x = up(x, *indices)
             x = stage(x, skip) if self.skips else stage(x)
         return x
 
 
+class Stage(nn.Sequential):
+    """Two modules at one size, the first from `conv`; several inputs are joined by channel."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Return the output of the last module for *parts* (B, C, H, W), joined by channel."""
+        output: Tensor = super().forward(parts[0] if len(parts) == 1 else torch.cat(parts, 1))
+        return output
+
+
 def pool(count: int) -> nn.Module:
     """Return 2x2 max-pooling; the number of channels does not matter."""
-    return Pool(2)
+    return nn.MaxPool2d(2)
 
 
 def pool_keeping_indices(count: int) -> nn.Module:
-    """Return 2x2 max-pooling that also gives where each maximum stood."""
+    """Return 2x2 max-pooling that also returns the position of each maximum."""
     return nn.MaxPool2d(2, return_indices=True)
 
 
 def unpool(count: int) -> nn.Module:
-    """Return its inverse: each value goes where the maximum stood, the rest is 0."""
+    """Return its inverse: each value goes to the position of the maximum, the rest is 0."""
     return nn.MaxUnpool2d(2)
 
 
 def repeat(count: int) -> nn.Module:
-    """Return what leaves nearest upsampling to the convolution that joins it with the skip."""
-    return nn.Identity()
+    """Return nearest upsampling: each pixel becomes a 2x2 window."""
+    return nn.Upsample(scale_factor=2, mode="nearest")
 
 
 def double(count: int) -> nn.Module:
@@ -86,38 +96,14 @@ def double(count: int) -> nn.Module:
     return nn.ConvTranspose2d(count, count, 2, stride=2)
 
 
-class Joining(nn.Sequential):
-    """A sequence whose first module takes several tensors, side by side in their channels."""
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """Return what comes out at the end."""
-        first, *rest = self
-        x = first(*parts)
-        for module in rest:
-            x = module(x)
-        return x
-
-
-class Stage(Joining):
-    """Two modules, the first from `conv`; what it hands to the second is not kept if large."""
-
-    def forward(self, *parts: Tensor) -> Tensor:
-        """Return what comes out at the end."""
-        first = self[0]
-        if len(self) != 2 or type(first) is not Joining or len(first) != 3 or has_hooks(first):
-            return super().forward(*parts)  # somebody changed it
-        convolution, norm, activation = first
-        return passed_on(convolution(*parts), norm, activation, self[1])
-
-
 def conv(inputs: int, outputs: int) -> nn.Sequential:
     """Return 3x3 convolution, BatchNorm, ReLU: (B, inputs, H, W) to (B, outputs, H, W)."""
-    return Joining(conv3x3(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(conv3x3(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a bare 3x3 convolution that keeps the size; the border is reflected."""
-    return ReflectConv2d(inputs, outputs)
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
 
 def halve(count: int) -> nn.Sequential:
@@ -137,7 +123,7 @@ def encoder(in_channels: int, channels: tuple[int, ...]) -> nn.ModuleList:
 def decoder(channels: tuple[int, ...], *, skips: bool) -> nn.ModuleList:
     """Return the stages from the deepest up; the last one ends in the bare logit.
 
-    With *skips* each stage takes twice its channels: its own and the encoder's of that size.
+    With *skips* each stage takes its own channels and those of the encoder's stage of that size.
     """
     sources = 2 if skips else 1
     first = channels[0]
@@ -157,7 +143,8 @@ def check_channels(in_channels: int, channels: tuple[int, ...]) -> None:
 def check_size(image: Tensor, multiple: int) -> None:
     """Raise ValueError unless the sides of (B, C, H, W) can be halved down to the bottleneck.
 
-    There the border is reflected, which takes two rows and columns: hence twice the multiple.
+    The bottleneck reflects its border, which needs two rows and columns: hence the smallest
+    side is twice the multiple.
     """
     height, width = image.shape[-2:]
     if height % multiple or width % multiple or min(height, width) < 2 * multiple:

@@ -131,55 +131,6 @@ def _layout(wanted: str, device: torch.device) -> str:
     return "contiguous" if device.type == "mps" else "channels_last"
 
 
-def prepare_memory() -> bool:
-    """Tell glibc to keep small tensors that are freed, and how large ones are mapped.
-
-    Called before a run makes its first tensor; it works however the process was started.
-    Returns whether it worked; False where there is no glibc.
-    """
-    trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8
-    told = _tell_glibc(mmap_threshold, 1 << 20) and _tell_glibc(trim_threshold, -1)
-    # the backward pass has a thread of its own: one heap for both, or each keeps memory apart
-    told = told and _tell_glibc(top_pad, 8 << 20) and _tell_glibc(arena_max, 1)
-    return told and map_memory()
-
-
-def map_memory() -> bool:
-    """Let tensors of a MB and more that fit no freed memory lie apart, and go back when freed.
-
-    For the first training step: what it leaves for good (the optimizer's state, what kernels
-    remember) then lies together, not as islands between freed memory that fits nothing any more.
-    For the backward pass of large batches: what it needs beyond the forward pass goes back.
-    Returns whether it worked.
-    """
-    return _tell_glibc(_MMAP_MAX, 1 << 16)
-
-
-def keep_memory() -> bool:
-    """Let freed memory of any size stay with the process: taking it anew at each step costs more.
-
-    Returns whether it worked.
-    """
-    return _tell_glibc(_MMAP_MAX, 0)
-
-
-_MMAP_MAX = -4
-
-
-def _tell_glibc(parameter: int, value: int) -> bool:
-    mallopt = _mallopt()
-    return mallopt is not None and bool(mallopt(parameter, value))
-
-
-@cache
-def _mallopt() -> Callable[[int, int], int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    with contextlib.suppress(OSError, AttributeError):
-        return cast("Callable[[int, int], int]", ctypes.CDLL("libc.so.6").mallopt)
-    return None
-
-
 def is_deterministic(device: torch.device) -> bool:
     """Whether the same run gives the same bits again: on CPUs with the same thread count.
 

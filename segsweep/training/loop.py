@@ -20,13 +20,10 @@ from torch import Tensor, nn
 from segsweep import metrics
 from segsweep.data.batches import Augment, Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
-from segsweep.training.device import keep_memory, map_memory
 from segsweep.training.evaluate import score_images
 from segsweep.training.state import Row, State
 
 SHOWN = 6
-LARGE_BATCH = 8 << 20
-"""Bytes of images from which on memory matters more than the time to take some of it again."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,8 @@ def train_step(
 ) -> Tensor:
     """Do one step on a batch and return its loss, not yet read from the device."""
     state.optimizer.zero_grad(set_to_none=True)
-    logits = _forward(state, images, autocast or nullcontext)
+    with state.around_forward(images), autocast() if autocast else nullcontext():
+        logits: Tensor = state.model(images)
     loss = loss_fn(logits if logits.dtype == torch.float64 else logits.float(), masks)
     (loss if state.scaler is None else state.scaler.scale(loss)).backward()
     if loop.clip_norm is not None:
@@ -141,20 +139,6 @@ def train_step(
     if state.averaged is not None:
         state.averaged.update_parameters(state.model)
     return loss.detach()
-
-
-def _forward(
-    state: State, images: Tensor, autocast: Callable[[], AbstractContextManager[Any]]
-) -> Tensor:
-    """Return the logits; afterwards, and in the first step, large tensors may be mapped."""
-    if state.warm:
-        keep_memory()
-    with autocast():
-        logits: Tensor = state.model(images)
-    if images.device.type == "cpu" and images.nbytes >= LARGE_BATCH:
-        map_memory()
-    state.warm = True
-    return logits
 
 
 def _scaled_step(state: State) -> bool:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from segsweep.models.kernels import Around, untouched
+
 Row = dict[str, float]
 
 
@@ -34,8 +36,8 @@ class State:
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     """Counted from 1; 0 before the first."""
-    warm: bool = False
-    """Whether there was a forward pass since this was made; not stored."""
+    around_forward: Around = untouched
+    """Gives the context of a training step's forward pass; not stored."""
 
     @property
     def judged(self) -> nn.Module:

@@ -1,1 +1,5 @@
-"""Kernels that save memory: the same numbers as torch's own layers give."""
+"""What saves memory and time beyond plain torch: own kernels, saved-tensor hooks, the allocator.
+
+Optional: `segsweep/models/kernels.py` is the only module that imports this folder, and without
+it every network runs from plain torch layers (`docs/decisions/0011-special-kernels.md`).
+"""

@@ -1,6 +1,6 @@
-"""What a network does not keep for its gradient, because it is quickly made again.
+"""Tensors that are not kept for the gradient, because they are quick to compute again.
 
-With the same number of threads values and gradients stay the same to the last bit.
+With the same number of threads, values and gradients stay the same to the last bit.
 Shapes: B images, C channels, H rows, W columns.
 """
 
@@ -13,14 +13,14 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 LARGE = 16 << 20
-"""Bytes of a tensor from which on its memory, or a copy of it, costs more than small kernels."""
+"""Bytes from which the memory of a tensor, or a copy of it, costs more than a few small kernels."""
 
 
 def is_large(x: Tensor, times: int = 1) -> bool:
-    """Whether *x* (B, C, H, W), or it repeated *times* in both directions, is large for a CPU.
+    """Whether *x* (B, C, H, W), repeated *times* in both directions, is large for a CPU.
 
-    Never on GPUs, where many small kernels cost more than a copy; under autocast, whose casts
-    would have to be done by hand; and in what is compiled, traced or exported.
+    Always False on GPUs, where many small kernels cost more than a copy; under autocast, whose
+    casts would have to be written by hand; and while a model is compiled, traced or exported.
     """
     if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or is_captured():
         return False
@@ -28,12 +28,12 @@ def is_large(x: Tensor, times: int = 1) -> bool:
 
 
 def is_captured() -> bool:
-    """Whether torch is writing down what is computed, to run it later without Python."""
+    """Whether torch is recording the computation, to run it later without Python."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def has_hooks(*modules: nn.Module) -> bool:
-    """Whether somebody looks at, or changes, what goes in and out of one of *modules*."""
+    """Whether one of *modules* has a hook that sees or changes its inputs or outputs."""
     return any(
         module._forward_hooks
         or module._forward_pre_hooks
@@ -44,7 +44,7 @@ def has_hooks(*modules: nn.Module) -> bool:
 
 
 def later(x: Tensor) -> Callable[[], Tensor]:
-    """Return what gives *x* when the gradient is computed.
+    """Return a function that returns *x* when the gradient is computed.
 
     It raises RuntimeError, as torch does, if *x* was changed in place in between.
     """
@@ -62,7 +62,7 @@ _CHANGED = "a tensor needed for the gradient was changed in place after the forw
 
 
 def not_keeping(x: Tensor, again: Callable[[], Tensor]) -> saved_tensors_hooks:
-    """Return a context in which *x* is not kept for the gradient: *again* gives it then.
+    """Return a context in which *x* is not kept for the gradient: *again* computes it then.
 
     *x* must live as long as the context, or another tensor may take its place in memory.
     """
@@ -88,12 +88,12 @@ def _get(get: Callable[[], Tensor]) -> Tensor:
 
 
 def passed_on(x: Tensor, norm: nn.Module, activation: nn.Module, then: nn.Module) -> Tensor:
-    """Return then(activation(norm(x))) without keeping what *then* is given, if it is large.
+    """Return then(activation(norm(x))) without keeping the input of *then*, if it is large.
 
-    Shape: (B, C, H, W) to what *then* makes of it.
+    Shape: (B, C, H, W) to the output of *then*.
 
-    BatchNorm keeps *x*; from that the rest is made again, with the same batch statistics. Anything
-    but BatchNorm over the batch and a ReLU in place, both torch's own, is left as it is.
+    BatchNorm keeps *x*; the rest is computed again from it, with the same batch statistics. Only
+    torch's own BatchNorm in training mode, followed by its ReLU in place, is treated this way.
     """
     between: Tensor = norm(x)
     usual = type(norm) is nn.BatchNorm2d and norm.training and not has_hooks(norm, activation)
@@ -101,12 +101,12 @@ def passed_on(x: Tensor, norm: nn.Module, activation: nn.Module, then: nn.Module
     if not (usual and is_large(x) and between.requires_grad):
         return cast("Tensor", then(activation(between)))
     again = _normalising(x, cast("nn.BatchNorm2d", norm))
-    with not_keeping(between, again):  # ReLU works in place: its result is there too
+    with not_keeping(between, again):  # ReLU works in place: its result lies there too
         return cast("Tensor", then(activation(between)))
 
 
 def _normalising(x: Tensor, norm: nn.BatchNorm2d) -> Callable[[], Tensor]:
-    """Return what makes the norm and ReLU of *x* with the norm's weights as they are now."""
+    """Return a function that computes norm and ReLU of *x* with the norm's present weights."""
     get, eps = later(x), norm.eps
     parts: list[Tensor | None] = [norm.weight, norm.bias]
     weight, bias = (None if part is None else part.detach().clone() for part in parts)
@@ -119,10 +119,13 @@ def _normalising(x: Tensor, norm: nn.BatchNorm2d) -> Callable[[], Tensor]:
 
 
 class Pool(nn.MaxPool2d):
-    """Max-pooling of large tensors that does not keep where the maxima stood: it looks again."""
+    """Max-pooling that does not keep the positions of the maxima of large tensors.
+
+    They are found again for the gradient.
+    """
 
     def forward(self, x: Tensor) -> Any:
-        """Return what nn.MaxPool2d does."""
+        """Return what nn.MaxPool2d returns."""
         if not (is_large(x) and torch.is_grad_enabled()):
             return super().forward(x)
         get = later(x)

@@ -1,4 +1,4 @@
-"""The 3x3 convolution that reflects its border: torch's own values in less memory and time.
+"""The 3x3 convolution with reflected border: torch's values in less memory and time.
 
 Shapes: B images, C channels, H rows, W columns.
 """
@@ -23,27 +23,19 @@ SIDES = (
 
 
 class ReflectConv2d(nn.Conv2d):
-    """A 3x3 convolution with reflected border over tensors side by side, easy on memory.
+    """A 3x3 convolution with reflected border over several tensors, in less memory.
 
-    What is large and quickly made again is not kept for the gradient:
+    Large tensors that are quick to compute again are not kept for the gradient:
 
-    - several tensors are never joined: each is convolved with its own share of the weights, and
+    - several inputs are never joined: each is convolved with its share of the weights, and
       the results are added;
-    - one of half the others' height and width is repeated to their size, as by nearest
-      upsampling, and again for the gradient;
-    - the border is not padded but mended (`MendedConvolution`) where that pays off; elsewhere
-      the padded copy is made again for the gradient.
+    - an input of half the others' height and width is repeated to their size, as by nearest
+      upsampling, and repeated again for the gradient;
+    - a large input is not padded: its border is corrected (`MendedConvolution`); of a small
+      one the padded copy is made again for the gradient.
 
-    Values and gradients are those of nn.Conv2d on torch.cat, but for the order of additions.
-
-    Args:
-        inputs: channels of all parts together, >= 1.
-        outputs: channels of the result, >= 1.
-
+    Values and gradients are those of nn.Conv2d on torch.cat, except for the order of additions.
     """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return the convolution of one or more (B, C, H, W), some of half that H and W."""
@@ -74,10 +66,10 @@ def convolved(x: Tensor, weight: Tensor, times: int, bias: Tensor | None) -> Ten
 
 
 class MendedConvolution(torch.autograd.Function):
-    """Convolution with zeros around, to which is added what reflected pixels bring to the border.
+    """Convolution padded with zeros, plus the share of the reflected pixels at the border.
 
-    Saves the padded copies of the input and of its gradient, and the time to make them. There
-    is no gradient of the gradient, and no forward-mode one.
+    Saves the padded copies of the input and of its gradient, and the time to make them. It has
+    no second derivative and no forward-mode derivative.
     """
 
     @staticmethod
@@ -94,7 +86,7 @@ class MendedConvolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients by input, weight and bias that are wanted."""
+        """Return the gradients by input, weight and bias that are needed."""
         x, weight = ctx.saved_tensors
         x, wanted = repeated(x, ctx.times), ctx.needs_input_grad[:3]
         by_x, by_weight, by_bias = torch.ops.aten.convolution_backward(
@@ -116,14 +108,14 @@ class MendedConvolution(torch.autograd.Function):
 
 
 _PADDED_BY_ZEROS = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
-"""As torch has it: stride, padding, dilation, whether transposed, output padding, groups."""
+"""In torch's order: stride, padding, dilation, transposed, output padding, groups."""
 
 
 def reflection(line: Tensor, outside: Tensor) -> Tensor:
-    """Return what the pixels outside, which are those of *line*, bring to the border beside it.
+    """Return what the reflected pixels outside, those of *line*, add to the border next to them.
 
-    A row of pixels outside is one longer at both ends, reflected again; a column is not: the
-    corners belong to the rows.
+    A row of pixels outside is longer by one pixel at both ends, which are reflected again; a
+    column is not: the corners belong to the rows.
     """
     if line.shape[-2] == 1:
         return F.conv2d(F.pad(line, (1, 1, 0, 0), mode="reflect"), outside)
@@ -131,7 +123,7 @@ def reflection(line: Tensor, outside: Tensor) -> Tensor:
 
 
 def padded(x: Tensor) -> Tensor:
-    """Return *x* with one reflected pixel around."""
+    """Return *x* padded with one reflected pixel on each side."""
     return F.pad(x, (1, 1, 1, 1), mode="reflect")
 
 

@@ -1,0 +1,67 @@
+"""The parts of a network that this folder replaces, and how.
+
+A part keeps its weights, buffers and names in the state dict: only its class changes, to a
+subclass that computes the same in another way and adds no attribute.
+"""
+
+from torch import Tensor, nn
+
+from segsweep.models.blocks import EncoderDecoder, Stage
+from segsweep.models.lean.recompute import Pool, has_hooks, passed_on
+from segsweep.models.lean.reflect_conv import ReflectConv2d, repeated
+
+
+class LeanStage(Stage):
+    """A stage that never joins its inputs, and does not keep what its first block hands on."""
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Return what `Stage` returns; parts of half the height and width are repeated."""
+        first = self[0]
+        usual = len(self) == 2 and type(first) is nn.Sequential and len(first) == 3
+        usual = usual and (len(parts) == 1 or type(first[0]) is ReflectConv2d)
+        if not usual or has_hooks(first):  # somebody changed it, or looks into it
+            height = max(part.shape[-2] for part in parts)
+            return super().forward(*(repeated(x, height // x.shape[-2]) for x in parts))
+        convolution, norm, activation = first
+        return passed_on(convolution(*parts), norm, activation, self[1])
+
+
+class Unrepeated(nn.Upsample):
+    """Nearest upsampling by 2 that is left to the stage which joins the result with a skip."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return *input* as it is."""
+        return input
+
+
+def apply(model: nn.Module) -> None:
+    """Replace the parts of every `EncoderDecoder` in *model*; other networks stay as they are."""
+    for network in model.modules():
+        if isinstance(network, EncoderDecoder):
+            replace_parts(network)
+            if network.skips and type(network).forward is EncoderDecoder.forward:
+                _leave_repeating(network)
+
+
+def replace_parts(module: nn.Module) -> None:
+    """Replace the stages, reflecting 3x3 convolutions and poolings in *module*."""
+    for part in module.modules():
+        if type(part) is Stage:
+            part.__class__ = LeanStage
+        elif type(part) is nn.Conv2d and _reflects(part):
+            part.__class__ = ReflectConv2d
+        elif type(part) is nn.MaxPool2d and not part.return_indices:
+            part.__class__ = Pool
+
+
+def _reflects(layer: nn.Conv2d) -> bool:
+    """Whether *layer* is a 3x3 convolution that keeps the size and reflects the border."""
+    shape = layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups
+    return layer.padding_mode == "reflect" and shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+
+
+def _leave_repeating(network: EncoderDecoder) -> None:
+    for up, stage in zip(network.ups, network.decoder, strict=True):
+        doubles = type(up) is nn.Upsample and up.scale_factor == 2 and up.mode == "nearest"
+        if doubles and type(stage) is LeanStage:
+            up.__class__ = Unrepeated
