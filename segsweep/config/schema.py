@@ -98,6 +98,9 @@ class TrainerConfig:
     memory_format: str = option(
         "auto", allowed=("auto", "contiguous", "channels_last"), identity=False
     )
+    lean: str = option("auto", allowed=("auto", "on", "off"), identity=False)
+    """Special kernels. on: save memory, also where that costs time; off: plain torch layers;
+    auto: those that save time, and on where memory is short."""
     compile: bool = option(False, identity=False)
     checkpoint_every_steps: int | None = option(None, low=1, identity=False)
     """Save the position inside an epoch too, for epochs that take long."""

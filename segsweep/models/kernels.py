@@ -18,8 +18,8 @@ Around: TypeAlias = Callable[[Tensor], AbstractContextManager[object]]
 
 
 def is_available() -> bool:
-    """Whether the folder is there."""
-    return find_spec("segsweep.models.lean") is not None
+    """Whether the folder is there; an empty one left behind does not count."""
+    return find_spec("segsweep.models.lean.parts") is not None
 
 
 def level_of(lean: str) -> Level:
@@ -34,7 +34,7 @@ def apply(model: nn.Module, level: Level) -> None:
     if level != "off":
         from segsweep.models.lean import parts
 
-        parts.apply(model)
+        parts.apply(model, saving=level == "memory")
 
 
 def prepare_memory(level: Level) -> None:

@@ -20,6 +20,7 @@ from segsweep.data.cache import Prepared
 from segsweep.data.split import PARTS, split_samples
 from segsweep.errors import ConfigError
 from segsweep.metrics import Empty
+from segsweep.models import kernels
 from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
 from segsweep.store.paths import RunPaths
 from segsweep.training import device
@@ -65,8 +66,14 @@ def build_job(
     """
     trainer, allow = config.trainer, config.allow
     placement = device.choose(
-        config.device, config.threads, trainer.precision, trainer.memory_format, earlier
+        config.device,
+        config.threads,
+        trainer.precision,
+        trainer.memory_format,
+        trainer.lean,
+        earlier,
     )
+    kernels.prepare_memory(placement.lean)
     torch.set_num_threads(placement.threads)
     device.forget_peak_memory(placement.torch_device)
     seed_everything(derive(config.seed, WEIGHTS))
@@ -103,7 +110,10 @@ def _state(config: FrozenConfig, model: nn.Module, steps: int, placement: Placem
         model.compile(dynamic=False)  # in place: the names in the state dict stay the same
     half = placement.precision == "float16"
     scaler = torch.amp.GradScaler(placement.torch_device.type) if half else None
-    return State(model, optimizer, scheduler, every, averaged, scaler)
+    around = kernels.around_forward(placement.lean)
+    return State(
+        model, optimizer, scheduler, every, averaged, scaler, around_forward=around
+    )
 
 
 def _batches(

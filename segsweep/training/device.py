@@ -1,24 +1,23 @@
-"""Where and how a run computes: device, threads, precision, memory layout, allocator.
+"""Where and how a run computes: device, threads, precision, memory layout, special kernels.
 
 None of it is part of a run's identity; it is chosen when a run first starts and kept on
 resume, because sums over other threads or in another precision round differently.
 """
 
 import contextlib
-import ctypes
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from segsweep.config.validate import nearest
 from segsweep.errors import ConfigError
+from segsweep.models import kernels
 from segsweep.system.machine import usable_cores
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -34,6 +33,8 @@ class Placement:
     threads: int
     precision: str
     memory_format: str
+    lean: kernels.Level = "off"
+    """Which special kernels it uses."""
 
     @property
     def torch_device(self) -> torch.device:
@@ -61,6 +62,7 @@ def choose(
     threads: int,
     precision: str,
     memory_format: str,
+    lean: str = "auto",
     earlier: Mapping[str, Any] | None = None,
 ) -> Placement:
     """Return the placement: what an *earlier* start of this run chose, else the best for here.
@@ -76,6 +78,7 @@ def choose(
         threads=int(kept.get("threads") or threads or usable_cores()),
         precision=str(kept.get("precision") or _precision(precision, found)),
         memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
+        lean=_level(lean, kept.get("lean")),
     )
 
 
@@ -125,6 +128,16 @@ def _precision(wanted: str, device: torch.device) -> str:
     return "bfloat16" if fast else "float32"  # on CPUs bfloat16 was measured to bring nothing
 
 
+def _level(wanted: str, kept: object) -> kernels.Level:
+    """Return the level of the special kernels: plain torch stays plain, kernels stay kernels.
+
+    How much memory they save may change on resume: that changes no bit.
+    """
+    if kept == "off":
+        return "off"
+    return kernels.level_of("auto" if kept and wanted == "off" else wanted)
+
+
 def _layout(wanted: str, device: torch.device) -> str:
     if wanted != "auto":
         return wanted
@@ -164,5 +177,6 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def place(model: nn.Module, placement: Placement) -> nn.Module:
-    """Return *model* on its device in its memory layout."""
+    """Return *model* on its device in its memory layout, with its kernels."""
+    kernels.apply(model, placement.lean)
     return model.to(placement.torch_device, memory_format=placement.layout)  # type: ignore[call-overload]

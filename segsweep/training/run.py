@@ -132,7 +132,6 @@ def _telling_full_disk(paths: RunPaths) -> Iterator[None]:
 
 
 def _train_and_score(config: FrozenConfig, paths: RunPaths, around: Around) -> float:
-    device.prepare_memory()
     started = time.time()
     prepared = prepared_data(config)
     epochs = config.trainer.epochs

@@ -95,20 +95,6 @@ def without_time(history: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in history]
 
 
-@pytest.mark.parametrize(
-    ("large", "after_forward"), [(1, ["map"]), (1 << 30, [])], ids=["large", "small"]
-)
-def test_memory_is_kept_from_the_second_step_on(large, after_forward, monkeypatch):
-    """Before the forward pass; after it, large batches have what they need beyond it mapped."""
-    asked: list[str] = []
-    monkeypatch.setattr("segsweep.training.loop.LARGE_BATCH", large)
-    monkeypatch.setattr("segsweep.training.loop.keep_memory", lambda: asked.append("keep"))
-    monkeypatch.setattr("segsweep.training.loop.map_memory", lambda: asked.append("map"))
-    train(fresh_state(), Loop(epochs=2))
-
-    assert asked == after_forward + ["keep", *after_forward] * (2 * STEPS - 1)
-
-
 @pytest.mark.parametrize("epoch", [1, EPOCHS])
 def test_stopped_while_it_validates_leaves_after_it(epoch: int) -> None:
     """Also after the last epoch: the test set is not scored by somebody who was told to leave."""

@@ -11,8 +11,8 @@ from segsweep.models.lean.recompute import Pool, has_hooks, passed_on
 from segsweep.models.lean.reflect_conv import ReflectConv2d, repeated
 
 
-class LeanStage(Stage):
-    """A stage that never joins its inputs, and does not keep what its first block hands on."""
+class SplitStage(Stage):
+    """A stage that never joins its inputs: its first convolution takes them as they are."""
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return what `Stage` returns; parts of half the height and width are repeated."""
@@ -23,7 +23,20 @@ class LeanStage(Stage):
             height = max(part.shape[-2] for part in parts)
             return super().forward(*(repeated(x, height // x.shape[-2]) for x in parts))
         convolution, norm, activation = first
-        return passed_on(convolution(*parts), norm, activation, self[1])
+        return self.finish(convolution(*parts), norm, activation)
+
+    def finish(self, x: Tensor, norm: nn.Module, activation: nn.Module) -> Tensor:
+        """Return what the rest of the stage makes of the first convolution's output *x*."""
+        output: Tensor = self[1](activation(norm(x)))
+        return output
+
+
+class LeanStage(SplitStage):
+    """A stage that, in addition, does not keep what its first block hands to the second."""
+
+    def finish(self, x: Tensor, norm: nn.Module, activation: nn.Module) -> Tensor:
+        """Return the same; large tensors on the way are computed again for the gradient."""
+        return passed_on(x, norm, activation, self[1])
 
 
 class Unrepeated(nn.Upsample):
@@ -34,23 +47,29 @@ class Unrepeated(nn.Upsample):
         return input
 
 
-def apply(model: nn.Module) -> None:
-    """Replace the parts of every `EncoderDecoder` in *model*; other networks stay as they are."""
+def apply(model: nn.Module, *, saving: bool) -> None:
+    """Replace the parts of every `EncoderDecoder` in *model*; other networks stay as they are.
+
+    Args:
+        model: the network; changed in place.
+        saving: also replace parts where that saves memory and costs time.
+
+    """
     for network in model.modules():
         if isinstance(network, EncoderDecoder):
-            replace_parts(network)
+            replace_parts(network, saving=saving)
             if network.skips and type(network).forward is EncoderDecoder.forward:
                 _leave_repeating(network)
 
 
-def replace_parts(module: nn.Module) -> None:
-    """Replace the stages, reflecting 3x3 convolutions and poolings in *module*."""
+def replace_parts(module: nn.Module, *, saving: bool) -> None:
+    """Replace the stages and reflecting 3x3 convolutions in *module*; poolings if *saving*."""
     for part in module.modules():
         if type(part) is Stage:
-            part.__class__ = LeanStage
+            part.__class__ = LeanStage if saving else SplitStage
         elif type(part) is nn.Conv2d and _reflects(part):
             part.__class__ = ReflectConv2d
-        elif type(part) is nn.MaxPool2d and not part.return_indices:
+        elif saving and type(part) is nn.MaxPool2d and not part.return_indices:
             part.__class__ = Pool
 
 
@@ -63,5 +82,5 @@ def _reflects(layer: nn.Conv2d) -> bool:
 def _leave_repeating(network: EncoderDecoder) -> None:
     for up, stage in zip(network.ups, network.decoder, strict=True):
         doubles = type(up) is nn.Upsample and up.scale_factor == 2 and up.mode == "nearest"
-        if doubles and type(stage) is LeanStage:
+        if doubles and isinstance(stage, SplitStage):
             up.__class__ = Unrepeated

@@ -19,7 +19,10 @@ SECONDS = 2
 """Times are stored in whole seconds."""
 SHARE = 0.9
 """Of the training's seconds that must have gone by before a reading counts as after it."""
-MACHINE = ("machine", "processor", "device", "precision", "threads", "platform", "python", "torch")
+MACHINE = (
+    *("machine", "processor", "device", "precision", "threads", "lean"),
+    *("platform", "python", "torch"),
+)
 VERSIONS = ("segsweep", "git_commit")
 NO_SETTINGS = ("run_id", "kind", "choices", "sweep", "outputs", "segsweep_version", "allow")
 

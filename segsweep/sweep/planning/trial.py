@@ -28,7 +28,7 @@ from segsweep.sweep.planning.cost import Measured
 from segsweep.sweep.processes.slots import Slot
 from segsweep.training.build import Job, build_job
 from segsweep.training.dataset import prepared_data
-from segsweep.training.device import peak_memory_mb, prepare_memory
+from segsweep.training.device import peak_memory_mb
 from segsweep.training.evaluate import NativeMask, Scored, score_images
 from segsweep.training.loop import SHOWN, train_step
 from segsweep.training.preview import draw_preview
@@ -65,7 +65,6 @@ def try_out(config: FrozenConfig, scratch: Path) -> Measured:
     what the run would raise, but not because a loss is not finite.
     """
     started = time.perf_counter()
-    prepare_memory()
     job = build_job(config, RunPaths(scratch), prepared_data(config))
     start = time.perf_counter() - started
     native = job.prepared.native_mask if config.evaluate.at == "both" else None

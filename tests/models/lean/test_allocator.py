@@ -4,10 +4,13 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from segsweep.models.lean import allocator
 
 PLACES = """
 import torch
-from segsweep.training.device import keep_memory, map_memory, prepare_memory
+from segsweep.models.lean.allocator import keep_memory, map_memory, prepare_memory
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -49,3 +52,23 @@ def test_large_tensors_lie_apart_until_memory_is_kept():
     assert before.split() == ["False", "True", "False"]
     assert after.split() == ["True", "True"]
     assert again.split() == ["False", "True", "True", "True", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("saving", "large", "after_forward"),
+    [(True, 1, ["map"]), (True, 1 << 30, []), (False, 1, [])],
+    ids=["saving, large", "saving, small", "fast, large"],
+)
+def test_memory_is_kept_from_the_second_step_on(saving, large, after_forward, monkeypatch):
+    """Before each forward pass; after it, large batches map what they need beyond it."""
+    calls: list[str] = []
+    monkeypatch.setattr(allocator, "LARGE_BATCH", large)
+    monkeypatch.setattr(allocator, "keep_memory", lambda: calls.append("keep"))
+    monkeypatch.setattr(allocator, "map_memory", lambda: calls.append("map"))
+    around = allocator.StepMemory(saving)
+    for _ in range(3):
+        with around(torch.zeros(4)):
+            calls.append("forward")
+
+    first = ["forward", *after_forward]
+    assert calls == first + ["keep", *first] * 2
