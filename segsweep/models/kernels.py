@@ -19,7 +19,10 @@ Around: TypeAlias = Callable[[Tensor], AbstractContextManager[object]]
 
 def is_available() -> bool:
     """Whether the folder is there; an empty one left behind does not count."""
-    return find_spec("segsweep.models.lean.parts") is not None
+    try:
+        return find_spec("segsweep.models.lean.parts") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def level_of(lean: str) -> Level:

@@ -78,7 +78,7 @@ def choose(
         threads=int(kept.get("threads") or threads or usable_cores()),
         precision=str(kept.get("precision") or _precision(precision, found)),
         memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
-        lean=_level(lean, kept.get("lean")),
+        lean=_level(lean, kept),
     )
 
 
@@ -128,14 +128,17 @@ def _precision(wanted: str, device: torch.device) -> str:
     return "bfloat16" if fast else "float32"  # on CPUs bfloat16 was measured to bring nothing
 
 
-def _level(wanted: str, kept: object) -> kernels.Level:
-    """Return the level of the special kernels: plain torch stays plain, kernels stay kernels.
+def _level(wanted: str, kept: Mapping[str, Any]) -> kernels.Level:
+    """Return the level of the special kernels; a run that started with them keeps them.
 
     How much memory they save may change on resume: that changes no bit.
     """
-    if kept == "off":
+    if not kept:
+        return kernels.level_of(wanted)
+    before = kept.get("lean", "fast")  # runs of older versions always had them
+    if before == "off":
         return "off"
-    return kernels.level_of("auto" if kept and wanted == "off" else wanted)
+    return kernels.level_of("auto" if wanted == "off" else wanted)
 
 
 def _layout(wanted: str, device: torch.device) -> str:

@@ -14,6 +14,8 @@ from segsweep.augment import flips
 from segsweep.data.batches import Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
 from segsweep.losses import BceLoss
+from segsweep.models import kernels
+from segsweep.models.unet2 import UNet2
 from segsweep.schedulers import onecycle
 from segsweep.seeding import seed_everything
 from segsweep.training.loop import Hooks, Loop, fit, is_best, validation_metrics
@@ -22,15 +24,28 @@ from segsweep.training.state import State, averaging_of
 EPOCHS, STEPS, BATCH, SIDE = 3, 4, 2, 16
 
 
+level: kernels.Level = "off"
+"""Of the special kernels in the test that runs."""
+
+
+@pytest.fixture(params=["off", "fast", "memory"], autouse=True)
+def _each_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test from plain layers and with the special kernels, all tensors being large."""
+    if request.param != "off":
+        lean = pytest.importorskip("segsweep.models.lean.recompute")
+        monkeypatch.setattr(lean, "LARGE", 1)
+        monkeypatch.setattr("segsweep.models.lean.allocator.LARGE_BATCH", 1)
+    monkeypatch.setitem(globals(), "level", request.param)
+
+
 class Dropping(nn.Module):
     """A small network with BatchNorm and dropout: it has buffers and draws at random."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3)
-        )
-        self.last = nn.Conv2d(4, 1, 3, padding=1)
+        self.layers = nn.Sequential(UNet2(3, (4,)), nn.Dropout(0.3))
+        self.last = nn.Conv2d(1, 1, 3, padding=1)
+        kernels.apply(self, level)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.layers(x))
@@ -55,7 +70,8 @@ def fresh_state(every: str = "step", averaging: float = 0.0) -> State:
     scheduler: Any = onecycle(optimizer, 1e-2, EPOCHS * STEPS)
     if every == "val_loss":
         scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0)
-    return State(model, optimizer, scheduler, every, averaging_of(model, averaging))
+    averaged, around = averaging_of(model, averaging), kernels.around_forward(level)
+    return State(model, optimizer, scheduler, every, averaged, around_forward=around)
 
 
 def through_disk(saved: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,17 @@ class SplitStage(Stage):
     def forward(self, *parts: Tensor) -> Tensor:
         """Return what `Stage` returns; parts of half the height and width are repeated."""
         first = self[0]
-        usual = len(self) == 2 and type(first) is nn.Sequential and len(first) == 3
-        usual = usual and (len(parts) == 1 or type(first[0]) is ReflectConv2d)
-        if not usual or has_hooks(first):  # somebody changed it, or looks into it
-            height = max(part.shape[-2] for part in parts)
-            return super().forward(*(repeated(x, height // x.shape[-2]) for x in parts))
-        convolution, norm, activation = first
-        return self.finish(convolution(*parts), norm, activation)
+        if isinstance(first, nn.Sequential) and self._is_unchanged(first, len(parts)):
+            convolution, norm, activation = first
+            return self.finish(convolution(*parts), norm, activation)
+        height = max(part.shape[-2] for part in parts)
+        return super().forward(*(repeated(x, height // x.shape[-2]) for x in parts))
+
+    def _is_unchanged(self, first: nn.Sequential, parts: int) -> bool:
+        """Whether nobody added layers, put hooks on the block, or replaced its convolution."""
+        usual = len(self) == 2 and len(first) == 3 and type(first) is nn.Sequential
+        takes_parts = parts == 1 or type(first[0]) is ReflectConv2d
+        return usual and takes_parts and not has_hooks(first)
 
     def finish(self, x: Tensor, norm: nn.Module, activation: nn.Module) -> Tensor:
         """Return what the rest of the stage makes of the first convolution's output *x*."""
