@@ -1,15 +1,18 @@
-"""Time an epoch of a plain loop against segsweep's, on the same learning, in one run.
+"""Time an epoch of a plain loop and of segsweep's, on the same learning, in one run.
 
-    python benchmarks/epoch.py                  # the table below, about 8 minutes on 2 cores
-    python benchmarks/epoch.py --rounds 1 --size 64   # a quick look
+    python benchmarks/epoch.py                  # all rows, about 15 minutes on 2 quiet cores
+    python benchmarks/epoch.py --lean auto --precision float32    # one row and the plain loop
+    python benchmarks/epoch.py --rounds 1 --size 64               # a quick look
+    python benchmarks/epoch.py --output docs/results/epoch.md     # also into a file
 
-Both train unet2 with bce and AdamW on 100 embedded images, batch 25, with flips, and validate
-on 50. The plain loop is written the obvious way: a DataLoader, float32, contiguous; validation
-loss; then the training and the validation images scored again, each set in one batch under
-`no_grad`. `notebook` is the same as the original experiment had it, with gradients kept while
-scoring (13 GB: asked for with --notebook).
-Each loop lives in a process of its own and they take turns, so that both see the same machine;
-memory is the process's peak. That they learn the same is shown first: in float64 the weights
+Every loop trains unet2 with bce and AdamW on 100 embedded images, batch 25, with flips, and
+validates on 50. The plain loop is written the obvious way: a DataLoader, float32, contiguous;
+validation loss; then the training and the validation images scored again, each set in one batch
+under `no_grad`. `notebook` is the same as in the original experiment, which kept gradients while
+scoring (13 GB: only with --notebook). segsweep's own loop has a row for each `trainer.lean`
+(off: plain layers, auto: kernels that save time, on: also those that save memory) and precision.
+Each loop runs in its own process and they take turns, so that all see the same machine; memory
+is the peak of the process. First the loops are shown to learn the same: in float64 the weights
 after an epoch, in float32 the loss of each step.
 """
 
@@ -23,10 +26,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import where
 
 TRAIN, VAL, BATCH, SEED = 100, 50, 25, 0
 LR = 5e-4
-LOOPS = ("plain", "segsweep", "notebook")
+LEAN = ("off", "auto", "on")
+PRECISIONS = ("float32", "bfloat16")
+PLAIN, NOTEBOOK, REFERENCE = "plain", "notebook", "auto float32"
+"""Rows of the table; segsweep's are named by lean and precision, ratios are to the reference."""
 FIRST_STEP = """
 import os, time
 import segsweep.training.loop as fit
@@ -45,33 +52,35 @@ main()
 
 
 def main() -> None:
-    """Parse arguments; be the worker or the judge."""
+    """Parse arguments; be a worker, or compare all of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="timed epochs of each loop")
     parser.add_argument("--size", type=int, default=256, help="pixels")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--lean", nargs="*", choices=LEAN, default=list(LEAN))
+    parser.add_argument("--precision", nargs="*", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--notebook", action="store_true", help="time the original's loop too")
-    parser.add_argument("--worker", choices=LOOPS, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, help="a file for the table as well")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--double", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         work(arguments)
     else:
-        judge(arguments)
+        compare(arguments)
 
 
-# The two loops
+# The loops
 
 
 def plain_loop(data, indices, double, gradients):
-    """Return a function that does one epoch and returns the losses of its steps, and the model."""
+    """Return a function that trains one epoch and returns its losses, and the model."""
     import torch
     from torch.utils.data import DataLoader, Dataset
 
     from segsweep.augment import flips
     from segsweep.losses import BceLoss
-    from segsweep.models.lean.reflect_conv import ReflectConv2d
     from segsweep.models.unet2 import UNet2
     from segsweep.seeding import AUGMENT, derive, drawing_from, epoch_order
 
@@ -96,29 +105,8 @@ def plain_loop(data, indices, double, gradients):
                     image, mask = self.flip(image, mask)
             return image, mask
 
-    class PlainUNet2(UNet2):
-        """The network as it is usually written: torch's own layers, skips joined by torch.cat."""
-
-        def __init__(self):
-            super().__init__()
-            self.downs = torch.nn.ModuleList(torch.nn.MaxPool2d(2) for _ in self.downs)
-            self.ups = torch.nn.ModuleList(torch.nn.Upsample(scale_factor=2) for _ in self.ups)
-            for module in self.modules():
-                if isinstance(module, ReflectConv2d):
-                    module.__class__ = torch.nn.Conv2d
-
-        def forward(self, x):
-            skips = []
-            for stage, down in zip(self.encoder, self.downs, strict=True):
-                skips.append(stage(x))
-                x = down(skips[-1])
-            x = self.bottleneck(x)
-            for up, stage in zip(self.ups, self.decoder, strict=True):
-                x = stage(torch.cat([up(x), skips.pop()], dim=1))
-            return x
-
     torch.manual_seed(SEED)
-    model, loss_fn = PlainUNet2().to(dtype), BceLoss()
+    model, loss_fn = UNet2().to(dtype), BceLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
 
     def score(rows, batch):
@@ -152,26 +140,29 @@ def plain_loop(data, indices, double, gradients):
     return epoch, model
 
 
-def segsweep_loop(data, indices, double):
+def segsweep_loop(data, indices, double, lean, precision):
     """Return the same for segsweep's own functions."""
     import torch
 
     from segsweep.augment import flips
     from segsweep.data.batches import Batches
     from segsweep.losses import BceLoss
+    from segsweep.models import kernels
     from segsweep.models.unet2 import UNet2
     from segsweep.training import device
     from segsweep.training.loop import Hooks, Loop, train_epoch, validate
     from segsweep.training.state import State
 
-    device.prepare_memory()
     dtype = torch.float64 if double else torch.float32
+    placement = device.choose("cpu", 0, precision, "auto", lean)
+    kernels.prepare_memory(placement.lean)
     torch.manual_seed(SEED)
-    placement = device.choose("cpu", 0, "float32", "auto")
     model, loss_fn = device.place(UNet2().to(dtype), placement), BceLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR)
     scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0, 0)
-    state = State(model, optimizer, scheduler, "epoch")
+    around = kernels.around_forward(placement.lean)
+    state = State(model, optimizer, scheduler, "epoch", around_forward=around)
+    autocast = placement.autocast if precision != "float32" else None
     train, val = (
         Batches(data.images, data.masks, rows, BATCH, torch.device("cpu"), placement.layout, dtype)
         for rows in indices
@@ -180,9 +171,9 @@ def segsweep_loop(data, indices, double):
     hooks = Hooks(save=lambda *_: None, epoch_done=lambda *_: None)
 
     def epoch(number):
-        train_epoch(state, loss_fn, train, loop, hooks, flips())
+        train_epoch(state, loss_fn, train, loop, hooks, flips(), autocast)
         losses[:] = state.losses
-        validate(state, loss_fn, val, loop, hooks)
+        validate(state, loss_fn, val, loop, hooks, autocast)
         return losses
 
     return epoch, model
@@ -192,7 +183,7 @@ def segsweep_loop(data, indices, double):
 
 
 def work(arguments) -> None:
-    """Do an epoch for every line on standard input; answer with seconds, losses, memory."""
+    """Train an epoch for every line on standard input; answer with seconds, losses, memory."""
     import resource
 
     import torch
@@ -205,10 +196,11 @@ def work(arguments) -> None:
     size = (arguments.size, arguments.size)
     data = prepare(Synthetic(count=TRAIN + VAL, side=256), size, 3, folder)
     indices = list(range(TRAIN)), list(range(TRAIN, TRAIN + VAL))
-    if arguments.worker == "segsweep":
-        epoch, model = segsweep_loop(data, indices, arguments.double)
+    if arguments.worker in (PLAIN, NOTEBOOK):
+        epoch, model = plain_loop(data, indices, arguments.double, arguments.worker == NOTEBOOK)
     else:
-        epoch, model = plain_loop(data, indices, arguments.double, arguments.worker == "notebook")
+        lean, precision = arguments.worker.split()
+        epoch, model = segsweep_loop(data, indices, arguments.double, lean, precision)
     print("ready", flush=True)
     for number, line in enumerate(sys.stdin):
         started = time.perf_counter()
@@ -232,56 +224,65 @@ class Worker:
         assert self.process.stdout.readline().strip() == "ready"
 
     def epoch(self, weights=""):
-        """Let it do one epoch; store its weights at *weights*."""
+        """Train one epoch; store the weights at *weights*."""
         self.process.stdin.write(f"{weights}\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
     def close(self):
-        """Let it end."""
+        """End the process."""
         self.process.stdin.close()
         self.process.wait()
 
 
-def judge(arguments) -> None:
+def compare(arguments) -> None:
     """Show that the loops learn the same, then time them in turn and print the table."""
+    rows = [f"{lean} {precision}" for precision in arguments.precision for lean in arguments.lean]
+    rows = [PLAIN, *rows, *([NOTEBOOK] if arguments.notebook else [])]
+    found = [*where.lines()]
     with tempfile.TemporaryDirectory() as folder:
-        same_learning(arguments, folder)
-        loops = LOOPS if arguments.notebook else LOOPS[:2]
-        workers = {loop: Worker(loop, arguments, folder) for loop in loops}
-        rows = {loop: [] for loop in loops}
+        found += ["", *same_learning(arguments, folder, rows)]
+        workers = {row: Worker(row, arguments, folder) for row in rows}
+        taken = {row: [] for row in rows}
         for number in range(arguments.rounds + 1):
-            for loop, worker in workers.items():
-                row = worker.epoch()
+            for row, worker in workers.items():
+                epoch = worker.epoch()
                 if number:  # the first epoch of each warms up
-                    rows[loop].append(row)
+                    taken[row].append(epoch)
         for worker in workers.values():
             worker.close()
-        print_table(arguments, rows)
-        print_first_step(arguments, folder)
+        found += ["", *table(arguments, taken), "", first_step(folder)]
+    text = "\n".join(found)
+    print(text)
+    if arguments.output:
+        command = " ".join(["python benchmarks/epoch.py", *sys.argv[1:]])
+        arguments.output.write_text(f"# An epoch\n\n```\n{command}\n\n{text}\n```\n")
 
 
-def same_learning(arguments, folder) -> None:
-    """Print the largest difference of weights (float64) and of step losses (float32)."""
+def same_learning(arguments, folder, rows) -> list[str]:
+    """Return the largest difference of weights (float64) and of step losses, to the plain loop."""
     import torch
 
-    answers, weights = {}, {}
-    for double in (True, False):
-        for loop in ("plain", "segsweep"):
-            path = Path(folder) / f"{loop}.pt"
-            size = min(arguments.size, 128) if double else arguments.size
-            worker = Worker(loop, arguments, folder, double, size)
-            answers[loop] = worker.epoch(path)
+    lines, plain = [], {}
+    for row in (row for row in rows if row != NOTEBOOK):
+        for double in (True, False) if "bfloat16" not in row else (False,):
+            path = Path(folder) / "weights.pt"
+            worker = Worker(row, arguments, folder, double, min(arguments.size, 128))
+            losses = worker.epoch(path)["losses"]
             worker.close()
-            weights[loop] = torch.load(path, weights_only=True)
-        if double:
-            names = [name for name in weights["plain"] if counts(name, weights["plain"])]
-            worst = max(
-                float((weights["plain"][n] - weights["segsweep"][n]).abs().max()) for n in names
-            )
-            print(f"float64: largest difference of {len(names)} weight tensors {worst:.1e}")
-    pairs = zip(answers["plain"]["losses"], answers["segsweep"]["losses"], strict=True)
-    print(f"float32: largest difference of a step's loss {max(abs(a - b) for a, b in pairs):.1e}")
+            weights = torch.load(path, weights_only=True)
+            first_losses, first = plain.setdefault(double, (losses, weights))
+            if row == PLAIN:
+                continue
+            if double:
+                names = [name for name in weights if counts(name, weights)]
+                worst = max(float((weights[n] - first[n]).abs().max()) for n in names)
+                what = f"float64: weights differ by at most {worst:.1e}"
+            else:
+                worst = max(abs(a - b) for a, b in zip(losses, first_losses, strict=True))
+                what = f"losses of steps differ by at most {worst:.1e}"
+            lines.append(f"{row:14} {what}")
+    return lines
 
 
 def counts(name, weights) -> bool:
@@ -291,21 +292,27 @@ def counts(name, weights) -> bool:
     return not before_norm and "running" not in kind and "num_batches" not in kind
 
 
-def print_table(arguments, rows) -> None:
-    """Print median seconds, ratio of paired epochs, and peak memory."""
-    size, rounds = arguments.size, arguments.rounds
-    print(f"\n{size}x{size}, {arguments.threads} threads, medians of {rounds}")
-    print(f"{'loop':10} {'s/epoch':>8} {'ratio':>6} {'peak GB':>8}")
-    for loop in rows:
-        seconds = [row["seconds"] for row in rows[loop]]
-        pairs = zip(seconds, [row["seconds"] for row in rows["segsweep"]], strict=True)
+def table(arguments, taken) -> list[str]:
+    """Return median and range of seconds, ratio of paired epochs, and peak memory."""
+    reference = taken.get(REFERENCE) or next(iter(taken.values()))
+    lines = [
+        f"{arguments.size}x{arguments.size}, {arguments.threads} threads, "
+        f"medians of {arguments.rounds}; ratio to lean=auto in float32",
+        f"{'lean, precision':16} {'s/epoch':>8} {'range':>14} {'ratio':>6} {'peak GB':>8}",
+    ]
+    for row, epochs in taken.items():
+        seconds = [epoch["seconds"] for epoch in epochs]
+        pairs = zip(seconds, [epoch["seconds"] for epoch in reference], strict=True)
         ratio = statistics.median(a / b for a, b in pairs)
-        peak = max(row["gb"] for row in rows[loop])
-        print(f"{loop:10} {statistics.median(seconds):8.2f} {ratio:6.2f} {peak:8.2f}")
+        peak = max(epoch["gb"] for epoch in epochs)
+        spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
+        median = statistics.median(seconds)
+        lines.append(f"{row:16} {median:8.2f} {spread:>14} {ratio:6.2f} {peak:8.2f}")
+    return lines
 
 
-def print_first_step(arguments, folder) -> None:
-    """Print seconds from the command to the first training step, data cached before."""
+def first_step(folder) -> str:
+    """Return the seconds from the command to the first training step, data cached before."""
     words = ["trainer.epochs=1", "trainer.preview_every=0", f"outputs={folder}/outputs"]
     found = []
     script = Path(folder) / "first_step.py"
@@ -316,7 +323,7 @@ def print_first_step(arguments, folder) -> None:
         found += [
             float(line.split()[-1]) for line in done.stdout.splitlines() if "first step" in line
         ]
-    print(f"\nfrom command to first training step: {statistics.median(found[1:]):.1f} s")
+    return f"from command to first training step: {statistics.median(found[1:]):.1f} s"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Carry out planned runs one after the other in this process: what training itself takes.
+"""Train planned runs one after the other in this process: what training itself takes.
 
     python benchmarks/one_process.py outputs/sweep
 
-Prints, as JSON, for each run but the first: seconds and CPU seconds of the whole run (`whole`,
-`cpu`) and of its fit (`fit`, `fit_cpu`), which is training and validation, as `history.csv` has
-them. The first run warms up and is left out: the fit of the others then takes the least time,
-and what a run takes beyond it seems the most.
+Prints JSON: for each run except the first, the seconds and CPU seconds of the whole run (`whole`,
+`cpu`) and of its fit (`fit`, `fit_cpu`), that is training and validation as in `history.csv`.
+The first run warms up and is left out. The fit of the others is then as short as it can be, so
+the time outside the fit is not underestimated.
 """
 
 import csv
@@ -24,7 +24,7 @@ spent = {"cpu": 0.0}
 
 
 def main() -> None:
-    """Carry out the runs of the sweep folder on the command line."""
+    """Train the runs of the sweep folder on the command line."""
     fit.train_epoch = counted(fit.train_epoch)
     fit.score_images = counted(fit.score_images)
     rows = [timed(paths) for paths in SweepPaths(Path(sys.argv[1])).run_folders()]
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *function*, its CPU seconds counted."""
+    """Return *function* with its CPU seconds counted."""
 
     def call(*arguments: Any, **named: Any) -> Any:
         started = time.process_time()
@@ -44,7 +44,7 @@ def counted(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def timed(paths: RunPaths) -> dict[str, float]:
-    """Carry a run out; return what it took."""
+    """Train a run; return its times."""
     spent["cpu"], started, cpu = 0.0, time.perf_counter(), time.process_time()
     outcome = execute(paths.config)
     whole, cpu = time.perf_counter() - started, time.process_time() - cpu
