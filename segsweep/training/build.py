@@ -111,9 +111,7 @@ def _state(config: FrozenConfig, model: nn.Module, steps: int, placement: Placem
     half = placement.precision == "float16"
     scaler = torch.amp.GradScaler(placement.torch_device.type) if half else None
     around = kernels.around_forward(placement.lean)
-    return State(
-        model, optimizer, scheduler, every, averaged, scaler, around_forward=around
-    )
+    return State(model, optimizer, scheduler, every, averaged, scaler, around_forward=around)
 
 
 def _batches(
