@@ -17,7 +17,6 @@ from segsweep.system.progress import duration
 LISTED = 10
 """Runs named one by one in a status; `segsweep runs` names all."""
 LOG_LINES = 5
-UNITS = ("kB", "MB", "GB", "TB")
 
 
 def status_lines(status: SweepStatus) -> list[str]:
@@ -100,15 +99,6 @@ def counted(states: Sequence[RunState]) -> str:
     found = Counter(run.status for run in states)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
     return f"{len(states)} run{'s' if len(states) != 1 else ''} ({parts})"
-
-
-def size_text(size: float) -> str:
-    """Return bytes as people say them: 12 kB, 3.4 GB."""
-    for unit in UNITS:
-        size /= 1000
-        if size < 1000 or unit == UNITS[-1]:
-            break
-    return f"{size:.0f} {unit}" if size >= 10 or size == 0 else f"{size:.1f} {unit}"
 
 
 def _section(title: str, status: SweepStatus, row: Any, head: Sequence[str]) -> list[str]:

@@ -227,7 +227,8 @@ def _cells(sweep: SweepPaths) -> dict[str, str]:
 
 
 def _list_doomed(sweep: SweepPaths, doomed: dict[str, list[RunPaths]]) -> None:
-    from segsweep.cli.render import counted, size_text
+    from segsweep.cli.render import counted
+    from segsweep.system.units import size_text
 
     states = {run.name: run for run in sweep_status(sweep.root).runs}
     for cell, found in doomed.items():

@@ -25,6 +25,7 @@ from segsweep.data.fingerprint import content_hashes, data_fingerprint
 from segsweep.data.source import Pixels, Problem, Sample, Source
 from segsweep.errors import DataError
 from segsweep.system.files import is_locked, locked, read_json, text_digest, write_json
+from segsweep.system.units import size_text
 
 CACHE_VERSION = 1
 Progress = Callable[[int, int], None]
@@ -148,11 +149,11 @@ def _remove_left(target: Path) -> None:
 
 
 def _no_room(folder: Path, count: int, size: tuple[int, int], channels: int) -> str:
-    needed = count * size[0] * size[1] * (4 * channels + 1) / 1e6
-    free = shutil.disk_usage(folder).free / 1e6
+    needed = size_text(count * size[0] * size[1] * (4 * channels + 1))
+    free = size_text(shutil.disk_usage(folder).free)
     return (
-        f"{folder}: the disk is full: {count} decoded images need {needed:,.1f} MB and more, "
-        f"{free:,.1f} MB are free; make room, or choose another disk with outputs=<folder>"
+        f"{folder}: the disk is full: {count} decoded images need {needed} and more, "
+        f"{free} are free; make room, or choose another disk with outputs=<folder>"
     )
 
 

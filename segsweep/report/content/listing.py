@@ -10,7 +10,7 @@ from pandas import DataFrame, isna
 from segsweep.metrics import Metric, columns, label
 from segsweep.report.content.images import image_table
 from segsweep.report.content.material import Material
-from segsweep.report.content.records import Row
+from segsweep.report.content.records import Record
 
 MOST_PAIRS = 2_000
 """Pairs of cells that the page holds; all stand in pairs.csv."""
@@ -199,7 +199,7 @@ def plain(value: Any, digits: int = 6) -> Any:
     return round(number, max(digits, 0) + 2) if digits else round(number)
 
 
-def grouped_failures(failures: Sequence[Row]) -> list[dict[str, Any]]:
+def grouped_failures(failures: Sequence[Record]) -> list[dict[str, Any]]:
     """Return failures with the same cause and words together, most frequent first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for failure in failures:

@@ -11,7 +11,7 @@ from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.outlines import ImageOutlines, outlines_of
 from segsweep.report.content.records import (
     Reads,
-    Row,
+    Record,
     commands_of,
     failures_of,
     last_change,
@@ -43,13 +43,13 @@ class Material:
     """As results.csv, with `cell` and `folder`."""
     trials: DataFrame
     history: DataFrame
-    failures: list[Row] = field(default_factory=list)
+    failures: list[Record] = field(default_factory=list)
     reads: Reads = field(default_factory=lambda: Reads([], ()))
-    machines: list[Row] = field(default_factory=list)
-    commands: list[Row] = field(default_factory=list)
+    machines: list[Record] = field(default_factory=list)
+    commands: list[Record] = field(default_factory=list)
     split: list[tuple[str, int]] = field(default_factory=list)
-    settings: list[Row] = field(default_factory=list)
-    options: list[Row] = field(default_factory=list)
+    settings: list[Record] = field(default_factory=list)
+    options: list[Record] = field(default_factory=list)
     outlines: dict[str, ImageOutlines] = field(default_factory=dict)
     """By test image, for those that are named as best, median, worst and most disputed."""
 

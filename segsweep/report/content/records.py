@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
@@ -13,7 +13,8 @@ from segsweep.store.tables import Tables
 from segsweep.system.clock import FORMAT, time_text
 from segsweep.system.files import read_json
 
-Row = dict[str, Any]
+Record: TypeAlias = dict[str, Any]
+"""Facts of one thing, by name."""
 ORDINARY = ("the run's one reading", "repeat after a crash")
 SECONDS = 2
 """Times are stored in whole seconds."""
@@ -31,13 +32,13 @@ NO_SETTINGS = ("run_id", "kind", "choices", "sweep", "outputs", "segsweep_versio
 class Reads:
     """The log of readings of the test set."""
 
-    rows: list[Row]
+    rows: list[Record]
     """run, cell, seed, time, reason, images."""
     warnings: tuple[str, ...]
     """What should not have happened."""
 
 
-def failures_of(tables: Tables) -> list[Row]:
+def failures_of(tables: Tables) -> list[Record]:
     """Return run, cell, seed, cause, error, attempts, time, traceback of each failed run."""
     rows = []
     for run in tables.runs:
@@ -74,7 +75,7 @@ def last_change(tables: Tables) -> str:
     return max(known)[1] if known else ""
 
 
-def machines_of(tables: Tables) -> list[Row]:
+def machines_of(tables: Tables) -> list[Record]:
     """Return machine, device and versions with the number of runs made so, most first."""
     counts: Counter[tuple[str, ...]] = Counter()
     for run in tables.runs:
@@ -87,9 +88,9 @@ def machines_of(tables: Tables) -> list[Row]:
     ]
 
 
-def commands_of(tables: Tables) -> list[Row]:
+def commands_of(tables: Tables) -> list[Record]:
     """Return each command line that asked for runs: when first, and for how many."""
-    asked: dict[str, Row] = {}
+    asked: dict[str, Record] = {}
     for row in _read_rows(tables.sweep.plan):
         request = row.get("request") or ""
         known = asked.setdefault(request, {"time": row.get("requested_at") or "", "runs": 0})
@@ -111,13 +112,13 @@ def split_of(tables: Tables) -> list[tuple[str, int]]:
     return []
 
 
-def settings_of(tables: Tables) -> tuple[list[Row], list[Row]]:
+def settings_of(tables: Tables) -> tuple[list[Record], list[Record]]:
     """Return the settings that all runs share, and the arguments of each option.
 
     Rows of the second have group, option, key and value: `model`, `unet2`, `channels`.
     """
     common: dict[str, Any] = {}
-    options: dict[tuple[str, str], Row] = {}
+    options: dict[tuple[str, str], Record] = {}
     for run in _one_of_each(tables):
         values = tables.known.values(run["path"])
         for group in ("model", "loss"):
@@ -138,16 +139,16 @@ def settings_of(tables: Tables) -> tuple[list[Row], list[Row]]:
     return shared, rows
 
 
-def _one_of_each(tables: Tables) -> list[Row]:
+def _one_of_each(tables: Tables) -> list[Record]:
     """Return a run for each model and each loss; finished ones, read before, come first."""
-    found: dict[tuple[str, str], Row] = {}
+    found: dict[tuple[str, str], Record] = {}
     for run in sorted(tables.runs, key=lambda run: (run["kind"], run["status"] != "finished")):
         for group in ("model", "loss"):
             found.setdefault((group, run[group]), run)
     return list({run["path"]: run for run in found.values()}.values())
 
 
-def _below(values: Mapping[str, Any], start: str) -> Row:
+def _below(values: Mapping[str, Any], start: str) -> Record:
     return {key.removeprefix(start): item for key, item in values.items() if key.startswith(start)}
 
 
@@ -155,7 +156,7 @@ def _same_lr(tables: Tables) -> bool:
     return len({run["lr"] for run in tables.runs}) == 1
 
 
-def _names(run: Mapping[str, Any]) -> Row:
+def _names(run: Mapping[str, Any]) -> Record:
     return {"run": Path(run["path"]).name, "cell": run["cell"], "seed": run["seed"]}
 
 

@@ -1,22 +1,23 @@
 """Figures of the cells' means: architectures by losses, and all cells in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pandas import DataFrame
 
+from segsweep.report.columns import TableRow
 from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
     Figure,
     both_widths,
     brief,
-    interval,
     known,
     label_width,
     legend_bar,
     row_label,
     shown,
+    shown_interval,
     x_axis,
 )
 from segsweep.report.figures.svg import Canvas, fitted, linear, padded, shade, short, ticks
@@ -28,7 +29,6 @@ ROW = 24
 HEIGHT = 54
 ROOMY, TIGHT, LEAST = 80, 70, 58
 """Widths of a cell in pixels: with room for three digits, with room for small text, the least."""
-Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Grid:
 
     rows: list[str]
     columns: list[str]
-    cells: dict[tuple[str, str], Row]
+    cells: dict[tuple[str, str], TableRow]
     worst: float
     """Where the colours begin; *best* is where they end."""
     best: float
@@ -86,13 +86,13 @@ def intervals(material: Material) -> Figure:
     )
 
 
-def may(row: Row) -> bool:
+def may(row: TableRow) -> bool:
     """Whether a cell may be the best; False where that is not known."""
     return row.get("may_be_best") is True or str(row.get("may_be_best")) == "True"
 
 
 def _grid(material: Material) -> Grid:
-    cells: dict[tuple[str, str], Row] = {}
+    cells: dict[tuple[str, str], TableRow] = {}
     for row in material.cells.to_dict("records"):
         name = brief(";".join([str(row["model"]), *str(row["cell"]).split(";")[1:]]))
         cells[name, str(row["loss"])] = row
@@ -103,7 +103,7 @@ def _grid(material: Material) -> Grid:
     return Grid(rows[:MOST_LINES], columns, cells, worst, best)
 
 
-def _by_mean(cells: dict[tuple[str, str], Row], side: int, material: Material) -> list[str]:
+def _by_mean(cells: dict[tuple[str, str], TableRow], side: int, material: Material) -> list[str]:
     """Return the names on one side of the grid, best mean first."""
     value, sign = material.value, material.metric.sign
     found: dict[str, list[float]] = {}
@@ -135,7 +135,7 @@ def _draw_grid(grid: Grid, width: int, value: str) -> Canvas:
 
 
 def _draw_cell(
-    canvas: Canvas, cell: Row, box: tuple[float, float, float], grid: Grid, value: str
+    canvas: Canvas, cell: TableRow, box: tuple[float, float, float], grid: Grid, value: str
 ) -> None:
     left, top, size = box
     mean, low, high = cell[value], cell.get("ci_low"), cell.get("ci_high")
@@ -160,7 +160,7 @@ def _draw_cell(
 
 
 def _draw_intervals(
-    rows: Sequence[Row], single: dict[str, list[float]], width: int, value: str
+    rows: Sequence[TableRow], single: dict[str, list[float]], width: int, value: str
 ) -> Canvas:
     left = label_width([str(row["cell"]) for row in rows], width)
     right = width - 48
@@ -179,7 +179,7 @@ def _draw_intervals(
 
 
 def _draw_interval(
-    canvas: Canvas, row: Row, y: float, scale: Any, single: dict[str, list[float]], value: str
+    canvas: Canvas, row: TableRow, y: float, scale: Any, single: dict[str, list[float]], value: str
 ) -> None:
     low, high = row.get("ci_low"), row.get("ci_high")
     best = "best" if may(row) else "other"
@@ -206,13 +206,13 @@ def _rows(cells: DataFrame, value: str) -> list[list[Any]]:
     return [[row.get(name) for name in names] for row in cells.to_dict("records")]
 
 
-def _words(row: Row, value: str) -> str:
+def _words(row: TableRow, value: str) -> str:
     """Return what a cell says when it is pointed at."""
     if not known(row[value]):
         return f"{row['cell']}: no finished run, {row.get('failed', 0)} failed"
     seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
     best = ", may be the best" if may(row) else ""
-    spread = interval(row.get("ci_low"), row.get("ci_high"), ".4f")
+    spread = shown_interval(row.get("ci_low"), row.get("ci_high"), ".4f")
     return f"{row['cell']}: {row[value]:.4f}{spread}, {seeds}{best}"
 
 

@@ -153,6 +153,6 @@ def shown(value: Any, form: str = ".3f") -> str:
     return format(value, form) if known(value) else "–"
 
 
-def interval(low: Any, high: Any, form: str = ".3f") -> str:
+def shown_interval(low: Any, high: Any, form: str = ".3f") -> str:
     """Return ` (low to high)`, nothing where there is no interval."""
     return f" ({low:{form}} to {high:{form}})" if known(low) and known(high) else ""

@@ -19,7 +19,6 @@ from segsweep.report.figures.svg import Canvas, linear, shade, short, ticks
 
 MOST_CELLS = 30
 ROW = 22
-Row = dict[str, Any]
 
 
 def rank_stability(material: Material) -> Figure | None:

@@ -19,7 +19,7 @@ from segsweep.sweep.places.live_view import View
 from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
-from segsweep.sweep.planning.plan import Planned, cells_of
+from segsweep.sweep.planning.plan import Planned, cell_by_run
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import Ending, Pool, Task, start_server
@@ -62,7 +62,7 @@ class Local:
         limit, refresher = command.time_limit, current.refresher_of(sweep)
         crew = Crew(sweep, slots, current.stop, refresher, current.lock, limit, current.cap)
         seconds = {name: cost.seconds for name, cost in costs.items()}
-        cells = cells_of([*work.done, *work.left, *work.todo])
+        cells = cell_by_run([*work.done, *work.left, *work.todo])
         try:
             outcomes = crew.carry_out(work.todo, seconds, cells, [run.name for run in work.left])
         except OSError as error:  # the controller's own few files

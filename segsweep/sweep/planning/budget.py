@@ -13,8 +13,11 @@ from segsweep.config.validate import raise_all
 from segsweep.sweep.planning.cost import Measured, seconds_of
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.machine import available_memory_mb, free_disk_mb, gpus
+from segsweep.system.units import size_text
 
 MB = 2**20
+GB = 10**9
+"""Bytes of a unit of `keep_gb`, as checkpoints are counted (`segsweep.store.retention`)."""
 FILES_MB = 1.0
 """Tables, pictures and log of a run."""
 SMALLER = "a smaller trainer.batch or data.size"
@@ -130,7 +133,7 @@ def budget_of(
     per_gpu = max(Counter(slot.gpu for slot in slots).values(), default=1)
     kept = sum(cost.kept_mb for cost in costs)
     if keep_gb is not None:
-        kept = min(kept, max(keep_gb * 1024 - stored_mb, 0.0))
+        kept = min(kept, max(keep_gb * GB / MB - stored_mb, 0.0))
     # both files are written in full beside the old ones, which go afterwards
     passing = _largest([2 * cost.last_mb + 2 * cost.best_mb for cost in costs], len(slots))
     return Budget(
@@ -174,18 +177,13 @@ def impossible(cell: str, reason: str) -> str:
     """Return the line for a cell whose trial steps ran out of memory, by *reason*, one line."""
     of_gpu = "CUDA" in reason
     what = "GPU memory" if of_gpu else "memory"
-    has = "" if of_gpu else f", this machine has {size(available_memory_mb())} free"
+    has = "" if of_gpu else f", this machine has {mb_text(available_memory_mb())} free"
     return f"not enough {what} for {cell}: a training step takes more{has}; {SMALLER} ({reason})"
 
 
-def size(mb: float) -> str:
-    """Return an amount as people say it: 0.4 MB, 80 MB, 9.1 GB."""
-    if mb < 10:
-        return f"{mb:.1f} MB"
-    if mb < 1000:
-        return f"{mb:.0f} MB"
-    gb = mb / 1024
-    return f"{gb:.1f} GB" if gb < 1000 else f"{gb / 1024:.1f} TB"
+def mb_text(mb: float) -> str:
+    """Return an amount counted in MB of 2^20 bytes as people read it."""
+    return size_text(mb * MB)
 
 
 def _together(costs: Sequence[Cost], slots: int) -> float:
@@ -215,15 +213,15 @@ def _too_little(
     key: str,
 ) -> list[str]:
     """Return lines on cells that do not fit *alone*, else on 1, 2, ... runs *at_once*."""
-    has = f"{who} has {size(room)} free"
+    has = f"{who} has {mb_text(room)} free"
     large = {cell: need for cell, need in alone.items() if need > room}
     if large or not at_once or at_once[-1] <= room:
         return [
-            f"not enough {what} for {cell}: needs {size(need)}, {has}; {SMALLER}"
+            f"not enough {what} for {cell}: needs {mb_text(need)}, {has}; {SMALLER}"
             for cell, need in large.items()
         ]
     fits = max(1, sum(need <= room for need in at_once))
-    runs = f"{len(at_once)} runs at a time need {size(at_once[-1])}"
+    runs = f"{len(at_once)} runs at a time need {mb_text(at_once[-1])}"
     return [f"not enough {what}: {runs}, {has}; {key}={fits}"]
 
 
@@ -231,9 +229,9 @@ def _too_little_disk(budget: Budget, room: Room, outputs: str) -> list[str]:
     if budget.disk_mb <= room.disk_mb:
         return []
     for_checkpoints = room.disk_mb - (budget.disk_mb - budget.kept_mb)
-    cap = math.floor((budget.stored_mb + for_checkpoints) / 1024 * 10) / 10
+    cap = math.floor((budget.stored_mb + for_checkpoints) * MB / GB * 10) / 10
     words = ["keep=none"] if budget.kept_mb and for_checkpoints > 0 else []
     words += [f"keep_gb={cap:g}"] if words and cap > 0 else []
     ways = " or ".join([*words, "outputs=<folder on a larger disk>"])
-    has = f"{outputs} has {size(room.disk_mb)} free"
-    return [f"not enough disk: needs {size(budget.disk_mb)}, {has}; {ways}"]
+    has = f"{outputs} has {mb_text(room.disk_mb)} free"
+    return [f"not enough disk: needs {mb_text(budget.disk_mb)}, {has}; {ways}"]

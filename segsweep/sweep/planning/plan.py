@@ -98,7 +98,7 @@ def sweep_of(config: RunConfig) -> SweepPaths:
     return SweepPaths(Path(config.outputs) / config.sweep)
 
 
-def cells_of(planned: Sequence[Planned]) -> dict[str, str]:
+def cell_by_run(planned: Sequence[Planned]) -> dict[str, str]:
     """Return the cell of each run, by its name."""
     values = {run.name: flat_values(run.config.values) for run in planned}
     swept = swept_among([run.config.values for run in planned], list(values.values()))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segsweep.sweep.planning.budget import Budget, Room, size
+from segsweep.sweep.planning.budget import Budget, Room, mb_text
 from segsweep.system.progress import duration
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def cost_lines(budget: Budget, room: Room) -> list[str]:
 
 def _amounts(row: CellRow) -> list[str]:
     time = "-" if row.seconds is None else _time(row.seconds)
-    return [time, *("-" if mb is None else size(mb) for mb in (row.peak_mb, row.kept_mb))]
+    return [time, *("-" if mb is None else mb_text(mb) for mb in (row.peak_mb, row.kept_mb))]
 
 
 def _time_line(budget: Budget) -> str:
@@ -82,11 +82,11 @@ def _memory_lines(budget: Budget, room: Room) -> list[str]:
 
 
 def _disk_line(budget: Budget, room: Room) -> str:
-    return f"disk {_of(budget.disk_mb, room.disk_mb)}, {size(budget.kept_mb)} of it checkpoints"
+    return f"disk {_of(budget.disk_mb, room.disk_mb)}, {mb_text(budget.kept_mb)} of it checkpoints"
 
 
 def _of(needed: float, free: float) -> str:
-    return size(needed) if free == math.inf else f"{size(needed)} of {size(free)} free"
+    return mb_text(needed) if free == math.inf else f"{mb_text(needed)} of {mb_text(free)} free"
 
 
 def _time(seconds: float) -> str:

@@ -25,7 +25,7 @@ from segsweep.sweep.planning.budget import (
     room_of,
 )
 from segsweep.sweep.planning.cost import Measured, probe_key
-from segsweep.sweep.planning.plan import Planned, cells_of, sweep_of
+from segsweep.sweep.planning.plan import Planned, cell_by_run, sweep_of
 from segsweep.sweep.planning.plan_table import CellRow, cost_lines, plan_sums, plan_table
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import Ending, Pool, Task
@@ -65,7 +65,7 @@ def prepare_slots(
     if not todo[0].command.preflight:
         return slots, {}
     kinds = {run.name: probe_key(run.config) for run in todo}
-    cells = cells_of(todo)
+    cells = cell_by_run(todo)
     measured = measure_kinds(todo, kinds, cells, slots, stop)
     costs = {
         run.name: _cost(run, cells[run.name], measured[kinds[run.name]])
@@ -232,7 +232,7 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
     from rich.console import Console
 
     planned = [*work.done, *work.left, *work.todo]
-    names, cells = cells_of(planned), dict[str, list[Planned]]()
+    names, cells = cell_by_run(planned), dict[str, list[Planned]]()
     for run in planned:
         cells.setdefault(names[run.name], []).append(run)
     todo = {run.name for run in work.todo}

@@ -20,7 +20,7 @@ from segsweep.sweep.planning.budget import (
     impossible,
     makespan,
     room_of,
-    size,
+    mb_text,
 )
 from segsweep.sweep.planning.cost import Measured, seconds_of
 from segsweep.sweep.processes.slots import Slot
@@ -98,14 +98,14 @@ def test_nothing_to_do_takes_nothing():
     [
         (None, 500.0, 60.0),
         (1.0, 0.0, 60.0),
-        (0.03, 0.0, 30.72),
-        (1.0, 1000.0, 24.0),
+        (0.03, 0.0, 0.03e9 / 2**20),
+        (1.0, 900.0, 1e9 / 2**20 - 900),
         (1.0, 5000.0, 0.0),
         (0.0, 0.0, 0.0),
     ],
 )
 def test_cap_on_checkpoints(keep_gb, stored, kept):
-    """A cap holds for the sweep: what earlier runs hold counts."""
+    """A cap, in 10^9 bytes, is for the whole sweep: checkpoints of earlier runs count."""
     budget = budget_of([LARGE, LARGE], TWO, keep_gb=keep_gb, stored_mb=stored)
 
     assert budget.kept_mb == pytest.approx(kept)
@@ -186,7 +186,7 @@ def test_cell_too_large_for_the_machine():
     room = Room(2 * GB)
 
     assert refusal([SMALL, LARGE, LARGE, replace(LARGE, cell="unet3/bce")], TWO, room) == [
-        f"not enough memory for {cell}: needs 2.3 GB, this machine has 2.0 GB free; "
+        f"not enough memory for {cell}: needs 2.5 GB, this machine has 2.1 GB free; "
         "a smaller trainer.batch or data.size"
         for cell in ("unet3/dice", "unet3/bce")
     ]
@@ -198,8 +198,8 @@ def test_too_many_at_a_time():
         (line,) = refusal([LARGE] * 5, THREE, Room(room))
 
         assert line == (
-            "not enough memory: 3 runs at a time need 6.2 GB, "
-            f"this machine has {size(room)} free; slots={fits}"
+            "not enough memory: 3 runs at a time need 6.7 GB, "
+            f"this machine has {mb_text(room)} free; slots={fits}"
         )
 
 
@@ -209,11 +209,11 @@ def test_too_large_for_the_gpu():
     costs = [replace(SMALL, gpu_mb=6 * GB)] * 3
 
     assert refusal(costs, slots, Room(gpu_mb=5 * GB)) == [
-        "not enough GPU memory for unet/bce: needs 6.0 GB, the GPU has 5.0 GB free; "
+        "not enough GPU memory for unet/bce: needs 6.4 GB, the GPU has 5.4 GB free; "
         "a smaller trainer.batch or data.size"
     ]
     assert refusal(costs, slots, Room(gpu_mb=11 * GB)) == [
-        "not enough GPU memory: 2 runs at a time need 12.0 GB, the GPU has 11.0 GB free; "
+        "not enough GPU memory: 2 runs at a time need 12.9 GB, the GPU has 11.8 GB free; "
         "per_device=1"
     ]
 
@@ -224,20 +224,20 @@ def test_disk_too_small():
     (line,) = refusal(costs, TWO, Room(disk_mb=3 * GB))
 
     assert line == (
-        "not enough disk: needs 4.4 GB, outputs has 3.0 GB free; "
-        "keep=none or keep_gb=2.5 or outputs=<folder on a larger disk>"
+        "not enough disk: needs 4.7 GB, outputs has 3.2 GB free; "
+        "keep=none or keep_gb=2.6 or outputs=<folder on a larger disk>"
     )
-    assert refusal(costs, TWO, Room(disk_mb=3 * GB), keep_gb=2.5) == []
+    assert refusal(costs, TWO, Room(disk_mb=3 * GB), keep_gb=2.6) == []
     (line,) = refusal(costs, TWO, Room(disk_mb=3 * GB), stored_mb=1 * GB)
-    assert "keep_gb=3.5" in line
-    assert refusal(costs, TWO, Room(disk_mb=3 * GB), stored_mb=1 * GB, keep_gb=3.5) == []
+    assert "keep_gb=3.7" in line
+    assert refusal(costs, TWO, Room(disk_mb=3 * GB), stored_mb=1 * GB, keep_gb=3.7) == []
 
 
 def test_disk_too_small_for_any_checkpoint():
     """Where nothing that is kept is to blame, less of it is no way out."""
     (line,) = refusal([replace(LARGE, kept_mb=0.0)], TWO, Room(disk_mb=100.0))
 
-    assert line.endswith("outputs has 100 MB free; outputs=<folder on a larger disk>")
+    assert line.endswith("outputs has 105 MB free; outputs=<folder on a larger disk>")
 
 
 @given(
@@ -277,8 +277,8 @@ def test_cell_whose_trial_steps_ran_out_of_memory(reason, start):
 
 @pytest.mark.parametrize(
     ("mb", "text"),
-    [(0, "0.0 MB"), (0.42, "0.4 MB"), (80, "80 MB"), (9318.4, "9.1 GB"), (3 * GB * GB, "3.0 TB")],
+    [(0, "0 kB"), (0.42, "440 kB"), (80, "84 MB"), (9318.4, "9.8 GB"), (3 * GB * GB, "3.3 TB")],
 )
 def test_sizes_in_words(mb, text):
-    """Two digits are enough to plan with."""
-    assert size(mb) == text
+    """Costs are counted in 2^20 bytes and shown in units of 1000."""
+    assert mb_text(mb) == text

@@ -31,7 +31,7 @@ def test_a_row_per_cell():
     assert head.split() == [
         *("cell", "runs", "finished", "resumable", "failed", "new", "time", "memory", "disk")
     ]
-    assert re.sub(" +", " ", first).strip() == "unet2/dice 20 12 1 2 5 34 s 410 MB 3.6 MB"
+    assert re.sub(" +", " ", first).strip() == "unet2/dice 20 12 1 2 5 34 s 430 MB 3.8 MB"
     assert second.split() == [UNKNOWN.cell, "20", "20", "-", "-", "-"]
 
 
@@ -51,7 +51,7 @@ def test_it_fits_80_columns(rows):
     assert "…" not in "".join(lines)
     assert names == "".join(row.cell for row in rows)
     assert (WIDEST in rows) == any(
-        line.endswith(" 999 12 h 30 min 97.7 GB 97.7 GB ") for line in lines
+        line.endswith(" 999 12 h 30 min 105 GB 105 GB ") for line in lines
     )
 
 
@@ -63,8 +63,8 @@ def test_what_all_runs_take():
     assert text.splitlines() == [
         "40 runs in 2 cells: 12 finished, 1 resumable, 2 failed, 25 new",
         "about 8 min in 2 slots of 1 thread (34 s a run)",
-        "memory 1.0 GB of 22.0 GB free",
-        "disk 199 MB of 51.0 GB free, 108 MB of it checkpoints",
+        "memory 1.0 GB of 23.6 GB free",
+        "disk 209 MB of 54.8 GB free, 113 MB of it checkpoints",
     ]
 
 
@@ -75,9 +75,9 @@ def test_what_runs_on_gpus_take():
 
     assert lines.splitlines()[1:] == [
         "about 4.0 s in 1 slot of 8 threads (4.0 s a run)",
-        "memory 700 MB",
-        "GPU memory 6.0 GB of 80.0 GB free",
-        "disk 37 MB, 4.0 MB of it checkpoints",
+        "memory 734 MB",
+        "GPU memory 6.4 GB of 85.9 GB free",
+        "disk 39 MB, 4.2 MB of it checkpoints",
     ]
 
 
