@@ -19,8 +19,8 @@ from segsweep.sweep.planning.budget import (
     cost_of,
     impossible,
     makespan,
-    room_of,
     mb_text,
+    room_of,
 )
 from segsweep.sweep.planning.cost import Measured, seconds_of
 from segsweep.sweep.processes.slots import Slot
