@@ -1,4 +1,4 @@
-"""Values of made-up sweeps, for the tests of the statistics."""
+"""Synthetic values of sweeps, for the tests of the statistics."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from segsweep.stats.values import Values
 
 
 def drawn(seeds=(3, 3, 3), images=30, gaps=None, seed=0, sd=0.012, groups=None, names=None):
-    """Return values of one cell per entry of *seeds*, with images hard for all."""
+    """Return values of one cell per entry of *seeds*, with image effects common to all cells."""
     generator = np.random.default_rng(seed)
     gaps = np.zeros(len(seeds)) if gaps is None else gaps
     image = 0.1 * generator.standard_normal(images)
@@ -21,7 +21,7 @@ def drawn(seeds=(3, 3, 3), images=30, gaps=None, seed=0, sd=0.012, groups=None, 
 
 
 def of_tables(tables, groups=None, names=None):
-    """Return values of (seeds, images) tables; cells m/a, m/b, ... where none are named."""
+    """Return values of (seeds, images) tables; cells m/a, m/b, ... unless *names* are given."""
     names = [f"m/{chr(97 + cell)}" for cell in range(len(tables))] if names is None else names
     images = tables[0].shape[1]
     return Values(
@@ -46,7 +46,7 @@ def as_frame(values):
 
 
 def results_of(values, **more):
-    """Return a row of results.csv for each seed of *values*, and those of *more*."""
+    """Return a row of results.csv for each seed of *values*, with the further columns *more*."""
     rows = []
     for cell, table in zip(values.cells, values.tables, strict=True):
         model, loss = cell.split("/")

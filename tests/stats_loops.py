@@ -1,4 +1,4 @@
-"""The test of a family of contrasts, one number after the other, for tests of the statistics."""
+"""The test of a family of contrasts in plain loops, to check the vectorized code."""
 
 import math
 
@@ -15,7 +15,7 @@ def prepared(values, options):
 
 
 def t_by_loops(weights, mean, variance, sigma, image=1.0):
-    """Return k.m / sqrt(sum k^2 v + k'Sigma k), one term after the other."""
+    """Return k.m / sqrt(sum k^2 v + k'Sigma k), term by term."""
     cells = range(len(weights))
     top = sum(weights[c] * mean[c] for c in cells)
     below = sum(weights[c] ** 2 * variance[c] for c in cells)
@@ -24,7 +24,7 @@ def t_by_loops(weights, mean, variance, sigma, image=1.0):
     return top / math.sqrt(below)
 
 
-def misjudged(number, weights, parts, draws):
+def image_factors(number, weights, parts, draws):
     """Return the factors of contrast *number*'s image part in every draw, by the formulas."""
     cells = range(len(weights))
     kept = sum(weights[c] * weights[d] * parts.sigma[c, d] for c in cells for d in cells)
@@ -42,7 +42,7 @@ def family_by_loops(values, rows, options):
     drawn_t = [
         [
             abs(t_by_loops(row, draws.mean[:, k], draws.variance[:, k], parts.sigma, factor))
-            for k, factor in enumerate(misjudged(contrast, row, parts, draws))
+            for k, factor in enumerate(image_factors(contrast, row, parts, draws))
         ]
         for contrast, row in enumerate(rows)
     ]

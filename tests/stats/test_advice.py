@@ -1,4 +1,4 @@
-"""Seeds that are advised, the winner's optimism, and the tests that stand beside."""
+"""Advised seeds, the winner's optimism, and the competing methods of the simulation."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ FEW = Settings(draws=1_000)
 
 
 def known_parts(sd, seeds=40, image_sd=0.0, cells=2):
-    """Return parts of cells whose seed sd is known well and whose images matter as told."""
+    """Return parts of cells with a well-known seed sd and the given image sd."""
     count = np.full(cells, seeds)
     variance = np.full(cells, sd**2)
     sigma = np.eye(cells) * image_sd**2
@@ -38,7 +38,7 @@ def advised(parts, size):
 
 @pytest.mark.parametrize("size", [0.02, 0.03, 0.05])
 def test_seeds_agree_with_the_power_of_a_t_test(size):
-    """Two cells, a seed sd of .02 known as if from 400 seeds, no images: the classical number."""
+    """Two cells, a seed sd of .02 as from 400 seeds, no image variance: the textbook number."""
     parts = replace(known_parts(0.02), seeds=np.array([2, 2]))
     known = Moderated(parts.variance, np.array(400.0), np.array(0.02**2))
     family = pairs(["m/a", "m/b"])
@@ -57,7 +57,7 @@ def t_test_power(effect, seeds):
 
 
 def test_larger_differences_need_fewer_seeds():
-    """And none needs fewer than there are."""
+    """The number decreases with the difference and always exceeds the number of seeds."""
     parts = parts_of(drawn((3, 3, 3, 3), images=100))
     seeds = [advised(parts, size).seeds or 1_000 for size in (0.02, 0.04, 0.08, 0.3)]
 
@@ -66,21 +66,21 @@ def test_larger_differences_need_fewer_seeds():
 
 
 def test_images_alone_may_keep_it_undecided():
-    """An image part of .02 and a difference of .02: no number of seeds would do."""
+    """With an image sd of .02 and a difference of .02, no number of seeds is enough."""
     advice = advised(known_parts(0.001, image_sd=0.02), 0.02)
 
     assert (advice.seeds, advice.limit) == (None, Limit.IMAGES)
 
 
-def test_more_seeds_than_anybody_runs():
-    """No images at all, a difference of a fiftieth of the seed sd."""
+def test_more_seeds_than_the_largest_step():
+    """No image variance, and a difference of a fiftieth of the seed sd."""
     advice = advised(known_parts(0.05), 0.001)
 
     assert (advice.seeds, advice.limit) == (None, Limit.SEEDS)
 
 
 def test_advice_is_for_what_is_undecided():
-    """The leading cell against each other it has not beaten; decided pairs get none."""
+    """Undecided pairs of the leading cell have advice; decided pairs have none."""
     result = analyse(drawn((3,) * 4, gaps=[0.02, 0, 0, -0.4], images=60), FEW)
     tested = result.tested[CELLS]
     undecided = {k for k, verdict in enumerate(tested.verdicts) if verdict == UNDECIDED}
@@ -90,8 +90,8 @@ def test_advice_is_for_what_is_undecided():
     assert all(a.seeds is None or a.seeds > 3 for a in tested.advice.values())
 
 
-def test_choosing_among_equals_is_luck():
-    """Ten cells that differ only in how images fall: the lead is gone on those left out."""
+def test_choosing_among_equal_cells_is_selection_bias():
+    """Ten cells that differ only by image noise lose their lead on the images left out."""
     generator = np.random.default_rng(2)
     tables = [0.8 + 0.1 * generator.standard_normal((1, 40)) for _ in range(10)]
     result = optimism(of_tables(tables), 0)
@@ -100,8 +100,8 @@ def test_choosing_among_equals_is_luck():
     assert result.left_out < result.chosen
 
 
-def test_winner_by_far_is_no_luck():
-    """Better on every image by more than images differ."""
+def test_clear_winner_has_no_selection_bias():
+    """A cell that is better on every image keeps its lead."""
     result = optimism(drawn((2, 2), gaps=[0.3, 0]), 0)
 
     assert result.chosen == pytest.approx(0.15, abs=0.02)
@@ -109,7 +109,7 @@ def test_winner_by_far_is_no_luck():
 
 
 def test_optimism_agrees_with_loops():
-    """The same draws of groups, one by one."""
+    """The same draws of groups, computed one by one."""
     values = drawn((2, 2, 2), images=12, groups=np.repeat(np.arange(6), 2))
     result = optimism(values, 5, draws=200)
     drawn_groups = np.random.default_rng(8).multinomial(6, np.full(6, 1 / 6), 200)
@@ -127,12 +127,12 @@ def test_optimism_agrees_with_loops():
 
 
 def test_one_cell_has_no_optimism():
-    """Nothing was chosen."""
+    """There is nothing to choose from."""
     assert np.isnan(optimism(drawn((3,)), 0).gap)
 
 
 def test_holm_agrees_with_statsmodels():
-    """Adjusted p in the order given, ties and ones included."""
+    """Adjusted p-values in the given order, including ties and ones."""
     multitest = pytest.importorskip("statsmodels.stats.multitest")
     generator = np.random.default_rng(0)
     for size in (1, 2, 7, 40):
@@ -142,12 +142,12 @@ def test_holm_agrees_with_statsmodels():
 
 
 def test_holm_by_hand():
-    """.01, .04, .03 of three: .03, then .06, and never below the one before."""
+    """For .01, .04, .03: adjusted .03, .06, .06, as adjusted p-values never decrease."""
     assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
 
 
 def test_wilcoxon_agrees_with_scipy():
-    """A row at a time; equal values are no difference, where scipy has no answer."""
+    """One row at a time; for equal values, where scipy has no result, p is 1."""
     generator = np.random.default_rng(1)
     a, b = generator.random((3, 30)), generator.random((3, 30))
     a[2] = b[2]

@@ -1,4 +1,4 @@
-"""About which cells anything is claimed, and that nothing else looks as if it were."""
+"""About which cells claims are made, and that no other result looks like a claim."""
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,13 @@ RUN_MORE = "Run at least 3 seeds of each cell, for example seed=0,1,2."
 
 
 def compared(values, **more):
-    """Return comparison.csv of *values* by the cells' names."""
+    """Return comparison.csv of *values* indexed by cell."""
     table = comparison_table(analyse(values, FEW, **more), results_of(values))
     return table.set_index(table["model"].str.cat(table["loss"], "/"))
 
 
 def test_one_seed_is_never_claimed_about():
-    """Far above three others: neither best, nor an interval or a chance of it."""
+    """A cell far above three others has no interval, no chance, and is not called best."""
     values = drawn((3, 3, 3, 1), gaps=[0, 0, 0, 0.5])
     result, table = analyse(values, FEW), compared(values)
     alone = table.loc["m/d"]
@@ -49,7 +49,7 @@ def _pairs(result):
 
 
 def test_cell_with_one_seed_changes_nothing_for_the_others():
-    """All numbers are those of the sweep without it."""
+    """All results equal those of the sweep without it."""
     values = drawn((3, 4, 3, 1), gaps=[0.04, 0, 0, 0.5])
     without = of_tables(values.tables[:3])
     one, other = analyse(values, FEW), analyse(without, FEW)
@@ -59,8 +59,8 @@ def test_cell_with_one_seed_changes_nothing_for_the_others():
     assert one.tested[CELLS].p.tolist() == other.tested[CELLS].p.tolist()
 
 
-def test_cell_with_one_seed_is_said_and_more_seeds_of_it_are_the_next_step():
-    """However clear the rest is; chances are among the rest."""
+def test_cell_with_one_seed_is_reported_and_needs_more_seeds():
+    """Even if the other cells are settled; chances refer to the others."""
     said = answer(analyse(drawn((5, 5, 1), gaps=[0.3, 0, 0]), FEW))
 
     assert said.headline == "Not settled: 2 of 3 cells may be the best: m/a, m/c."
@@ -72,8 +72,8 @@ def test_cell_with_one_seed_is_said_and_more_seeds_of_it_are_the_next_step():
 
 
 @pytest.mark.parametrize("seeds", [(5, 1), (1, 4, 1)])
-def test_one_cell_with_seeds_beside_others_makes_no_claim(seeds):
-    """Nothing to compare it with: intervals are for these trained networks, all of them."""
+def test_one_cell_with_several_seeds_makes_no_claim(seeds):
+    """There is nothing to compare it with: all intervals hold for these networks only."""
     values = drawn(seeds, gaps=[0.3, *[0] * (len(seeds) - 1)])
     result, table = analyse(values, FEW), compared(values)
     said, most = answer(result), values.cells[int(np.argmax(seeds))]
@@ -91,7 +91,7 @@ def test_one_cell_with_seeds_beside_others_makes_no_claim(seeds):
 
 
 def test_interval_without_claims_is_the_paired_t_interval_over_images():
-    """Of means over the seeds that were trained: what they do on single images is kept."""
+    """Computed from means over the trained seeds, with their noise on single images included."""
     values = drawn((6, 1), images=25)
     tested = analyse(values, Settings(draws=40_000)).tested[CELLS]
     first, second = values.means
@@ -101,7 +101,7 @@ def test_interval_without_claims_is_the_paired_t_interval_over_images():
 
 
 def test_baseline_beside_cells_with_one_seed_has_no_p():
-    """One claimable cell alone."""
+    """Only one cell could be claimed."""
     tested = analyse(drawn((5, 1, 1)), FEW, baseline="m/b").tested[BASELINE]
 
     assert np.isnan(tested.p).all()
@@ -109,7 +109,7 @@ def test_baseline_beside_cells_with_one_seed_has_no_p():
 
 
 def test_nothing_to_compare_has_no_chance_of_being_best():
-    """One cell, and one architecture."""
+    """With a single cell, and with a single architecture."""
     row = compared(drawn((3,))).loc["m/a"]
     level = levels_table(analyse(drawn((3,)), FEW), "model").iloc[0]
 
@@ -120,8 +120,8 @@ def test_nothing_to_compare_has_no_chance_of_being_best():
 
 
 @pytest.mark.parametrize("seeds", [1, 4])
-def test_one_group_of_images_is_no_matter_of_seeds(seeds):
-    """It is said why, and no other seed is named."""
+def test_one_group_of_images_needs_images_not_seeds(seeds):
+    """The reason is named, and no further seeds are recommended."""
     result = analyse(drawn((seeds,) * 3, groups=[0] * 30), FEW)
     said = answer(result)
 
@@ -132,7 +132,7 @@ def test_one_group_of_images_is_no_matter_of_seeds(seeds):
 
 
 def test_two_sweeps_claim_nothing_about_a_cell_with_one_seed():
-    """Also where many others have three."""
+    """Even if many other cells have three seeds."""
     names = [f"m/{cell};sweep={sweep}" for cell in "abc" for sweep in ("new", "old")]
     words, table = compare_sweeps(drawn((3, 3, 3, 3, 1, 1), names=names), "new", "old", FEW)
     none, _ = compare_sweeps(drawn((3, 1), names=names[:2]), "new", "old", FEW)
@@ -142,8 +142,8 @@ def test_two_sweeps_claim_nothing_about_a_cell_with_one_seed():
     assert none.startswith("No claim about methods: one seed per cell except for m/a of new.")
 
 
-def near_the_end(metric):
-    """Return values of two cells whose means are one image away from the metric's highest."""
+def near_the_limit(metric):
+    """Return values of two cells whose means are one image below the metric's maximum."""
     cells = [(cell, seed) for cell in ("m/a", "m/b") for seed in range(3)]
     names = [{"run_id": f"{cell}{seed}", "seed": seed} for cell, seed in cells]
     runs = [
@@ -164,8 +164,8 @@ def near_the_end(metric):
 
 @pytest.mark.parametrize("metric", ["iou", "mcc"])
 def test_intervals_stay_in_the_range_of_the_metric(metric):
-    """Cells' and levels' own; differences reach below 0."""
-    values = near_the_end(metric)
+    """Intervals of cells and levels are clipped, those of differences are not."""
+    values = near_the_limit(metric)
     result = analyse(values, FEW)
     free = analyse(of_tables(values.tables), FEW)
     level = levels_table(result, "loss", metric)
@@ -178,7 +178,7 @@ def test_intervals_stay_in_the_range_of_the_metric(metric):
 
 
 def test_correlation_may_be_negative():
-    """The lower end of Matthews' correlation is -1, of the others 0."""
+    """The lower limit of Matthews' correlation is -1, that of the other metrics 0."""
     tables = [np.tile([0.9, -0.9, 0.0, 0.4, -0.6], (3, 1)) + 0.01 * k for k in range(2)]
     values = of_tables(tables)
     cut = [analyse(_within(values, METRICS[name].limits), FEW).low for name in ("mcc", "iou")]

@@ -1,4 +1,4 @@
-"""The engine against loops with the same draws, textbook cases and what must always hold."""
+"""The analysis against loops with the same draws, textbook cases and invariants."""
 
 import math
 import warnings
@@ -34,7 +34,7 @@ GRID = ["m/a", "m/b", "n/a", "n/b"]
 
 
 def null_by_loops(parts, moderated, options):
-    """Return the draws of the null, number by number, from the same random numbers."""
+    """Return the null draws, computed number by number from the same random numbers."""
     random, draws, cells = np.random.default_rng(options.seed), options.draws, len(parts.mean)
     freedom = [int(s) - 1 for s in parts.seeds]
     posterior = [float(moderated.weight) + d for d in freedom]
@@ -57,7 +57,7 @@ def null_by_loops(parts, moderated, options):
 
 
 def test_null_draws_agree_with_loops():
-    """Four cells, unequal seeds."""
+    """Four cells with unequal numbers of seeds."""
     parts, moderated, draws = prepared(drawn((3, 4, 2, 5)), Settings(draws=50))
     means, variances, images = null_by_loops(parts, moderated, Settings(draws=50))
 
@@ -68,7 +68,7 @@ def test_null_draws_agree_with_loops():
 
 @pytest.mark.parametrize("number", range(5))
 def test_t_and_adjusted_p_agree_with_loops(number):
-    """Every family of a 2 x 2 grid: t of each contrast, and the share of draws that reach it."""
+    """Each family of a 2 x 2 grid: t, and the share of draws that reach it."""
     values = drawn((3, 4, 2, 5), gaps=[0.03, 0, 0.01, 0], names=GRID)
     result = analyse(values, FEW, baseline="n/a")
     found = [*families(values.cells, values.factors), against("n/a", values.cells)]
@@ -81,7 +81,7 @@ def test_t_and_adjusted_p_agree_with_loops(number):
 
 
 def test_blocks_change_nothing(monkeypatch):
-    """The same maxima whether all draws are held at once or seven at a time."""
+    """The maxima do not depend on the number of draws per block."""
     values = drawn((3, 3, 3, 3))
     parts, _, draws = prepared(values, FEW)
     whole = max_t(pairs(values.cells), parts, draws)
@@ -90,8 +90,8 @@ def test_blocks_change_nothing(monkeypatch):
     np.testing.assert_allclose(max_t(pairs(values.cells), parts, draws), whole, rtol=1e-12)
 
 
-def test_intervals_and_p_say_the_same():
-    """An interval leaves 0 out exactly where the adjusted p is at most the level."""
+def test_intervals_and_p_agree():
+    """An interval excludes 0 exactly if the adjusted p is at most the level."""
     for seed in range(20):
         for tested in analyse(
             drawn((3, 3, 3, 3), gaps=[0.05, 0.03, 0, 0], seed=seed, names=GRID), FEW, advise=False
@@ -102,7 +102,7 @@ def test_intervals_and_p_say_the_same():
 
 
 def test_critical_value_by_hand():
-    """Of 1 ... 99 and level .05: p = (reached + 1) / 100, so 4 may be reached: beyond 95."""
+    """For maxima 1 ... 99 and level .05, p = (reached + 1) / 100: four may be reached, so 95."""
     maxima = np.arange(1.0, 100.0)
 
     assert critical_value(maxima, 0.05) == 95
@@ -128,7 +128,7 @@ def test_one_seed_gives_the_paired_t_interval_over_images():
 
 
 def test_chances_agree_with_the_t_distribution():
-    """Seeds that agree leave the images: P(better) is a tail of t with n - 1 degrees."""
+    """Identical seeds leave image variance only: a tail of t with n - 1 degrees of freedom."""
     values = drawn((3, 3), images=20, seed=5)
     values = of_tables([np.repeat(table[:1], 3, axis=0) for table in values.tables])
     tested = analyse(values, Settings(draws=40_000, margin=0.005)).tested[CELLS]
@@ -141,7 +141,7 @@ def test_chances_agree_with_the_t_distribution():
 
 
 def test_cell_interval_agrees_with_the_t_distribution():
-    """Many seeds that hardly differ: the interval over images."""
+    """Identical seeds: the t interval over images."""
     values = drawn((2, 2, 2), images=20, sd=0.0)
     values = of_tables([np.repeat(table[:1], 2, axis=0) for table in values.tables])
     result = analyse(values, Settings(draws=40_000))
@@ -152,7 +152,7 @@ def test_cell_interval_agrees_with_the_t_distribution():
 
 
 def test_same_predictions_are_no_difference():
-    """Two cells with one another's values: difference 0, p 1, both may be best."""
+    """Two cells with identical values: difference 0, p 1, both may be best."""
     table = drawn((4,)).tables[0]
     result = analyse(of_tables([table, table]), FEW)
     tested = result.tested[CELLS]
@@ -164,7 +164,7 @@ def test_same_predictions_are_no_difference():
 
 
 def test_cells_without_any_variance_do_not_divide_by_zero():
-    """Three cells of constants, two of them equal: 0 is no difference, .1 is one."""
+    """Three constant cells: a difference of 0 is not significant, one of .1 is."""
     with np.errstate(all="raise"):
         result = analyse(of_tables([np.full((3, 9), x) for x in (0.8, 0.8, 0.9)]), FEW)
     tested = result.tested[CELLS]
@@ -176,7 +176,7 @@ def test_cells_without_any_variance_do_not_divide_by_zero():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_shift_on_all_images_is_found(seed):
-    """.05 on every image of five seeds: separated, and best with more than .95."""
+    """A shift of .05 on every image with five seeds is detected, p_best above .95."""
     table = drawn((5,), images=50, seed=seed).tables[0]
     result = analyse(of_tables([table, table + 0.05]))
 
@@ -186,14 +186,14 @@ def test_shift_on_all_images_is_found(seed):
 
 
 def test_equal_within_the_margin():
-    """Forty seeds of nearly nothing: the interval lies inside."""
+    """Forty seeds with little variance: the interval lies inside the margin."""
     result = analyse(drawn((40, 40), images=200, sd=0.002), replace(FEW, margin=0.02))
 
     assert result.tested[CELLS].verdicts == [EQUAL]
 
 
 def test_cell_beaten_by_any_other_is_ruled_out():
-    """One far below the rest: all but it may be the best."""
+    """One cell far below the others: all others may be best."""
     result = analyse(drawn((5, 5, 5, 5), gaps=[0, -0.3, 0, 0]), FEW)
 
     assert result.may_be_best.tolist() == [True, False, True, True]
@@ -201,8 +201,8 @@ def test_cell_beaten_by_any_other_is_ruled_out():
     assert result.p_best.sum() == pytest.approx(1)
 
 
-def test_may_be_best_agrees_with_a_look_at_every_pair():
-    """A cell is ruled out exactly where some claim names another as the better one."""
+def test_may_be_best_agrees_with_every_pair():
+    """A cell is ruled out exactly if some claim names another cell as better."""
     for seed in range(15):
         gaps = [0, 0.04, 0.02, 0.06, 0]
         result = analyse(drawn((4,) * 5, gaps=gaps, seed=seed), FEW, advise=False)
@@ -215,7 +215,7 @@ def test_may_be_best_agrees_with_a_look_at_every_pair():
 
 
 def test_one_cell_has_an_interval_and_nothing_else():
-    """No pair, no family."""
+    """There are no pairs and no families."""
     result = analyse(drawn((3,)), FEW)
 
     assert result.tested == {}
@@ -224,7 +224,7 @@ def test_one_cell_has_an_interval_and_nothing_else():
 
 
 def test_contrasts_of_a_grid_by_hand():
-    """2 x 2: means over the other factor, and the one difference of differences."""
+    """2 x 2: main effects as means over the other factor, and the interaction."""
     factors = [tuple(name.split("/")) for name in GRID]
     model, loss = main_effects(factors)
     together = interaction(factors)
@@ -237,7 +237,7 @@ def test_contrasts_of_a_grid_by_hand():
 
 
 def test_missing_cell_is_left_out_of_what_is_averaged():
-    """Losses a, b, c with m, and only a, b with n: c takes no part between m and n."""
+    """Loss c exists with m only: it is not used to compare m and n."""
     factors = [("m", "a"), ("m", "b"), ("m", "c"), ("n", "a"), ("n", "b")]
     model, loss = main_effects(factors)
 
@@ -245,13 +245,13 @@ def test_missing_cell_is_left_out_of_what_is_averaged():
     assert list(zip(loss.a, loss.b, strict=True)) == [("a", "b")]
 
 
-def test_factor_with_one_other_level_is_no_family():
-    """Three losses of one architecture: pairs of cells say it all."""
+def test_factor_without_a_second_other_level_has_no_family():
+    """Three losses of one architecture: pairs of cells cover all comparisons."""
     assert [f.name for f in families(["m/a", "m/b", "m/c"], [("m", x) for x in "abc"])] == [CELLS]
 
 
 def test_further_keys_are_averaged_over_and_never_mixed():
-    """Losses are compared at the same length of training; lengths are no losses."""
+    """Losses are compared at equal numbers of epochs; epochs are not losses."""
     names = [f"{m}/{x};epochs={e}" for m in "mn" for x in "ab" for e in (1, 2)]
     values = drawn((2,) * 8, names=names)
     found = {family.name: family for family in families(values.cells, values.factors)}
@@ -263,7 +263,7 @@ def test_further_keys_are_averaged_over_and_never_mixed():
 
 
 def test_ranks_agree_with_scipy():
-    """Kendall's tau of every draw; chances of ranks sum to 1 both ways."""
+    """Kendall's tau of every draw; probabilities of ranks sum to 1 over rows and columns."""
     values = drawn((3, 3, 3, 3, 3))
     parts, moderated, _ = prepared(values, FEW)
     means = posterior_means(parts, moderated, Settings(draws=60))
@@ -287,7 +287,7 @@ def test_chi2_of_normal_numbers(freedom):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_cells_that_are_the_same_network_give_no_warning(seed):
-    """Early on many networks predict the same: differences of nothing divide by nothing."""
+    """Identical predictions, common early in training, cause no division by zero."""
     random = np.random.default_rng(seed)
     pool = [random.random((1, 6)) for _ in range(3)]
     cells = tuple(f"{model}/{loss}" for model in "abcd" for loss in "vwxyz")
@@ -301,7 +301,7 @@ def test_cells_that_are_the_same_network_give_no_warning(seed):
 
 
 def test_same_values_give_the_same_answer():
-    """The generator's seed is fixed."""
+    """The seed of the generator is fixed."""
     values = drawn((3, 3, 3))
     one, two = analyse(values, FEW), analyse(values, FEW)
 
@@ -316,7 +316,7 @@ NUMBERS = st.integers(0, 10_000)
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, NUMBERS, st.floats(-0.5, 0.5))
 def test_constant_added_to_all_changes_nothing(seeds, number, constant):
-    """Differences, errors and p stay; only the means move."""
+    """Differences, errors and p stay the same; only the means move."""
     values = drawn(seeds, images=12, seed=number)
     moved = replace(values, tables=tuple(table + constant for table in values.tables))
     before, after = analyse(values, FEW, advise=False), analyse(moved, FEW, advise=False)
@@ -346,8 +346,8 @@ def test_order_of_rows_changes_nothing(seeds, number, random):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, NUMBERS)
-def test_what_holds_for_any_sweep(seeds, number):
-    """P in (0, 1], intervals around differences, chances that sum to 1, somebody may be best."""
+def test_invariants_of_any_sweep(seeds, number):
+    """P in (0, 1], intervals contain differences, probabilities sum to 1, some cell may be best."""
     result = analyse(drawn(seeds, images=10, seed=number), FEW, advise=False)
 
     assert result.may_be_best.any()
@@ -361,7 +361,7 @@ def test_what_holds_for_any_sweep(seeds, number):
 
 
 def test_permuted_cells_give_permuted_results():
-    """Not only rows: other names in another order, up to the chance of other draws."""
+    """Cells under other names and in another order, up to simulation error."""
     values = drawn((4, 4, 4), gaps=[0.02, 0.01, 0], seed=8)
     turned = of_tables(values.tables[::-1])
     one, two = (analyse(v, Settings(draws=20_000)).tested[CELLS] for v in (values, turned))
@@ -372,7 +372,7 @@ def test_permuted_cells_give_permuted_results():
 
 
 def test_standard_error_is_that_of_a_difference_of_means():
-    """Two cells of five seeds: Welch's error of seed means, and the images' beside it."""
+    """Two cells of five seeds: Welch's error of the seed means plus the image part."""
     values = drawn((5, 5))
     parts, moderated, _ = prepared(values, FEW)
     seeds = [table.mean(1).var(ddof=1) / 5 for table in values.tables]
@@ -384,7 +384,7 @@ def test_standard_error_is_that_of_a_difference_of_means():
 
 @pytest.mark.slow
 def test_two_hundred_cells_stay_in_memory():
-    """19,900 pairs and 10,000 draws in less than 1 GB."""
+    """19,900 pairs with 10,000 draws need less than 1 GB."""
     import tracemalloc
 
     names = [f"m{m:02d}/l{x:02d}" for m in range(20) for x in range(10)]

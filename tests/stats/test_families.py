@@ -1,4 +1,4 @@
-"""A baseline that all others are compared with, and what an analysis keeps for later questions."""
+"""The baseline family, and what an analysis keeps for later questions."""
 
 import numpy as np
 import pytest
@@ -16,15 +16,15 @@ FEW = Settings(draws=2_000)
 
 
 def test_baseline_by_hand():
-    """Every other cell, in order, as a; the baseline is b and is not compared with itself."""
+    """Every other cell is a, in order; the baseline is b and not compared with itself."""
     family = against("n", ["m", "n", "o"])
 
     assert (family.a, family.b) == (("m", "o"), ("n", "n"))
     assert family.matrix.toarray().tolist() == [[1, -1, 0], [0, -1, 1]]
 
 
-def test_baseline_is_a_family_of_its_own():
-    """One cell above, one below, one like it: C - 1 rows, and in the table of pairs."""
+def test_baseline_is_a_separate_family():
+    """One cell above, one below, one equal: C - 1 rows, also in the table of pairs."""
     values = drawn((6,) * 4, gaps=[0, 0.2, -0.2, 0], images=50)
     table = pairs_table(analyse(values, FEW, baseline="m/a"))
     rows = table[table["family"] == BASELINE]
@@ -37,8 +37,8 @@ def test_baseline_is_a_family_of_its_own():
     assert rows["seeds_needed"].isna().tolist()[:2] == [True, True]
 
 
-def test_fewer_contrasts_see_more():
-    """Ten cells: 9 pairs with the baseline have narrower intervals and smaller p than all 45."""
+def test_fewer_contrasts_have_more_power():
+    """Nine pairs with the baseline have narrower intervals and smaller p than all 45."""
     tested = analyse(drawn((4,) * 10, seed=3), FEW, advise=False, baseline="m/a").tested
     pairs = {*zip(tested[CELLS].family.a, tested[CELLS].family.b, strict=True)}
     first = [k for k, name in enumerate(tested[CELLS].family.a) if name == "m/a"]
@@ -50,7 +50,7 @@ def test_fewer_contrasts_see_more():
 
 
 def test_baseline_changes_nothing_else():
-    """The other families, who may be best, and chances stay as they were."""
+    """The other families, may_be_best and the chances stay the same."""
     values = drawn((3,) * 4, gaps=[0.1, 0, 0, 0])
     without, beside = analyse(values, FEW), analyse(values, FEW, baseline="m/c")
 
@@ -63,13 +63,13 @@ def test_baseline_changes_nothing_else():
 
 @pytest.mark.parametrize("name", ["m/x", "m/c"])
 def test_baseline_that_cannot_be_compared_is_named(name):
-    """One that is not there, and one about which nothing can be claimed."""
+    """An unknown cell, and a cell about which no claim is possible."""
     with pytest.raises(KeyError, match=name):
         analyse(drawn((3, 3, 1)), FEW, baseline=name)
 
 
 def test_baseline_of_one_seed_has_no_p():
-    """Intervals for these networks, as everywhere."""
+    """Intervals hold for these networks only."""
     tested = analyse(drawn((1, 1, 1), gaps=[0.5, 0, 0]), FEW, baseline="m/a").tested[BASELINE]
 
     assert np.isnan(tested.p).all()
@@ -77,13 +77,13 @@ def test_baseline_of_one_seed_has_no_p():
     assert (tested.high < 0).all()
 
 
-def test_only_cell_as_baseline_is_no_family():
-    """It is compared with nothing."""
+def test_only_cell_as_baseline_has_no_family():
+    """There is no other cell."""
     assert analyse(drawn((3,)), FEW, baseline="m/a").tested == {}
 
 
 def test_what_is_kept_is_of_the_claimed_cells():
-    """Draws, parts and moderated variances, without the one cell that is left out."""
+    """Draws, parts and moderated variances, without the cell that is left out."""
     values = drawn((3, 4, 1))
     result = analyse(values, FEW)
     whole = parts_of(values)
@@ -98,7 +98,7 @@ def test_what_is_kept_is_of_the_claimed_cells():
 
 
 def test_draws_that_are_kept_are_those_that_were_used():
-    """Intervals are their quantiles, p_best how often a cell is the highest."""
+    """Intervals are their quantiles; p_best is how often a cell is the highest."""
     result = analyse(drawn((3, 3, 3, 3)), FEW)
     low, high = np.quantile(result.means, [0.025, 0.975], axis=1)
     best = [(result.means.argmax(0) == cell).mean() for cell in range(4)]
@@ -111,7 +111,7 @@ def test_draws_that_are_kept_are_those_that_were_used():
 
 @pytest.mark.parametrize("seeds", [1, 4])
 def test_one_group_of_images_has_no_interval(seeds):
-    """How images differ cannot be known from one patient: no interval, and no claim."""
+    """One patient gives no estimate of image variance: no interval and no claim."""
     values = drawn((seeds,) * 3, gaps=[0.3, 0, 0], groups=[0] * 30)
     result = analyse(values, FEW)
     table = pairs_table(result)

@@ -1,4 +1,4 @@
-"""Architectures and losses by themselves, against means, quantiles and counts made by hand."""
+"""Averaged architectures and losses, against means, quantiles and counts made by hand."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ COLUMNS = ["cells", "test_iou", "ci_low", "ci_high", "may_be_best", "p_best"]
 
 
 def analysed(names=GRID, seeds=4, gaps=None, settings=FEW, **more):
-    """Return the analysis of cells of that name with as many seeds each."""
+    """Return the analysis of cells with these names and the same number of seeds each."""
     values = drawn((seeds,) * len(names), gaps=gaps, names=names, **more)
     return analyse(values, settings, advise=False)
 
@@ -33,7 +33,7 @@ def draws_by_hand(result, cells):
 
 @pytest.mark.parametrize("by", ["model", "loss"])
 def test_levels_agree_with_hand_made_means_quantiles_and_counts(by):
-    """Means of cells' means; quantiles of the draws of that mean; how often each is highest."""
+    """Means of cells' means, quantiles of their draws, and how often each is highest."""
     result = analysed(gaps=[0.02, 0, 0, 0.05, 0, 0])
     table = levels_table(result, by).set_index(by)
     members = {
@@ -60,7 +60,7 @@ def test_levels_agree_with_hand_made_means_quantiles_and_counts(by):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_may_be_best_agrees_with_every_pair_of_levels(seed):
-    """A loss is ruled out exactly where a claim names another as the better one."""
+    """A loss is ruled out exactly if a claim names another loss as better."""
     result = analysed(gaps=[0, 0.03, 0.06, 0, 0.03, 0.06], seed=seed)
     tested = result.tested[LOSSES]
     beaten = set()
@@ -73,7 +73,7 @@ def test_may_be_best_agrees_with_every_pair_of_levels(seed):
 
 
 def test_better_loss_is_the_only_candidate():
-    """By .2 with both architectures; between these nothing differs."""
+    """Loss b is better by .2 with both architectures, which do not differ."""
     result = analysed(gaps=[0, 0.2, 0, 0, 0.2, 0])
     losses, models = levels_table(result, "loss"), levels_table(result, "model")
 
@@ -97,8 +97,8 @@ def test_better_loss_is_the_only_candidate():
         ),
     ],
 )
-def test_no_level_is_best_where_it_depends(by, words):
-    """Loss a is far better with m, and far worse with n; means and intervals stay."""
+def test_no_level_is_best_with_an_interaction(by, words):
+    """Loss a is far better with m and far worse with n; means and intervals remain."""
     result = analysed(gaps=[0.3, 0, 0, 0, 0.25, 0])
     table = levels_table(result, by)
 
@@ -110,7 +110,7 @@ def test_no_level_is_best_where_it_depends(by, words):
 
 
 def test_one_seed_names_no_level():
-    """However far apart they are."""
+    """However large the differences are."""
     result = analysed(seeds=1, gaps=[0.4, 0, 0, 0.4, 0, 0])
     table = levels_table(result, "loss")
 
@@ -120,7 +120,7 @@ def test_one_seed_names_no_level():
 
 
 def test_mean_is_over_what_all_levels_have():
-    """Without n/c, losses are averaged over m alone, architectures over a and b; both said."""
+    """Without n/c, losses are averaged over m, architectures over a and b; the note says so."""
     result = analysed(GRID[:5], gaps=[0, 0, 0.5, 0, 0])
     models, losses = levels_table(result, "model"), levels_table(result, "loss")
     mean = dict(zip(result.values.cells, result.parts.mean, strict=True))
@@ -140,8 +140,8 @@ def test_mean_is_over_what_all_levels_have():
     )
 
 
-def test_level_with_one_cell_in_common_is_left_open():
-    """Loss c ran with m only: its pairs there are of another family than losses are."""
+def test_level_with_one_shared_cell_is_open():
+    """Loss c exists with m only, so it has no contrast in the family of losses."""
     for gap in (0.5, -0.5):
         table = levels_table(analysed(GRID[:5], gaps=[0.2, 0, gap, 0.2, 0]), "loss")
         may = table.set_index("loss")["may_be_best"]
@@ -152,7 +152,7 @@ def test_level_with_one_cell_in_common_is_left_open():
         assert table["ci_low"].notna().all()
 
 
-def test_loss_of_one_architecture_that_has_one_seed_is_left_open():
+def test_loss_with_one_seed_is_open():
     """The others are compared as cells."""
     values = drawn((4, 4, 1), gaps=[0.2, 0, 0], names=GRID[:3])
     result = analyse(values, FEW)
@@ -165,7 +165,7 @@ def test_loss_of_one_architecture_that_has_one_seed_is_left_open():
 
 
 def test_one_decided_pair_of_cells_does_not_decide_between_losses():
-    """Loss a is surely better with m; with n, whose seeds scatter, nobody knows: nor on average."""
+    """Loss a is better with m; with n seeds vary widely, so the average is undecided."""
     calm, wild = drawn((8, 8), gaps=[0.05, 0], sd=0.002, seed=1), drawn((8, 8), sd=0.2, seed=2)
     values = of_tables([*calm.tables, *wild.tables], names=["m/a", "m/b", "n/a", "n/b"])
     result = analyse(values, FEW, advise=False)
@@ -175,8 +175,8 @@ def test_one_decided_pair_of_cells_does_not_decide_between_losses():
     assert levels_table(result, "loss")["may_be_best"].tolist() == [True, True]
 
 
-def test_nothing_in_common_is_said_and_nobody_named():
-    """Architecture m ran with a, n with b: what differs may be either."""
+def test_levels_without_shared_cells_are_not_compared():
+    """Architecture m has loss a only, n has b only: the two effects cannot be separated."""
     result = analysed(["m/a", "n/b"], gaps=[0.4, 0])
     table = levels_table(result, "model")
 
@@ -189,7 +189,7 @@ def test_nothing_in_common_is_said_and_nobody_named():
 
 
 def test_losses_of_one_architecture_are_its_cells():
-    """The same verdicts, chances and intervals as of the cells."""
+    """The verdicts, chances and intervals are those of the cells."""
     result = analysed(GRID[:3], gaps=[0.2, 0, 0])
     table = levels_table(result, "loss").set_index("loss")
     may = dict(zip("abc", result.may_be_best.tolist(), strict=True))
@@ -203,7 +203,7 @@ def test_losses_of_one_architecture_are_its_cells():
 
 
 def test_further_keys_are_averaged_over():
-    """Two lengths of training: four cells to an architecture; one length missing leaves two."""
+    """Two lengths of training give four cells per architecture; three if one is missing."""
     names = [f"{m}/{x};epochs={e}" for m in "mn" for x in "ab" for e in (1, 2)]
     whole, short = analysed(names), analysed([n for n in names if n not in names[4:5]])
 
@@ -213,7 +213,7 @@ def test_further_keys_are_averaged_over():
 
 
 def test_cell_without_claims_leaves_its_level_without_an_interval():
-    """Two cells with seeds and one without: n has a mean and nothing else."""
+    """Architecture n has one cell with one seed: a mean and no interval."""
     values = drawn((3, 3, 1), names=["m/a", "m/b", "n/a"])
     table = levels_table(analyse(values, FEW), "model").set_index("model")
 
@@ -225,7 +225,7 @@ def test_cell_without_claims_leaves_its_level_without_an_interval():
 
 
 def test_interval_follows_the_level_and_the_metric_names_the_column():
-    """At .5 it is much narrower."""
+    """At level .5 the interval is much narrower."""
     wide, narrow = (analysed(settings=replace(FEW, level=level)) for level in (0.05, 0.5))
     one, other = (levels_table(result, "model", "dice") for result in (wide, narrow))
 
@@ -234,8 +234,8 @@ def test_interval_follows_the_level_and_the_metric_names_the_column():
     assert half.between(2.3, 3.6).all()  # 1.96 / .674 of a normal distribution
 
 
-def test_kinds_of_columns_do_not_depend_on_what_was_found():
-    """Full, without claims, and with one level."""
+def test_column_types_do_not_depend_on_the_result():
+    """With claims, without claims, and with one level."""
     usual = levels_table(analysed(), "loss").dtypes
 
     assert str(usual["may_be_best"]) == "boolean"
@@ -244,7 +244,7 @@ def test_kinds_of_columns_do_not_depend_on_what_was_found():
 
 
 def test_other_factors_are_refused():
-    """There are two."""
+    """Only model and loss are allowed."""
     with pytest.raises(ValueError, match="model or loss"):
         levels_table(analysed(), "lr")
     with pytest.raises(ValueError, match="model or loss"):

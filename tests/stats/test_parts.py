@@ -1,4 +1,4 @@
-"""Parts of variance and moderated variances against loops written from the formulas."""
+"""Variance components and moderated variances against loops written from the formulas."""
 
 import math
 
@@ -27,7 +27,7 @@ def mean_squares(table):
 
 
 def covariance_by_loops(values):
-    """Return the image covariance less residual parts, not yet made positive."""
+    """Return the image covariance minus the residual part, before projection."""
     n, groups = len(values.images), sorted(set(values.groups.tolist()))
     scale = len(groups) / (len(groups) - 1) / n**2
     sigma = np.zeros((len(values.cells),) * 2)
@@ -57,7 +57,7 @@ def residual_by_loops(table, of_image, groups):
 
 
 def smyth_by_loops(variances, freedom):
-    """Return d0 (without limit) and s0^2; the inverse of trigamma by bisection."""
+    """Return d0 (without limit) and s0^2; trigamma is inverted by bisection."""
     e = [
         math.log(v) - digamma(d / 2) + math.log(d / 2)
         for v, d in zip(variances, freedom, strict=True)
@@ -76,7 +76,7 @@ def smyth_by_loops(variances, freedom):
 
 @pytest.mark.parametrize("shape", [(2, 5), (3, 20), (6, 4)])
 def test_two_way_table_agrees_with_loops(shape):
-    """Seeds and images that differ more than the rest, so that neither is floored."""
+    """Seed and image effects exceed the residual, so that neither is set to 0."""
     generator = np.random.default_rng(1)
     table = (
         generator.normal(size=shape) + 9 * np.arange(shape[0])[:, None] + 7 * np.arange(shape[1])
@@ -88,15 +88,15 @@ def test_two_way_table_agrees_with_loops(shape):
     assert of_images == pytest.approx(math.sqrt((image - rest) / shape[0]))
 
 
-def test_variances_below_nothing_are_nothing():
-    """Seeds more alike than their residual allows: 0, not the root of a negative number."""
+def test_negative_variance_estimates_are_zero():
+    """A negative variance estimate gives 0."""
     of_seeds, _ = two_way_sds(np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0]]))
 
     assert of_seeds == 0
 
 
-def test_one_seed_has_no_seed_variance_and_all_else_in_the_images():
-    """1, 2, 3: sd over images 1; of seeds nothing is known."""
+def test_one_seed_has_no_seed_variance():
+    """Values 1, 2, 3: the sd over images is 1, the sd over seeds unknown."""
     of_seeds, of_images = two_way_sds(np.array([[1.0, 2.0, 3.0]]))
 
     assert math.isnan(of_seeds)
@@ -106,7 +106,7 @@ def test_one_seed_has_no_seed_variance_and_all_else_in_the_images():
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(10), 3), [0] * 10 + [*range(1, 21)]])
 @pytest.mark.parametrize("seeds", [(3, 3, 3), (2, 5, 1)])
 def test_image_covariance_agrees_with_loops(groups, seeds):
-    """With and without groups, seeds unequal or one; negative directions cut the same way."""
+    """With and without groups, unequal seeds, one seed; the same projection."""
     values = drawn(seeds, groups=groups)
     weight, direction = np.linalg.eigh(covariance_by_loops(values))
     expected = direction @ np.diag(np.maximum(weight, 0)) @ direction.T
@@ -115,7 +115,7 @@ def test_image_covariance_agrees_with_loops(groups, seeds):
 
 
 def test_groups_of_identical_images_count_once():
-    """Every image three times is no more than the images once."""
+    """Repeating every image three times in groups adds no information."""
     once = drawn((3, 3), images=12)
     thrice = of_tables([np.repeat(t, 3, axis=1) for t in once.tables], np.repeat(np.arange(12), 3))
 
@@ -124,14 +124,14 @@ def test_groups_of_identical_images_count_once():
 
 
 def test_covariance_has_no_negative_direction():
-    """More residual than covariance: nothing is left, and the rest stays."""
+    """A residual larger than the variance gives 0; the other variance stays."""
     sigma = positive(np.diag([3.0, 1.0]), np.array([1.0, 2.0]))
 
     np.testing.assert_allclose(sigma, np.diag([2.0, 0.0]), atol=1e-15)
 
 
 def test_means_and_seed_variances_by_hand():
-    """Seeds' means 1 and 3: mean 2, variance 2; one seed has no variance."""
+    """Seed means 1 and 3 have mean 2 and variance 2; one seed has no variance."""
     parts = parts_of(of_tables([np.array([[0.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 5.0]])]))
 
     assert parts.mean.tolist() == [2, 3]
@@ -142,13 +142,13 @@ def test_means_and_seed_variances_by_hand():
 
 @pytest.mark.parametrize("x", [1e-3, 0.1, 1.0, 7.0, 300.0, 5000.0])
 def test_inverse_of_trigamma(x):
-    """It gives back x."""
+    """trigamma_inverse(trigamma(x)) is x."""
     assert trigamma_inverse(polygamma(1, np.array([x])))[0] == pytest.approx(x, rel=1e-9)
 
 
 @pytest.mark.parametrize("spread", [0.01, 0.3, 2.0])
 def test_moderation_agrees_with_loops(spread):
-    """From variances nearly alike to ones far apart, freedoms unequal, the limit of d0 in force."""
+    """Similar to very different variances, unequal freedoms, with the limit of d0."""
     generator = np.random.default_rng(3)
     freedom = np.array([1, 2, 2, 4, 4, 9, 9, 2])
     true = np.exp(spread * generator.standard_normal(8))
@@ -165,7 +165,7 @@ def test_moderation_agrees_with_loops(spread):
 
 
 def test_common_variance_counts_ten_degrees_at_most():
-    """Variances that agree exactly would be pooled for good; the limit keeps some doubt."""
+    """Equal variances would be pooled completely; the limit keeps some uncertainty."""
     result = moderate(np.array([1.0, 1.0, 1.0, 1.0]), np.full(4, 2))
 
     assert result.weight == 10
@@ -173,7 +173,7 @@ def test_common_variance_counts_ten_degrees_at_most():
 
 
 def test_draws_are_moderated_one_by_one():
-    """A second axis of draws gives what each column alone gives."""
+    """With a second axis of draws each column is moderated separately."""
     variance = np.random.default_rng(4).chisquare(2, (5, 7))
     together = moderate(variance, np.full(5, 2))
     alone = [moderate(column, np.full(5, 2)).variance for column in variance.T]
@@ -181,8 +181,8 @@ def test_draws_are_moderated_one_by_one():
     np.testing.assert_allclose(together.variance, np.array(alone).T)
 
 
-def test_two_cells_learn_nothing_from_each_other():
-    """Each keeps its own variance."""
+def test_two_cells_have_no_common_variance():
+    """Each cell keeps its own variance."""
     result = moderate(np.array([1.0, 4.0]), np.array([2, 2]))
 
     assert result.weight == 0
@@ -190,7 +190,7 @@ def test_two_cells_learn_nothing_from_each_other():
 
 
 def test_cell_with_one_seed_takes_the_common_variance():
-    """Where there are three others; with two there is nothing to take."""
+    """With three other cells; with two there is no common variance."""
     freedom = np.array([3, 3, 3, 0])
     result = moderate(np.array([1.0, 2.0, 3.0, np.nan]), freedom)
     few = moderate(np.array([1.0, 2.0, np.nan]), freedom[1:])
@@ -200,8 +200,8 @@ def test_cell_with_one_seed_takes_the_common_variance():
     assert math.isnan(few.variance[2])
 
 
-def test_variance_of_nothing_does_not_break_the_logarithm():
-    """A cell whose seeds agree exactly counts as nearly nothing."""
+def test_zero_variance_does_not_break_the_logarithm():
+    """A cell with identical seeds gets a very small variance."""
     weight, common = prior_of(np.array([0.0, 1.0, 1.0, 1.0]), np.full(4, 2))
 
     assert np.isfinite([weight, common]).all()

@@ -1,4 +1,4 @@
-"""What is said of a sweep whose runs are uneven: seeds, commits, combinations that are missing."""
+"""Which runs count, and the notes on seeds, versions and missing combinations."""
 
 import time
 from itertools import product
@@ -27,7 +27,7 @@ def runs(cells, seeds=(0, 1), status="finished", **more):
 
 
 def notes(*frames):
-    """Return what is said of the runs of *frames* together."""
+    """Return the notes on the runs of *frames* together, as sentences."""
     whole = pd.concat(frames, ignore_index=True)
     return list(note_texts([*counted_runs(whole)[1], *missing_runs(whole)]))
 
@@ -40,20 +40,20 @@ def notes(*frames):
         ((2, 1, 2), ("Cells have 1 to 2 seeds; fewest: m/b.",)),
     ],
 )
-def test_unequal_seeds_are_said(seeds, said):
-    """As many as are compared, and which cells have the fewest."""
+def test_unequal_seeds_are_reported(seeds, said):
+    """The numbers of compared seeds, and the cells with the fewest."""
     assert note_texts(compared_values(as_frame(drawn(seeds, images=4))).notes) == said
 
 
 def test_many_cells_with_few_seeds_are_not_all_named():
-    """Six names, and that there are more."""
+    """Six names and the number of further ones."""
     (note,) = note_texts(compared_values(as_frame(drawn((1,) * 8 + (2,), images=4))).notes)
 
     assert note == "Cells have 1 to 2 seeds; fewest: m/a, m/b, m/c, m/d, m/e, m/f and 2 more."
 
 
-def test_combinations_that_nobody_asked_for_are_said():
-    """Of 2 x 3 two are in no run, failed and planned ones included; a full grid has none."""
+def test_missing_combinations_are_reported():
+    """Two of 2 x 3 combinations have no run, counting failed and planned ones."""
     asked = [runs(["u/x", "u/y"]), runs(["v/x"], status="failed"), runs(["u/z"], status="planned")]
     full = [*asked, runs(["v/y", "v/z"], status="planned")]
 
@@ -62,7 +62,7 @@ def test_combinations_that_nobody_asked_for_are_said():
 
 
 def test_one_missing_combination_is_singular():
-    """And it does not matter how often, or with which keys, the others are there."""
+    """The number of other runs does not matter."""
     frame = runs(["u/x", "u/y", "v/x"], range(4))
 
     assert notes(frame) == [
@@ -70,8 +70,8 @@ def test_one_missing_combination_is_singular():
     ]
 
 
-def test_two_sweeps_side_by_side_miss_nothing():
-    """What only one of them has is said where they are compared."""
+def test_two_sweeps_have_no_missing_combinations():
+    """Cells of only one sweep are reported where the sweeps are compared."""
     frame = runs(["u/x", "u/y", "v/x"])
     named = frame.assign(cell=[f"{row.model}/{row.loss};sweep=a" for row in frame.itertuples()])
 
@@ -96,7 +96,7 @@ def test_two_sweeps_side_by_side_miss_nothing():
     ],
 )
 def test_versions_and_commits_are_one_sentence(first, second, which):
-    """Unknown commits differ from nothing."""
+    """Unknown commits count as no difference."""
     frames = [
         runs(["m/a"], (seed,), version=version, git_commit=commit)
         for seed, (version, commit) in enumerate((first, second))
@@ -105,8 +105,8 @@ def test_versions_and_commits_are_one_sentence(first, second, which):
     assert notes(*frames) == ([f"Runs were made by {which}."] if which else [])
 
 
-def test_commits_of_runs_that_do_not_count_are_not_said():
-    """A failed run by another commit changes no number."""
+def test_commits_of_runs_that_do_not_count_are_ignored():
+    """The commit of a failed run changes no number."""
     other = runs(["m/a"], (7,), status="failed", git_commit=B)
 
     assert not any("commit" in note for note in notes(runs(["m/a"], git_commit=A), other))
@@ -121,12 +121,12 @@ def test_commits_of_runs_that_do_not_count_are_not_said():
     ],
 )
 def test_one_run_and_several(status, count, said):
-    """What is said of a run is not said of four."""
+    """Singular and plural."""
     assert said in notes(runs(["m/a"]), runs(["m/a"], range(count), status=status))
 
 
 def test_one_run_on_other_data_is_singular():
-    """Of two data sets that have one run each."""
+    """Two data sets with one run each."""
     first, second = (runs(["m/a"], (0,), data_fingerprint=name) for name in ("d1", "d2"))
 
     assert notes(first, second)[0] == (
@@ -136,7 +136,7 @@ def test_one_run_on_other_data_is_singular():
 
 
 def test_most_important_first():
-    """Data sets, versions, failures, seeds; then cells and combinations that are missing."""
+    """Data sets, versions, failures, seeds; then missing cells and combinations."""
     frames = [
         runs(["u/x", "u/y"], range(3), git_commit=A),
         runs(["v/x"], (0,), git_commit=B),
@@ -159,8 +159,8 @@ def test_most_important_first():
     assert [note[: len(start)] for note, start in zip(said, starts, strict=True)] == starts
 
 
-def test_cells_of_two_sweeps_are_named_as_people_do():
-    """No key that only the program knows."""
+def test_cells_of_two_sweeps_have_readable_names():
+    """The internal key of the sweep is not printed."""
     frame = runs(["u/x"], range(2)).assign(cell=["u/x;sweep=one", "u/x;sweep=one"])
     other = runs(["u/x"], (0,)).assign(cell="u/x;sweep=two", run_id="other")
     lost = runs(["u/y"], (0,), status="failed").assign(cell="u/y;sweep=two")
@@ -191,12 +191,12 @@ def test_cells_of_two_sweeps_are_named_as_people_do():
     ],
 )
 def test_commits_are_cut_to_seven(described, short):
-    """As git describes them: with a tag before, with changes that were not committed."""
+    """As printed by git describe: with a tag, with uncommitted changes."""
     assert short_commit(described) == short
 
 
-def test_seed_without_folds_counts_beside_seeds_with_all_of_theirs():
-    """And one that lacks a fold does not."""
+def test_seed_without_folds_counts_with_complete_seeds():
+    """A seed that lacks a fold does not count."""
     whole, *folded = (runs(["m/a"], (seed,)) for seed in (0, 1, 1, 2))
     frames = [frame.assign(fold=fold) for frame, fold in zip(folded, (0, 1, 0), strict=True)]
     frame, said = counted_runs(pd.concat([whole, *frames], ignore_index=True))
@@ -206,7 +206,7 @@ def test_seed_without_folds_counts_beside_seeds_with_all_of_theirs():
 
 
 def test_no_run_at_all_is_no_error():
-    """Columns without rows."""
+    """A table with columns but no rows."""
     frame, said = counted_runs(runs(["m/a"]).iloc[:0])
 
     assert frame.empty
@@ -214,7 +214,7 @@ def test_no_run_at_all_is_no_error():
 
 
 def test_ten_thousand_runs_are_read_in_seconds():
-    """And 50 images each; about 1 s is usual."""
+    """With 50 images each; about 1 s is usual."""
     cells = [f"m{model:02d}/l{loss:02d}" for model in range(20) for loss in range(50)]
     results = runs(cells, range(10), version="0.1", git_commit=A, finished="2026")
     results.loc[:4, "git_commit"] = B

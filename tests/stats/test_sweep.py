@@ -23,7 +23,7 @@ FEW = Settings(draws=500)
 
 
 def counts(seed, good):
-    """Return rows of 12 test images: *good* pixels of 100 found, a little more or less."""
+    """Return rows of 12 test images: about *good* of 100 pixels found."""
     random = np.random.default_rng(seed)
     found = good + random.integers(0, 10, 12)
     return [("test", "train", f"i{k}", int(tp), 0, int(100 - tp), 50) for k, tp in enumerate(found)]
@@ -44,7 +44,7 @@ def tables(tmp_path, frozen, write_run):
 
 
 def test_sweep_on_disk_is_compared(tables):
-    """Cells are named as the store names them; what failed is said and stays in the table."""
+    """Cells are named as in the store; failed runs are noted and stay in the table."""
     values = values_of(tables.results, tables.per_image)
     result = analyse(values, FEW)
     comparison = comparison_table(result, tables.results, per_image=tables.per_image)
@@ -63,7 +63,7 @@ def test_sweep_on_disk_is_compared(tables):
 
 
 def test_large_differences_are_settled_on_disk_too(tables):
-    """Loss bce above dice by 30 points at both lengths: cells and losses say so."""
+    """Loss bce is above dice by 30 points at both lengths of training."""
     pairs = pairs_table(analyse(values_of(tables.results, tables.per_image), FEW))
     across = pairs[(pairs["family"] == "cells") & (pairs["difference"].abs() > 0.2)]
 
@@ -79,7 +79,7 @@ def real():
 
 
 def test_real_results_of_one_seed(real):
-    """The first seed alone: means as the runs reported them, an interval each, no claim."""
+    """The first seed alone: means as reported by the runs, intervals, no claim."""
     results, per_image = real
     results = results[results["seed"] == 0]
     result = analyse(values_of(results, per_image), FEW)
@@ -94,8 +94,8 @@ def test_real_results_of_one_seed(real):
     assert answer(result).headline.startswith("No claim about methods: one seed per cell.")
 
 
-def test_real_results_say_what_stands_in_the_docs(real):
-    """Three seeds: the tables and the answer under docs/ are what the code makes of the counts."""
+def test_real_results_agree_with_the_docs(real):
+    """Three seeds: the tables and the answer in docs/ are reproduced from the counts."""
     results, per_image = real
     result = analyse(values_of(results, per_image))
     table = comparison_table(result, results, "iou", per_image)
@@ -111,12 +111,12 @@ def test_real_results_say_what_stands_in_the_docs(real):
 
 
 def who(sentence):
-    """Return who is better than whom, without the numbers: other processors round otherwise."""
+    """Return which side is better, without numbers: these vary slightly between processors."""
     return sentence.split(" by ")[0]
 
 
 def test_usual_sweep_is_analysed_in_five_seconds():
-    """20 cells, 10 seeds, 100 images, 10,000 draws, advice included; about .4 s are usual."""
+    """20 cells, 10 seeds, 100 images, 10,000 draws, with advice; about .4 s is usual."""
     names = [f"m{model}/l{loss}" for model in range(4) for loss in range(5)]
     values = drawn((10,) * 20, images=100, names=names)
     started = time.process_time()

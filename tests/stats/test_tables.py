@@ -1,4 +1,4 @@
-"""Tables of sweeps in which nothing is finished, and tables from counts to verdicts."""
+"""Tables of sweeps without finished runs, and from counts to verdicts."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ MEASURED = ("iou", "dice", "score")
 
 
 def results(cells, seeds, status="finished", **keys):
-    """Return rows of results.csv; *keys* are swept beside model and loss."""
+    """Return rows of results.csv; *keys* are swept in addition to model and loss."""
     rows = []
     for cell in cells:
         model, loss = cell.split("/")
@@ -37,7 +37,7 @@ def results(cells, seeds, status="finished", **keys):
 
 
 def counts(found):
-    """Return rows of per_image.csv: run id -> pixels found of UNION on each image."""
+    """Return rows of per_image.csv: run id -> number of UNION pixels found on each image."""
     return pd.DataFrame(
         [
             {
@@ -51,7 +51,7 @@ def counts(found):
 
 
 def found_pixels(cells, lifts, seeds=5, images=50):
-    """Return the pixels that each run finds: seeds of a cell differ, cells by their lift alone."""
+    """Return the pixels that each run finds; cells differ by their lift only."""
     generator = np.random.default_rng(3)
     image = generator.integers(500, 900, images)
     luck = generator.integers(-12, 13, (seeds, 1)) + generator.integers(-30, 31, (seeds, images))
@@ -65,7 +65,7 @@ def found_pixels(cells, lifts, seeds=5, images=50):
 @pytest.mark.parametrize("status", ["planned", "failed"])
 @pytest.mark.parametrize("keys", [{}, {"trainer.epochs": 80}])
 def test_nothing_finished_has_the_usual_columns(status, keys):
-    """In the same order, of the same kinds; 0 seeds, no rank, nothing said about being best."""
+    """The same order and types; 0 seeds, no rank, may_be_best empty."""
     cells = ["m/a", "m/b"]
     values = drawn(
         (2, 2), names=[f"{c}{''.join(f';{k}={v}' for k, v in keys.items())}" for c in cells]
@@ -97,8 +97,8 @@ def test_no_run_at_all_has_the_usual_columns():
     assert table[numbers].dtypes.to_dict() == usual[numbers].dtypes.to_dict()
 
 
-def test_unfinished_cells_beside_finished_ones_keep_the_kinds():
-    """Columns do not turn into objects."""
+def test_unfinished_cells_keep_the_column_types():
+    """Column types do not become object."""
     frame = pd.concat([results(["m/a", "m/b"], 2), results(["m/c"], 2, "planned")])
     whole = comparison_table(analyse(drawn((2, 2)), FEW), results(["m/a", "m/b"], 2))
     table = comparison_table(analyse(drawn((2, 2)), FEW), frame.reset_index(drop=True))
@@ -107,8 +107,8 @@ def test_unfinished_cells_beside_finished_ones_keep_the_kinds():
     assert table["loss"].iloc[-1] == "c"
 
 
-def test_pairs_of_nothing_have_the_usual_kinds():
-    """None, and a single cell."""
+def test_empty_pairs_have_the_usual_column_types():
+    """No analysis, and a single cell."""
     usual = pairs_table(analyse(drawn((3, 3, 3)), FEW)).dtypes.to_dict()
 
     for table in (pairs_table(None), pairs_table(analyse(drawn((3,)), FEW))):
@@ -134,7 +134,7 @@ def test_same_predictions_from_counts_to_words():
 
 
 def test_shift_on_all_images_from_counts_to_words():
-    """Fifty of a thousand pixels more on every image, five seeds: settled, best with over .95."""
+    """50 of 1,000 pixels more on every image, five seeds: settled, p_best above .95."""
     cells = ["m/a", "m/b"]
     frame = results(cells, 5)
     analysis = analyse(values_of(frame, counts(found_pixels(cells, (0, 50)))))

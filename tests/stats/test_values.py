@@ -1,4 +1,4 @@
-"""What of a sweep can be compared, and what is said about the rest."""
+"""Which values of a sweep are comparable, and the notes on the rest."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ def run(cell="m/a", seed=0, fold=None, status="finished", data="d1", **more):
 
 
 def counts(row, images=IMAGES, split="test", at="train"):
-    """Return rows of per_image.csv: tp differs from run to run and image to image."""
+    """Return rows of per_image.csv; tp differs between runs and images."""
     first = sum(map(ord, row["run_id"])) % 7
     return [
         {
@@ -42,7 +42,7 @@ GRID = [run(cell, seed) for cell in ("m/b", "m/a") for seed in (10, 2)]
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_values_are_the_metric_of_the_counts(metric):
-    """Cells by name, seeds as numbers, images by name; each value from its own counts."""
+    """Cells sorted by name, seeds by number, images by name; values from the run's counts."""
     results, per_image = tables(GRID)
     values = values_of(results, per_image, metric)
 
@@ -58,13 +58,13 @@ def test_values_are_the_metric_of_the_counts(metric):
 
 
 def test_unknown_metric_is_refused():
-    """With the ones there are."""
+    """The message lists the known ones."""
     with pytest.raises(ValueError, match="iou, dice"):
         values_of(*tables(GRID), metric="auc")
 
 
-def test_only_the_asked_for_split_and_size_count():
-    """Validation and native rows stand in the same table."""
+def test_only_the_requested_split_and_size_count():
+    """The same table also holds validation and native rows."""
     results, per_image = tables(GRID)
     extra = [line for row in GRID for line in counts(row, ("v0", "v1"), "val")]
     native = [line for row in GRID for line in counts(row, IMAGES, at="native")]
@@ -78,8 +78,8 @@ def test_only_the_asked_for_split_and_size_count():
         np.testing.assert_array_equal(one, other)
 
 
-def test_failed_and_open_runs_are_left_out_and_said():
-    """Seeds unequal; a cell without any finished run is named."""
+def test_failed_and_unfinished_runs_are_left_out_and_reported():
+    """A cell without finished runs is named."""
     rows = [*GRID, run("m/a", 3, status="failed"), run("m/c", 0, status="running")]
     values = values_of(*tables(rows))
 
@@ -92,7 +92,7 @@ def test_failed_and_open_runs_are_left_out_and_said():
 
 
 def test_other_data_are_never_mixed_in():
-    """The data with the most finished runs; the others are counted."""
+    """The data with the most finished runs are compared; other runs are counted."""
     rows = [*GRID, run("m/a", 7, data="d2"), run("m/b", 7, data="d2")]
     values = values_of(*tables(rows))
 
@@ -104,7 +104,7 @@ def test_other_data_are_never_mixed_in():
 
 
 def test_seed_that_was_run_again_counts_once():
-    """A repeated search gave seed 2 another learning rate: the run that finished last counts."""
+    """A repeated search changed the learning rate of a seed: the run that finished last counts."""
     rows = [{**row, "finished": "2026-01-02"} for row in GRID]
     again = [{**rows[1], "run_id": f"again{day}", "finished": f"2026-01-0{day}"} for day in (3, 1)]
     results, per_image = tables([*rows, *again])
@@ -121,7 +121,7 @@ def test_seed_that_was_run_again_counts_once():
 
 
 def test_no_image_in_common_is_nothing_to_compare():
-    """Three seeds, each pair of which shares an image, but no image is everybody's."""
+    """Each pair of three seeds shares an image, but no image is common to all."""
     results, per_image = tables([run("m/a", seed) for seed in range(3)])
     for seed, lost in enumerate(IMAGES):
         gone = (per_image["run_id"] == f"m/a-{seed}-None-d1") & (per_image["image"] == lost)
@@ -138,7 +138,7 @@ def folded(cell, seed, folds):
 
 
 def test_a_seed_counts_with_all_its_folds():
-    """Images of all folds together; a seed without fold 1 is left out and named."""
+    """The images of all folds together; a seed without fold 1 is left out and named."""
     rows = [
         *folded("m/a", 0, (0, 1)),
         *folded("m/a", 1, (0, 1)),
@@ -156,8 +156,8 @@ def test_a_seed_counts_with_all_its_folds():
     )
 
 
-def test_only_images_that_all_have():
-    """One run lacks i1: it is compared on i0 and i2, which is said."""
+def test_only_common_images_count():
+    """One run lacks i1: the comparison uses i0 and i2, and a note says so."""
     results, per_image = tables(GRID)
     short = per_image.drop(per_image[per_image["image"] == "i1"].index[0])
     values = values_of(results, short)
@@ -166,7 +166,7 @@ def test_only_images_that_all_have():
     assert note_texts(values.notes) == ("1 image left out: not scored by every run.",)
 
 
-def test_seed_scored_on_other_images_takes_nothing_from_the_rest():
+def test_seed_scored_on_other_images_is_left_out():
     """It is left out; the others keep all their images."""
     results, per_image = tables(GRID)
     alien = run("m/a", 5)
@@ -177,8 +177,8 @@ def test_seed_scored_on_other_images_takes_nothing_from_the_rest():
     assert note_texts(values.notes) == ("1 seed scored on other images left out: m/a seed 5.",)
 
 
-def test_finished_run_without_counts_is_said():
-    """Its per_image.csv was lost."""
+def test_finished_run_without_counts_is_reported():
+    """Its per_image.csv is missing."""
     results, per_image = tables(GRID)
     lost = per_image[per_image["run_id"] != GRID[0]["run_id"]]
     values = values_of(results, lost)
@@ -188,7 +188,7 @@ def test_finished_run_without_counts_is_said():
 
 
 def test_groups_by_image():
-    """i0 and i2 show the same patient; i1 is a group of its own."""
+    """i0 and i2 belong to one patient; i1 is its own group."""
     values = values_of(*tables(GRID), groups={"i0": "p", "i2": "p"})
 
     assert values.groups[0] == values.groups[2] != values.groups[1]
@@ -197,7 +197,7 @@ def test_groups_by_image():
 
 
 def test_empty_masks_count_as_one_or_not_at_all():
-    """i1 without truth: predicted empty by one run, so it is worth 1, or left out for all."""
+    """i1 has an empty truth and one empty prediction: it scores 1, or is left out for all."""
     results, per_image = tables(GRID)
     per_image.loc[per_image.index[1], ["tp", "fp", "fn"]] = 0
     one, skip = values_of(results, per_image), values_of(results, per_image, empty="skip")
@@ -209,7 +209,7 @@ def test_empty_masks_count_as_one_or_not_at_all():
 
 
 def test_cells_are_named_by_all_keys_before_the_seed():
-    """80.0 in a column with gaps was 80; the fingerprint tells no cells apart."""
+    """80.0 in a column with gaps is 80; the fingerprint is not part of the name."""
     frame = pd.DataFrame([run("m/a", trainer=80, data_fingerprint="d"), run("m/b")])
     columns = ["run_id", "model", "loss", "trainer", "data_fingerprint", "seed"]
 
@@ -218,7 +218,7 @@ def test_cells_are_named_by_all_keys_before_the_seed():
 
 
 def test_frame_with_groups():
-    """A frame of values may bring its groups itself."""
+    """A frame of values may contain the groups."""
     frame = pd.DataFrame(
         [("c", 0, f"i{k}", 0.1 * k, "ab"[k % 2]) for k in range(4)],
         columns=["cell", "seed", "image", "value", "group"],
@@ -229,7 +229,7 @@ def test_frame_with_groups():
 
 @pytest.mark.parametrize("status", ["failed", "planned"])
 def test_sweep_with_nothing_finished_has_no_cells(status):
-    """It is no error: there is only nothing to compare."""
+    """This is not an error."""
     results, _ = tables([run(status=status)])
     none = pd.DataFrame(columns=["run_id", "split", "at", "image", "tp", "fp", "fn", "tn"])
     values = values_of(results, none)

@@ -24,13 +24,13 @@ COMPARISON = [
 
 
 def failed(frame, model, loss):
-    """Return *frame* with one more, failed run."""
+    """Return *frame* with an additional failed run."""
     row = {"run_id": "f", "model": model, "loss": loss, "seed": 9, "status": "failed"}
     return pd.concat([frame, pd.DataFrame([row])], ignore_index=True)
 
 
 def test_comparison_holds_a_row_per_cell():
-    """Columns as documented; best first; numbers from the analysis and the results."""
+    """Columns as documented, best first, numbers from the analysis and the results."""
     values = drawn((3, 3, 3, 2), gaps=[0, 0.1, 0.05, 0], names=GRID)
     result = analyse(values, FEW)
     table = comparison_table(result, failed(results_of(values), "n", "b"))
@@ -47,7 +47,7 @@ def test_comparison_holds_a_row_per_cell():
 
 
 def test_cell_that_cannot_be_compared_stays_in_the_table():
-    """Asked for, all failed: no seeds, no rank, nothing said about being best."""
+    """All runs failed: no seeds, no rank, may_be_best empty."""
     values = drawn((3, 3), names=GRID[:2])
     table = comparison_table(analyse(values, FEW), failed(results_of(values), "n", "x"))
     row = table.iloc[-1]
@@ -58,7 +58,7 @@ def test_cell_that_cannot_be_compared_stays_in_the_table():
 
 
 def test_swept_keys_name_cells_in_the_table():
-    """Two protocols in one folder stand apart; those on other data hold nothing."""
+    """Two protocols in one folder have separate rows."""
     values = drawn((2, 2), gaps=[0.1, 0], names=["m/a;epochs=10", "m/a;epochs=20"])
     plain = results_of(of_tables(values.tables, names=["m/a", "m/a"]))
     columns = ["run_id", "model", "loss", "epochs", "seed"]
@@ -71,7 +71,7 @@ def test_swept_keys_name_cells_in_the_table():
 
 
 def test_cells_on_other_data_hold_nothing():
-    """The same cell on two data sets: only the row of the data that were compared is filled."""
+    """The same cell on two data sets: only the row of the compared data is filled."""
     values = replace(drawn((2, 2), names=GRID[:2]), data="d1")
     frame = results_of(values)
     both = pd.concat([frame, frame.assign(data_fingerprint="d2")], ignore_index=True)
@@ -85,13 +85,13 @@ def test_cells_on_other_data_hold_nothing():
 
 
 def test_nothing_at_all_is_refused():
-    """The engine needs a cell; who has none says so without it."""
+    """The analysis needs at least one cell."""
     with pytest.raises(ValueError, match="nothing to compare"):
         analyse(replace(drawn((2,)), cells=(), tables=(), seeds=()))
 
 
 def test_other_metric_stands_first():
-    """What was analysed is the headline, IoU beside it."""
+    """The analysed metric is the first column; IoU is a further one."""
     values = drawn((2, 2), names=GRID[:2])
     table = comparison_table(analyse(values, FEW), results_of(values), metric="dice")
 
@@ -100,7 +100,7 @@ def test_other_metric_stands_first():
 
 
 def test_pairs_hold_every_family():
-    """2 x 2 cells: six pairs, one of architectures, one of losses, one of both together."""
+    """2 x 2 cells: six pairs, one of architectures, one of losses, one interaction."""
     values = drawn((2,) * 4, gaps=[0.3, 0, 0.03, 0], images=80, names=GRID)
     table = pairs_table(analyse(values, FEW))
 
@@ -119,12 +119,12 @@ def test_pairs_hold_every_family():
 
 
 def test_single_cell_has_an_empty_table_of_pairs():
-    """With its columns."""
+    """The columns are the usual ones."""
     assert tuple(pairs_table(analyse(drawn((3,)), FEW)).columns) == PAIRS
 
 
 def test_clear_winner_is_named():
-    """One cell far above: settled, best, by how much."""
+    """One cell is far above the others."""
     said = answer(analyse(drawn((5, 5, 5), gaps=[0, 0.3, 0]), FEW))
 
     assert said.headline == "Settled: m/b is the best of 3 cells (chance over 0.99)."
@@ -133,8 +133,8 @@ def test_clear_winner_is_named():
     assert said.next == ()
 
 
-def test_nothing_settled_says_what_it_takes():
-    """Six equal cells, two seeds: all may be best; more images, or many seeds."""
+def test_undecided_sweep_says_what_it_takes():
+    """Six equal cells with two seeds: all may be best; more images or many seeds needed."""
     said = answer(analyse(drawn((2,) * 6), FEW))
 
     assert said.headline == "Not settled: any of the 6 cells may be the best."
@@ -144,14 +144,14 @@ def test_nothing_settled_says_what_it_takes():
 
 
 def test_some_ruled_out():
-    """Two of four far below."""
+    """Two of four cells are far below."""
     said = answer(analyse(drawn((4,) * 4, gaps=[0, 0, -0.3, -0.3], seed=2), FEW))
 
     assert said.headline.startswith("Not settled: 2 of 4 cells may be the best: m/")
 
 
-def test_no_best_loss_where_it_depends_on_the_architecture():
-    """A is far better with m and far worse with n: no loss is named, though pairs are."""
+def test_no_best_loss_with_an_interaction():
+    """Loss a is far better with m and far worse with n: no loss is named best."""
     values = drawn((5,) * 4, gaps=[0.3, 0, 0, 0.2], names=GRID)
     said = answer(analyse(values, FEW))
 
@@ -160,8 +160,8 @@ def test_no_best_loss_where_it_depends_on_the_architecture():
     assert said.best == ("m/a",)
 
 
-def test_losses_are_named_where_they_do_not_depend():
-    """A is better by .1 with both."""
+def test_losses_are_named_without_an_interaction():
+    """Loss a is better by .1 with both architectures."""
     values = drawn((5,) * 4, gaps=[0.1, 0, 0.1, 0], names=GRID)
     said = answer(analyse(values, FEW))
 
@@ -170,7 +170,7 @@ def test_losses_are_named_where_they_do_not_depend():
 
 
 def test_one_seed_makes_no_claim():
-    """Even where networks are worlds apart."""
+    """Even if the networks differ widely."""
     said = answer(analyse(drawn((1, 1, 1), gaps=[0.5, 0, 0]), FEW))
 
     assert said.headline.startswith("No claim about methods: one seed per cell.")
@@ -188,7 +188,7 @@ def test_nothing_finished_and_one_cell():
 
 
 def test_paragraph_about_two_cells():
-    """Either way round; the better one is named first; unknown cells are a KeyError."""
+    """In either order the better cell comes first; unknown cells raise KeyError."""
     result = analyse(drawn((5, 5, 5), gaps=[0, 0.3, 0]), FEW)
 
     assert paragraph(result, "m/a", "m/b").startswith("m/b is better than m/a by 0.")
@@ -198,8 +198,8 @@ def test_paragraph_about_two_cells():
         paragraph(result, "m/a", "m/x")
 
 
-def test_notes_are_handed_on():
-    """What was left out of the values stands in the answer."""
+def test_notes_are_passed_on():
+    """Notes that are passed in are part of the answer."""
     values = drawn((2, 2))
     result = analyse(of_tables(values.tables), FEW)
 

@@ -1,4 +1,4 @@
-"""The sentences that stand on top: of the cells, of averages, of a baseline."""
+"""Headlines: of the cells, of averages, of a baseline."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def said(values, settings=FEW, **more):
 
 
 def calm(cells, gaps=None, **more):
-    """Return values of cells that can be called equal within .02."""
+    """Return values of cells that are equal within .02."""
     return drawn((40,) * cells, gaps=gaps, images=200, sd=0.002, **more)
 
 
@@ -47,8 +47,8 @@ def calm(cells, gaps=None, **more):
         (3, [0], "1 of 6 cells is finished, nothing to compare yet: m/a has a mean of 0."),
     ],
 )
-def test_missing_cells_are_said_in_the_headline(seeds, gaps, headline):
-    """Nothing is settled among six cells of which some were never seen."""
+def test_missing_cells_are_in_the_headline(seeds, gaps, headline):
+    """Nothing is settled among six planned cells if some are missing."""
     found = said(drawn((seeds,) * len(gaps), gaps=gaps), planned=6).headline
     start, _, end = headline.partition("{}")
 
@@ -57,23 +57,23 @@ def test_missing_cells_are_said_in_the_headline(seeds, gaps, headline):
     assert "Settled" not in found.split()[0]
 
 
-def test_all_that_were_asked_for_is_nothing_missing():
-    """The number is that of the cells compared, or not given."""
+def test_no_cell_is_missing():
+    """The planned number equals that of the compared cells, or is not given."""
     values = drawn((5, 5), gaps=[0.3, 0])
 
     assert said(values, planned=2) == said(values)
     assert said(values).headline.startswith("Settled: m/a is the best of 2 cells")
 
 
-def test_missing_cells_are_said_without_claims_too():
-    """One seed."""
+def test_missing_cells_are_in_the_headline_without_claims():
+    """With one seed per cell."""
     found = said(drawn((1, 1)), planned=20).headline
 
     assert "Of these 2 trained networks (20 cells planned), " in found
 
 
 def test_candidates_that_are_all_equal_are_settled():
-    """No advice: whichever costs least will do."""
+    """There is no advice on seeds."""
     found = said(calm(3, gaps=[0, 0, -0.2]), WIDE)
     far = said(calm(3, gaps=[0, 0, -0.2]), WIDE, planned=9)
 
@@ -87,8 +87,8 @@ def test_candidates_that_are_all_equal_are_settled():
     )
 
 
-def test_one_pair_that_is_equal_is_said_once():
-    """In the headline; of three pairs of which one is equal, in the singular."""
+def test_one_equal_pair_is_reported_once():
+    """Two cells: in the headline only; one of three pairs: in the singular."""
     two, three = said(calm(2), WIDE), said(calm(3, gaps=[0, 0, -0.2]), WIDE)
 
     assert two.settled == ()
@@ -97,7 +97,7 @@ def test_one_pair_that_is_equal_is_said_once():
 
 
 def test_not_all_equal_is_not_settled():
-    """Two equal, one between: the pairs that nobody knows of decide."""
+    """Two equal cells and one that is undecided against both."""
     calm_one, other = calm(2).tables
     wild = drawn((40,), images=200, sd=0.2, seed=3).tables[0]
     found = said(of_tables([calm_one, other, wild]), WIDE)
@@ -107,7 +107,7 @@ def test_not_all_equal_is_not_settled():
 
 
 def test_clearest_pair_then_factors_then_how_many_are_equal():
-    """The most important first: only two sentences have room in a terminal."""
+    """Most important first: a terminal has room for two sentences."""
     values = calm(4, gaps=[0.2, 0, 0.2, 0], names=["m/a", "m/b", "n/a", "n/b"])
     settled = said(values, WIDE).settled
 
@@ -117,7 +117,7 @@ def test_clearest_pair_then_factors_then_how_many_are_equal():
 
 
 def test_given_notes_come_before_those_of_the_values():
-    """What was found out about keys matters more than runs that are still open."""
+    """Swept keys are more important than unfinished runs."""
     values = replace(drawn((2, 2)), notes=(UnfinishedRuns(1),))
 
     assert said(values, notes=("Cells differ in epochs too.",)).notes == (
@@ -127,8 +127,8 @@ def test_given_notes_come_before_those_of_the_values():
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e-16])
-def test_tie_is_said_and_has_no_advice(shift):
-    """To the last digit, or nearly."""
+def test_tie_is_reported_without_advice(shift):
+    """Identical means, also up to rounding."""
     table = drawn((4,)).tables[0]
     found = said(of_tables([table, table + shift, table - 0.3]))
 
@@ -138,15 +138,15 @@ def test_tie_is_said_and_has_no_advice(shift):
 
 
 def test_advice_for_one_other_is_in_the_singular():
-    """A difference that more seeds might show, and one that they will not."""
+    """A difference that more seeds can show, and one that they cannot."""
     seeds, images = said(drawn((3, 3), gaps=[0.03, 0], images=200)), said(drawn((9, 9), images=9))
 
     assert "would probably separate m/a from the other." in seeds.text
     assert f"More seeds would not separate m/b from the other: {NEEDS_IMAGES}." in images.text
 
 
-def test_more_seeds_do_not_help_where_there_is_nothing_to_find():
-    """It is said wherever images are named."""
+def test_text_where_more_seeds_do_not_help():
+    """Every sentence on images ends like this."""
     assert NEEDS_IMAGES == (
         "more test images or folds are needed, or there is no difference to find"
     )
@@ -159,8 +159,8 @@ def test_more_seeds_do_not_help_where_there_is_nothing_to_find():
         *((0.9949, "0.99"), (0.995, "over 0.99"), (1.0, "over 0.99")),
     ],
 )
-def test_chances_are_never_said_to_be_certain(chance, words):
-    """Nothing between them is either."""
+def test_probabilities_are_never_printed_as_certain(chance, words):
+    """No probability is printed as 0 or 1."""
     assert chance_text(chance) == words
 
 
@@ -171,13 +171,13 @@ def analysed(names=GRID, seeds=4, gaps=None, settings=FEW, **more):
 
 
 def clearest(result, family):
-    """Return the claim with the largest t of a family."""
+    """Return the claim with the largest |t| of a family."""
     tested = result.tested[family]
     return claim(tested, int(np.abs(tested.t).argmax()))
 
 
 def test_best_level_is_named():
-    """Loss b by .2 with both architectures; between these nothing differs."""
+    """Loss b is better by .2 with both architectures, which do not differ."""
     result = analysed(gaps=[0, 0.2, 0, 0, 0.2, 0])
 
     assert levels_text(result, "loss") == (
@@ -188,7 +188,7 @@ def test_best_level_is_named():
 
 
 def test_some_levels_are_ruled_out():
-    """C is below; a and b are alike."""
+    """Loss c is below a and b, which do not differ."""
     words = levels_text(analysed(gaps=[0, 0, -0.2, 0, 0, -0.2]), "loss")
 
     assert words.startswith("Not settled: 2 of 3 losses may be the best: ")
@@ -196,7 +196,7 @@ def test_some_levels_are_ruled_out():
 
 
 def test_equal_levels_are_settled():
-    """Within .02."""
+    """Within a margin of .02."""
     result = analyse(calm(6, names=GRID), WIDE, advise=False)
 
     assert levels_text(result, "model").startswith(
@@ -204,8 +204,8 @@ def test_equal_levels_are_settled():
     )
 
 
-def test_levels_of_an_unfinished_sweep_are_said_to_be():
-    """In the text, and in the note with what is averaged over."""
+def test_levels_of_an_unfinished_sweep():
+    """In the heading, and in the note on what is averaged over."""
     result = analysed(GRID[:5], gaps=[0.2, 0, 0, 0.2, 0])
     words, note = levels_text(result, "loss", planned=12), levels_note(result, "model", planned=12)
 
@@ -223,8 +223,8 @@ def test_levels_of_an_unfinished_sweep_are_said_to_be():
     assert levels_note(result, "model", planned=5) == levels_note(result, "model")
 
 
-def test_levels_that_depend_on_the_rest_are_not_named():
-    """Loss a is far better with m, and far worse with n."""
+def test_levels_with_an_interaction_are_not_named():
+    """Loss a is far better with m and far worse with n."""
     words = levels_text(analysed(gaps=[0.3, 0, 0, 0, 0.25, 0]), "loss")
 
     assert words.startswith("The effect of the loss depends on the architecture (p")
@@ -232,7 +232,7 @@ def test_levels_that_depend_on_the_rest_are_not_named():
 
 
 def test_levels_without_claims_and_without_others():
-    """One seed; one architecture; its losses are cells."""
+    """One seed per cell; one architecture, whose losses are compared as cells."""
     few, one = analysed(seeds=1), analysed(GRID[:3], gaps=[0.2, 0, 0])
 
     assert levels_text(few, "loss") == "No claim about methods: one seed per cell."
@@ -243,7 +243,7 @@ def test_levels_without_claims_and_without_others():
 
 
 def test_levels_with_nothing_in_common_are_not_compared():
-    """Architecture m with a and b, n with c."""
+    """Architecture m has losses a and b, n has c."""
     words = levels_text(analysed(["m/a", "m/b", "n/c"], gaps=[0, 0, 0.4]), "model")
 
     assert (
@@ -252,7 +252,7 @@ def test_levels_with_nothing_in_common_are_not_compared():
 
 
 def test_level_that_was_not_compared_is_not_counted():
-    """Loss c ran with m only: the text is about a and b, and the note says why."""
+    """Loss c exists with m only: the text compares a and b, and the note says why."""
     result = analysed(GRID[:5], gaps=[0.2, 0, 0.5, 0.2, 0])
     words = levels_text(result, "loss")
 
@@ -264,8 +264,8 @@ def test_level_that_was_not_compared_is_not_counted():
     )
 
 
-def test_names_keep_their_small_letters():
-    """Where the reason is a cell with one seed, the note begins with what is left open."""
+def test_names_are_not_capitalized():
+    """Names of levels are not capitalized."""
     result = analyse(drawn((3, 3, 3, 1), names=["m/a", "m/b", "n/a", "n/b"]), FEW)
 
     assert levels_note(result, "loss") == (
@@ -275,19 +275,19 @@ def test_names_keep_their_small_letters():
 
 
 def test_other_factors_are_refused():
-    """There are two."""
+    """Only model and loss are allowed."""
     with pytest.raises(ValueError, match="model or loss"):
         levels_text(analysed(), "lr")
 
 
 def about(gaps, settings=FEW, seeds=6, planned=None, **more):
-    """Return the text about cells against m/a, which is the first."""
+    """Return the text that compares cells with m/a, the first one."""
     values = drawn((seeds,) * len(gaps), gaps=gaps, images=50, **more)
     return baseline_text(analyse(values, settings, advise=False, baseline="m/a"), planned)
 
 
-def test_baseline_is_what_the_text_is_about():
-    """Who is better, who is worse, and how many nobody knows of."""
+def test_cells_against_a_baseline():
+    """Which cells are better, worse, and how many are undecided."""
     assert about([0, 0.2, -0.2, 0, 0]) == (
         "Better than m/a: m/b; worse: m/c; nothing is settled for 2 others."
     )
@@ -306,7 +306,7 @@ def test_baseline_may_be_equal_to_others():
 
 
 def test_baseline_without_claims_or_others():
-    """One seed, one cell, and a cell with one seed beside others."""
+    """One seed per cell, a single cell, and one cell with one seed."""
     assert about([0, 0.5], seeds=1) == "No claim about methods: one seed per cell."
     assert about([0]) == "There is no other cell to compare the baseline with."
     few = analyse(drawn((6, 6, 1), gaps=[0, 0.2, 0]), FEW, baseline="m/a")
@@ -315,8 +315,8 @@ def test_baseline_without_claims_or_others():
     )
 
 
-def test_families_beside_are_those_of_the_text():
-    """Architectures are settled where losses are not."""
+def test_text_of_one_family_ignores_the_other():
+    """Architectures are settled and losses are not."""
     result = analysed(gaps=[0.2, 0.2, 0.2, 0, 0, 0])
 
     assert clearest(result, ARCHITECTURES) in levels_text(result, "model")
@@ -325,7 +325,7 @@ def test_families_beside_are_those_of_the_text():
 
 @pytest.mark.parametrize(("claims", "verb"), [(1, "1 of 3 pairs of cells differs"), (2, "differ;")])
 def test_one_pair_differs(claims, verb):
-    """And several differ."""
+    """Singular and plural."""
     tested = analysed(GRID[:3]).tested["cells"]
     found = replace(tested, verdicts=[A_BETTER] * claims + [UNDECIDED] * (3 - claims))
 

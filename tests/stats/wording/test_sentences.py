@@ -21,17 +21,17 @@ FEW = Settings(draws=1_000)
 
 
 def sentences(words):
-    """Return how many sentences there are."""
+    """Return the number of sentences."""
     return len(re.findall(r"\.(?= [A-Z0-9]|$)", words))
 
 
 def about(values, a="m/a", b="m/b", settings=FEW):
-    """Return the paragraph about two cells, without advice reckoned before."""
+    """Return the paragraph about two cells of an analysis without advice."""
     return paragraph(analyse(values, settings, advise=False), a, b)
 
 
-def test_undecided_pair_has_advice_that_was_not_reckoned_before():
-    """The same number of seeds as with advice for all, in at most five sentences."""
+def test_undecided_pair_gets_advice_on_demand():
+    """The same number of seeds as in an analysis with advice, in at most five sentences."""
     values = drawn((3,) * 4, gaps=[0.03, 0, 0, 0], images=80)
     result = analyse(values, FEW)
     tested = result.tested[CELLS]
@@ -50,7 +50,7 @@ def test_undecided_pair_has_advice_that_was_not_reckoned_before():
 
 
 def test_pair_far_down_the_list_has_advice_too():
-    """More undecided pairs than seeds are reckoned for: the others are reckoned on demand."""
+    """Advice that the analysis does not contain is computed on demand."""
     result = analyse(drawn((3,) * 9), FEW)
     tested = result.tested[CELLS]
     left = [k for k, v in enumerate(tested.verdicts) if v == UNDECIDED and k not in tested.advice]
@@ -66,7 +66,7 @@ def test_pair_far_down_the_list_has_advice_too():
     ("gap", "would"), [(0.04, "would probably"), (0.026, "may"), (0.001, "would probably not")]
 )
 def test_whether_four_more_seeds_would_settle_it(gap, would):
-    """Seed means .018 apart from end to end, three of each, and next to no image noise."""
+    """Three seeds each, seed means .018 apart at most, almost no image noise."""
     generator = np.random.default_rng(0)
     image = 0.1 * generator.standard_normal(60)
     luck = np.array([[-0.009], [0.0], [0.009]])
@@ -82,8 +82,8 @@ def test_whether_four_more_seeds_would_settle_it(gap, would):
     ) == (would)
 
 
-def test_chance_that_is_said_is_the_power_of_a_t_test():
-    """Two cells whose seed sd is known well and whose images do not matter: noncentral t."""
+def test_power_agrees_with_a_t_test():
+    """Two cells with well-known seed sd and no image variance: the noncentral t."""
     from scipy import stats
 
     sd, size, nothing = 0.02, 0.03, np.zeros(2)
@@ -101,8 +101,8 @@ def test_chance_that_is_said_is_the_power_of_a_t_test():
         assert found == pytest.approx(expected, abs=0.07)
 
 
-def test_chance_that_is_said_is_how_often_it_happens():
-    """Four cells: the pilot's own numbers taken as the truth, and 7 seeds drawn from it."""
+def test_power_agrees_with_a_simulation():
+    """Four cells: 7 seeds are simulated with the pilot's estimates as the truth."""
     result = analyse(drawn((3,) * 4, gaps=[0.03, 0, 0, 0], images=60, seed=1), FEW, advise=False)
     parts, tested = result.claimed_parts, result.tested[CELLS]
     k = 1
@@ -126,8 +126,8 @@ def test_chance_that_is_said_is_how_often_it_happens():
 
 
 @pytest.mark.parametrize("size", [1e-9, -1e-9])
-def test_claims_the_wrong_way_round_do_not_count(size):
-    """Where next to nothing differs half of the false claims are on the right side."""
+def test_claims_with_the_wrong_sign_do_not_count(size):
+    """For a difference near 0, half of the false claims have the right sign."""
     parts = parts_of(drawn((5, 5)))
     known = pairs(["m/a", "m/b"]), parts, moderate(parts.variance, parts.seeds - 1)
     (found,) = power(*known, Settings(level=0.2), 5, [0], np.array([size]))
@@ -136,7 +136,7 @@ def test_claims_the_wrong_way_round_do_not_count(size):
 
 
 def test_more_seeds_for_one_cell_raise_the_chance():
-    """One number for all, or one per cell."""
+    """One number of seeds for all cells, or one per cell."""
     parts = parts_of(drawn((3, 3, 3), gaps=[0.03, 0, 0], images=80))
     known = pairs(["m/a", "m/b", "m/c"]), parts, moderate(parts.variance, parts.seeds - 1), FEW
     (equal,) = power(*known, 3, [0])
@@ -147,7 +147,7 @@ def test_more_seeds_for_one_cell_raise_the_chance():
 
 
 def test_decided_pair_has_no_advice():
-    """Who is better, p for all pairs, chances."""
+    """Which cell is better, p adjusted for all pairs, probabilities."""
     words = about(drawn((5, 5, 5), gaps=[0.3, 0, 0]))
 
     assert "p < 0.001, adjusted for all 3 pairs of the sweep." in words or (
@@ -158,7 +158,7 @@ def test_decided_pair_has_no_advice():
 
 
 def test_equal_pair_has_no_advice():
-    """Equal within the margin is settled."""
+    """Equal within the margin is a settled result."""
     words = about(drawn((40, 40), images=200, sd=0.002), settings=replace(FEW, margin=0.02))
 
     assert words.startswith("Equal within the margin: ")
@@ -167,7 +167,7 @@ def test_equal_pair_has_no_advice():
 
 
 def test_same_values_are_the_same_on_every_image():
-    """Nothing to plan for; a cell that differs on one image is not the same."""
+    """No advice; a cell that differs on one image is not the same."""
     table, other = drawn((3, 3)).tables
     moved = table.copy()
     moved[:, 4] += 1e-6
@@ -182,7 +182,7 @@ def test_same_values_are_the_same_on_every_image():
 
 
 def test_equal_means_of_different_images_are_not_the_same():
-    """The same values on other images: no difference to plan for, and not the same."""
+    """The same values on other images: no advice, but not the same either."""
     table = drawn((3,)).tables[0]
     words = about(of_tables([table, table[:, ::-1]]))
 
@@ -191,13 +191,13 @@ def test_equal_means_of_different_images_are_not_the_same():
 
 
 def interval_of(values):
-    """Return the interval of the first pair as it is written."""
+    """Return the interval of the first pair as printed."""
     tested = analyse(values, FEW, advise=False).tested[CELLS]
     return f"({tested.low[0]:.4f} to {tested.high[0]:.4f})"
 
 
-def test_one_seed_is_told_to_run_more():
-    """Undecided without p; what has to be done first."""
+def test_one_seed_needs_more_seeds():
+    """Undecided, without p, and with the first step."""
     words = about(drawn((1, 1), gaps=[0.4, 0]))
 
     assert "adjusted" not in words
@@ -209,14 +209,14 @@ def test_one_seed_is_told_to_run_more():
 
 @pytest.mark.parametrize(("a", "b"), [("m/a", "m/c"), ("m/c", "m/a"), ("m/x", "m/a")])
 def test_cell_without_claims_is_named(a, b):
-    """One seed beside others, or not there at all."""
+    """A cell with one seed, and an unknown cell."""
     missing = ({a, b} - {"m/a"}).pop()
     with pytest.raises(KeyError, match=missing):
         about(drawn((3, 3, 1)), a, b)
 
 
 def test_cell_with_itself_is_refused():
-    """Also where it is the only one."""
+    """Also if it is the only cell."""
     with pytest.raises(KeyError, match="m/a"):
         about(drawn((3,)), "m/a", "m/a")
 
@@ -232,8 +232,8 @@ def test_cell_with_itself_is_refused():
         (2, [0, 0], 2, "would probably not rule out the one other"),
     ],
 )
-def test_answer_counts_whom_four_more_seeds_rule_out(seeds, gaps, seed, words):
-    """By the chances of each pair of the highest cell with another that may be the best."""
+def test_answer_counts_cells_that_four_more_seeds_rule_out(seeds, gaps, seed, words):
+    """From the power for each pair of the highest cell with another candidate."""
     values = drawn((seeds,) * len(gaps), gaps=gaps, images=200, seed=seed)
     result = analyse(values, FEW)
     tested, said = result.tested[CELLS], answer(result)
@@ -254,7 +254,7 @@ def test_answer_counts_whom_four_more_seeds_rule_out(seeds, gaps, seed, words):
 
 @pytest.mark.parametrize("seed", [0, 2, 3, 5])
 def test_answer_agrees_with_the_paragraphs(seed):
-    """The count is of the pairs whose paragraph says that four more seeds would probably do."""
+    """The count is the number of pairs whose paragraph says that four more seeds settle it."""
     values = drawn((3,) * 5, gaps=[0.05, 0.03, 0, 0.02, 0.01], images=120, seed=seed)
     result = analyse(values, FEW)
     said = answer(result)
@@ -266,8 +266,8 @@ def test_answer_agrees_with_the_paragraphs(seed):
     assert settled == (int(count) if count.isdigit() else 0)
 
 
-def test_nothing_is_reckoned_where_no_advice_was_asked_for():
-    """Nor where the winner is clear."""
+def test_no_advice_without_a_request():
+    """Nor if the winner is clear."""
     quick = answer(analyse(drawn((2,) * 4), FEW, advise=False))
     clear = answer(analyse(drawn((5,) * 3, gaps=[0.3, 0, 0]), FEW))
 

@@ -1,4 +1,4 @@
-"""Two sweeps side by side, against differences and tests made by hand."""
+"""Two sweeps compared, against differences and tests made by hand."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CELLS = ("m/a", "m/b", "n/a;epochs=80")
 
 
 def both(cells=CELLS, gaps=(0.0,), seeds=3, **more):
-    """Return values of *cells* in sweeps `new` and `old`; the new ones better by *gaps*."""
+    """Return values of *cells* in sweeps `new` and `old`; `new` is better by *gaps*."""
     names = [f"{cell};sweep={sweep}" for cell in cells for sweep in ("new", "old")]
     gaps = np.resize(gaps, len(cells))
     lifts = [lift for gap in gaps for lift in (gap, 0.0)]
@@ -22,7 +22,7 @@ def both(cells=CELLS, gaps=(0.0,), seeds=3, **more):
 
 
 def test_differences_are_those_of_the_means():
-    """A row per cell in the order of names, and their mean as the last."""
+    """One row per cell, sorted by name, and their mean as the last row."""
     values = both(gaps=(0.05, 0.0, -0.02))
     _, table = compare_sweeps(values, "new", "old", FEW)
     mean = {name: t.mean() for name, t in zip(values.cells, values.tables, strict=True)}
@@ -40,7 +40,7 @@ def test_differences_are_those_of_the_means():
 
 
 def test_p_agrees_with_loops():
-    """Three cells and their mean are one family of four contrasts, tested with all six cells."""
+    """Three cells and their mean are one family of four contrasts over six cells."""
     values = both(gaps=(0.04, 0.02, 0.0), seeds=4)
     options = Settings(draws=300)
     _, table = compare_sweeps(values, "new", "old", options)
@@ -50,8 +50,8 @@ def test_p_agrees_with_loops():
     np.testing.assert_allclose(table["p_adjusted"], p, rtol=1e-12)
 
 
-def test_other_way_round_is_the_mirror():
-    """Same p up to the chance of other draws, opposite signs and verdicts."""
+def test_swapped_sweeps_give_mirrored_results():
+    """The same p up to simulation error, opposite signs and verdicts."""
     values = both(gaps=(0.2, 0.0, -0.2), seeds=5)
     forth, one = compare_sweeps(values, "new", "old", FEW)
     back, other = compare_sweeps(values, "old", "new", FEW)
@@ -66,7 +66,7 @@ def test_other_way_round_is_the_mirror():
 
 
 def test_shift_of_all_cells_is_settled():
-    """By .05 with five seeds; the better one is named first whichever was asked for first."""
+    """By .05 with five seeds; the better sweep comes first in either order."""
     values = both(gaps=(0.05,), seeds=5, images=50)
     forth, table = compare_sweeps(values, "new", "old", FEW)
     back, _ = compare_sweeps(values, "old", "new", FEW)
@@ -79,8 +79,8 @@ def test_shift_of_all_cells_is_settled():
         assert "on average over the 3 shared cells" in words
 
 
-def test_small_shift_of_many_cells_is_seen_in_their_mean():
-    """Twelve cells by .02: hardly any by itself, all together surely."""
+def test_small_shift_of_many_cells_is_detected_in_their_mean():
+    """Twelve cells differ by .02: rarely significant alone, significant on average."""
     cells = [f"m/{letter}" for letter in "abcdefghijkl"]
     words, table = compare_sweeps(both(cells, (0.02,), images=60), "new", "old", FEW)
 
@@ -90,7 +90,7 @@ def test_small_shift_of_many_cells_is_seen_in_their_mean():
 
 
 def test_equal_sweeps_are_not_called_different():
-    """Of 40 pairs of sweeps without a difference few are: 8 or more of .05 are a chance of .001."""
+    """40 pairs of equal sweeps: 8 or more false claims at .05 have a probability of .001."""
     wrong = 0
     for seed in range(40):
         _, table = compare_sweeps(both(CELLS[:2], seed=seed, images=20), "new", "old", FEW)
@@ -112,7 +112,7 @@ def test_same_values_are_the_same_on_every_image():
 
 
 def test_one_cell_that_differs_is_enough():
-    """The other is a copy."""
+    """The other cell is a copy."""
     one, other, changed = drawn((3, 3, 3)).tables
     names = [f"m/{x};sweep={sweep}" for x in "ab" for sweep in ("copy", "main")]
     words, _ = compare_sweeps(
@@ -123,7 +123,7 @@ def test_one_cell_that_differs_is_enough():
 
 
 def test_differences_that_cancel_are_not_the_same():
-    """One cell up, one down by as much: the mean differs by nothing, the images do."""
+    """One cell is higher, one lower by the same amount: equal means, different images."""
     table = drawn((3,)).tables[0]
     names = [f"m/{x};sweep={sweep}" for x in "ab" for sweep in ("new", "old")]
     values = of_tables([table + 0.1, table, table, table + 0.1], names=names)
@@ -134,7 +134,7 @@ def test_differences_that_cancel_are_not_the_same():
 
 
 def test_equal_within_the_margin_is_settled_too():
-    """Forty seeds of nearly nothing."""
+    """Forty seeds with little variance."""
     values = both(CELLS[:2], seeds=40, images=200, sd=0.002)
     words, table = compare_sweeps(values, "new", "old", Settings(draws=1_000, margin=0.02))
 
@@ -143,8 +143,8 @@ def test_equal_within_the_margin_is_settled_too():
     assert "Cell by cell: equal within 0.02 in m/a, m/b." in words
 
 
-def test_one_shared_cell_has_no_mean_beside_it():
-    """What only one sweep has takes no part, and is said."""
+def test_one_shared_cell_has_no_mean_row():
+    """Cells of only one sweep are not compared, and are named."""
     values = drawn(
         (3,) * 4, names=["m/a;sweep=new", "m/a;sweep=old", "m/b;sweep=new", "n/c;sweep=old"]
     )
@@ -156,7 +156,7 @@ def test_one_shared_cell_has_no_mean_beside_it():
 
 
 def test_no_shared_cell_is_refused():
-    """With what each has; a sweep that has nothing is said to have none."""
+    """The message lists the cells of each sweep."""
     values = drawn((2, 2), names=["m/a;sweep=new", "m/b;sweep=old"])
 
     with pytest.raises(ValueError, match=r"no cell in common .*: new has m/a, old has m/b"):
@@ -168,7 +168,7 @@ def test_no_shared_cell_is_refused():
 
 
 def test_one_seed_makes_no_claim():
-    """However far apart."""
+    """However large the difference is."""
     words, table = compare_sweeps(both(gaps=(0.5,), seeds=1), "new", "old", FEW)
 
     assert words.startswith(
@@ -180,8 +180,8 @@ def test_one_seed_makes_no_claim():
     assert (table["ci_low"] > 0).all()
 
 
-def test_cell_with_one_seed_beside_others_is_said():
-    """Too few others to learn from: its means stay, and the mean of all is not tested."""
+def test_cell_with_one_seed_is_reported():
+    """Its means are shown; neither it nor the mean over all cells is tested."""
     names = ["m/a;sweep=new", "m/a;sweep=old", "m/b;sweep=new", "m/b;sweep=old"]
     words, table = compare_sweeps(drawn((3, 3, 1, 1), names=names), "new", "old", FEW)
 
@@ -190,8 +190,8 @@ def test_cell_with_one_seed_beside_others_is_said():
     assert "Nothing can be claimed about m/b: one seed." in words
 
 
-def test_names_of_sweeps_may_look_like_anything():
-    """An equals sign, a slash, a name that ends like the other."""
+def test_any_name_of_a_sweep_works():
+    """Names with an equals sign or a slash, and a name that ends like the other."""
     values = drawn((3, 3), names=["m/a;sweep=1/y", "m/a;sweep=x=1/y"])
     words, table = compare_sweeps(values, "x=1/y", "1/y", FEW)
 

@@ -1,4 +1,4 @@
-"""What stands beside the headline of a cell: the same runs, the same images."""
+"""The further columns of a cell are computed from the same runs and images."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ FOUR = ["tp", "fp", "fn", "tn"]
 
 
 def run(cell, seed, status="finished", fold=None, data="d1", **more):
-    """Return a row of results.csv whose own numbers are of images that nobody else has."""
+    """Return a row of results.csv whose own numbers come from images that no other run has."""
     model, loss = cell.split("/")
     names = {"run_id": f"{cell}-{seed}-{fold}{data}", "model": model, "loss": loss, "seed": seed}
     done = status == "finished"
@@ -30,7 +30,7 @@ THREE = ("iou", "dice", "score")
 
 
 def counts(row, images=IMAGES):
-    """Return rows of per_image.csv, different for each run and image."""
+    """Return rows of per_image.csv that differ between runs and images."""
     generator = np.random.default_rng(sum(map(ord, row["run_id"])))
     rows = generator.integers(1, 99, (len(images), 4))
     names = {"run_id": row["run_id"], "split": "test", "at": "train"}
@@ -41,7 +41,7 @@ def counts(row, images=IMAGES):
 
 
 def tables(rows, short=()):
-    """Return both tables; runs in *short* scored two images more, and lack one."""
+    """Return both tables; runs in *short* scored two further images and lack one."""
     more = [*IMAGES[1:], "x0", "x1"]
     per_image = [
         line
@@ -56,14 +56,14 @@ GRID = [run(cell, seed, val_iou=0.2 + 0.1 * seed) for cell in ("m/a", "m/b") for
 
 
 def compared(results, per_image, metric="iou", empty="one"):
-    """Return comparison.csv by the cell's loss."""
+    """Return comparison.csv indexed by the loss."""
     analysis = analyse(values_of(results, per_image, metric, empty=empty), FEW, advise=False)
     return comparison_table(analysis, results, metric, per_image, empty).set_index("loss")
 
 
 @pytest.mark.parametrize("metric", ["iou", "dice", "precision"])
 def test_other_metrics_are_of_the_same_runs_and_images(metric):
-    """One run lacks an image and has two that nobody else has: those three count for nothing."""
+    """One run lacks an image and has two that no other has: these three are left out."""
     results, per_image = tables(GRID, short=[GRID[0]["run_id"]])
     table = compared(results, per_image, metric)
     common = per_image[per_image["image"].isin(IMAGES[1:])]
@@ -75,8 +75,8 @@ def test_other_metrics_are_of_the_same_runs_and_images(metric):
             assert table.loc[loss, f"test_{name}"] == pytest.approx(expected)
 
 
-def test_images_that_are_left_out_for_empty_masks_are_left_out_of_all():
-    """Image i2 is empty for one run: with skip it counts for no cell and no metric."""
+def test_images_skipped_for_empty_masks_are_skipped_for_all_cells():
+    """Image i2 is empty for one run: with skip it is left out for all cells and metrics."""
     results, per_image = tables(GRID)
     per_image.loc[per_image.index[2], ["tp", "fp", "fn"]] = 0
     table = compared(results, per_image, empty="skip")
@@ -89,7 +89,7 @@ def test_images_that_are_left_out_for_empty_masks_are_left_out_of_all():
 
 
 def test_cost_and_validation_are_of_the_runs_that_count():
-    """A seed run again, one without all its folds, one without counts: none of them adds."""
+    """A repeated run, an incomplete seed and a run without counts contribute nothing."""
     folds = [
         run("m/a", seed, fold=fold, lr=0.1 * (seed + 1), seconds=10.0 * (fold + 1))
         for seed in (0, 1)
@@ -110,7 +110,7 @@ def test_cost_and_validation_are_of_the_runs_that_count():
 
 
 def test_cell_without_seeds_that_count_has_no_numbers():
-    """Finished, but its counts were lost; and one on other data."""
+    """A finished cell without counts, and a cell on other data."""
     rows = [*GRID, run("m/c", 0), run("m/d", 0, data="d2")]
     results, per_image = tables(rows)
     per_image = per_image[~per_image["run_id"].str.startswith("m/c")]
@@ -123,8 +123,8 @@ def test_cell_without_seeds_that_count_has_no_numbers():
     assert table.loc["a", "val_iou"] == pytest.approx(0.25)
 
 
-def test_without_counts_the_runs_own_numbers_stand_beside():
-    """Of the runs that count."""
+def test_without_counts_the_numbers_of_the_runs_are_used():
+    """Means over the runs that count."""
     results, per_image = tables([*GRID, run("m/a", 7, status="failed")])
     analysis = analyse(values_of(results, per_image), FEW, advise=False)
     table = comparison_table(analysis, results).set_index("loss")
