@@ -165,10 +165,10 @@ def analyse_families(
     if not values.cells:
         raise ValueError("nothing to compare: no cell has finished runs on common images")
     whole = parts_of(values)
-    known = _inputs(whole, settings or Settings(margin=values.margin), advise, values.sign)
-    names = [values.cells[cell] for cell in known.claimed]
-    tested = {family.name: _tested(family, known) for family in choose(names) if family.a}
-    return _gathered(values, whole, known, tested)
+    inputs = _inputs(whole, settings or Settings(margin=values.margin), advise, values.sign)
+    names = [values.cells[cell] for cell in inputs.claimed]
+    tested = {family.name: _tested(family, inputs) for family in choose(names) if family.a}
+    return _gathered(values, whole, inputs, tested)
 
 
 def claimable(parts: Parts) -> tuple[NDArray[np.int64], bool]:
@@ -197,55 +197,55 @@ def _inputs(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Input
     return _Inputs(claimed, parts, moderated, drawn, means, settings, claims, advise, sign)
 
 
-def _gathered(values: Values, whole: Parts, known: _Inputs, tested: dict[str, Tested]) -> Analysis:
+def _gathered(values: Values, whole: Parts, inputs: _Inputs, tested: dict[str, Tested]) -> Analysis:
     """Return the results for all cells; those that are not claimed are NaN and may be best."""
-    count, few = len(values.cells), len(known.claimed) < 2
-    order = ranks(known.parts, known.means)
-    own = cell_intervals(known.means, known.settings.level, known.parts.groups)
-    low, high = _spread(own, known.claimed, count).clip(*values.limits)
-    best = np.ones(len(known.claimed))
+    count, few = len(values.cells), len(inputs.claimed) < 2
+    order = ranks(inputs.parts, inputs.means)
+    own = cell_intervals(inputs.means, inputs.settings.level, inputs.parts.groups)
+    low, high = _spread(own, inputs.claimed, count).clip(*values.limits)
+    best = np.ones(len(inputs.claimed))
     if CELLS in tested:
         best = may_be_best(tested[CELLS].family, tested[CELLS].verdicts)
-    chance = np.full(len(best), np.nan) if few or not known.claims else order.best
+    chance = np.full(len(best), np.nan) if few or not inputs.claims else order.best
     return Analysis(
         values=values,
-        settings=known.settings,
+        settings=inputs.settings,
         parts=whole,
-        claims=known.claims,
-        claimed=known.claimed,
+        claims=inputs.claims,
+        claimed=inputs.claimed,
         tested=tested,
         low=low,
         high=high,
-        may_be_best=_spread(best, known.claimed, count, 1.0) > 0,
-        p_best=_spread(chance, known.claimed, count),
+        may_be_best=_spread(best, inputs.claimed, count, 1.0) > 0,
+        p_best=_spread(chance, inputs.claimed, count),
         ranks=order,
-        claimed_parts=known.parts,
-        moderated=known.moderated,
-        means=known.means,
+        claimed_parts=inputs.parts,
+        moderated=inputs.moderated,
+        means=inputs.means,
     )
 
 
-def _tested(family: Family, known: _Inputs) -> Tested:
-    parts, moderated, settings = known.parts, known.moderated, known.settings
+def _tested(family: Family, inputs: _Inputs) -> Tested:
+    parts, moderated, settings = inputs.parts, inputs.moderated, inputs.settings
     difference = family.of(parts.mean)
     error = standard_errors(family, parts, moderated)
     t = t_values(difference, error)
-    maxima = max_t(family, parts, known.drawn)
+    maxima = max_t(family, parts, inputs.drawn)
     half = critical_value(maxima, settings.level) * error
     if parts.groups < 2:  # the image variance is unknown
         half = np.full(len(t), np.nan)
     low, high = difference - half, difference + half
     unknown = np.full(len(t), np.nan)
     p, chance, first = unknown, Chances(unknown, unknown, unknown), list[int]()
-    if known.claims:
-        p, chance = adjusted_p(t, maxima), chances(family, known.means, settings.margin)
+    if inputs.claims:
+        p, chance = adjusted_p(t, maxima), chances(family, inputs.means, settings.margin)
     verdicts = [verdict(*row, settings) for row in zip(difference, p, low, high, strict=True)]
-    if known.claims and known.advise:
+    if inputs.claims and inputs.advise:
         first = leading(family, difference, verdicts, t, parts)
     advice = seeds_needed(family, parts, moderated, settings, first)
     numbered = dict(zip(first, advice, strict=True))
     return Tested(
-        family, difference, error, t, low, high, p, chance, verdicts, numbered, known.sign
+        family, difference, error, t, low, high, p, chance, verdicts, numbered, inputs.sign
     )
 
 
