@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import cast
 
 from segsweep.config.identity import neutral_values, not_identity
+from segsweep.config.run_config import Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 
 REPEATED = ("seed", "data.split.fold")
@@ -15,41 +16,40 @@ BESIDE = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 
 
-def run_names(config: Mapping[str, Any]) -> dict[str, Any]:
+def run_names(config: Values) -> dict[str, object]:
     """Return what names a run in every table: run_id, kind, model, loss, seed, fold."""
+    choices = mapping(config, "choices")
     return {
-        "run_id": config["run_id"],
-        "kind": config["kind"],
-        "model": config["choices"]["model"],
-        "loss": config["choices"]["loss"],
-        "seed": config["seed"],
-        "fold": config["data"]["split"]["fold"],
+        **{"run_id": config["run_id"], "kind": config["kind"]},
+        **{"model": choices["model"], "loss": choices["loss"], "seed": config["seed"]},
+        "fold": mapping(mapping(config, "data"), "split")["fold"],
     }
 
 
-def flat_values(config: Mapping[str, Any]) -> dict[str, Any]:
+def flat_values(config: Values) -> dict[str, object]:
     """Return a frozen config as dotted key -> value, classes as their option names.
 
     The learning rate stands as `lr`, the name it has in every table; lists as text, so that
     they can name a cell.
     """
-    choices = config["choices"]
-    values: dict[str, Any] = {"data_fingerprint": config["data_fingerprint"]}
+    choices = mapping(config, "choices")
+    values: dict[str, object] = {"data_fingerprint": config["data_fingerprint"]}
     for key, value in config.items():
         if key in OPTION_NODES:
             values[key] = choices[key]
-            value = {name: item for name, item in value.items() if name != "_target_"}
+            arguments = mapping(config, key)
+            value = {name: item for name, item in arguments.items() if name != "_target_"}
         if isinstance(value, Mapping) and key != "choices":
             values.update(_flat(key, value))
         elif key != "choices":
             values[key] = value
-    values.update(config.get("contents", {}))  # what counts is in the file, not where it is
+    values.update(mapping({"contents": {}, **config}, "contents"))  # a file counts by its content
     if LR in values:
         values["lr"] = values.pop(LR)
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
 
 
-def swept_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def swept_keys(configs: Sequence[Values]) -> list[str]:
     """Return the keys beside model and loss by which the cells of *configs* differ.
 
     A key below an option (loss.gamma) counts only if it differs among runs that chose the
@@ -59,13 +59,11 @@ def swept_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return swept_among(configs, [flat_values(config) for config in configs])
 
 
-def swept_among(
-    configs: Sequence[Mapping[str, Any]], values: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def swept_among(configs: Sequence[Values], values: Sequence[Values]) -> list[str]:
     """Return `swept_keys` of *configs* whose flat *values* are known, in the same order."""
     runs = zip(configs, values, strict=True)
     flat = [named for config, named in runs if config["kind"] == "run"]
-    filled = {key for config in configs for key in config["search"]["filled"]}
+    filled = {key for config in configs for key in _filled(config)}
     skipped = {*REPEATED, *ALWAYS, *BESIDE, *NOT_IDENTITY, *filled}
     if LR in filled:
         skipped.add("lr")
@@ -73,9 +71,12 @@ def swept_among(
     return [key for key in keys if not _skip(key, skipped) and _differs(key, flat)]
 
 
-def differing_in_one_key(
-    new: Sequence[Mapping[str, Any]], finished: Sequence[Mapping[str, Any]]
-) -> dict[str, int]:
+def _filled(config: Values) -> list[str]:
+    """Return the keys that a search filled in."""
+    return list(cast("list[str]", mapping(config, "search")["filled"]))
+
+
+def differing_in_one_key(new: Sequence[Values], finished: Sequence[Values]) -> dict[str, int]:
     """Return key -> how many *finished* runs differ from some *new* run in nothing but that key.
 
     All are frozen configs. Model, loss, seed and fold, which make up a sweep, are no such key;
@@ -93,7 +94,7 @@ def differing_in_one_key(
     return {key: count for key, count in counts.items() if count}
 
 
-def _marks(config: Mapping[str, Any]) -> dict[str, int]:
+def _marks(config: Values) -> dict[str, int]:
     """Return a hash of each setting; their sum stands for all of them.
 
     Of its text: hashes of tuples of small numbers lie so regularly that their sums coincide.
@@ -134,7 +135,7 @@ def _count_alike(
     return sum(bool(known.get(rest(marks), set()) - {marks.get(key)}) for marks in finished)
 
 
-def cell_name(values: Mapping[str, Any], swept: Iterable[str]) -> str:
+def cell_name(values: Values, swept: Iterable[str]) -> str:
     """Return a cell as people write it, from its flat values: `unet2/dice;trainer.epochs=80`."""
     beside = [f"{key}={values[key]}" for key in swept if key in values]
     return ";".join([f"{values['model']}/{values['loss']}", *beside])
@@ -149,11 +150,11 @@ def _skip(key: str, skipped: set[str]) -> bool:
     return key in skipped or key.split(".")[0] in BESIDE
 
 
-def _differs(key: str, flat: Sequence[Mapping[str, Any]]) -> bool:
+def _differs(key: str, flat: Sequence[Values]) -> bool:
     """Whether *key* has two values among runs that chose the same option above it."""
     node = key.split(".")[0]
     inside = node in OPTION_NODES and key != node
-    seen: dict[Any, Any] = {}
+    seen: dict[object, object] = {}
     for values in flat:
         if key not in values and not inside:
             continue
@@ -163,8 +164,8 @@ def _differs(key: str, flat: Sequence[Mapping[str, Any]]) -> bool:
     return False
 
 
-def _flat(above: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(above: str, values: Values) -> dict[str, object]:
+    flat: dict[str, object] = {}
     for key, value in values.items():
         name = f"{above}.{key}"
         flat.update(_flat(name, value) if isinstance(value, Mapping) else {name: value})

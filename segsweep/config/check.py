@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from functools import cache, partial, wraps
+from typing import ParamSpec, TypeVar, cast
 
-from segsweep.config.run_config import COMMON
+from segsweep.config.identity import allowed
+from segsweep.config.run_config import COMMON, Values
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import check_node
 from segsweep.config.validate import check_section, raise_all
@@ -20,43 +21,44 @@ SWEEP_NAME = re.compile(r"[^\W_][\w .+=-]{0,99}")
 def once(function: Callable[P, R]) -> Callable[P, R]:
     """Call *function* once for equal arguments, which are plain values; results are copied.
 
-    The runs of a sweep have most of their parts in common. Told apart by their text, in which
-    1, 1.0 and true differ. What was refused is tried again.
+    The runs of a sweep share most of their parts. Arguments are compared as text, in which 1,
+    1.0 and true differ. A call that raised is repeated.
     """
     known: dict[str, R] = {}
 
     @wraps(function)
-    def remembering(*arguments: P.args, **named: P.kwargs) -> R:
+    def cached(*arguments: P.args, **named: P.kwargs) -> R:
         key = f"{arguments!r}{named!r}"
         if key not in known:
             known[key] = function(*arguments, **named)
         return copied(known[key])
 
-    return remembering
+    return cached
 
 
-def copied(values: Any) -> Any:
-    """Return plain *values* with dicts and lists of their own."""
+def copied(values: R) -> R:
+    """Return a deep copy of plain *values*: dicts and lists are copied, the rest is shared."""
     if isinstance(values, dict):
-        return {key: copied(item) for key, item in values.items()}
-    return [copied(item) for item in values] if isinstance(values, list) else values
+        return cast(R, {key: copied(item) for key, item in values.items()})
+    return cast(R, [copied(item) for item in values]) if isinstance(values, list) else values
 
 
-def check_config(values: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
     """Return the config complete, coerced and with its `choices`; *values* are resolved.
 
     Raises ConfigError with a line for each problem.
     """
     problems: list[str] = []
-    checked = collect(problems, check_section, Config, values) or dict(values)
+    checked = collect(problems, lambda: check_section(Config, values)) or dict(values)
+    allow = tuple(allowed(checked))
     for node in OPTION_NODES:
         if line := _other_class(node, values, choices):
             problems.append(line)
         else:
-            allow = tuple(checked.get("allow") or ())
-            checked[node] = collect(problems, _checked_node, node, checked[node], allow)
-    collect(problems, check_sweep_name, str(checked["sweep"]))
-    collect(problems, _check_places, checked)
+            given = checked[node]
+            checked[node] = collect(problems, partial(_checked_node, node, given, allow))
+    collect(problems, lambda: check_sweep_name(str(checked["sweep"])))
+    collect(problems, lambda: _check_places(checked))
     problems += [
         f"{node}: choose one option, {node}=<name>; -m {node}=<name>,<name> compares several"
         for node in OPTION_NODES
@@ -72,16 +74,17 @@ def check_sweep_name(name: str) -> None:
     if not SWEEP_NAME.fullmatch(name) or name != name.strip():
         raise ConfigError(
             f"sweep={name}: a folder name of letters, digits, space and _ . + = - "
-            "that starts with a letter or digit; outputs=<folder> says where it stands"
+            "that starts with a letter or digit; outputs=<folder> says where it is"
         )
 
 
-def _check_places(config: Mapping[str, Any]) -> None:
+def _check_places(config: Values) -> None:
     """Raise ConfigError for a folder or file that an empty shell variable would give."""
     outputs = str(config["outputs"])
     if not outputs.strip() or outputs.startswith("~"):
         raise ConfigError(f"outputs={outputs}: give a folder, written out in full")
-    split = (config["data"] if isinstance(config["data"], Mapping) else {}).get("split") or {}
+    data = config["data"] if isinstance(config["data"], Mapping) else {}
+    split = data.get("split") or {}
     if split.get("file") == "":
         raise ConfigError("data.split.file is empty; give it as data.split.file=<path>, or null")
     if split.get("file") and split.get("fold") is not None:
@@ -90,8 +93,8 @@ def _check_places(config: Mapping[str, Any]) -> None:
         )
 
 
-def _other_class(node: str, values: Mapping[str, Any], choices: Mapping[str, Any]) -> str:
-    """Return a line if a shipped option was given another class: ids go by option names."""
+def _other_class(node: str, values: Values, choices: Mapping[str, str]) -> str:
+    """Return a line if a shipped option was given another class: ids hash option names."""
     named = values.get(node)
     if not isinstance(named, Mapping) or "_target_" not in named:
         return ""
@@ -106,7 +109,7 @@ def _other_class(node: str, values: Mapping[str, Any], choices: Mapping[str, Any
 
 @cache
 def _shipped_target(node: str, option: str) -> str:
-    """Return the class that an option of ours names, "" for an option that is not ours."""
+    """Return the class that a shipped option names, "" for a user's own option."""
     file = conf_folder() / node / f"{option}.yaml"
     if not file.is_file():
         return ""
@@ -115,22 +118,22 @@ def _shipped_target(node: str, option: str) -> str:
 
 
 @once
-def _checked_node(node: str, values: Any, allow: tuple[str, ...]) -> dict[str, Any]:
+def _checked_node(node: str, values: object, allow: tuple[str, ...]) -> dict[str, object]:
     if node != "data" or not isinstance(values, Mapping):
         return check_node(node, values, allow, ("every",) if node == "scheduler" else ())
     problems: list[str] = []
     common = {key: values[key] for key in COMMON if key in values}
     rest = {key: value for key, value in values.items() if key not in COMMON}
-    checked = collect(problems, check_node, node, rest, allow, COMMON) or {}
-    checked |= collect(problems, check_section, DataConfig, common, "data.") or {}
+    source = collect(problems, lambda: check_node(node, rest, allow, COMMON))
+    section = collect(problems, lambda: check_section(DataConfig, common, "data."))
     raise_all(problems)
-    return checked
+    return {**(source or {}), **(section or {})}
 
 
-def collect(problems: list[str], function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what *function* makes of *arguments*; a ConfigError adds its lines to *problems*."""
+def collect(problems: list[str], function: Callable[[], R]) -> R | None:
+    """Return what *function* returns; a ConfigError adds its lines to *problems* instead."""
     try:
-        return function(*arguments)
+        return function()
     except ConfigError as error:
         problems += str(error).splitlines()
         return None

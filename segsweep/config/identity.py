@@ -7,10 +7,11 @@ paths, no module names. A key that is added later carries a neutral value, left 
 import dataclasses
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from segsweep.config.run_config import COMMON, Node, Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
 from segsweep.config.validate import hints_of
@@ -21,79 +22,91 @@ IDENTITY_VERSION = 1  # raise when the same config would give other numbers
 ID_DIGITS = 12
 
 
-def run_id(config: Mapping[str, Any], data_fingerprint: str) -> str:
+def run_id(config: Values, data_fingerprint: str) -> str:
     """Return 12 hex digits for a checked config (with its `choices`) on that data."""
     values = [IDENTITY_VERSION, identity_values(config), data_fingerprint]
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return text_digest(text)[:ID_DIGITS]
 
 
-def identity_values(config: Mapping[str, Any]) -> dict[str, Any]:
+def identity_values(config: Values) -> dict[str, object]:
     """Return the part of a checked config that can change numbers.
 
-    Classes stand as their option names, files as hashes of their content.
+    Classes are represented by their option names, files by hashes of their content.
     """
-    choices = config["choices"]
+    choices, data = mapping(config, "choices"), mapping(config, "data")
     values = _section(Config, {key: item for key, item in config.items() if key in _NAMES})
-    common = {item.name for item in dataclasses.fields(DataConfig)}
+    nodes: dict[str, dict[str, object]] = {}
     for node in OPTION_NODES:
-        arguments = _node(config[node], config.get("allow", ()), common if node == "data" else ())
-        values[node] = {"option": choices[node], **arguments}
-    data = {key: item for key, item in config["data"].items() if key in common}
-    values["data"] |= _section(DataConfig, data)
-    file = config["data"]["split"]["file"]
-    values["data"]["split"]["file"] = content(file, "data.split.file") if file else None
-    return values
+        skipped = COMMON if node == "data" else ()
+        arguments = _node(mapping(config, node), allowed(config), skipped)
+        nodes[node] = {"option": choices[node], **arguments}
+    common = _section(DataConfig, {key: item for key, item in data.items() if key in COMMON})
+    file = split_file(config)
+    digest = content(file, "data.split.file") if file else None
+    common["split"] = {**mapping(common, "split"), "file": digest}
+    nodes["data"] |= common
+    return values | nodes
 
 
 _NAMES = {item.name for item in dataclasses.fields(Config)} - set(OPTION_NODES)
 
 
-def _section(section: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def _section(section: type, values: Values) -> dict[str, object]:
     hints = hints_of(section)
-    kept = {}
+    kept: dict[str, object] = {}
     for item in dataclasses.fields(section):
         if item.name not in values or not item.metadata.get("identity", True):
             continue
         value = values[item.name]
         if dataclasses.is_dataclass(hints[item.name]):
-            kept[item.name] = _section(hints[item.name], value)
+            kept[item.name] = _section(hints[item.name], mapping(values, item.name))
         elif value != item.metadata.get("neutral", dataclasses.MISSING):
             kept[item.name] = value
     return kept
 
 
-def _node(
-    values: Mapping[str, Any], allow: Sequence[str], beside: Collection[str]
-) -> dict[str, Any]:
-    """Return a node's arguments, without the keys *beside* them: `channels` is a network's too."""
-    paths = path_arguments(values["_target_"], allow)
-    kept = {}
+def _node(values: Node, allow: Sequence[str], skipped: Collection[str]) -> dict[str, object]:
+    """Return a node's arguments without the keys *skipped*."""
+    paths = path_arguments(str(values["_target_"]), allow)
+    kept: dict[str, object] = {}
     for key, value in values.items():
-        if key in beside or key == "_target_":
+        if key in skipped or key == "_target_":
             continue
         if key in paths and value is not None:
-            if not Path(value).expanduser().is_dir():  # a folder's files are in the fingerprint
-                kept[key] = content(value, key)
+            if not Path(str(value)).expanduser().is_dir():  # its files are in the fingerprint
+                kept[key] = content(str(value), key)
         else:
             kept[key] = value
     return kept
 
 
-def contents(config: Mapping[str, Any]) -> dict[str, str]:
+def contents(config: Values) -> dict[str, str]:
     """Return dotted key -> digest for every path in a checked config, "" for a folder.
 
-    Tables compare runs by these, as ids do: a folder's files are in the data fingerprint.
+    Tables compare runs by these, as ids do; a folder's files are in the data fingerprint.
     """
     found = {}
     for node in OPTION_NODES:
-        for name in sorted(path_arguments(config[node]["_target_"], config.get("allow", ()))):
-            value = config[node].get(name)
+        values = mapping(config, node)
+        for name in sorted(path_arguments(str(values["_target_"]), allowed(config))):
+            value = values.get(name)
             if value is not None:
-                folder = Path(value).expanduser().is_dir()
-                found[f"{node}.{name}"] = "" if folder else content(value, f"{node}.{name}")
-    file = config["data"]["split"]["file"]
+                folder = Path(str(value)).expanduser().is_dir()
+                found[f"{node}.{name}"] = "" if folder else content(str(value), f"{node}.{name}")
+    file = split_file(config)
     return found | ({"data.split.file": content(file, "data.split.file")} if file else {})
+
+
+def allowed(config: Values) -> list[str]:
+    """Return the packages that a checked config allows."""
+    return list(cast("list[str]", config.get("allow") or []))
+
+
+def split_file(config: Values) -> str | None:
+    """Return the split file that a checked config names."""
+    file = mapping(mapping(config, "data"), "split").get("file")
+    return None if file is None else str(file)
 
 
 def content(path: str, key: str) -> str:
@@ -128,17 +141,17 @@ def not_identity(section: type, above: str = "") -> list[str]:
     return [key for key, item in found if not item.metadata.get("identity", True)]
 
 
-def neutral_values(section: type, above: str = "") -> dict[str, Any]:
+def neutral_values(section: type, above: str = "") -> dict[str, object]:
     """Return dotted key -> the value that means "as before", where a key of *section* has one."""
     none = dataclasses.MISSING
     found = {key: item.metadata.get("neutral", none) for key, item in _leaves(section, above)}
     return {key: value for key, value in found.items() if value is not none}
 
 
-def _leaves(section: type, above: str) -> list[tuple[str, dataclasses.Field[Any]]]:
+def _leaves(section: type, above: str) -> "list[tuple[str, dataclasses.Field[object]]]":
     """Return the dotted keys of *section* that hold values."""
     hints = hints_of(section)
-    leaves: list[tuple[str, dataclasses.Field[Any]]] = []
+    leaves: list[tuple[str, dataclasses.Field[object]]] = []
     for item in dataclasses.fields(section):
         if dataclasses.is_dataclass(hints[item.name]):
             leaves += _leaves(hints[item.name], f"{above}{item.name}.")

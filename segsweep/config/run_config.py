@@ -145,11 +145,11 @@ def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
     for item in dataclasses.fields(kind):
         name = item.name
         if name in sections:
-            read[name] = section(sections[name], _mapping(values.get(name, {}), name))
+            read[name] = section(sections[name], mapping({name: {}, **values}, name))
         elif name == "data":
-            read[name] = _data_node(_mapping(values["data"], "data"))
+            read[name] = _data_node(mapping(values, "data"))
         elif name in (*OPTION_NODES, "choices"):
-            read[name] = _mapping(values[name], name)
+            read[name] = mapping(values, name)
         elif name in _PLAIN:
             read[name] = values[name] if name in values else _PLAIN[name]()
         elif name != "values":
@@ -169,12 +169,14 @@ def _data_node(values: Values) -> DataNode:
     return DataNode(
         size=cast("int | list[int]", values["size"]),
         channels=cast(int, values["channels"]),
-        split=section(SplitConfig, _mapping(values["split"], "data.split")),
+        split=section(SplitConfig, mapping(values, "split")),
         source={key: value for key, value in values.items() if key not in COMMON},
     )
 
 
-def _mapping(value: object, name: str) -> Mapping[str, object]:
+def mapping(values: Values, key: str) -> Values:
+    """Return the section or option node at *key*; TypeError if there is a plain value."""
+    value = values[key]
     if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is no section")
+        raise TypeError(f"{key} is not a section")
     return value

@@ -5,6 +5,7 @@ class in `_target_`; `targets.py` checks their arguments against the signature o
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,35 +16,58 @@ OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 """Groups whose options name a class; their option names are part of a run's identity."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The range of a number, or the words that a text may be; None sets no limit."""
+
+    low: float | None = None
+    """Smallest allowed value, itself included."""
+    above: float | None = None
+    """Every value must be greater than this."""
+    high: float | None = None
+    """Largest allowed value, itself included."""
+    below: float | None = None
+    """Every value must be less than this."""
+    allowed: tuple[str, ...] = ()
+
+    def contain(self, number: float) -> bool:
+        """Whether a number is finite and in the range."""
+        return (
+            (isinstance(number, int) or math.isfinite(number))
+            and (self.low is None or number >= self.low)
+            and (self.above is None or number > self.above)
+            and (self.high is None or number <= self.high)
+            and (self.below is None or number < self.below)
+        )
+
+    def __str__(self) -> str:
+        """Return the limits in words: `> 0 and <= 1`, or the allowed words; empty for none."""
+        if self.allowed:
+            return "one of " + ", ".join(self.allowed)
+        signs = {">=": self.low, ">": self.above, "<=": self.high, "<": self.below}
+        return " and ".join(f"{sign} {limit}" for sign, limit in signs.items() if limit is not None)
+
+
+NO_LIMITS = Limits()
+
+
 def option(
     default: Any,
+    limits: Limits = NO_LIMITS,
     *,
-    low: float | None = None,
-    above: float | None = None,
-    high: float | None = None,
-    below: float | None = None,
-    allowed: tuple[str, ...] = (),
     identity: bool = True,
-    command: bool = False,
-    neutral: Any = dataclasses.MISSING,
+    neutral: object = dataclasses.MISSING,
 ) -> Any:
-    """Declare a config key: its default, its range, and whether it can change numbers.
+    """Declare a config key: its default, its limits, and whether it can change numbers.
 
     Args:
-        default: the value where a config says nothing.
-        low: smallest allowed value, itself included.
-        above: every value must be greater than this.
-        high: largest allowed value, itself included.
-        below: every value must be less than this.
-        allowed: the words allowed.
+        default: the value where a config does not set the key.
+        limits: the values allowed.
         identity: False for keys that cannot change a run's numbers.
-        command: True for keys that steer one command and are no part of any run's config.
-        neutral: the value that means "as before this key existed"; left out of the run's id.
+        neutral: the value that means "as before this key existed"; it is left out of the run's id.
 
     """
-    limits = {"low": low, "above": above, "high": high, "below": below, "allowed": allowed}
-    counts = identity and not command
-    metadata = {"limits": limits, "identity": counts, "command": command, "neutral": neutral}
+    metadata = {"limits": limits, "identity": identity, "neutral": neutral}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -53,15 +77,15 @@ def option(
 class SplitConfig:
     """How samples are divided into train, validation and test."""
 
-    seed: int = option(42, low=0, high=2**32 - 1)
-    train: float = option(0.5, above=0)
+    seed: int = option(42, Limits(low=0, high=2**32 - 1))
+    train: float = option(0.5, Limits(above=0))
     """Share of the samples where below 1, else their number; the same for val and test."""
-    val: float = option(0.25, above=0)
-    test: float = option(0.25, above=0)
+    val: float = option(0.25, Limits(above=0))
+    test: float = option(0.25, Limits(above=0))
     keep_groups: bool = option(True)
     """Samples of one group stay on one side."""
-    folds: int = option(5, low=2)
-    fold: int | None = option(None, low=0)
+    folds: int = option(5, Limits(low=2))
+    fold: int | None = option(None, Limits(low=0))
     """Test on this fold of `folds`; validation is drawn from the rest. null: no folds."""
     file: str | None = option(None)
     """A CSV with columns id and split (train | val | test), instead of drawing one."""
@@ -69,60 +93,60 @@ class SplitConfig:
 
 @dataclass
 class DataConfig:
-    """What every data set has beside its source's own arguments."""
+    """What every data set has besides its source's own arguments."""
 
-    size: int | list[int] = option(128, low=1)
+    size: int | list[int] = option(128, Limits(low=1))
     """Height and width that the network sees, in pixels; [height, width] or one number."""
-    channels: int = option(3, allowed=("1", "3"))
+    channels: int = option(3, Limits(allowed=("1", "3")))
     """3 = RGB, 1 = grey."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
 
 @dataclass
 class TrainerConfig:
-    """The loop."""
+    """The training loop."""
 
-    epochs: int = option(40, low=1)
-    batch: int = option(10, low=1)
+    epochs: int = option(40, Limits(low=1))
+    batch: int = option(10, Limits(low=1))
     """Images in a training step."""
-    early_stop: int | None = option(None, low=1)
-    """Stop after this many epochs without a better one; null: the full length."""
-    clip_norm: float | None = option(None, above=0)
-    """Largest norm of the gradient over all weights; null: not cut."""
-    averaging: float = option(0.0, low=0, below=1)
-    """Decay per step of the averaged weights, which are then what is validated; 0: none."""
+    early_stop: int | None = option(None, Limits(low=1))
+    """Stop after this many epochs without an improvement; null: train the full length."""
+    clip_norm: float | None = option(None, Limits(above=0))
+    """Largest norm of the gradient over all weights; null: no clipping."""
+    averaging: float = option(0.0, Limits(low=0, below=1))
+    """Decay per step of the averaged weights, which are then validated and tested; 0: none."""
     precision: str = option(
-        "auto", allowed=("auto", "float32", "bfloat16", "float16"), neutral="auto"
+        "auto", Limits(allowed=("auto", "float32", "bfloat16", "float16")), neutral="auto"
     )
     """auto: bfloat16 where the GPU has it, else float32."""
     memory_format: str = option(
-        "auto", allowed=("auto", "contiguous", "channels_last"), identity=False
+        "auto", Limits(allowed=("auto", "contiguous", "channels_last")), identity=False
     )
     lean: str = option("auto", allowed=("auto", "on", "off"), identity=False)
     """Special kernels. on: save memory, also where that costs time; off: plain torch layers;
     auto: those that save time, and on where memory is short."""
     compile: bool = option(False, identity=False)
-    checkpoint_every_steps: int | None = option(None, low=1, identity=False)
-    """Save the position inside an epoch too, for epochs that take long."""
-    preview_every: int = option(10, low=0, identity=False)
-    """Epochs between pictures of six validation images; 0: none."""
+    checkpoint_every_steps: int | None = option(None, Limits(low=1), identity=False)
+    """Also save a checkpoint after this many steps of an epoch; null: after each epoch only."""
+    preview_every: int = option(10, Limits(low=0), identity=False)
+    """Epochs between preview pictures of six validation images; 0: no previews."""
 
 
 @dataclass
 class EvaluateConfig:
     """How a trained network is judged."""
 
-    select: str = option("val_iou", allowed=(*columns("val"), "val_loss"))
-    """The best epoch is the best by this; one rule for all cells."""
-    empty: str = option("one", allowed=("one", "skip"))
-    """An image with no foreground in truth and prediction: counts as 1, or is left out."""
-    at: str = option("both", allowed=("both", "train"), identity=False)
-    """Score at the training size only, or at each image's own size too."""
+    select: str = option("val_iou", Limits(allowed=(*columns("val"), "val_loss")))
+    """The criterion that selects the best epoch; the same for all cells."""
+    empty: str = option("one", Limits(allowed=("one", "skip")))
+    """An image without foreground in truth and prediction counts as 1, or is skipped."""
+    at: str = option("both", Limits(allowed=("both", "train")), identity=False)
+    """Score at the training size only, or also at each image's native size."""
 
 
 @dataclass
 class SearchConfig:
-    """Values a search filled in: they tell no cells apart."""
+    """Values that a search filled in: they do not distinguish cells."""
 
     filled: list[str] = option([], identity=False)
 
@@ -131,23 +155,23 @@ class SearchConfig:
 class CommandConfig:
     """Keys that steer one command and are no part of any run's config."""
 
-    keep_gb: float | None = option(None, low=0, command=True)
-    """Gigabytes that the checkpoints of a sweep's finished runs may take; null: any."""
-    plan: bool = option(False, command=True)
-    """Stop after the plan: what would run, how long, with how much memory and disk."""
-    preflight: bool = option(True, command=True)
-    """Try a training and a validation step of each kind of run before the first starts."""
-    rerun: str = option("none", allowed=("none", "stale", "all"), command=True)
-    """Finished runs to do again; stale: made by another version of segsweep."""
-    retry_failed: bool = option(True, command=True)
-    """Try runs again that failed under an earlier command."""
-    slots: int | None = option(None, low=1, command=True)
-    """Runs at the same time; null: what this machine is good for."""
-    per_device: int = option(1, low=1, command=True)
+    keep_gb: float | None = option(None, Limits(low=0), identity=False)
+    """Gigabytes that the checkpoints of a sweep's finished runs may take; null: no limit."""
+    plan: bool = option(False, identity=False)
+    """Print the plan and stop: what would run, how long, with how much memory and disk."""
+    preflight: bool = option(True, identity=False)
+    """Try a training and a validation step of each kind of run before the first run starts."""
+    rerun: str = option("none", Limits(allowed=("none", "stale", "all")), identity=False)
+    """Finished runs to train again; stale: those of another segsweep version."""
+    retry_failed: bool = option(True, identity=False)
+    """Retry runs that failed under an earlier command."""
+    slots: int | None = option(None, Limits(low=1), identity=False)
+    """Runs at the same time; null: chosen for this machine."""
+    per_device: int = option(1, Limits(low=1), identity=False)
     """Runs at the same time on each GPU."""
-    time_limit: float | None = option(None, above=0, command=True)
-    """Seconds a run may take before it counts as hanging; null: any."""
-    frozen: str | None = option(None, command=True)
+    time_limit: float | None = option(None, Limits(above=0), identity=False)
+    """Seconds that a run may take before it counts as hanging; null: no limit."""
+    frozen: str | None = option(None, identity=False)
     """A run's frozen config.yaml: what launchers are given instead of single values."""
 
 
@@ -157,18 +181,18 @@ class Config(CommandConfig):
 
     sweep: str = option("main", identity=False)
     outputs: str = option("outputs", identity=False)
-    seed: int = option(0, low=0, high=2**32 - 1)
-    kind: str = option("run", allowed=("run", "trial"))
+    seed: int = option(0, Limits(low=0, high=2**32 - 1))
+    kind: str = option("run", Limits(allowed=("run", "trial")))
     """A trial belongs to a search and never reads the test set."""
-    threshold: float = option(0.5, above=0, below=1)
+    threshold: float = option(0.5, Limits(above=0, below=1))
     """A pixel is foreground where p is above this."""
     device: str = option("auto", identity=False)
-    threads: int = option(0, low=0, identity=False)
-    """CPU threads of a run; 0: all cores that this process may use."""
+    threads: int = option(0, Limits(low=0), identity=False)
+    """CPU threads of a run; 0: chosen for this machine."""
     allow: list[str] = option([], identity=False)
-    """Packages beside segsweep's and torch's whose classes a config may name."""
-    keep: str = option("best", allowed=("best", "last", "both", "none"), identity=False)
-    """Checkpoints of a finished run that stay: tables and report need none."""
+    """Packages, besides segsweep's and torch's, whose classes a config may name."""
+    keep: str = option("best", Limits(allowed=("best", "last", "both", "none")), identity=False)
+    """Checkpoints to keep of a finished run; tables and report need none."""
     model: Any = MISSING
     loss: Any = MISSING
     optimizer: Any = MISSING

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from segsweep.config.validate import coerce, raise_all, unknown_key, within
+from segsweep.config.schema import NO_LIMITS, Limits
+from segsweep.config.validate import Hint, coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError, SegsweepError
 
 TRUSTED = (
@@ -27,18 +28,17 @@ CONTROL = ("_target_", "every")
 """Keys of a node that are no arguments."""
 GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
 """Arguments that the program supplies; a config may still set the numbers among them."""
-_NO_LIMITS = {"low": None, "above": None, "high": None, "below": None, "allowed": ()}
-RANGES: dict[str, dict[str, Any]] = {
-    "optimizer.lr": {**_NO_LIMITS, "above": 0},
-    "optimizer.weight_decay": {**_NO_LIMITS, "low": 0},
-    "optimizer.momentum": {**_NO_LIMITS, "low": 0, "below": 1},
-    "scheduler.eta_min": {**_NO_LIMITS, "low": 0},
-    "scheduler.factor": {**_NO_LIMITS, "above": 0, "high": 1},
-    "scheduler.patience": {**_NO_LIMITS, "low": 0},
-    "scheduler.cooldown": {**_NO_LIMITS, "low": 0},
-    "scheduler.total_iters": {**_NO_LIMITS, "low": 0},
+RANGES = {
+    "optimizer.lr": Limits(above=0),
+    "optimizer.weight_decay": Limits(low=0),
+    "optimizer.momentum": Limits(low=0, below=1),
+    "scheduler.eta_min": Limits(low=0),
+    "scheduler.factor": Limits(above=0, high=1),
+    "scheduler.patience": Limits(low=0),
+    "scheduler.cooldown": Limits(low=0),
+    "scheduler.total_iters": Limits(low=0),
 }
-"""Ranges of arguments whose classes are not ours."""
+"""Limits of the arguments of classes that segsweep does not define."""
 
 
 def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
@@ -100,7 +100,7 @@ def _below(target: str, packages: Sequence[str]) -> bool:
 
 
 @cache
-def arguments_of(target: str, allow: tuple[str, ...] = ()) -> dict[str, tuple[Any, bool]]:
+def arguments_of(target: str, allow: tuple[str, ...] = ()) -> dict[str, tuple[Hint, bool]]:
     """Return name -> (annotation, required) for the parameters of *target*."""
     function = locate(target, allow)
     called = function.__init__ if inspect.isclass(function) else function
@@ -116,8 +116,8 @@ def arguments_of(target: str, allow: tuple[str, ...] = ()) -> dict[str, tuple[An
 
 
 def check_node(
-    node: str, values: Any, allow: Sequence[str] = (), beside: Sequence[str] = ()
-) -> dict[str, Any]:
+    node: str, values: object, allow: Sequence[str] = (), beside: Sequence[str] = ()
+) -> dict[str, object]:
     """Return the arguments of option node *node*, coerced to its target's annotations.
 
     *beside* are the node's other keys, which are no arguments. Raises ConfigError with a
@@ -126,7 +126,7 @@ def check_node(
     if not isinstance(values, Mapping) or "_target_" not in values:
         raise ConfigError(f"{node}={values!r}: choose one of the options in conf/{node}/")
     known = arguments_of(str(values["_target_"]), tuple(allow))
-    checked: dict[str, Any] = {key: values[key] for key in CONTROL if key in values}
+    checked: dict[str, object] = {key: values[key] for key in CONTROL if key in values}
     problems = []
     for key, value in values.items():
         if key == "_target_" or (key == "every" and node == "scheduler"):
@@ -144,14 +144,14 @@ def check_node(
     return checked
 
 
-def _check_argument(key: str, value: Any, hint: Any) -> Any:
+def _check_argument(key: str, value: object, hint: Hint) -> object:
     if _is_path(hint) and value == "":
         raise ConfigError(f"{key} is empty; give it as {key}=<path>")
-    limits = RANGES.get(key, _NO_LIMITS)
+    limits = RANGES.get(key, NO_LIMITS)
     return plain(within(key, coerce(key, value, hint), limits))
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return *value* as YAML and JSON have it: paths as text, tuples as lists."""
     if isinstance(value, Path):
         return str(value)
@@ -171,7 +171,7 @@ def _path_arguments(target: str, allow: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name for name, (hint, _) in known.items() if _is_path(hint))
 
 
-def _is_path(hint: Any) -> bool:
+def _is_path(hint: Hint) -> bool:
     union = get_origin(hint) in (Union, UnionType)
     return hint is Path or (union and any(map(_is_path, get_args(hint))))
 
@@ -201,5 +201,5 @@ def build(
         raise ConfigError(f"{node}: {_said(error)}") from error
 
 
-def _expanded(value: Any) -> Any:
+def _expanded(value: object) -> object:
     return value.expanduser() if isinstance(value, Path) else value

@@ -1,27 +1,33 @@
-"""Check values against the schema: type, range, unknown keys; one line for each problem."""
+"""Check values against the schema: type, limits, unknown keys; one line for each problem."""
 
 import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from segsweep.config.schema import MISSING
+from segsweep.config.schema import MISSING, Limits
 from segsweep.errors import ConfigError
 
+Hint: TypeAlias = Any
+"""A type annotation, read at run time."""
 
-def check_section(section: type, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+
+def check_section(
+    section: type, values: Mapping[str, object], where: str = ""
+) -> dict[str, object]:
     """Return *values* with every field of *section*, coerced; missing ones get their default.
 
-    Raises ConfigError with one line for each key that is unknown, of the wrong type or
-    out of range. Fields of type Any (option nodes) are passed through.
+    Fields of type Any (option nodes) are passed through. *where* is written before each key.
+    Raises ConfigError with one line for each key that is unknown, of the wrong type or out of
+    range.
     """
     hints = hints_of(section)
     fields = {item.name: item for item in dataclasses.fields(section)}
     problems = [unknown_key(where + key, fields) for key in values if key not in fields]
-    checked: dict[str, Any] = {}
+    checked: dict[str, object] = {}
     for name, item in fields.items():
         try:
             checked[name] = _check_field(item, hints[name], values, where)
@@ -32,14 +38,14 @@ def check_section(section: type, values: Mapping[str, Any], where: str = "") -> 
 
 
 @cache
-def hints_of(section: type) -> dict[str, Any]:
-    """Return the fields' types of a schema section, by name."""
+def hints_of(section: type) -> dict[str, Hint]:
+    """Return the types of a schema section's fields, by name."""
     return get_type_hints(section)
 
 
 def _check_field(
-    item: dataclasses.Field[Any], hint: Any, values: Mapping[str, Any], where: str
-) -> Any:
+    item: "dataclasses.Field[object]", hint: Hint, values: Mapping[str, object], where: str
+) -> object:
     key = where + item.name
     value = values[item.name] if item.name in values else _default(item)
     if dataclasses.is_dataclass(hint):
@@ -50,18 +56,17 @@ def _check_field(
         return check_section(hint, value, key + ".")  # type: ignore[arg-type]
     if hint is Any:
         return value
-    limits = item.metadata["limits"]
-    return within(key, coerce(key, value, hint, limits_text(limits)), limits)
+    limits: Limits = item.metadata["limits"]
+    return within(key, coerce(key, value, hint, limits), limits)
 
 
-def _default(item: dataclasses.Field[Any]) -> Any:
-    if item.default_factory is not dataclasses.MISSING:
-        return item.default_factory()
-    return item.default
+def _default(item: "dataclasses.Field[object]") -> object:
+    make = item.default_factory
+    return make() if callable(make) else item.default
 
 
-def coerce(key: str, value: Any, hint: Any, limits: str = "") -> Any:
-    """Return *value* as the annotated type, or raise ConfigError saying what is wanted."""
+def coerce(key: str, value: object, hint: Hint, limits: Limits | None = None) -> Any:
+    """Return *value* as the annotated type *hint*, or raise ConfigError saying what is wanted."""
     if value == MISSING:
         raise ConfigError(f"{key} is not set; give it as {key}=<{_wanted(hint, limits)}>")
     takes_flag = bool in (hint, *get_args(hint)) or hint is Any
@@ -75,54 +80,41 @@ def coerce(key: str, value: Any, hint: Any, limits: str = "") -> Any:
         raise ConfigError(f"{key}={value!r}: wanted {_wanted(hint, limits)}{close}") from None
 
 
-def _words(hint: Any) -> list[str]:
+def _words(hint: Hint) -> list[str]:
     """Return the words that a type allows, also as one of several types."""
     if get_origin(hint) is Literal:
         return [str(item) for item in get_args(hint)]
     return [word for item in get_args(hint) for word in _words(item)]
 
 
-def _wanted(hint: Any, limits: str) -> str:
-    return type_text(hint) + (f", {limits}" if limits else "")
+def _wanted(hint: Hint, limits: Limits | None) -> str:
+    return ", ".join(filter(None, [type_text(hint), str(limits or "")]))
 
 
 @cache
-def _adapter(hint: Any, text: str) -> TypeAdapter[Any]:
-    """Return what turns a value into *hint*; making one takes much longer than using it.
+def _adapter(hint: Hint, text: str) -> "TypeAdapter[Any]":
+    """Return what converts a value into *hint*; making one takes much longer than using it.
 
-    By *text* too: `int | float` equals `float | int`, yet "3" is 3 to the one, 3.0 to the other.
+    *text* is part of the cache's key: `int | float` equals `float | int`, yet "3" becomes 3 in
+    the first and 3.0 in the second.
     """
     return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
 
 
-def within(key: str, value: Any, limits: Mapping[str, Any]) -> Any:
-    """Return *value*, or raise ConfigError if it (or an item of it) is outside *limits*."""
+def within(key: str, value: Any, limits: Limits) -> Any:
+    """Return *value*; raise ConfigError if it, or an item of a list, is outside *limits*."""
     for one in value if isinstance(value, list) else [value]:
         if one is None:
             continue
-        if limits["allowed"] and str(one) not in limits["allowed"]:
-            close = nearest(str(one), limits["allowed"])
-            raise ConfigError(f"{key}={one}: allowed are {', '.join(limits['allowed'])}{close}")
-        inside = (
-            (limits["low"] is None or one >= limits["low"])
-            and (limits["above"] is None or one > limits["above"])
-            and (limits["high"] is None or one <= limits["high"])
-            and (limits["below"] is None or one < limits["below"])
-        )
-        if not inside or one != one or one in (float("inf"), float("-inf")):
-            raise ConfigError(f"{key}={one}: must be {limits_text(limits) or 'a number'}")
+        if limits.allowed and str(one) not in limits.allowed:
+            close = nearest(str(one), limits.allowed)
+            raise ConfigError(f"{key}={one}: allowed are {', '.join(limits.allowed)}{close}")
+        if isinstance(one, int | float) and not limits.contain(one):
+            raise ConfigError(f"{key}={one}: must be {str(limits) or 'a number'}")
     return value
 
 
-def limits_text(limits: Mapping[str, Any]) -> str:
-    """Return limits in words: `> 0 and <= 1`, or the allowed words."""
-    if limits["allowed"]:
-        return "one of " + ", ".join(limits["allowed"])
-    signs = {"low": ">=", "above": ">", "high": "<=", "below": "<"}
-    return " and ".join(f"{sign} {limits[k]}" for k, sign in signs.items() if limits[k] is not None)
-
-
-def type_text(hint: Any) -> str:
+def type_text(hint: Hint) -> str:
     """Return a type as a user would say it: `number`, `whole number or null`."""
     words = {int: "whole number", float: "number", str: "text", bool: "true or false"}
     if hint in words:
@@ -147,7 +139,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def check_word(what: str, word: str, allowed: Iterable[str]) -> None:
-    """Raise ConfigError for a *word* that is none of the *allowed*; *what* says of what."""
+    """Raise ConfigError if *word* is not one of *allowed*; *what* names it in the message."""
     names = list(allowed)
     if word not in names:
         hint = nearest(word.lower(), names)
@@ -155,7 +147,7 @@ def check_word(what: str, word: str, allowed: Iterable[str]) -> None:
 
 
 def unknown_key(key: str, allowed: Iterable[str]) -> str:
-    """Return the line for a key that nothing knows."""
+    """Return the line for a key that does not exist."""
     above, _, name = key.rpartition(".")
     names = sorted(allowed)
     place = f"{above} has" if above else "keys are"
@@ -163,6 +155,6 @@ def unknown_key(key: str, allowed: Iterable[str]) -> str:
 
 
 def raise_all(problems: list[str]) -> None:
-    """Raise one ConfigError that lists every problem, a line each; nothing if there is none."""
+    """Raise one ConfigError that lists every problem, a line each; do nothing if there is none."""
     if problems:
         raise ConfigError("\n".join(problems))

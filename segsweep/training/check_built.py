@@ -20,11 +20,12 @@ from segsweep.training.device import check_device
 def check_built(config: RunConfig) -> None:
     """Build everything that a config names, without data; raise ConfigError listing misfits."""
     problems: list[str] = []
-    collect(problems, check_device, config.device, config.trainer.precision)
-    collect(problems, _check_model, config)
-    collect(problems, _check_builds, "loss", config.loss, config.allow)
-    collect(problems, _check_builds, "augment", config.augment, config.allow)
-    collect(problems, _check_steps, config.optimizer, config.scheduler, config.allow)
+    allow = config.allow
+    collect(problems, lambda: check_device(config.device, config.trainer.precision))
+    collect(problems, lambda: _check_model(config))
+    collect(problems, lambda: _check_builds("loss", config.loss, allow))
+    collect(problems, lambda: _check_builds("augment", config.augment, allow))
+    collect(problems, lambda: _check_steps(config.optimizer, config.scheduler, allow))
     raise_all(problems)
 
 
