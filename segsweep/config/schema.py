@@ -122,7 +122,7 @@ class TrainerConfig:
     memory_format: str = option(
         "auto", Limits(allowed=("auto", "contiguous", "channels_last")), identity=False
     )
-    lean: str = option("auto", allowed=("auto", "on", "off"), identity=False)
+    lean: str = option("auto", Limits(allowed=("auto", "on", "off")), identity=False)
     """Special kernels. on: save memory, also where that costs time; off: plain torch layers;
     auto: those that save time, and on where memory is short."""
     compile: bool = option(False, identity=False)
