@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ import torch
 
 from command import APPS, ROOT, finish, rows_of, snapshot
 from compatibility.make_sweep import ALL, MODELS, TIMES, WORDS, processor
-from segsweep.config.schema import TrainerConfig
 
 HERE = Path(__file__).parent
 SWEEP = HERE / "sweep_0_1_0"
@@ -29,7 +27,6 @@ FINISHED = {f"{model}-bce" for model in ("unet2", "segnet", "unet3")}
 HALF_DONE = {f"{model}-dice" for model in ("unet2", "segnet", "unet3")}
 FAILED = {"unet2-raises"}
 PLANNED = {"segnet-raises", "unet3-raises"}
-TRAINER_KEYS = {item.name for item in fields(TrainerConfig)}
 RUNS = sorted(FINISHED | HALF_DONE | FAILED | PLANNED)
 SAME_ROUNDING = (processor(), torch.__version__) == tuple(
     EXPECTED["made_on"][key] for key in ("processor", "torch")
@@ -171,7 +168,6 @@ def test_half_done_runs_resume(resumed, name):
     assert_same_results(run)
 
 
-@pytest.mark.skipif("lean" not in TRAINER_KEYS, reason="this version has no trainer.lean")
 @pytest.mark.parametrize("lean", ["on", "off"])
 def test_special_kernels_are_kept_on_resume_and_chosen_at_a_start(tmp_path, lean):
     """0.1.0 always trained with the kernels: half-done runs keep them, new runs may do without.
