@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from segsweep.report.comparison import Comparison
     from segsweep.store.tables import Known, Tables
-    from segsweep.sweep.status_view import Status
+    from segsweep.sweep.status_view import StatusView
 
 RESULT = ("best_epoch", "epochs", "val_iou", "test_iou", "test_dice", "seconds")
 """What a run's HTML shows of its result."""
@@ -110,12 +110,12 @@ class Sweep:
             )
         return Run(self, only_run(word, found))
 
-    def status(self) -> "Status":
+    def status(self) -> "StatusView":
         """Return how far the sweep is, as its files say now."""
         from segsweep.sweep.status import sweep_status
-        from segsweep.sweep.status_view import Status
+        from segsweep.sweep.status_view import StatusView
 
-        return Status(sweep_status(self.folder))
+        return StatusView(sweep_status(self.folder))
 
     def compare(
         self,
@@ -160,11 +160,11 @@ class Sweep:
 
     def _read(self) -> "Tables":
         from segsweep.store.tables import Known, read_all
-        from segsweep.sweep.lock import holder
+        from segsweep.sweep.lock import current_holder
 
         if self._tables is None:
             self._known = self._known or Known()
-            idle = holder(SweepPaths(self.folder).lock) is None
+            idle = current_holder(SweepPaths(self.folder).lock) is None
             self._tables = read_all(self.folder, self._known, strays=idle)
         return self._tables
 

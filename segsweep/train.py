@@ -17,7 +17,7 @@ from segsweep.system.signals import exit_at_once
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from segsweep.sweep.planning.plan import Planned
+    from segsweep.sweep.planning.plan import PlannedRun
 
 TRUSTED = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
 
@@ -48,13 +48,13 @@ def stop_server() -> None:
 
 def run_command() -> int:
     """Carry out the command line; return the exit code."""
-    leave_quietly()
+    exit_on_early_signal()
     try:
         return _command()
     finally:
         from segsweep.sweep.session import current
 
-        current.release()
+        current.unlock_sweep()
 
 
 def _command() -> int:
@@ -62,7 +62,7 @@ def _command() -> int:
     try:
         from segsweep.sweep.planning.command_words import per_run
         from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
-        from segsweep.sweep.session import Ended, current
+        from segsweep.sweep.session import CommandExit, current
 
         current.stop.install()
         say_warnings_plainly()
@@ -70,12 +70,12 @@ def _command() -> int:
         sys.argv[1:] = per_run(sys.argv[1:])
         try:
             _hydra_main()
-        except Ended as ended:
+        except CommandExit as ended:
             if _was_interrupted(ended.error):
                 return _interrupted()
             if verbose:
                 raise ended.error from None
-            return _refuse(ended.error, int(str(ended.code)))
+            return _print_error(ended.error, int(str(ended.code)))
         return _end()
     except KeyboardInterrupt:
         return _interrupted()
@@ -86,10 +86,10 @@ def _command() -> int:
             return _interrupted()
         if verbose:
             raise
-        return _broken_off(error)
+        return _end_with_error(error)
 
 
-def leave_quietly() -> None:
+def exit_on_early_signal() -> None:
     """Let a signal end the program at once while it still imports: nothing is written yet.
 
     An import that is cut off cannot be repeated in the same process, so nothing else will do.
@@ -123,7 +123,7 @@ def task(cfg: "DictConfig") -> float:
     """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
     from segsweep.store.outcome import NAN, Outcome
-    from segsweep.sweep.session import Ended, current
+    from segsweep.sweep.session import CommandExit, current
     from segsweep.training.run import Around, execute
 
     if cfg.frozen is not None:
@@ -135,12 +135,12 @@ def task(cfg: "DictConfig") -> float:
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except RunClaimedError as error:
-        if current.asked == 1:
-            raise Ended(error) from error
+        if current.requested == 1:
+            raise CommandExit(error) from error
         outcome = Outcome(planned.name, AttemptStatus.FAILED, NAN, str(error))
     except SegsweepError as error:
         done = current.outcomes or isinstance(error, DiskFullError)
-        raise Ended(error, 1 if done else 2) from error
+        raise CommandExit(error, 1 if done else 2) from error
     current.outcomes.append(outcome)
     current.refresh()
     return outcome.value
@@ -171,7 +171,7 @@ def _frozen_task(cfg: "DictConfig") -> float:
         return float("nan")
 
 
-def _planned(cfg: "DictConfig") -> "Planned":
+def _planned(cfg: "DictConfig") -> "PlannedRun":
     """Return the run that was planned in this place, or plan the one a search asks for."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -192,26 +192,26 @@ def _end() -> int:
     """Write the report, print the answer and what failed; return the exit code."""
     from segsweep.sweep.session import current
 
-    if current.sweep is None or current.only_plan:  # None: --help, --cfg and the like
+    if current.sweep is None or current.plan_only:  # None: --help, --cfg and the like
         return 0
-    current.settle()
+    current.wait_for_refresh()
     _show(current.sweep)
     failed = [outcome for outcome in current.outcomes if outcome.status == AttemptStatus.FAILED]
     if failed:
         print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
     for outcome in failed:
         print(f"  {outcome.run}: {outcome.error}", file=sys.stderr)
-    return 1 if failed or len(current.outcomes) < current.asked else 0
+    return 1 if failed or len(current.outcomes) < current.requested else 0
 
 
-def _broken_off(error: Exception) -> int:
+def _end_with_error(error: Exception) -> int:
     """Say what ended the command; if runs were carried out, show them too."""
     from segsweep.sweep.session import current
 
     if not current.outcomes:
-        return _refuse(error)
+        return _print_error(error)
     if all(outcome.status == AttemptStatus.FINISHED for outcome in current.outcomes):
-        _refuse(error)  # else a search without a single value: the reasons below say more
+        _print_error(error)  # else a search without a single value: the reasons below say more
     with contextlib.suppress(OSError):
         _end()
     return 1
@@ -241,12 +241,12 @@ def _interrupted() -> int:
         with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
             from segsweep.report.write import write_report
 
-            current.settle()
+            current.wait_for_refresh()
             write_report(current.sweep, current.known, anew=False)
     return 130
 
 
-def _refuse(error: BaseException, code: int = 2) -> int:
+def _print_error(error: BaseException, code: int = 2) -> int:
     from segsweep.sweep.planning.hydra_errors import one_line
 
     print(one_line(error), file=sys.stderr)

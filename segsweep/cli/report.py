@@ -164,10 +164,10 @@ def _print_notes(notes: Sequence[str]) -> None:
 
 def _sweep_of(a: str, b: str, outputs: Path) -> Path:
     """Return the one sweep that has both cells; ConfigError for none and for several."""
-    from segsweep.sweep.housekeeping import cells_of
+    from segsweep.sweep.housekeeping import runs_by_cell
 
     folders = sweeps_in(outputs)
-    found = [folder for folder in folders if {a, b} <= set(cells_of(SweepPaths(folder)))]
+    found = [folder for folder in folders if {a, b} <= set(runs_by_cell(SweepPaths(folder)))]
     if len(found) == 1 or len(folders) == 1:
         return (found or folders)[0]
     names = ", ".join(folder.name for folder in found or folders)

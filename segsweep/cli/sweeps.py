@@ -113,18 +113,18 @@ def rm(
 ) -> None:
     """Remove cells from a sweep: their runs, finished or not, and their rows of the plan."""
     from segsweep.report.write import write_report
-    from segsweep.sweep.housekeeping import remove_cells, runs_by_cell
+    from segsweep.sweep.housekeeping import remove_cells, runs_of_cells
 
     paths = SweepPaths(find_sweep(sweep, outputs))
-    doomed = runs_by_cell(paths, cells)
-    _list_doomed(paths, doomed)
+    to_remove = runs_of_cells(paths, cells)
+    _list_runs(paths, to_remove)
     if not yes:
         if not sys.stdin.isatty():
             raise StoreError("nothing removed: there is nobody to ask; add --yes to remove them")
         if not typer.confirm("Remove them for good?"):
             print("nothing removed")
             return
-    gone = remove_cells(paths, list(doomed))
+    gone = remove_cells(paths, list(to_remove))
     if paths.results.exists():
         write_report(paths)
     print(f"{len(gone)} run{'s' if len(gone) != 1 else ''} removed")
@@ -219,19 +219,19 @@ def _wanted(failed: bool, status: str | None) -> Sequence[str]:
 
 def _cells(sweep: SweepPaths) -> dict[str, str]:
     """Return each run folder's cell by the name that the tables and `rm` give it."""
-    from segsweep.sweep.housekeeping import cells_of
+    from segsweep.sweep.housekeeping import runs_by_cell
 
     if not sweep.runs.is_dir():
         return {}
-    return {paths.root.name: cell for cell, found in cells_of(sweep).items() for paths in found}
+    return {paths.root.name: cell for cell, found in runs_by_cell(sweep).items() for paths in found}
 
 
-def _list_doomed(sweep: SweepPaths, doomed: dict[str, list[RunPaths]]) -> None:
+def _list_runs(sweep: SweepPaths, to_remove: dict[str, list[RunPaths]]) -> None:
     from segsweep.cli.render import counted
     from segsweep.system.units import size_text
 
     states = {run.name: run for run in sweep_status(sweep.root).runs}
-    for cell, found in doomed.items():
+    for cell, found in to_remove.items():
         size = sum(
             file.stat().st_size for run in found for file in run.root.rglob("*") if file.is_file()
         )

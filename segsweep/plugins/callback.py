@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from segsweep.sweep import session
 from segsweep.sweep.planning.command_words import check_one_sweep, check_search, check_single
 from segsweep.sweep.planning.compose import Composer, expand
-from segsweep.sweep.session import Ended
+from segsweep.sweep.session import CommandExit
 
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -24,25 +24,25 @@ class Planning(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Plan the one run of a command without `-m`."""
-        _refusing(check_single, config)
-        _refusing(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
+        _or_exit(check_single, config)
+        _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Plan a sweep of Hydra's basic sweeper; of a search, whose values come later, a frame."""
         arguments = list(config.hydra.overrides.task)
         if config.hydra.sweeper._target_ == OURS:
             return
-        _refusing(check_one_sweep, arguments)
+        _or_exit(check_one_sweep, arguments)
         if config.hydra.sweeper._target_ == BASIC:
             params = config.hydra.sweeper.get("params")
-            _refusing(_plan_and_freeze, config, expand(arguments, params))
+            _or_exit(_plan_and_freeze, config, expand(arguments, params))
         else:
-            _refusing(check_search, config)
-            _refusing(check_frame, arguments)
-            _refusing(_go_on_searching, config)
+            _or_exit(check_search, config)
+            _or_exit(check_fixed_values, arguments)
+            _or_exit(_resume_search, config)
 
 
-def check_frame(arguments: Sequence[str]) -> None:
+def check_fixed_values(arguments: Sequence[str]) -> None:
     """Check what a search's command fixes: the first value stands for each that is searched."""
     from segsweep.sweep.planning.plan import check_writable, plan_run, sweep_of
 
@@ -54,13 +54,13 @@ def check_frame(arguments: Sequence[str]) -> None:
     session.current.sweep.root.mkdir(parents=True, exist_ok=True)
 
 
-def _go_on_searching(config: DictConfig) -> None:
-    from segsweep.sweep.planning.resume_search import take_up
+def _resume_search(config: DictConfig) -> None:
+    from segsweep.sweep.planning.resume_search import requeue_unfinished
 
     current = session.current
     if current.sweep is not None and not config.plan:
-        current.hold(current.sweep)
-        take_up(config.hydra.sweeper, current.sweep.root)
+        current.lock_sweep(current.sweep)
+        requeue_unfinished(config.hydra.sweeper, current.sweep.root)
 
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
@@ -76,9 +76,9 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     announce(planned)
 
 
-def _refusing(function: Any, *arguments: Any) -> None:
+def _or_exit(function: Any, *arguments: Any) -> None:
     """Call; Hydra swallows a callback's exceptions but not the end of the program."""
     try:
         function(*arguments)
     except Exception as error:
-        raise Ended(error) from error
+        raise CommandExit(error) from error

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 if TYPE_CHECKING:
     from segsweep.sweep.places.place import Place
-    from segsweep.sweep.planning.plan import Planned
+    from segsweep.sweep.planning.plan import PlannedRun
 
 
 class SegsweepLauncher(Launcher):
@@ -31,14 +31,14 @@ class SegsweepLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Carry the runs out; return their validation IoU, NaN where one failed."""
-        from segsweep.sweep.command import carry_out_batch
+        from segsweep.sweep.command import run_batch
         from segsweep.sweep.places.local import Local
         from segsweep.sweep.session import current
 
         self.folder.mkdir(parents=True, exist_ok=True)
         given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
         planned = given or _plan(job_overrides)
-        values = carry_out_batch(planned, Local())
+        values = run_batch(planned, Local())
         return [
             _returned(overrides, value)
             for overrides, value in zip(job_overrides, values, strict=True)
@@ -57,7 +57,7 @@ def place_of(launcher: Launcher, config: DictConfig) -> "Place":
     return HydraPlace(launcher, choice, config.hydra.launcher)
 
 
-def _plan(runs: Sequence[Sequence[str]]) -> "list[Planned]":
+def _plan(runs: Sequence[Sequence[str]]) -> "list[PlannedRun]":
     from segsweep.sweep.planning.compose import Composer
     from segsweep.sweep.planning.plan import plan_run
 

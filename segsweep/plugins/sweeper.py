@@ -31,7 +31,7 @@ class SegsweepSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Carry the command out; how its runs ended stands in the session."""
         from segsweep.plugins.launcher import place_of
-        from segsweep.sweep.command import carry_out
+        from segsweep.sweep.command import run_sweep
 
         assert self.launcher is not None and self.config is not None, "Hydra calls setup first"
-        carry_out(arguments, self.params, place_of(self.launcher, self.config), self.config)
+        run_sweep(arguments, self.params, place_of(self.launcher, self.config), self.config)

@@ -33,7 +33,7 @@ class Holder:
     silent: float = 0.0
     """Seconds since its last sign of life."""
 
-    def is_near(self) -> bool:
+    def is_local(self) -> bool:
         """Whether its pid is of this machine and container: a file lock then certainly counts."""
         return (self.host, self.boot, self.namespace) == (socket.gethostname(), *_pid_space())
 

@@ -27,7 +27,7 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
 
     The new folder has the config and the log of test-set reads; the old one loses its
     checkpoints. The new folder is made first, under another name: a kill leaves the old run
-    where it was or, between two renames, no run at all, which `mend` then puts right.
+    where it was or, between two renames, no run at all, which `repair` then puts right.
     Expects that the caller holds the sweep's lock.
 
     Raises:
@@ -40,7 +40,7 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
     name = paths.root.name
     fresh = RunPaths(_earlier(sweep) / f"{NEW}{name}")
     if fresh.root.exists():
-        _mend_move(sweep, fresh)
+        _repair_move(sweep, fresh)
     fresh.root.mkdir(parents=True)
     for old, new in ((paths.config, fresh.config), (paths.test_reads, fresh.test_reads)):
         if old.exists():
@@ -56,7 +56,7 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
     return place
 
 
-def mend(sweep: SweepPaths) -> None:
+def repair(sweep: SweepPaths) -> None:
     """Complete what a kill cut short in `move_earlier` or `remove_cells`.
 
     For whoever holds the sweep's lock, before anything else; where there is nothing to
@@ -65,14 +65,14 @@ def mend(sweep: SweepPaths) -> None:
     earlier = sorted(_earlier(sweep).iterdir()) if _earlier(sweep).is_dir() else []
     for folder in earlier:
         if folder.name.startswith(NEW):
-            _mend_move(sweep, RunPaths(folder))
+            _repair_move(sweep, RunPaths(folder))
         else:
             delete_files(checkpoint_files(RunPaths(folder)))
     if _removed(sweep).exists():
         shutil.rmtree(_removed(sweep))
 
 
-def _mend_move(sweep: SweepPaths, fresh: RunPaths) -> None:
+def _repair_move(sweep: SweepPaths, fresh: RunPaths) -> None:
     """Put a prepared folder into its place, or, where that is taken, only its log of reads."""
     paths = sweep.run(fresh.root.name.removeprefix(NEW))
     if not paths.root.exists():
@@ -85,7 +85,7 @@ def _mend_move(sweep: SweepPaths, fresh: RunPaths) -> None:
     shutil.rmtree(fresh.root)
 
 
-def cells_of(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
+def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     """Return the runs of each cell, trials included, by the names that the tables give cells.
 
     A run whose config cannot be read belongs to the cell that the plan says. StoreError
@@ -105,11 +105,11 @@ def cells_of(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     return cells
 
 
-def runs_by_cell(sweep: SweepPaths, cells: Sequence[str]) -> dict[str, list[RunPaths]]:
+def runs_of_cells(sweep: SweepPaths, cells: Sequence[str]) -> dict[str, list[RunPaths]]:
     """Return the runs of each of *cells*; StoreError naming what there is if one is unknown."""
     from segsweep.config.validate import nearest
 
-    found = cells_of(sweep)
+    found = runs_by_cell(sweep)
     for cell in cells:
         if cell not in found:
             there = ", ".join(sorted(found)) or "none"
@@ -135,16 +135,16 @@ def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
     if not sweep.runs.is_dir():
         raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
     with SweepLock(sweep.lock):
-        mend(sweep)
-        doomed = [paths for runs in runs_by_cell(sweep, cells).values() for paths in runs]
-        for paths in doomed:
+        repair(sweep)
+        to_remove = [paths for runs in runs_of_cells(sweep, cells).values() for paths in runs]
+        for paths in to_remove:
             if paths.status() is Status.RUNNING:
                 raise _claimed(paths)
-        _strike_from_plan(sweep, {paths.root.name for paths in doomed})
-        for paths in doomed:
+        _strike_from_plan(sweep, {paths.root.name for paths in to_remove})
+        for paths in to_remove:
             _remove(sweep, paths)
-        mend(sweep)
-    return doomed
+        repair(sweep)
+    return to_remove
 
 
 def _strike_from_plan(sweep: SweepPaths, folders: set[str]) -> None:

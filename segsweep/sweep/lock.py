@@ -36,7 +36,7 @@ STALE_SECONDS = 60.0
 """Without a sign of life for so long, a holder elsewhere counts as dead."""
 PATIENCE_SECONDS = 1.0
 """How long to try: whoever looks at the lock holds it for a moment."""
-SETTLE_SECONDS = 1.0
+CONFIRM_SECONDS = 1.0
 """How long to wait before reading back who won, where two may have written."""
 NO_FLOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
@@ -55,21 +55,21 @@ class SweepLock:
         beat: float = BEAT_SECONDS,
         stale: float = STALE_SECONDS,
         patience: float = PATIENCE_SECONDS,
-        settle: float = SETTLE_SECONDS,
+        confirm: float = CONFIRM_SECONDS,
     ) -> None:
         """Take the lock's file; the times, all in seconds, are those of the module."""
         self.path = path
-        self.beat, self.stale, self.patience, self.settle = beat, stale, patience, settle
+        self.beat, self.stale, self.patience, self.confirm = beat, stale, patience, confirm
         self._descriptor: int | None = None
         self._me: Holder | None = None
         self._ended = threading.Event()
-        self._lost = threading.Event()
+        self._taken_over = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
-    def lost(self) -> bool:
+    def taken_over(self) -> bool:
         """Whether somebody else took over: this process was thought dead, and must stop."""
-        return self._lost.is_set()
+        return self._taken_over.is_set()
 
     def acquire(self) -> None:
         """Become the holder, or raise SweepLockedError with who it is."""
@@ -82,8 +82,8 @@ class SweepLock:
             raise
         self._descriptor, self._me = descriptor, me
         _held.add(self)
-        self._ended, self._lost = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._live, args=(self._ended,), daemon=True)
+        self._ended, self._taken_over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._beat_until, args=(self._ended,), daemon=True)
         self._thread.start()
 
     def release(self) -> None:
@@ -100,8 +100,8 @@ class SweepLock:
                 os.ftruncate(descriptor, 0)
         os.close(descriptor)  # no other process has it, so the lock goes with it
 
-    def tell_slots(self, slots: int) -> None:
-        """Let `holder` say how many runs this command carries out at the same time."""
+    def publish_slots(self, slots: int) -> None:
+        """Let `current_holder` say how many runs this command carries out at the same time."""
         if self._descriptor is not None and self._me is not None and self._is_ours():
             self._me = replace(self._me, slots=slots)
             write_holder(self._descriptor, self._me)
@@ -118,7 +118,7 @@ class SweepLock:
     def _become_holder(self, descriptor: int) -> Holder:
         locked = self._wait_for_flock(descriptor)
         before = read_holder(self.path)
-        unsure = before is not None and not (locked and before.is_near())
+        unsure = before is not None and not (locked and before.is_local())
         if before is not None and unsure:
             silent = _seconds_since_touched(self.path)
             if silent < self.stale:
@@ -126,7 +126,7 @@ class SweepLock:
         me = this_process()
         write_holder(descriptor, me)
         if unsure or not locked:
-            self._settle_race(me)
+            self._confirm(me)
         return me
 
     def _wait_for_flock(self, descriptor: int) -> bool:
@@ -138,9 +138,9 @@ class SweepLock:
             time.sleep(0.05)
         return flock is Flock.GOT
 
-    def _settle_race(self, me: Holder) -> None:
+    def _confirm(self, me: Holder) -> None:
         """Raise SweepLockedError if somebody wrote after us: the last one has it."""
-        time.sleep(self.settle)
+        time.sleep(self.confirm)
         winner = read_holder(self.path)
         if winner is None or winner.token != me.token:
             raise SweepLockedError(self._refusal(winner, 0.0))
@@ -158,14 +158,14 @@ class SweepLock:
             f"if it is dead, the same command takes over from {free:%H:%M:%S} on"
         )
 
-    def _live(self, ended: threading.Event) -> None:
+    def _beat_until(self, ended: threading.Event) -> None:
         """Give signs of life until the end, or until the lock is somebody else's."""
-        pause = min(self.settle, self.beat)  # soon at first: two may have started at once
+        pause = min(self.confirm, self.beat)  # soon at first: two may have started at once
         while not ended.wait(pause):
             pause = self.beat
             with contextlib.suppress(OSError):  # a disk that does not answer: next time
                 if not self._is_ours():
-                    self._lost.set()
+                    self._taken_over.set()
                     return
                 os.utime(self.path)
 
@@ -177,7 +177,7 @@ class SweepLock:
             return False
         return found is not None and self._me is not None and found.token == self._me.token
 
-    def _forget(self) -> None:
+    def _close_after_fork(self) -> None:
         """Close what a forked child has of its parent's lock, which stays the parent's."""
         descriptor, self._descriptor = self._descriptor, None
         self._thread = None
@@ -185,7 +185,7 @@ class SweepLock:
             os.close(descriptor)
 
 
-def holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None:
+def current_holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None:
     """Return who holds the lock at *path*, or None; creates nothing and keeps nobody out.
 
     Of a holder whose file lock may not reach here, the last sign of life decides, by this
@@ -196,10 +196,10 @@ def holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None:
         if found is None:
             return None
         silent = max(time.time() - path.stat().st_mtime, 0.0)
-        flock = _look(path)
+        flock = _probe_flock(path)
     except OSError:  # there is none, or it cannot be read
         return None
-    decided = flock is Flock.TAKEN or (flock is Flock.GOT and found.is_near())
+    decided = flock is Flock.TAKEN or (flock is Flock.GOT and found.is_local())
     held = flock is Flock.TAKEN if decided else silent < stale
     return replace(found, silent=silent) if held else None
 
@@ -227,7 +227,7 @@ def _flock(descriptor: int, *, shared: bool = False) -> Flock:
     return Flock.GOT
 
 
-def _look(path: Path) -> Flock:
+def _probe_flock(path: Path) -> Flock:
     """Ask for a shared lock, which other lookers may have too, and give it back at once."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -249,11 +249,11 @@ def _seconds_since_touched(path: Path) -> float:
 _held: "weakref.WeakSet[SweepLock]" = weakref.WeakSet()
 
 
-def _forget_all() -> None:
+def _close_in_child() -> None:
     for lock in list(_held):
-        lock._forget()
+        lock._close_after_fork()
     _held.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_close_in_child)

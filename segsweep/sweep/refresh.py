@@ -1,4 +1,4 @@
-"""Keeps a sweep's tables and page current while it runs, beside the work, without slowing it."""
+"""Keeps a sweep's tables and page current while it runs, in a thread, without slowing it down."""
 
 import threading
 import time
@@ -8,24 +8,24 @@ from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import Known
 
 SECONDS = 10.0
-"""Between two writings, at least."""
+"""Minimum time between two refreshes."""
 SHARE = 20
-"""Writing may take one part in this many of the time."""
+"""A refresh may take one part in this many of the time."""
 
 
 class Refresher:
-    """Writes tables and page now and then in a thread of its own."""
+    """Writes the tables and the page from time to time in its own thread."""
 
     def __init__(self, sweep: SweepPaths, known: Known) -> None:
-        """Nothing is written yet; *known* remembers the finished runs that were read."""
+        """Writes nothing yet; *known* remembers the finished runs that were read."""
         self.sweep, self.known = sweep, known
         self.written = 0.0
         self.cost = 0.0
         self.changed = False
         self.thread: threading.Thread | None = None
 
-    def tick(self) -> None:
-        """Write, if something changed and it is time."""
+    def refresh_if_due(self) -> None:
+        """Write if something changed and enough time has passed."""
         busy = self.thread is not None and self.thread.is_alive()
         since = time.monotonic() - self.written
         if self.changed and not busy and since > max(SECONDS, SHARE * self.cost):
@@ -33,8 +33,8 @@ class Refresher:
             self.thread = threading.Thread(target=self._write, daemon=True)
             self.thread.start()
 
-    def close(self) -> None:
-        """Wait for a writing that is under way."""
+    def wait(self) -> None:
+        """Wait until a refresh that is in progress has finished."""
         if self.thread is not None:
             self.thread.join()
 
@@ -42,7 +42,7 @@ class Refresher:
         from segsweep.report.write import write_report
 
         started = time.monotonic()
-        with suppress(Exception):  # written again at the end, where what is wrong is said
+        with suppress(Exception):  # the report at the end of the command raises it again
             write_report(self.sweep, self.known, live=True)
         self.written = time.monotonic()
         self.cost = self.written - started

@@ -14,7 +14,7 @@ from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, read_rows
 from segsweep.store.states import Status
 from segsweep.sweep.holder import Holder
-from segsweep.sweep.lock import holder
+from segsweep.sweep.lock import current_holder
 from segsweep.system.files import read_json
 
 STATUSES = tuple(Status)
@@ -131,7 +131,9 @@ def sweep_status(folder: Path | str) -> SweepStatus:
         changed.append(_time(paths.root))  # a file that is replaced changes its folder
         states.append(_state(paths, row, warnings))
     times = [time for time in changed if time is not None]
-    return SweepStatus(sweep, states, holder(sweep.lock), max(times, default=None), warnings)
+    return SweepStatus(
+        sweep, states, current_holder(sweep.lock), max(times, default=None), warnings
+    )
 
 
 def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:

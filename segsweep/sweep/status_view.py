@@ -15,7 +15,7 @@ FAILED = ("run", "cell", "attempts", "cause", "error")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Status:
+class StatusView:
     """How far a sweep is, at the moment when it was asked for."""
 
     found: SweepStatus

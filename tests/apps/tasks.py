@@ -21,10 +21,10 @@ def place(*, slot, **_):
     return os.getpid(), slot.number, torch.get_num_threads(), visible
 
 
-def count(to, *, tell, **_):
+def count(to, *, send, **_):
     """Report each number from 1 to *to*."""
     for number in range(1, to + 1):
-        tell(number)
+        send(number)
     return to
 
 

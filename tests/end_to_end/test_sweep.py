@@ -286,7 +286,7 @@ def test_five_kinds_of_trouble_cost_only_themselves(tmp_path) -> None:
     before = snapshot(sweep / "runs")
     said = finish((*words, "retry_failed=false"), tmp_path, 1)
     assert "5 of 7 runs failed:" in said
-    assert said.count("not tried again: retry_failed=false") == 5
+    assert said.count("not retried: retry_failed=false") == 5
     assert before == snapshot(sweep / "runs")
 
     before = snapshot(runs["well"], runs["bce"])

@@ -14,7 +14,13 @@ from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN
 from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
 from segsweep.store.tables import read_all
-from segsweep.sweep.housekeeping import cells_of, mend, move_earlier, remove_cells, runs_by_cell
+from segsweep.sweep.housekeeping import (
+    move_earlier,
+    remove_cells,
+    repair,
+    runs_by_cell,
+    runs_of_cells,
+)
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed
 
@@ -278,7 +284,7 @@ def test_kill_while_moving_leaves_the_old_run_or_a_clean_new_one(grid, tmp_path)
         paths = copy.run(name)
         killed = killed_before_change(number, lambda c=copy, p=paths: move_earlier(c, p))
         reads = [path.read_text() for path in copy.root.rglob("test_reads.csv")]
-        mend(copy)
+        repair(copy)
         states.append(paths.status())
         if states[-1] == "finished":
             assert content(paths.root) == whole
@@ -314,7 +320,7 @@ def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
     write_run(grid.root, frozen(kind="trial", seed=8, optimizer__lr=0.1))
     (broken,) = grid.runs.glob("*-dice-s0-*")
     (broken / "config.yaml").unlink()
-    found = {cell: len(runs) for cell, runs in cells_of(grid).items()}
+    found = {cell: len(runs) for cell, runs in runs_by_cell(grid).items()}
 
     assert found == {
         "unet2/bce;trainer.epochs=40": 3,
@@ -345,7 +351,7 @@ def test_unknown_cell_names_the_nearest(grid):
         f"unet2/dise: no such cell in {grid.root}; did you mean 'unet2/dice'?; "
         "cells are unet2/bce, unet2/dice"
     )
-    assert [len(runs) for runs in runs_by_cell(grid, ["unet2/bce", "unet2/dice"]).values()] == [
+    assert [len(runs) for runs in runs_of_cells(grid, ["unet2/bce", "unet2/dice"]).values()] == [
         2,
         2,
     ]
@@ -393,7 +399,7 @@ def test_kill_while_removing_leaves_whole_runs(grid, tmp_path):
             break
         if len(runs) > 2:
             remove_cells(copy, ["unet2/dice"])
-        mend(copy)
+        repair(copy)
         assert {path.name[:9] for path in copy.runs.iterdir()} == {"unet2-bce"}
         assert not (copy.root / ".removed").exists()
 
@@ -406,6 +412,6 @@ def test_nothing_to_mend_touches_nothing(grid):
     move_earlier(grid, RunPaths(next(iter(grid.runs.glob("*-bce-s0-*")))))
     times = {path: path.stat().st_mtime_ns for path in grid.root.rglob("*")}
     time.sleep(0.01)
-    mend(grid)
+    repair(grid)
 
     assert {path: path.stat().st_mtime_ns for path in grid.root.rglob("*")} == times

@@ -19,20 +19,20 @@ from command import wait_for
 from segsweep.errors import SweepLockedError
 from segsweep.sweep import lock as module
 from segsweep.sweep.holder import this_process
-from segsweep.sweep.lock import SweepLock, holder
+from segsweep.sweep.lock import SweepLock, current_holder
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from segsweep.sweep.lock import SweepLock
-lock = SweepLock(Path(sys.argv[1]), beat=0.1, settle=0.05)
+lock = SweepLock(Path(sys.argv[1]), beat=0.1, confirm=0.05)
 lock.acquire()
 exec(sys.argv[2])
 print("held", flush=True)
 time.sleep(60)
 """
 HERE = {key: getattr(this_process(), key) for key in ("host", "boot", "namespace")}
-QUICK = {"patience": 0.3, "settle": 0.05, "beat": 0.05}
+QUICK = {"patience": 0.3, "confirm": 0.05, "beat": 0.05}
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_held_lock_says_who_has_it(path, elsewhere):
     )
 
     assert re.fullmatch(wanted, line)
-    assert holder(path).pid == process.pid
+    assert current_holder(path).pid == process.pid
     assert process.poll() is None
 
 
@@ -99,11 +99,11 @@ def test_dead_holder_is_followed_at_once(path, elsewhere):
     process.wait()
     written = json.loads(path.read_text())
     path.write_text(json.dumps({**written, "pid": os.getpid()}))  # a pid that lives
-    nobody = holder(path)
+    nobody = current_holder(path)
     started = time.monotonic()
     with SweepLock(path):
         seconds = time.monotonic() - started
-        pid = holder(path).pid
+        pid = current_holder(path).pid
 
     assert nobody is None
     assert seconds < 0.5
@@ -116,7 +116,7 @@ def test_suspended_holder_on_this_host_keeps_it(path, elsewhere):
     process.send_signal(signal.SIGSTOP)
     os.utime(path, (0, 0))
     line = refused(path)
-    seen = holder(path)
+    seen = current_holder(path)
     process.send_signal(signal.SIGCONT)
 
     assert f"pid {process.pid}" in line
@@ -151,15 +151,15 @@ def test_fork_cannot_release_what_its_parent_holds(path, elsewhere):
 def test_released_lock_is_an_empty_file(path):
     """Not deleted: whoever waits for it has it open. The next one gets it."""
     with SweepLock(path):
-        inside = holder(path)
+        inside = current_holder(path)
     empty = path.read_bytes()
     with SweepLock(path):
-        again = holder(path)
+        again = current_holder(path)
 
     assert inside.pid == again.pid == os.getpid()
     assert inside.token != again.token
     assert empty == b""
-    assert holder(path) is None
+    assert current_holder(path) is None
     assert [item.name for item in path.parent.iterdir()] == ["lock"]
 
 
@@ -185,16 +185,16 @@ def test_holder_elsewhere_is_believed_while_it_shows_signs_of_life(path, changed
     assert f"pid 4711 on host {host} since 2026-11-24" in line
     assert re.search(r"last sign of life (20|21) s ago", line)
     assert 37 <= wait % 86400 <= 41
-    assert holder(path).host == host
+    assert current_holder(path).host == host
     assert json.loads(path.read_text())["token"] == "abc"
 
 
 def test_holder_elsewhere_without_a_sign_of_life_is_followed(path):
     """After a minute; and that is what looking says, too."""
     forge(path, 61)
-    nobody = holder(path)
+    nobody = current_holder(path)
     with SweepLock(path, **QUICK):
-        pid = holder(path).pid
+        pid = current_holder(path).pid
 
     assert nobody is None
     assert pid == os.getpid()
@@ -213,9 +213,9 @@ def test_age_goes_by_the_clock_of_the_disk(path, monkeypatch):
 def test_spoilt_content_is_nobody(path, text):
     """A file cut short by a full disk: the system's lock alone decides."""
     path.write_text(text)
-    nobody = holder(path)
+    nobody = current_holder(path)
     with SweepLock(path, **QUICK):
-        pid = holder(path).pid
+        pid = current_holder(path).pid
 
     assert nobody is None
     assert pid == os.getpid()
@@ -244,9 +244,9 @@ def test_lock_taken_over_is_noticed_and_left_alone(path):
     """A suspended laptop wakes up: it stops, and does not throw the new holder out."""
     lock = SweepLock(path, **QUICK)
     lock.acquire()
-    before = lock.lost
+    before = lock.taken_over
     forge(path, 0)
-    wait_for(lambda: lock.lost, 2)
+    wait_for(lambda: lock.taken_over, 2)
     os.utime(path, (0, 0))
     time.sleep(0.2)
     touched = path.stat().st_mtime
@@ -261,7 +261,7 @@ def test_deleted_lock_is_lost(path):
     """Whoever deletes the file lets another one in."""
     with SweepLock(path, **QUICK) as lock:
         path.unlink()
-        wait_for(lambda: lock.lost, 2)
+        wait_for(lambda: lock.taken_over, 2)
 
         assert not path.exists()
 
@@ -269,9 +269,9 @@ def test_deleted_lock_is_lost(path):
 def test_looking_keeps_nobody_out(path, look_in_the_act):
     """Whoever comes while somebody looks tries again, and a second look sees nobody either."""
     forge(path, 0, **HERE)
-    nobody = holder(path)
+    nobody = current_holder(path)
     with SweepLock(path):
-        pid = holder(path).pid
+        pid = current_holder(path).pid
 
     assert nobody is None
     assert pid == os.getpid()
@@ -291,7 +291,7 @@ def look_in_the_act(path):
 
 def test_looking_creates_nothing(path):
     """Neither a lock nor anything beside it, nor where there is no sweep at all."""
-    found = [holder(path), holder(path.parent / "nowhere" / "lock")]
+    found = [current_holder(path), current_holder(path.parent / "nowhere" / "lock")]
 
     assert found == [None, None]
     assert list(path.parent.iterdir()) == []
@@ -300,12 +300,12 @@ def test_looking_creates_nothing(path):
 def test_slots_are_told(path):
     """So that others can say how much goes on at once."""
     with SweepLock(path, **QUICK) as lock:
-        first = holder(path).slots
-        lock.tell_slots(12)
-        second = holder(path)
+        first = current_holder(path).slots
+        lock.publish_slots(12)
+        second = current_holder(path)
 
         assert (first, second.slots, second.pid) == (None, 12, os.getpid())
-        assert not lock.lost
+        assert not lock.taken_over
 
 
 @pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, None])
@@ -325,11 +325,11 @@ def test_without_file_locks_the_sign_of_life_decides(path, no_flock):
     """Also of this host's own processes; the release lets the next one in at once."""
     with SweepLock(path, **QUICK):
         line = refused(path)
-        seen = holder(path)
-    released = holder(path)
+        seen = current_holder(path)
+    released = current_holder(path)
     forge(path, 61)
     with SweepLock(path, **QUICK):
-        pid = holder(path).pid
+        pid = current_holder(path).pid
 
     assert f"pid {os.getpid()}" in line
     assert "last sign of life 0 s ago" in line
@@ -341,7 +341,7 @@ def test_without_file_locks_the_sign_of_life_decides(path, no_flock):
 def test_without_file_locks_one_of_two_wins(path, no_flock):
     """Both start in the same moment; the last one that wrote has it, the other is refused."""
     for _ in range(3):
-        locks = [SweepLock(path, settle=0.1) for _ in range(2)]
+        locks = [SweepLock(path, confirm=0.1) for _ in range(2)]
         ends: list[str] = []
         barrier = threading.Barrier(2)
 

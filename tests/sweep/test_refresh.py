@@ -1,4 +1,4 @@
-"""Tables kept current beside the work: when they are written, and by whom."""
+"""When the tables of a running sweep are refreshed, and that concurrent writes are safe."""
 
 import threading
 
@@ -21,26 +21,26 @@ def sweep(tmp_path, frozen, write_run) -> SweepPaths:
 
 
 def test_written_only_after_a_change(sweep):
-    """A look at the clock alone writes nothing."""
+    """Nothing is written as long as nothing changed, however long ago the last refresh was."""
     refresher = Refresher(sweep, Known())
     refresher.written = float("-inf")
-    refresher.tick()
-    refresher.close()
+    refresher.refresh_if_due()
+    refresher.wait()
     before = sweep.results.exists()
     refresher.changed = True
-    refresher.tick()
-    refresher.close()
+    refresher.refresh_if_due()
+    refresher.wait()
 
     assert (before, sweep.results.exists()) == (False, True)
 
 
 def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
-    """It renews itself while runs are open; what is written at the end does not."""
+    """The page reloads itself while runs are open; the page written at the end does not."""
     write_run(sweep.root, frozen(seed=1))
     refresher = Refresher(sweep, Known())
     refresher.written, refresher.changed = float("-inf"), True
-    refresher.tick()
-    refresher.close()
+    refresher.refresh_if_due()
+    refresher.wait()
     meanwhile = sweep.page.read_text()
     write_report(sweep, anew=False)
 
@@ -48,23 +48,23 @@ def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
     assert 'data-reload="0"' in sweep.page.read_text()
 
 
-def test_not_written_again_within_its_time(sweep, monkeypatch):
-    """Not twice within the pause, nor within twenty times what a writing costs."""
+def test_not_written_again_too_soon(sweep, monkeypatch):
+    """Not twice within the pause, nor within twenty times the seconds that a refresh takes."""
     refresher = Refresher(sweep, Known())
     written = []
     monkeypatch.setattr("segsweep.report.write.write_report", lambda *_, **__: written.append(1))
     for cost, pause in ((0.0, 1e6), (1e6, 0.0)):
         monkeypatch.setattr(refresh, "SECONDS", pause)
         refresher.cost, refresher.changed = cost, True
-        refresher.tick()
-        refresher.close()
+        refresher.refresh_if_due()
+        refresher.wait()
 
     assert written == []
     assert refresher.changed
 
 
 def test_two_threads_may_write_one_file(tmp_path):
-    """Each has a temporary of its own; the file is always one of the two texts."""
+    """Each writes its own temporary file; the final file is always one of the two texts."""
     path = tmp_path / "table.csv"
     texts = ["a" * 5000, "b" * 5000]
     errors = []

@@ -153,7 +153,7 @@ def test_slots_share_the_time_left(maker):
     for _ in range(3):
         maker.run("unet", "bce")
     with SweepLock(maker.sweep.lock) as lock:
-        lock.tell_slots(2)
+        lock.publish_slots(2)
         status = sweep_status(maker.sweep.root)
 
     assert status.slots == 2

@@ -1,4 +1,4 @@
-"""Planned runs through any of Hydra's launchers: joblib, submitit (SLURM), Ray, basic.
+"""PlannedRun runs through any of Hydra's launchers: joblib, submitit (SLURM), Ray, basic.
 
 A launcher is handed frozen files. What it says of its jobs is not believed: whether a run is
 finished or failed stands in its folder. Runs of which neither can be said were killed, or
@@ -27,13 +27,13 @@ from segsweep.sweep.places.local import TAIL_LINES
 from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
-from segsweep.sweep.planning.plan import Planned
+from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.preflight import prepare_slots
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
-from segsweep.sweep.session import Ended
+from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
 from segsweep.system.files import is_locked, last_lines, read_json
 
@@ -52,11 +52,11 @@ class HydraPlace:
     def start(self) -> None:
         """Begin nothing: the launcher starts its own processes."""
 
-    def threads(self, todo: Sequence[Planned]) -> int:
+    def threads(self, todo: Sequence[PlannedRun]) -> int:
         """Return the CPU threads that a job has; 0 where its place decides."""
         return self.known.threads(self.config)
 
-    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+    def prepare(self, todo: Sequence[PlannedRun]) -> tuple[list[Slot], dict[str, Cost]]:
         """Try a step of each kind of run, if the jobs are of this machine."""
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
@@ -65,7 +65,7 @@ class HydraPlace:
         return prepare_slots(todo, current.sweep, current.stop, at_once=jobs)
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
-        """Carry out the runs to do; Ended where the launcher can start nothing."""
+        """Carry out the runs to do; CommandExit where the launcher can start nothing."""
         with _watching(work.todo):
             return _launch_until_done(self.launcher, self.known.shares_fate, work.todo)
 
@@ -77,7 +77,7 @@ def frozen_override(path: Path) -> str:
 
 
 def _launch_until_done(
-    launcher: Launcher, shares_fate: bool, runs: Sequence[Planned]
+    launcher: Launcher, shares_fate: bool, runs: Sequence[PlannedRun]
 ) -> list[Outcome]:
     """Launch, look, and launch again what was killed or never started."""
     attempts = {run.name: _attempts(run.paths) for run in runs}
@@ -93,7 +93,7 @@ def _launch_until_done(
         rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
         touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
         if error is not None and len(rest) == len(todo) and not touched:
-            raise Ended(error, 1)  # it can start nothing at all
+            raise CommandExit(error, 1)  # it can start nothing at all
         started = touched if error is not None else rest
         for run in started:
             if not retries.may_retry(run.name):
@@ -106,7 +106,9 @@ def _launch_until_done(
     return [_outcome(run.paths) for run in runs]
 
 
-def _batches(shares_fate: bool, runs: Sequence[Planned], retries: Retries) -> list[list[Planned]]:
+def _batches(
+    shares_fate: bool, runs: Sequence[PlannedRun], retries: Retries
+) -> list[list[PlannedRun]]:
     """Return what to launch at a time: all, but apart what was killed where jobs share a fate.
 
     joblib ends all workers when one is killed: which one it was shows when each is alone.
@@ -118,7 +120,7 @@ def _batches(shares_fate: bool, runs: Sequence[Planned], retries: Retries) -> li
     return [*([others] if others else []), *suspects]
 
 
-def _launch(launcher: Launcher, runs: Sequence[Planned]) -> Exception | None:
+def _launch(launcher: Launcher, runs: Sequence[PlannedRun]) -> Exception | None:
     """Launch and wait; return what the launcher raised: one killed job makes most raise."""
     from hydra.core.utils import setup_globals
 
@@ -169,7 +171,7 @@ def _size(path: Path) -> int:
 
 
 @contextmanager
-def _watching(runs: Sequence[Planned]) -> Iterator[None]:
+def _watching(runs: Sequence[PlannedRun]) -> Iterator[None]:
     """Say which runs end while a launcher waits for them, and keep the tables current."""
     current = session.current
     assert current.sweep is not None
@@ -186,7 +188,7 @@ def _watching(runs: Sequence[Planned]) -> Iterator[None]:
         watcher.join()
 
 
-def _watch(runs: Sequence[Planned], refresher: Refresher, over: threading.Event) -> None:
+def _watch(runs: Sequence[PlannedRun], refresher: Refresher, over: threading.Event) -> None:
     open_runs: dict[str, Any] = {run.name: run.paths for run in runs}
     attempts = {name: _attempts(paths) for name, paths in open_runs.items()}
     last = False
@@ -199,5 +201,5 @@ def _watch(runs: Sequence[Planned], refresher: Refresher, over: threading.Event)
                 what = outcome.error or f"val IoU {outcome.value:.4f}"
                 print(f"[{len(runs) - len(open_runs)}/{len(runs)}] {name}  {what}", file=sys.stderr)
                 refresher.changed = True
-        refresher.tick()
-    refresher.close()
+        refresher.refresh_if_due()
+    refresher.wait()

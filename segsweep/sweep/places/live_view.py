@@ -24,7 +24,7 @@ SHOWN = 16
 
 
 @dataclass
-class Row:
+class RunRow:
     """A run in a slot."""
 
     name: str
@@ -57,7 +57,7 @@ class View:
         expected: Mapping[str, float],
         slots: int,
         cells: Mapping[str, str],
-        left: Collection[str] = (),
+        skipped: Collection[str] = (),
     ) -> None:
         """Take what the command asks for.
 
@@ -66,21 +66,21 @@ class View:
             expected: seconds of each run to do, by name; 0 where unknown.
             slots: how many run at the same time.
             cells: cell of each run, those that were finished before included.
-            left: those of them that failed before and are not tried again.
+            skipped: those of them that failed before and are not tried again.
 
         """
         self.title, self.slots, self.cells = title, slots, cells
         self.waiting = dict(expected)
         self.waiting_seconds = sum(expected.values())
-        self.total, self.failed = len(cells), len(left)
-        self.finished = len(cells) - len(expected) - len(left)
-        self.open_runs = Counter(cells[name] for name in (*expected, *left))
+        self.total, self.failed = len(cells), len(skipped)
+        self.finished = len(cells) - len(expected) - len(skipped)
+        self.open_runs = Counter(cells[name] for name in (*expected, *skipped))
         self.all_cells = len(set(cells.values()))
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, RunRow] = {}
         self.pace = 1.0  # what runs took, over what they were expected to take
-        self.taken = self.meant = 0.0
+        self.seconds_taken = self.seconds_expected = 0.0
         self.live: Any = None
-        self.spoke = time.monotonic()
+        self.last_line = time.monotonic()
 
     def __enter__(self) -> "View":
         """Start to show."""
@@ -100,13 +100,13 @@ class View:
         if self.live is not None:
             self.live.stop()
 
-    def started(self, name: str, slot: int) -> None:
+    def run_started(self, name: str, slot: int) -> None:
         """A run has begun."""
         seconds = self.waiting.pop(name, 0.0)
         self.waiting_seconds -= seconds
-        self.rows[name] = Row(name, slot, time.monotonic(), seconds)
+        self.rows[name] = RunRow(name, slot, time.monotonic(), seconds)
 
-    def epoch(self, name: str, epoch: int, epochs: int, val_iou: float) -> None:
+    def epoch_done(self, name: str, epoch: int, epochs: int, val_iou: float) -> None:
         """A run has done an epoch."""
         row = self.rows[name]
         if row.first is None:
@@ -114,14 +114,14 @@ class View:
         row.epoch, row.epochs, row.val_iou = epoch, epochs, val_iou
         row.best = val_iou if row.best != row.best else max(row.best, val_iou)
 
-    def again(self, name: str, why: str) -> None:
+    def run_retried(self, name: str, why: str) -> None:
         """A run will be tried once more."""
         row = self.rows.pop(name)
         self.waiting[name] = row.seconds
         self.waiting_seconds += row.seconds
-        self.say(f"{name}: {why}; it is tried once more")
+        self.print_line(f"{name}: {why}; it is tried once more")
 
-    def ended(self, name: str, status: str, value: float, error: str = "") -> None:
+    def run_ended(self, name: str, status: str, value: float, error: str = "") -> None:
         """A run has ended: say so."""
         row = self.rows.pop(name)
         took = time.monotonic() - row.started
@@ -134,18 +134,20 @@ class View:
         else:
             self.failed += status == AttemptStatus.FAILED
             text = f"{status}: {error}" if error else status
-        self.say(f"[{self.finished + self.failed}/{self.total}] {name}  {text}{self._outlook()}")
+        self.print_line(
+            f"[{self.finished + self.failed}/{self.total}] {name}  {text}{self._outlook()}"
+        )
 
-    def tick(self) -> None:
+    def print_if_quiet(self) -> None:
         """Where nothing is live, say now and then what runs."""
         now = time.monotonic()
-        if self.live is None and self.rows and now - self.spoke > QUIET_SECONDS:
+        if self.live is None and self.rows and now - self.last_line > QUIET_SECONDS:
             running = "; ".join(_brief(row) for row in list(self.rows.values())[:4])
-            self.say(f"{self.summary()}  {running}")
+            self.print_line(f"{self.summary()}  {running}")
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Say a line that stays."""
-        self.spoke = time.monotonic()
+        self.last_line = time.monotonic()
         with suppress(OSError, ValueError):  # a terminal that is gone ends no sweep
             if self.live is not None:
                 self.live.console.print(line, soft_wrap=True)
@@ -199,18 +201,18 @@ class View:
         summary = Text(self.summary(), no_wrap=True, overflow="ellipsis")
         return Group(summary, whole, table, *rest)
 
-    def _learn(self, row: Row, took: float) -> None:
-        self.taken += took
-        self.meant += row.seconds
-        if self.meant > 0:
-            self.pace = self.taken / self.meant
+    def _learn(self, row: RunRow, took: float) -> None:
+        self.seconds_taken += took
+        self.seconds_expected += row.seconds
+        if self.seconds_expected > 0:
+            self.pace = self.seconds_taken / self.seconds_expected
 
     def _outlook(self) -> str:
         left = self.seconds_left()
         return "" if left is None or self.live is not None else f"; about {duration(left)} left"
 
 
-def _shown(rows: Any) -> Sequence[Row]:
+def _shown(rows: Any) -> Sequence[RunRow]:
     return sorted(rows, key=lambda row: row.slot)[:SHOWN]
 
 
@@ -219,12 +221,12 @@ def _short(name: str) -> str:
     return name.rpartition("-")[0] or name
 
 
-def _figures(row: Row) -> str:
+def _figures(row: RunRow) -> str:
     if not row.epochs:
         return "starting"
     return f"epoch {row.epoch}/{row.epochs}  val IoU {row.val_iou:.4f}  best {row.best:.4f}"
 
 
-def _brief(row: Row) -> str:
+def _brief(row: RunRow) -> str:
     at = f"{row.epoch}/{row.epochs} {row.best:.3f}" if row.epochs else "starting"
     return f"{_short(row.name)} {at}"

@@ -1,4 +1,4 @@
-"""Planned runs in the slots of this machine: start, watch, record, try again."""
+"""PlannedRun runs in the slots of this machine: start, watch, record, try again."""
 
 import errno
 import time
@@ -19,14 +19,14 @@ from segsweep.sweep.places.live_view import View
 from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
-from segsweep.sweep.planning.plan import Planned, cell_by_run
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
 from segsweep.sweep.planning.work import Work
-from segsweep.sweep.processes.pool import Ending, Pool, Task, start_server
+from segsweep.sweep.processes.pool import Pool, Task, TaskResult, start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train
 from segsweep.sweep.refresh import Refresher
-from segsweep.sweep.session import Ended
+from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
 from segsweep.system.files import last_lines, read_json, write_json
 from segsweep.system.signals import StopRequest
@@ -44,35 +44,35 @@ class Local:
         """Start the fork server, which imports while the command composes."""
         start_server(PRELOAD)
 
-    def threads(self, todo: Sequence[Planned]) -> int:
+    def threads(self, todo: Sequence[PlannedRun]) -> int:
         """Return the CPU threads that pay off for each run."""
         return slots_for(todo)[0].threads
 
-    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+    def prepare(self, todo: Sequence[PlannedRun]) -> tuple[list[Slot], dict[str, Cost]]:
         """Return the slots and what each run costs; ConfigError for what does not fit."""
         start_server(PRELOAD)
         return prepare_slots(todo, _sweep(), session.current.stop)
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
-        """Carry out the runs to do; Ended or KeyboardInterrupt where something stops them."""
-        current, sweep, command = session.current, _sweep(), work.todo[0].command
+        """Carry out the runs to do; CommandExit or KeyboardInterrupt where something stops them."""
+        current, sweep, command = session.current, _sweep(), work.todo[0].command_config
         if current.lock is not None:
-            current.lock.tell_slots(len(slots))
+            current.lock.publish_slots(len(slots))
         current.cap = current.cap or CheckpointCap(sweep, command.keep_gb)
         limit, refresher = command.time_limit, current.refresher_of(sweep)
-        crew = Crew(sweep, slots, current.stop, refresher, current.lock, limit, current.cap)
+        runner = SlotRunner(sweep, slots, current.stop, refresher, current.lock, limit, current.cap)
         seconds = {name: cost.seconds for name, cost in costs.items()}
-        cells = cell_by_run([*work.done, *work.left, *work.todo])
+        cells = cell_by_run([*work.finished, *work.skipped, *work.todo])
         try:
-            outcomes = crew.carry_out(work.todo, seconds, cells, [run.name for run in work.left])
+            outcomes = runner.run_all(work.todo, seconds, cells, [run.name for run in work.skipped])
         except OSError as error:  # the controller's own few files
             if error.errno != errno.ENOSPC:
                 raise
-            raise Ended(DiskFullError(FULL), 1) from error
-        if crew.full is not None:
-            raise Ended(DiskFullError(crew.full.error), 1)
-        if current.lock is not None and current.lock.lost:
-            raise Ended(SweepLockedError("another command has taken this sweep over"), 1)
+            raise CommandExit(DiskFullError(FULL), 1) from error
+        if runner.full is not None:
+            raise CommandExit(DiskFullError(runner.full.error), 1)
+        if current.lock is not None and current.lock.taken_over:
+            raise CommandExit(SweepLockedError("another command has taken this sweep over"), 1)
         if current.stop():
             raise KeyboardInterrupt
         return outcomes
@@ -85,7 +85,7 @@ def _sweep() -> SweepPaths:
 
 
 @dataclass
-class Crew:
+class SlotRunner:
     """What carries runs out in slots."""
 
     sweep: SweepPaths
@@ -100,9 +100,9 @@ class Crew:
     _retries: Retries = field(default_factory=Retries)
     _claimed: dict[str, float] = field(default_factory=dict)
 
-    def carry_out(
+    def run_all(
         self,
-        planned: Sequence[Planned],
+        planned: Sequence[PlannedRun],
         seconds: Mapping[str, float],
         cells: Mapping[str, str],
         left: Collection[str] = (),
@@ -121,41 +121,41 @@ class Crew:
             pool = Pool(
                 self.slots,
                 self.time_limit,
-                started=lambda task, slot: view.started(task.name, slot.number),
-                told=lambda task, message: view.epoch(task.name, *message),
-                tick=lambda: self._tick(view),
+                on_start=lambda task, slot: view.run_started(task.name, slot.number),
+                on_message=lambda task, message: view.epoch_done(task.name, *message),
+                on_poll=lambda: self._poll(view),
             )
             tasks = [_task(run, expected[run.name]) for run in planned]
             for ended in pool.run(tasks, self._should_stop):
-                outcome = self._judge(ended, by_name[ended.task.name], pool, view)
+                outcome = self._handle(ended, by_name[ended.task.name], pool, view)
                 if outcome is not None:
-                    view.ended(outcome.run, outcome.status, outcome.value, outcome.error)
+                    view.run_ended(outcome.run, outcome.status, outcome.value, outcome.error)
                     outcomes.append(outcome)
                     self.refresher.changed = True
-        self.refresher.close()
+        self.refresher.wait()
         over = (AttemptStatus.FINISHED, AttemptStatus.FAILED)
         return [outcome for outcome in outcomes if outcome.status in over]
 
     def _should_stop(self) -> bool:
-        lost = self.lock is not None and self.lock.lost
+        lost = self.lock is not None and self.lock.taken_over
         return self.stop() or self.full is not None or lost
 
-    def _tick(self, view: View) -> None:
-        view.tick()
-        self.refresher.tick()
+    def _poll(self, view: View) -> None:
+        view.print_if_quiet()
+        self.refresher.refresh_if_due()
 
-    def _judge(self, ended: Ending, run: Planned, pool: Pool, view: View) -> Outcome | None:
+    def _handle(self, ended: TaskResult, run: PlannedRun, pool: Pool, view: View) -> Outcome | None:
         """Return how the run ended; None where it is started once more."""
         if ended.cause:
-            return self._ended_without_a_word(ended, run, pool, view)
+            return self._ended_without_result(ended, run, pool, view)
         outcome: Outcome = ended.value
         if outcome.status == AttemptStatus.CLAIMED and self._may_wait(run.name):
-            view.again(run.name, "still held by a process of an earlier command")
+            view.run_retried(run.name, "still held by a process of an earlier command")
             pool.add(ended.task)
             return None
         if outcome.status == AttemptStatus.INTERRUPTED and not self._should_stop():
-            lost = Ending(ended.task, cause=Cause.KILLED, error="it was told to stop (SIGTERM)")
-            return self._ended_without_a_word(lost, run, pool, view)
+            lost = TaskResult(ended.task, cause=Cause.KILLED, error="it was told to stop (SIGTERM)")
+            return self._ended_without_result(lost, run, pool, view)
         if outcome.status == AttemptStatus.CLAIMED:
             return Outcome(run.name, AttemptStatus.FAILED, NAN, outcome.error, cause=Cause.CLAIMED)
         if outcome.status == AttemptStatus.DISK_FULL:
@@ -166,14 +166,14 @@ class Crew:
             self.cap.add(run.paths, outcome.value)
         return outcome
 
-    def _ended_without_a_word(
-        self, ended: Ending, run: Planned, pool: Pool, view: View
+    def _ended_without_result(
+        self, ended: TaskResult, run: PlannedRun, pool: Pool, view: View
     ) -> Outcome | None:
         """Try a killed run once more; record what happened to any other."""
         if self._should_stop() and ended.cause != Cause.TIME_LIMIT:  # it has failed at nothing
             return Outcome(run.name, AttemptStatus.INTERRUPTED, NAN)
         if ended.cause == Cause.KILLED and self._retries.may_retry(run.name):
-            view.again(run.name, ended.error)
+            view.run_retried(run.name, ended.error)
             pool.add(ended.task)
             return None
         output = "\n".join(last_lines(run.paths.log, TAIL_LINES))
@@ -185,13 +185,13 @@ class Crew:
         return time.monotonic() - first < CLAIM_SECONDS
 
 
-def _task(run: Planned, seconds: float) -> Task:
+def _task(run: PlannedRun, seconds: float) -> Task:
     config = run.config
     arguments = (run.paths.config.resolve(), config.allow, config.trainer.epochs)
     return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
 
 
-def _with_difference(outcome: Outcome, run: Planned) -> Outcome:
+def _with_difference(outcome: Outcome, run: PlannedRun) -> Outcome:
     """Say where a refused run's file differs from what was planned."""
     found = "; ".join(differences(run.config.values, run.paths))
     if not found:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from segsweep.store.outcome import Outcome
 from segsweep.sweep.planning.budget import Cost
-from segsweep.sweep.planning.plan import Planned
+from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.slots import Slot
 
@@ -19,10 +19,10 @@ class Place(Protocol):
     def start(self) -> None:
         """Begin what takes long, while the command still composes."""
 
-    def threads(self, todo: Sequence[Planned]) -> int:
+    def threads(self, todo: Sequence[PlannedRun]) -> int:
         """Return the CPU threads that pay off for each run there; 0: the place decides."""
 
-    def prepare(self, todo: Sequence[Planned]) -> tuple[list[Slot], dict[str, Cost]]:
+    def prepare(self, todo: Sequence[PlannedRun]) -> tuple[list[Slot], dict[str, Cost]]:
         """Return the slots and what each run costs, by name, where that can be known."""
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:

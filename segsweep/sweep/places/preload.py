@@ -13,7 +13,7 @@ from torchvision.transforms import v2  # noqa: F401
 from segsweep import augment, data, losses, schedulers  # noqa: F401
 from segsweep.config.validate import coerce
 from segsweep.models import segnet, unet, unet2, unet3  # noqa: F401
-from segsweep.sweep.planning import trial as steps  # noqa: F401
+from segsweep.sweep.planning import probe  # noqa: F401
 from segsweep.sweep.processes import worker  # noqa: F401
 from segsweep.training import preview  # noqa: F401
 from segsweep.training import run as execute  # noqa: F401

@@ -10,12 +10,12 @@ from segsweep.data.source import Problem
 from segsweep.data.split import crossing_groups, split_samples
 from segsweep.store.records import readable_configs
 from segsweep.store.states import Status
-from segsweep.sweep.planning.plan import Planned, sweep_of
-from segsweep.sweep.planning.work import Work, sort_out, version_of
+from segsweep.sweep.planning.plan import PlannedRun, sweep_of
+from segsweep.sweep.planning.work import Work, version_of, work_for
 from segsweep.training.dataset import prepared_data
 
 
-def announce(planned: Sequence[Planned], work: Work | None = None) -> None:
+def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
     """Say what will run, what is wrong with the data, and what one should know before."""
     found: dict[Problem, None] = {}
     seen = set()
@@ -31,10 +31,12 @@ def announce(planned: Sequence[Planned], work: Work | None = None) -> None:
         found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
     if found:
         print(format_problems(found), file=sys.stderr)
-    work = work or sort_out(planned)
-    if len(planned) > 1 or work.done:
+    work = work or work_for(planned)
+    if len(planned) > 1 or work.finished:
         where = sweep_of(planned[0].config).root
-        text = f"{len(planned)} runs in {where}: {len(work.done)} finished, {len(work.todo)} to do"
+        text = (
+            f"{len(planned)} runs in {where}: {len(work.finished)} finished, {len(work.todo)} to do"
+        )
         print(text, file=sys.stderr)
     for line in (*_other_versions(work), *_changed_defaults(work)):
         print(line, file=sys.stderr)
@@ -43,7 +45,7 @@ def announce(planned: Sequence[Planned], work: Work | None = None) -> None:
 def _other_versions(work: Work) -> list[str]:
     if not work.todo:
         return []
-    others = [version for run in work.done if (version := version_of(run)) != __version__]
+    others = [version for run in work.finished if (version := version_of(run)) != __version__]
     if not others:
         return []
     names = ", ".join(sorted(set(others)))
@@ -56,7 +58,7 @@ def _changed_defaults(work: Work) -> list[str]:
     sweep = sweep_of(work.todo[0].config) if work.todo else None
     if not new or sweep is None or not sweep.runs.is_dir():
         return []
-    asked = {run.name for run in (*work.done, *work.todo)}
+    asked = {run.name for run in (*work.finished, *work.todo)}
     finished = [
         paths
         for paths in sweep.run_folders()

@@ -173,7 +173,7 @@ def is_memory(reason: str) -> bool:
     return re.search(r"out of memory|allocate memory|MemoryError", reason) is not None
 
 
-def impossible(cell: str, reason: str) -> str:
+def out_of_memory_line(cell: str, reason: str) -> str:
     """Return the line for a cell whose trial steps ran out of memory, by *reason*, one line."""
     of_gpu = "CUDA" in reason
     what = "GPU memory" if of_gpu else "memory"

@@ -31,12 +31,12 @@ from segsweep.training.dataset import check_batch, prepared_data
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run that is ready to be launched by the path of its frozen config."""
 
     config: FrozenConfig
     paths: RunPaths
-    command: CommandConfig = field(default_factory=CommandConfig)
+    command_config: CommandConfig = field(default_factory=CommandConfig)
     """Keys that steer the command which asks for the run; not in the frozen config."""
 
     @property
@@ -45,7 +45,7 @@ class Planned:
         return self.paths.root.name
 
 
-def plan_run(values: Values, choices: Mapping[str, str]) -> Planned:
+def plan_run(values: Values, choices: Mapping[str, str]) -> PlannedRun:
     """Check a resolved config with its data and return the run it is; writes no run file."""
     return plan_checked(check_without_data(values, choices))
 
@@ -62,7 +62,7 @@ def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, 
     return checked
 
 
-def plan_checked(checked: Values) -> Planned:
+def plan_checked(checked: Values) -> PlannedRun:
     """Check a config with its data and return the run it is; writes no run file."""
     config = RunConfig.of(checked)
     try:
@@ -84,7 +84,7 @@ def plan_checked(checked: Values) -> Planned:
     paths = sweep_of(config).run(name)
     if not paths.result.exists():  # a finished run was built before, which takes seconds
         _check_built(config)
-    return Planned(FrozenConfig.of(frozen), paths, command_config(checked))
+    return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked))
 
 
 def _check_built(config: RunConfig) -> None:
@@ -98,14 +98,14 @@ def sweep_of(config: RunConfig) -> SweepPaths:
     return SweepPaths(Path(config.outputs) / config.sweep)
 
 
-def cell_by_run(planned: Sequence[Planned]) -> dict[str, str]:
+def cell_by_run(planned: Sequence[PlannedRun]) -> dict[str, str]:
     """Return the cell of each run, by its name."""
     values = {run.name: flat_values(run.config.values) for run in planned}
     swept = swept_among([run.config.values for run in planned], list(values.values()))
     return {name: cell_name(flat, swept) for name, flat in values.items()}
 
 
-def freeze(planned: Sequence[Planned], request: str) -> None:
+def freeze(planned: Sequence[PlannedRun], request: str) -> None:
     """Write the runs' configs and add them to their sweep's plan; what stands is kept."""
     config, sweep = planned[0].config, sweep_of(planned[0].config)
     new, rows = _new_texts(planned), _plan_rows(planned, request)
@@ -119,7 +119,7 @@ def freeze(planned: Sequence[Planned], request: str) -> None:
         add_to_plan(sweep, rows)
 
 
-def _new_texts(planned: Sequence[Planned]) -> dict[Path, str]:
+def _new_texts(planned: Sequence[PlannedRun]) -> dict[Path, str]:
     """Return path -> text of the configs that do not stand yet, or stand with other places.
 
     A finished run keeps the config that it was carried out with.
@@ -147,7 +147,7 @@ def check_writable(outputs: str) -> None:
         ) from error
 
 
-def _plan_rows(planned: Sequence[Planned], request: str) -> list[dict[str, object]]:
+def _plan_rows(planned: Sequence[PlannedRun], request: str) -> list[dict[str, object]]:
     values = [flat_values(run.config.values) for run in planned]
     swept = swept_among([run.config.values for run in planned], values)
     asked = {"requested_at": time_text(), "request": request}

@@ -6,20 +6,20 @@ from typing import TypeVar
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.hydra_errors import one_line
-from segsweep.sweep.planning.plan import Planned, check_without_data, plan_checked
+from segsweep.sweep.planning.plan import PlannedRun, check_without_data, plan_checked
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def plan_all(runs: Sequence[Sequence[str]]) -> list[Planned]:
+def plan_all(runs: Sequence[Sequence[str]]) -> list[PlannedRun]:
     """Compose and check every run; raise ConfigError naming the cells that do not fit.
 
     First all of them without images: a typing error does not wait for their decoding.
     """
     composer = Composer()
     configs = _for_each(runs, runs, lambda words: check_without_data(*composer.composed(words)))
-    planned: dict[str, Planned] = {}
+    planned: dict[str, PlannedRun] = {}
     for run in _for_each(runs, configs, plan_checked):
         planned.setdefault(run.name, run)
     return list(planned.values())

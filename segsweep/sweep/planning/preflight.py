@@ -20,15 +20,15 @@ from segsweep.sweep.planning.budget import (
     budget_of,
     check_budget,
     cost_of,
-    impossible,
     is_memory,
+    out_of_memory_line,
     room_of,
 )
 from segsweep.sweep.planning.cost import Measured, probe_key
-from segsweep.sweep.planning.plan import Planned, cell_by_run, sweep_of
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
 from segsweep.sweep.planning.plan_table import CellRow, cost_lines, plan_sums, plan_table
 from segsweep.sweep.planning.work import Work
-from segsweep.sweep.processes.pool import Ending, Pool, Task
+from segsweep.sweep.processes.pool import Pool, Task, TaskResult
 from segsweep.sweep.processes.slots import Slot, find_slots
 from segsweep.system.progress import Counter
 
@@ -51,7 +51,10 @@ def sweep_threads(sweep: SweepPaths) -> int:
 
 
 def prepare_slots(
-    todo: Sequence[Planned], sweep: SweepPaths, stop: Callable[[], bool], at_once: int | None = None
+    todo: Sequence[PlannedRun],
+    sweep: SweepPaths,
+    stop: Callable[[], bool],
+    at_once: int | None = None,
 ) -> tuple[list[Slot], dict[str, Cost]]:
     """Return the slots for the runs to do, and what each costs, by name.
 
@@ -62,7 +65,7 @@ def prepare_slots(
     told: that costs its own runs, not the others. Without preflight nothing is known of costs.
     """
     slots = slots_for(todo, slots=at_once)
-    if not todo[0].command.preflight:
+    if not todo[0].command_config.preflight:
         return slots, {}
     kinds = {run.name: probe_key(run.config) for run in todo}
     cells = cell_by_run(todo)
@@ -76,23 +79,23 @@ def prepare_slots(
         slots = _fitting_slots(todo, list(costs.values()), at_once)
         budget, room = budget_for(list(costs.values()), slots, todo[0], sweep)
         check_budget(list(costs.values()), budget, room, todo[0].config.outputs)
-        if len(costs) > 1 and not todo[0].command.plan:
+        if len(costs) > 1 and not todo[0].command_config.plan:
             print("; ".join(cost_lines(budget, room)), file=sys.stderr)
     return slots, costs
 
 
 def budget_for(
-    costs: Sequence[Cost], slots: Sequence[Slot], run: Planned, sweep: SweepPaths
+    costs: Sequence[Cost], slots: Sequence[Slot], run: PlannedRun, sweep: SweepPaths
 ) -> tuple[Budget, Room]:
     """Return what all runs to do take together, and what there is."""
-    keep_gb = run.command.keep_gb
+    keep_gb = run.command_config.keep_gb
     stored = 0.0 if keep_gb is None else stored_bytes(sweep) / MB
     budget = budget_of(costs, slots, keep_gb=keep_gb, stored_mb=stored)
     return budget, room_of(Path(run.config.outputs), slots)
 
 
 def _fitting_slots(
-    todo: Sequence[Planned], costs: Sequence[Cost], at_once: int | None
+    todo: Sequence[PlannedRun], costs: Sequence[Cost], at_once: int | None
 ) -> list[Slot]:
     """Return the slots again, now that it is known what fits side by side."""
     return slots_for(
@@ -105,7 +108,7 @@ def _fitting_slots(
 
 
 def measure_kinds(
-    todo: Sequence[Planned],
+    todo: Sequence[PlannedRun],
     kinds: Mapping[str, str],
     cells: Mapping[str, str],
     slots: Sequence[Slot],
@@ -128,7 +131,7 @@ def measure_kinds(
 
 
 def _measure(
-    kinds: Mapping[str, Planned],
+    kinds: Mapping[str, PlannedRun],
     cells: Mapping[str, str],
     slots: Sequence[Slot],
     stop: Callable[[], bool],
@@ -141,21 +144,21 @@ def _measure(
     with TemporaryDirectory(prefix="preflight-", dir=cache) as scratch:
         for places in (slots, slots[:1]):  # what is short of memory beside others is tried alone
             tasks = [_probe(key, run, Path(scratch)) for key, run in short.items()]
-            reasons = _try_out(tasks, cells, places, stop, found)
+            reasons = _measure_tasks(tasks, cells, places, stop, found)
             short = {key: kinds[key] for key in reasons}
             if len(slots) == 1:
                 break
     if stop():
         raise KeyboardInterrupt
     if reasons:
-        lines = [impossible(cells[key], reason) for key, reason in reasons.items()]
+        lines = [out_of_memory_line(cells[key], reason) for key, reason in reasons.items()]
         raise ConfigError("\n".join(lines))
     for key, measured in found.items():
         cost.store(cache, key, measured)
     return found
 
 
-def _try_out(
+def _measure_tasks(
     tasks: Sequence[Task],
     cells: Mapping[str, str],
     slots: Sequence[Slot],
@@ -178,7 +181,7 @@ def _try_out(
 
 
 def slots_for(
-    todo: Sequence[Planned],
+    todo: Sequence[PlannedRun],
     threads: int = 0,
     *,
     slots: int | None = None,
@@ -187,7 +190,7 @@ def slots_for(
     gpu_mb: float = 0.0,
 ) -> list[Slot]:
     """Return the slots that this machine has for *todo*; the rest as in `find_slots`."""
-    config, command = todo[0].config, todo[0].command
+    config, command = todo[0].config, todo[0].command_config
     return find_slots(
         device=config.device,
         runs=len(todo),
@@ -200,21 +203,21 @@ def slots_for(
     )
 
 
-def _cost(run: Planned, cell: str, measured: Measured) -> Cost:
+def _cost(run: PlannedRun, cell: str, measured: Measured) -> Cost:
     done = 0 if run.paths.result.exists() else len(read_rows(run.paths.history))
     return cost_of(cell, run.config, measured, done)
 
 
-def _probe(key: str, run: Planned, scratch: Path) -> Task:
+def _probe(key: str, run: PlannedRun, scratch: Path) -> Task:
     folder = scratch / key
-    return Task(key, try_step, (run.config, folder), log=scratch / f"{key}.log")
+    return Task(key, measure_kind, (run.config, folder), log=scratch / f"{key}.log")
 
 
-def try_step(
+def measure_kind(
     config: FrozenConfig, folder: Path, *, tell: object, stop: object, slot: Slot
 ) -> "dict[str, object] | str":
     """Measure in a slot's process; return what is wrong, in one line, where a step raises."""
-    from segsweep.sweep.planning.trial import measure  # imports torch
+    from segsweep.sweep.planning.probe import measure  # imports torch
 
     try:
         return measure(config, folder, slot=slot)
@@ -222,7 +225,7 @@ def try_step(
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
-def _reason(ended: Ending) -> str:
+def _reason(ended: TaskResult) -> str:
     """Return why a kind of run could not be measured."""
     return ended.value if isinstance(ended.value, str) else ended.error
 
@@ -231,8 +234,8 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
     """Print the plan: a row per cell, and what the runs to do take together."""
     from rich.console import Console
 
-    planned = [*work.done, *work.left, *work.todo]
-    names, cells = cell_by_run(planned), dict[str, list[Planned]]()
+    planned = [*work.finished, *work.skipped, *work.todo]
+    names, cells = cell_by_run(planned), dict[str, list[PlannedRun]]()
     for run in planned:
         cells.setdefault(names[run.name], []).append(run)
     todo = {run.name for run in work.todo}
@@ -248,7 +251,7 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
 
 def _row(
     cell: str,
-    runs: Sequence[Planned],
+    runs: Sequence[PlannedRun],
     states: Mapping[str, Status],
     todo: Set[str],
     costs: Mapping[str, Cost],

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 
-def take_up(sweeper: DictConfig, sweep: Path) -> int:
+def requeue_unfinished(sweeper: DictConfig, sweep: Path) -> int:
     """Let a study ask first for the trials that nobody finished; return how many.
 
     A killed command leaves them running for good, beside runs that are half done. The same

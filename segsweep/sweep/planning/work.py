@@ -1,4 +1,4 @@
-"""What is to be done with each run that a command asks for: which are finished, which to do."""
+"""What a command does with each run it asks for: leave it alone, or train it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,59 +6,54 @@ from dataclasses import dataclass, replace
 from segsweep import __version__
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.states import Status
-from segsweep.sweep.planning.plan import Planned
+from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.system.files import read_json
 
-NOT_AGAIN = "(not tried again: retry_failed=false)"
+NOT_RETRIED = "(not retried: retry_failed=false)"
 
 
 @dataclass(frozen=True)
 class Work:
-    """The runs that a command asks for, by what is to be done with them."""
+    """The runs that a command asks for, grouped by what it does with them."""
 
-    done: list[Planned]
-    """Finished before."""
-    todo: list[Planned]
-    """New, interrupted, or failed and tried again."""
-    again: list[Planned]
-    """Of those to do: finished ones that the command asks for once more."""
-    left: list[Planned]
-    """Failed before, and not to be tried again."""
+    finished: list[PlannedRun]
+    """Finished before, left alone."""
+    todo: list[PlannedRun]
+    """To train: new, interrupted, failed and retried, or repeated."""
+    repeated: list[PlannedRun]
+    """The runs in `todo` that are finished and trained again because of `rerun`."""
+    skipped: list[PlannedRun]
+    """Failed before and not retried."""
     states: Mapping[str, Status]
-    """Name -> status before the command."""
+    """Run name -> status before the command."""
 
 
-def sort_out(planned: Sequence[Planned]) -> Work:
-    """Look at what is there and return what is to be done."""
-    command = planned[0].command
+def work_for(planned: Sequence[PlannedRun]) -> Work:
+    """Group the runs by their status on disk and by `rerun` and `retry_failed`."""
+    command = planned[0].command_config
     states = {run.name: run.paths.status() for run in planned}
     finished = [run for run in planned if states[run.name] is Status.FINISHED]
-    again = [run for run in finished if _is_asked_again(run, command.rerun)]
-    names = {run.name for run in again}
-    done = [run for run in finished if run.name not in names]
+    repeated = [run for run in finished if _is_repeated(run, command.rerun)]
+    names = {run.name for run in repeated}
+    kept = [run for run in finished if run.name not in names]
     failed = [run for run in planned if states[run.name] is Status.FAILED]
-    left = [] if command.retry_failed else failed
-    names = {run.name for run in (*done, *left)}
+    skipped = [] if command.retry_failed else failed
+    names = {run.name for run in (*kept, *skipped)}
     todo = [run for run in planned if run.name not in names]
-    return Work(done, todo, again, left, states)
+    return Work(kept, todo, repeated, skipped, states)
 
 
 def outcomes_before(work: Work) -> list[Outcome]:
-    """Return the outcomes of runs that this command leaves alone."""
-    finished = [one for run in work.done if (one := finished_outcome(run.paths)) is not None]
-    left = [failed_outcome(run.paths) for run in work.left]
-    return [*finished, *(replace(one, error=f"{one.error} {NOT_AGAIN}") for one in left)]
+    """Return the outcomes of the runs that this command leaves alone."""
+    finished = [one for run in work.finished if (one := finished_outcome(run.paths)) is not None]
+    skipped = [failed_outcome(run.paths) for run in work.skipped]
+    return [*finished, *(replace(one, error=f"{one.error} {NOT_RETRIED}") for one in skipped)]
 
 
-def _is_asked_again(run: Planned, rerun: str) -> bool:
-    return rerun == "all" or (rerun == "stale" and version_of(run) != __version__)
-
-
-def _version(run: Planned) -> str:
-    """Return the version of segsweep that finished a run, empty if unknown."""
-    return str((read_json(run.paths.result) or {}).get("version", ""))
-
-
-def version_of(run: Planned) -> str:
+def version_of(run: PlannedRun) -> str:
     """Return the version of segsweep that finished *run*; empty if unknown."""
     return str((read_json(run.paths.result) or {}).get("version", ""))
+
+
+def _is_repeated(run: PlannedRun, rerun: str) -> bool:
+    return rerun == "all" or (rerun == "stale" and version_of(run) != __version__)

@@ -21,7 +21,7 @@ from typing import Any
 from segsweep.errors import ConfigError
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep.processes.slots import Slot
-from segsweep.sweep.processes.worker import STOP, Work, work
+from segsweep.sweep.processes.worker import STOP, SlotFunction, run_task
 from segsweep.system.machine import oom_kills
 
 TICK = 0.2
@@ -38,7 +38,7 @@ class Task:
     """Something to do in a slot."""
 
     name: str
-    function: Work
+    function: SlotFunction
     arguments: Sequence[Any]
     seconds: float = 0.0
     """How long it is expected to take: the longest goes first."""
@@ -47,7 +47,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Ending:
+class TaskResult:
     """How a task ended: with a value, or without a word and why."""
 
     task: Task
@@ -79,10 +79,10 @@ class Pool:
     slots: Sequence[Slot]
     time_limit: float | None = None
     """Seconds a task may take; None: any."""
-    started: Callable[[Task, Slot], None] = lambda task, slot: None
-    told: Callable[[Task, Any], None] = lambda task, message: None
+    on_start: Callable[[Task, Slot], None] = lambda task, slot: None
+    on_message: Callable[[Task, Any], None] = lambda task, message: None
     """Given what a task tells while it runs."""
-    tick: Callable[[], None] = lambda: None
+    on_poll: Callable[[], None] = lambda: None
     """Called several times a second."""
     _waiting: list[tuple[float, int, Task]] = field(default_factory=list)
     """A heap: the longest first, of equals the one that was added first."""
@@ -94,7 +94,7 @@ class Pool:
         """Let *task* wait for a slot, behind those that take longer."""
         heapq.heappush(self._waiting, (-task.seconds, next(self._numbers), task))
 
-    def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[Ending]:
+    def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[TaskResult]:
         """Do all *tasks*, and those added meanwhile; yield each as it ends.
 
         When *stop* says so, nothing more is started and what runs is asked to leave in good
@@ -107,8 +107,8 @@ class Pool:
                 if stop():
                     self.stop()
                 self._fill()
-                yield from self._ended()
-                self.tick()
+                yield from self._finished_tasks()
+                self.on_poll()
         finally:
             self._kill_all()
 
@@ -127,9 +127,9 @@ class Pool:
                 task = self._waiting[0][-1]
                 self._running.append(_start(task, slot))
                 heapq.heappop(self._waiting)
-                self.started(task, slot)
+                self.on_start(task, slot)
 
-    def _ended(self) -> Iterator[Ending]:
+    def _finished_tasks(self) -> Iterator[TaskResult]:
         """Wait a moment for news; yield the tasks whose process has ended."""
         sources = [item for one in self._running for item in (one.process.sentinel, one.pipe)]
         ready = wait(sources, TICK) if sources else []
@@ -138,7 +138,7 @@ class Pool:
                 self._listen(one)
             if one.process.sentinel in ready:
                 self._running.remove(one)
-                yield _ending(one, self.time_limit)
+                yield _result(one, self.time_limit)
             else:
                 _hurry(one, self.time_limit)
 
@@ -147,10 +147,10 @@ class Pool:
         with suppress(EOFError, OSError):
             while one.pipe.poll():
                 kind, message = one.pipe.recv()
-                if kind == "done":
+                if kind == "result":
                     one.value, one.done, one.leaving = message, True, time.monotonic()
                 else:
-                    self.told(one.task, message)
+                    self.on_message(one.task, message)
 
     def _kill_all(self) -> None:
         for one in self._running:
@@ -221,7 +221,7 @@ def _forked(task: Task, slot: Slot) -> _Running:
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe()
     arguments = (task.function, tuple(task.arguments), slot, task.log, theirs)
-    process = context.Process(target=work, args=arguments, name=task.name, daemon=True)
+    process = context.Process(target=run_task, args=arguments, name=task.name, daemon=True)
     process.start()
     theirs.close()
     return _Running(task, slot, process, ours, time.monotonic(), oom_kills())
@@ -242,20 +242,22 @@ def _hurry(one: _Running, limit: float | None) -> None:
         one.process.kill()
 
 
-def _ending(one: _Running, limit: float | None) -> Ending:
+def _result(one: _Running, limit: float | None) -> TaskResult:
     one.process.join()
     code = one.process.exitcode
     one.pipe.close()
     one.process.close()
     if one.limit_hit and not (one.done and _is_success(one.value)):
-        return Ending(
+        return TaskResult(
             one.task, cause=Cause.TIME_LIMIT, error=f"took longer than time_limit={limit:g} s"
         )
     if one.done:
-        return Ending(one.task, one.value)
-    if code < 0 or code == 255:  # 255: the fork server was killed and cannot tell
-        return Ending(one.task, cause=Cause.KILLED, error=_killed(-code, one.ooms))
-    return Ending(one.task, cause=Cause.EXITED, error=f"the process ended with exit code {code}")
+        return TaskResult(one.task, one.value)
+    if code < 0 or code == 255:  # 255: the fork server was killed and cannot send
+        return TaskResult(one.task, cause=Cause.KILLED, error=_killed(-code, one.ooms))
+    return TaskResult(
+        one.task, cause=Cause.EXITED, error=f"the process ended with exit code {code}"
+    )
 
 
 def _is_success(value: Any) -> bool:

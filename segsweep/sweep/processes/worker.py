@@ -25,15 +25,15 @@ STOP = "stop"
 ORPHAN_SECONDS = 20.0
 """How long a worker may take to save once its controller is gone."""
 
-Tell = Callable[[Any], None]
-Work = Callable[..., Any]
-"""Called as work(*arguments, tell, stop, slot); what it returns must pickle."""
+Send = Callable[[Any], None]
+SlotFunction = Callable[..., Any]
+"""Called as work(*arguments, send, stop, slot); what it returns must pickle."""
 
 
-def work(
-    function: Work, arguments: Sequence[Any], slot: Slot, log: Path | None, pipe: Connection
+def run_task(
+    function: SlotFunction, arguments: Sequence[Any], slot: Slot, log: Path | None, pipe: Connection
 ) -> None:
-    """Do one thing in this process and send ("done", its result) through *pipe*.
+    """Do one thing in this process and send ("result", its result) through *pipe*.
 
     What the process prints goes to the end of *log*, or nowhere.
     """
@@ -46,14 +46,14 @@ def work(
         _redirect(log)
         _settle(slot)
         threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
-        result = function(*arguments, tell=partial(_tell, pipe), stop=stop, slot=slot)
+        result = function(*arguments, send=partial(_send_message, pipe), stop=stop, slot=slot)
     except KeyboardInterrupt:  # before there was anything to save
         os._exit(130)
-    _send(pipe, ("done", result))
+    _send(pipe, ("result", result))
 
 
 def train(
-    path: Path, allow: Sequence[str], epochs: int, *, tell: Tell, stop: StopRequest, slot: Slot
+    path: Path, allow: Sequence[str], epochs: int, *, send: Send, stop: StopRequest, slot: Slot
 ) -> Any:
     """Carry out the run whose frozen config is at *path*; return its Outcome."""
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
@@ -62,7 +62,7 @@ def train(
     from segsweep.training.run import Around, execute
 
     def each_epoch(row: dict[str, float], best: bool) -> None:
-        tell((int(row["epoch"]), epochs, row["val_iou"]))
+        send((int(row["epoch"]), epochs, row["val_iou"]))
 
     name = path.parent.name
     device = None if slot.gpu is None else "cuda"  # the one that the slot lets it see
@@ -114,8 +114,8 @@ def _watch(pipe: Connection) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _tell(pipe: Connection, message: Any) -> None:
-    _send(pipe, ("told", message))
+def _send_message(pipe: Connection, message: Any) -> None:
+    _send(pipe, ("message", message))
 
 
 def _send(pipe: Connection, message: Any) -> None:

@@ -43,9 +43,9 @@ def test_a_line_for_each_run_that_ends(clock, capsys):
             (B, ("failed", float("nan"), "killed by SIGSEGV")),
             (C, ("interrupted", float("nan"))),
         ):
-            view.started(name, 0)
+            view.run_started(name, 0)
             clock(2.0)
-            view.ended(name, *ended)
+            view.run_ended(name, *ended)
 
     assert capsys.readouterr().err.splitlines() == [
         f"[1/3] {A}  val IoU 0.7123, 2.0 s",
@@ -63,7 +63,7 @@ def test_runs_finished_before_count(clock):
 
 def test_runs_that_failed_before_and_are_left_are_not_finished(clock):
     """With retry_failed=false: one is left failed, one is to do, one was finished; no cell is."""
-    view = View("demo", {C: 0.0}, 1, CELLS, left=[B])
+    view = View("demo", {C: 0.0}, 1, CELLS, skipped=[B])
 
     assert view.summary() == "demo: 1/3 runs, 0 running, 1 waiting, 1 failed, 0/2 cells done"
 
@@ -72,11 +72,11 @@ def test_a_cell_is_finished_with_its_last_run(clock, capsys):
     """One of its two seeds is not enough; a failed run never makes a cell finished."""
     view = View("demo", dict.fromkeys(CELLS, 0.0), 1, CELLS)
     for name, status in ((A, "finished"), (C, "failed")):
-        view.started(name, 0)
-        view.ended(name, status, 0.5)
+        view.run_started(name, 0)
+        view.run_ended(name, status, 0.5)
     assert view.summary() == "demo: 1/3 runs, 0 running, 1 waiting, 1 failed, 0/2 cells done"
-    view.started(B, 0)
-    view.ended(B, "finished", 0.5)
+    view.run_started(B, 0)
+    view.run_ended(B, "finished", 0.5)
 
     assert view.summary() == "demo: 2/3 runs, 0 running, 0 waiting, 1 failed, 1/2 cells done"
 
@@ -85,8 +85,8 @@ def test_time_left_is_that_of_the_slots(clock):
     """Counted by hand: 30 s, 20 s and 20 s in two slots take 40 s; 10 s later 30 s."""
     view = View("demo", {A: 30.0, B: 20.0, C: 20.0}, 2, CELLS)
     assert view.seconds_left() == 40.0
-    view.started(A, 0)
-    view.started(B, 1)
+    view.run_started(A, 0)
+    view.run_started(B, 1)
     clock(10.0)
 
     assert view.seconds_left() == 30.0
@@ -95,13 +95,13 @@ def test_time_left_is_that_of_the_slots(clock):
 def test_time_left_follows_what_runs_really_take(clock, capsys):
     """An epoch each 6 s, 8 of them left: 48 s. A run twice as long as thought: so the next."""
     view = View("demo", {A: 10.0, B: 10.0}, 1, {A: "x", B: "y"})
-    view.started(A, 0)
+    view.run_started(A, 0)
     for epoch in (1, 2):
         clock(6.0)
-        view.epoch(A, epoch, 10, 0.5)
+        view.epoch_done(A, epoch, 10, 0.5)
     assert view.seconds_left() == 48.0 + 10.0
     clock(8.0)
-    view.ended(A, "finished", 0.5)
+    view.run_ended(A, "finished", 0.5)
 
     assert view.seconds_left() == 20.0
 
@@ -109,10 +109,10 @@ def test_time_left_follows_what_runs_really_take(clock, capsys):
 def test_resumed_run_is_timed_from_where_it_went_on(clock):
     """Epochs 8 and 9 of 10 took 6 s each: one more is 6 s, whatever came before."""
     view = View("demo", {A: 0.0}, 1, {A: "x"})
-    view.started(A, 0)
+    view.run_started(A, 0)
     for epoch in (8, 9):
         clock(6.0)
-        view.epoch(A, epoch, 10, 0.5)
+        view.epoch_done(A, epoch, 10, 0.5)
 
     assert view.seconds_left() == 6.0
 
@@ -125,14 +125,14 @@ def test_nothing_is_known_and_nothing_is_guessed(clock):
 def test_now_and_then_a_line_on_what_runs(clock, capsys):
     """At most one in twenty seconds, with epoch and best validation IoU."""
     view = View("demo", dict.fromkeys(CELLS, 0.0), 2, CELLS)
-    view.started(A, 0)
-    view.started(B, 1)
+    view.run_started(A, 0)
+    view.run_started(B, 1)
     for epoch, iou in ((1, 0.25), (2, 0.75), (3, 0.5)):
-        view.epoch(A, epoch, 40, iou)
+        view.epoch_done(A, epoch, 40, iou)
     said = []
     for seconds in (15.0, 10.0, 15.0, 10.0):
         clock(seconds)
-        view.tick()
+        view.print_if_quiet()
         said.append(capsys.readouterr().err)
 
     assert [bool(text) for text in said] == [False, True, False, True]
@@ -143,8 +143,8 @@ def test_now_and_then_a_line_on_what_runs(clock, capsys):
 def test_run_tried_once_more_waits_again(clock, capsys):
     """It is said why, and it counts as waiting, not as ended."""
     view = View("demo", {A: 5.0}, 1, {A: "x"})
-    view.started(A, 0)
-    view.again(A, "killed by SIGKILL")
+    view.run_started(A, 0)
+    view.run_retried(A, "killed by SIGKILL")
 
     assert capsys.readouterr().err == f"{A}: killed by SIGKILL; it is tried once more\n"
     assert view.summary() == "demo: 0/1 runs, about 5 s left, 0 running, 1 waiting, 0/1 cells done"
@@ -157,8 +157,8 @@ def test_terminal_that_is_gone_ends_no_sweep(monkeypatch):
     gone.close()
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False, write=gone.write))
     with View("demo", {A: 0.0}, 1, {A: "x"}) as view:
-        view.started(A, 0)
-        view.ended(A, "finished", 0.5)
+        view.run_started(A, 0)
+        view.run_ended(A, "finished", 0.5)
 
     assert view.finished == 1
 
@@ -225,16 +225,16 @@ def test_terminal_shows_a_live_picture_and_keeps_only_the_lines(monkeypatch):
         terminal_of(monkeypatch) as terminal,
         View("demo [old]", dict.fromkeys(CELLS, 5.0), 2, CELLS) as view,
     ):
-        view.started(A, 0)
-        view.started(B, 1)
-        view.epoch(A, 3, 40, 0.5)
+        view.run_started(A, 0)
+        view.run_started(B, 1)
+        view.epoch_done(A, 3, 40, 0.5)
         wait_for(lambda: "epoch 3/40" in terminal.frames, 10)
         running = "\n".join(terminal.screen)
-        view.ended(A, "finished", 0.5123)
-        view.started(C, 0)
+        view.run_ended(A, "finished", 0.5123)
+        view.run_started(C, 0)
         wait_for(lambda: "unet-ss-s0" in terminal.frames, 10)
         then = "\n".join(terminal.screen)
-        view.ended(B, "failed", float("nan"), "RuntimeError: [red] is no colour here")
+        view.run_ended(B, "failed", float("nan"), "RuntimeError: [red] is no colour here")
 
     assert re.match(
         r"demo .old.: 0/3 runs, about .* s left, 2 running, 1 waiting, 0/2 cells", running
@@ -254,7 +254,7 @@ def test_more_runs_than_a_terminal_has_lines(monkeypatch):
         View("demo", dict.fromkeys(names, 0.0), 40, names) as view,
     ):
         for slot, name in enumerate(names):
-            view.started(name, slot)
+            view.run_started(name, slot)
         wait_for(lambda: "and 24 more" in terminal.frames, 10)
         seen = terminal.screen
 

@@ -17,9 +17,9 @@ from segsweep.sweep.planning.budget import (
     budget_of,
     check_budget,
     cost_of,
-    impossible,
     makespan,
     mb_text,
+    out_of_memory_line,
     room_of,
 )
 from segsweep.sweep.planning.cost import Measured, seconds_of
@@ -267,7 +267,7 @@ def test_memory_is_refused_exactly_where_it_lacks(needs, slots, room):
 )
 def test_cell_whose_trial_steps_ran_out_of_memory(reason, start):
     """Cell, reason and way out stand in one line."""
-    line = impossible("unet3/dice", reason)
+    line = out_of_memory_line("unet3/dice", reason)
 
     assert line.startswith(start)
     assert reason in line

@@ -16,8 +16,8 @@ from segsweep.errors import ConfigError
 from segsweep.sweep.planning import cost as probe
 from segsweep.sweep.planning.cost import Measured, load, probe_key, seconds_of, store
 from segsweep.sweep.planning.plan import freeze, plan_run
-from segsweep.sweep.planning.preflight import try_step
-from segsweep.sweep.planning.trial import measure
+from segsweep.sweep.planning.preflight import measure_kind
+from segsweep.sweep.planning.probe import measure
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train
@@ -281,7 +281,7 @@ def test_memory_and_time_are_those_of_a_real_run(plan, tmp_path):
     words = ("data.size=128", "data.count=80", "model.channels=[16,32]", "trainer.epochs=3")
     run = plan(*words, "trainer.batch=20")
     freeze([run], "here")
-    values = in_a_slot(try_step, run.config, tmp_path / "scratch")
+    values = in_a_slot(measure_kind, run.config, tmp_path / "scratch")
     outcome = in_a_slot(train, run.paths.config.resolve(), (), 3)
     result = json.loads(run.paths.result.read_text())
     measured = replace(Measured(**values), start=0.0, score_image=0.0)
@@ -303,7 +303,7 @@ def test_memory_grows_with_batch_and_size(plan, tmp_path):
         ("trainer.batch=8", "data.size=256"),
     ):
         config = plan("data.size=128", "data.count=80", "model.channels=[16,32]", *words).config
-        values = in_a_slot(try_step, config, tmp_path / "scratch")
+        values = in_a_slot(measure_kind, config, tmp_path / "scratch")
         own.append(values["peak_mb"] - values["shared_mb"])
 
     assert own[1] > 2 * own[0]

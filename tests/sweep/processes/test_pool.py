@@ -142,7 +142,7 @@ def test_what_a_task_tells_arrives_in_order_before_its_end():
     """Also many messages at once, of a process that has ended by the time they are read."""
     heard = []
     ended = carried_out(
-        Task("counts", tasks.count, (500,)), told=lambda task, message: heard.append(message)
+        Task("counts", tasks.count, (500,)), on_message=lambda task, message: heard.append(message)
     )
 
     assert heard == list(range(1, 501))
@@ -246,7 +246,7 @@ def test_killed_server_costs_only_what_ran(tmp_path):
             struck.append(forkserver._forkserver._forkserver_pid)
             os.kill(struck[0], signal.SIGKILL)
 
-    ended = {one.task.name: one for one in Pool(TWO[:1], tick=kill_server).run(todo, never)}
+    ended = {one.task.name: one for one in Pool(TWO[:1], on_poll=kill_server).run(todo, never)}
 
     assert struck
     assert ended["works"].cause == "killed"

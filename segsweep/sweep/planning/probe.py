@@ -55,10 +55,10 @@ def measure(config: FrozenConfig, scratch: Path, *, slot: Slot | None = None) ->
 
     """
     on_gpu = slot is not None and slot.gpu is not None
-    return asdict(try_out(config.with_values(device="cuda") if on_gpu else config, scratch))
+    return asdict(measure_run(config.with_values(device="cuda") if on_gpu else config, scratch))
 
 
-def try_out(config: FrozenConfig, scratch: Path) -> Measured:
+def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
     """Build the run of *config* and do a little of all that it would do.
 
     *scratch* is a folder for a checkpoint and a picture; it is deleted at the end. Raises
