@@ -187,7 +187,7 @@ def test_launched_again_are_found_by_name(tmp_path, capsys):
     class Run:
         def __init__(self, number):
             self.name, self.paths = f"r{number}", RunPaths(tmp_path / f"r{number}")
-            self.config = {"allow": []}
+            self.config = SimpleNamespace(allow=[])
             self.paths.root.mkdir()
 
         def __eq__(self, other):
