@@ -15,9 +15,9 @@ from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, add_test_read, add_to_plan
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.tables import Known, read_all
-from segsweep.sweep.planning.plan import Planned, cells_of, freeze
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, freeze
 from segsweep.sweep.planning.work import Work as Sorted
-from segsweep.sweep.planning.work import sort_out
+from segsweep.sweep.planning.work import work_for
 
 RUNS = 10_000
 """Run folders made up at most: each has six files."""
@@ -25,7 +25,7 @@ COMMAND = {"rerun": "none", "retry_failed": True, "keep_gb": None, "slots": 2, "
 known_cells = cache(made_up.cells)
 
 
-def planned(folder: Path, count: int) -> list[Planned]:
+def planned(folder: Path, count: int) -> list[PlannedRun]:
     """Return runs of 20 cells, as a command plans them; nothing is written."""
     cells = known_cells(min(20, max(1, count // 5)))
     runs = []
@@ -33,7 +33,7 @@ def planned(folder: Path, count: int) -> list[Planned]:
         config = {**cells[number % len(cells)], "seed": number // len(cells)}
         config |= {"run_id": f"{number:012x}", "outputs": str(folder), "sweep": "s"}
         paths = SweepPaths(folder / "s").run(made_up._name(config))
-        runs.append(Planned(config, paths, dict(COMMAND)))
+        runs.append(PlannedRun(config, paths, dict(COMMAND)))
     return runs
 
 
@@ -76,7 +76,7 @@ def compose(_: Path, count: int) -> Work:
 
 def cells(folder: Path, count: int) -> Work:
     """Name the cell of each run."""
-    return partial(cells_of, planned(folder, count))
+    return partial(cell_by_run, planned(folder, count))
 
 
 def first_freeze(folder: Path, count: int) -> Work:
@@ -102,7 +102,7 @@ def sorted_out(folder: Path, count: int) -> Work:
     """See what is finished."""
     runs = planned(folder, count)
     freeze(runs, "x")
-    return partial(sort_out, runs)
+    return partial(work_for, runs)
 
 
 def changed_defaults(folder: Path, count: int) -> Work:
@@ -117,7 +117,7 @@ def plan_table(folder: Path, count: int) -> Work:
     from segsweep.sweep.planning.preflight import print_plan
 
     runs = planned(folder, count)
-    runs = [Planned({**run.config, "threshold": i + 0.5}, run.paths) for i, run in enumerate(runs)]
+    runs = [PlannedRun({**run.config, "threshold": i + 0.5}, run.paths) for i, run in enumerate(runs)]
     work = Sorted([], runs, [], [], dict.fromkeys((run.name for run in runs), "planned"))
     return lambda: print_plan(work, {}, [])
 
@@ -152,7 +152,7 @@ def launched_again(folder: Path, count: int) -> Work:
 
     launcher: Any = SimpleNamespace(launch=lambda words, start: None)
     runs = planned(folder, count)
-    runs = [Planned({**run.config, "allow": []}, run.paths) for run in runs]
+    runs = [PlannedRun({**run.config, "allow": []}, run.paths) for run in runs]
     for run in runs:
         run.paths.root.mkdir(parents=True)
     return partial(_launch_until_done, launcher, False, runs)
@@ -169,14 +169,14 @@ def test_reads(folder: Path, count: int) -> Work:
 
 def moved(folder: Path, count: int) -> Work:
     """Put every finished run aside and plan it again."""
-    from segsweep.sweep.housekeeping import mend, move_earlier
+    from segsweep.sweep.housekeeping import move_earlier, repair
 
     sweep = sweep_of(folder, count)
 
     def work() -> None:
         for paths in sweep.run_folders():
             move_earlier(sweep, paths)
-        mend(sweep)
+        repair(sweep)
 
     return work
 
@@ -214,7 +214,7 @@ def status(sweep: SweepPaths) -> object:
 
 def by_cell(sweep: SweepPaths) -> object:
     """List the runs of each cell."""
-    from segsweep.sweep.housekeeping import cells_of as by_name
+    from segsweep.sweep.housekeeping import runs_by_cell as by_name
 
     return by_name(sweep)
 
