@@ -117,7 +117,9 @@ def plan_table(folder: Path, count: int) -> Work:
     from segsweep.sweep.planning.preflight import print_plan
 
     runs = planned(folder, count)
-    runs = [PlannedRun({**run.config, "threshold": i + 0.5}, run.paths) for i, run in enumerate(runs)]
+    runs = [
+        PlannedRun({**run.config, "threshold": i + 0.5}, run.paths) for i, run in enumerate(runs)
+    ]
     work = Sorted([], runs, [], [], dict.fromkeys((run.name for run in runs), "planned"))
     return lambda: print_plan(work, {}, [])
 
