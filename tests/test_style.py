@@ -1,0 +1,125 @@
+"""How the code is written: short files and functions, docstrings, types that say something."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+from test_layers import ROOMS, ROOT
+
+PACKAGE = sorted((ROOT / "segsweep").rglob("*.py"))
+FILE_LINES, BODY_LINES = 300, 45
+KWARGS = {
+    ("plugins/callback.py", "on_run_start"),  # Hydra's own interface
+    ("plugins/callback.py", "on_multirun_start"),
+    ("config/run_config.py", "with_values"),  # names of fields, as in dataclasses.replace
+    ("config/check.py", "cached"),  # a decorator passes on what it was given
+    ("report/figures/svg.py", "add"),  # attributes of an SVG element
+}
+"""Functions that may take arbitrary keywords."""
+MOST_ANY = 100
+"""Uses of Any in the whole package: what is built from a config, pydantic's and torch's own."""
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Return the package's modules by their path in it."""
+    found = {path.relative_to(ROOT / "segsweep").as_posix(): path for path in PACKAGE}
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in found.items()}
+
+
+def functions() -> list[tuple[str, ast.FunctionDef]]:
+    """Return (path, function) for every function and method."""
+    return [
+        (name, node)
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    ]
+
+
+def test_files_are_short() -> None:
+    """A reader sees a module in a few screens."""
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE}
+
+    assert len(lines) > 100
+    assert {name: count for name, count in lines.items() if count > FILE_LINES} == {}
+
+
+def test_functions_are_short() -> None:
+    """The body without its docstring."""
+    long = {}
+    for name, function in functions():
+        body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+        count = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+        if count > BODY_LINES:
+            long[f"{name}:{function.name}"] = count
+
+    assert long == {}
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    """Modules, classes and functions; an overriding or special method may go without."""
+    bare = [name for name, tree in trees().items() if not ast.get_docstring(tree)]
+    for name, tree in trees().items():
+        bare += [
+            f"{name}:{node.name}"
+            for node in tree.body
+            if isinstance(node, ast.ClassDef | ast.FunctionDef)
+            and not node.name.startswith("_")
+            and not ast.get_docstring(node)
+        ]
+
+    assert bare == []
+
+
+def test_no_function_takes_arbitrary_keywords() -> None:
+    """A misspelt argument is an error where it is made."""
+    found = {(name, function.name) for name, function in functions() if function.args.kwarg}
+
+    assert found <= KWARGS
+
+
+def test_any_is_rare() -> None:
+    """Where a type is known it is written."""
+    found = [
+        name
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == "Any"
+    ]
+
+    assert len(found) <= MOST_ANY
+
+
+def test_no_absolute_path_of_a_machine() -> None:
+    """Nothing in the package depends on where it was written."""
+    pattern = re.compile(r"[\"'](/home/|/root/|/tmp/|/work/)")
+    found = [path.name for path in PACKAGE if pattern.search(path.read_text(encoding="utf-8"))]
+
+    assert found == []
+
+
+def test_structure_page_names_every_room_in_order() -> None:
+    """docs/structure.md is the map; its paths exist, its rooms are those of the layer test."""
+    text = (ROOT / "docs" / "structure.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| (`.*?) \|", text.split("## The rules")[0], re.MULTILINE)
+    named = [word.strip("/") for row in rooms for word in re.findall(r"`([\w/]+)`", row)]
+
+    assert named == list(ROOMS)
+    assert _missing_paths(text) == []
+
+
+def _missing_paths(text: str) -> list[str]:
+    """Return the Python files in the walks that are not in the room of their row."""
+    missing, room = [], Path()
+    for row in re.findall(r"^\| (.*?) \| (.*?) \|", text, re.MULTILINE):
+        names = re.findall(r"`([\w/]+)`", row[0])
+        room = ROOT / "segsweep" / names[0] if names else room
+        rooms = [ROOT / "segsweep" / name for name in names] or [room]
+        missing += [
+            file
+            for file in re.findall(r"`([\w/]+\.py)`", row[1])
+            if not any((place / file).is_file() for place in rooms)
+        ]
+    return missing
