@@ -32,6 +32,11 @@ SWEEP = (
     ),
 )
 """The same inside `sweep`: files and folders, from the ground up."""
+REPORT = (
+    *("question", "columns", "export", "terminal", "analysis", "part"),
+    *("content", "two_sweeps", "figures", "page", "write", "closing", "notebook", "comparison"),
+)
+"""The same inside `report`."""
 STATS = ("wording",)
 """Inside `stats` numbers never import words."""
 ONLY = {
@@ -139,6 +144,20 @@ def test_inside_sweep_too() -> None:
         and order.get(room(target, 2), -1) > order.get(room(name, 2), 99)
     ]
 
+    assert upward == []
+
+
+def test_inside_report_too() -> None:
+    """What is shown is collected before it is drawn, and drawn before it is a page."""
+    order = {name: place for place, name in enumerate(REPORT)}
+    upward = [
+        (name, target)
+        for name, target in imports()
+        if room(name) == room(target) == "report"
+        and order.get(room(target, 2), -1) > order.get(room(name, 2), 99)
+    ]
+
+    assert {room(name, 2) for name in modules() if room(name) == "report"} - {""} == {*REPORT}
     assert upward == []
 
 

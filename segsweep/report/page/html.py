@@ -1,8 +1,9 @@
-"""report.html: one file that holds everything, opens anywhere and asks nothing of a network."""
+"""report.html: one file that holds everything, opens anywhere and needs no network."""
 
 import base64
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -30,7 +31,8 @@ RELOAD_SECONDS = 10
 def build_page(material: Material, live: bool = False) -> str:
     """Return the page of a sweep as HTML, whatever state the sweep is in.
 
-    It renews itself while runs are open and somebody works on them: *live*, or one is running.
+    The page reloads itself while runs are unfinished and a command works on them: *live*, or a
+    run is running.
     """
     figures = _figures(material)
     tables = listings(material)
@@ -60,7 +62,7 @@ def _renewed(material: Material, live: bool) -> bool:
 
 
 def _figures(material: Material) -> dict[str, Any]:
-    """Return the figures of each section; what cannot be drawn is None or empty."""
+    """Return all figures by the name that page.html uses; one that cannot be drawn is None."""
     done = len(material.done) > 0
     return {
         "heatmap": heatmap(material) if len(material.cells) else None,
@@ -86,15 +88,19 @@ def _outlines(material: Material) -> dict[str, Figure]:
     }
 
 
-def _every(figures: dict[str, Any]) -> list[Figure]:
-    single = [figures[name] for name in ("heatmap", "intervals", "ranks", "variance", "rates")]
-    panels = [panel for _, row in figures["curves"] for panel in row]
-    found = [*single, *panels, *figures["costs"], figures["images"], *figures["outlines"].values()]
-    return [figure for figure in found if figure is not None]
+def _every(shown: object) -> Iterator[Figure]:
+    """Yield the figures in lists, dicts and tuples of them."""
+    if isinstance(shown, Figure):
+        yield shown
+    elif isinstance(shown, Mapping):
+        yield from _every([*shown.values()])
+    elif isinstance(shown, list | tuple):
+        for part in shown:
+            yield from _every(part)
 
 
 def _data(figures: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
-    """Return what the script needs: tables, and the numbers of the figures."""
+    """Return what the script needs: the tables, and the numbers behind the figures."""
     numbers = {
         figure.name: {
             "columns": figure.columns,
@@ -113,7 +119,7 @@ def _number(value: Any) -> Any:
 
 
 def _facts(material: Material) -> list[str]:
-    """Return the sizes of the comparison, in words."""
+    """Return the size of the comparison in words."""
     cells, images = len(material.cells), material.images.shape[1]
     seeds = sorted({int(count) for count in material.done["seeds"]}) if len(material.done) else []
     facts = [_many(cells, "cell")]
@@ -132,15 +138,15 @@ def _many(count: int, noun: str) -> str:
 
 
 def _script_json(values: dict[str, Any]) -> Markup:
-    """Return JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot end the script element around it."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # nothing is left in it that HTML could mistake
+    return Markup(text)  # it holds no character with a meaning in HTML
 
 
 def _hash(script: str) -> str:
-    """Return what the page's security policy calls its one script by."""
+    """Return the hash by which the page's security policy allows its one script."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 
