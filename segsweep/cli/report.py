@@ -1,4 +1,4 @@
-"""The commands that say how a sweep came out: `segsweep report` and `segsweep compare`."""
+"""The commands on the result of a sweep: `segsweep report` and `segsweep compare`."""
 
 import sys
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ def report(
     ] = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Write a sweep's tables and report.html from what is stored, and print the answer.
+    """Write a sweep's tables and report.html from its stored results, and print the answer.
 
-    Needs neither checkpoints nor data; a sweep that is running, broken off or copied will do.
+    Needs neither checkpoints nor data. The sweep may be running, interrupted or a copy.
     """
     from segsweep.config.validate import check_word
     from segsweep.report.closing import print_report
@@ -126,7 +126,7 @@ def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: st
 
 
 def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:
-    """Print what two sweeps have in common, and how they differ."""
+    """Print the comparison of the cells that two sweeps share."""
     from segsweep.report.question import check_metric
     from segsweep.report.terminal import print_frame
     from segsweep.report.two_sweeps import differing_settings, sweep_names, values_of_both
@@ -150,7 +150,7 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
 
 
 def _paste(frame: "DataFrame", form: str, claims: bool, notes: Sequence[str]) -> None:
-    """Print the table and nothing else; what is to be said beside it is no part of it."""
+    """Print the table alone on standard output; notes go to standard error."""
     from segsweep.report.export import pasted
 
     print(pasted(frame, form, claims=claims), end="")
@@ -163,7 +163,7 @@ def _print_notes(notes: Sequence[str]) -> None:
 
 
 def _sweep_of(a: str, b: str, outputs: Path) -> Path:
-    """Return the one sweep that has both cells; ConfigError for none and for several."""
+    """Return the one sweep that has both cells; ConfigError if none or several have."""
     from segsweep.sweep.housekeeping import runs_by_cell
 
     folders = sweeps_in(outputs)

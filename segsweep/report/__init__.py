@@ -1,1 +1,1 @@
-"""Tables and figures from stored results."""
+"""The report of a sweep: tables, answer, figures and page, from stored results alone."""

@@ -1,4 +1,4 @@
-"""What was found out about a sweep: the analysis of its values, the answer, and their tables."""
+"""The comparison of a sweep's cells: analysis, answer, and their tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """What was found out about a sweep; what only the page shows is computed on first use."""
+    """The comparison of a sweep's cells; what only the page needs is computed on first use."""
 
     asked: Asked
     analysis: "Analysis | None"
@@ -124,7 +124,7 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
 
 
 def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":
-    """Return the cells with how much each is above the baseline, best first.
+    """Return the cells with their difference to the baseline, best first.
 
     Columns: the cell's keys, seeds, test_<metric>, difference, diff_low, diff_high, p_adjusted,
     p_equal, verdict; those of the difference are empty for the baseline itself and for cells
@@ -139,13 +139,13 @@ def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":
 
 
 def with_names(cells: "DataFrame", swept: Sequence[str]) -> "DataFrame":
-    """Return *cells* with a column `cell`: the name of each, as people write it."""
+    """Return *cells* with a column `cell`, the name of each."""
     names = [cell_name(_present(row), swept) for row in cells.to_dict("records")]
     return cells.drop(columns="cell", errors="ignore").assign(cell=names)
 
 
 def _present(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a row's values that are there; whole numbers as the config has them."""
+    """Return a row without missing values; whole numbers as int, as in the config."""
     from pandas import isna
 
     return {
@@ -170,10 +170,10 @@ def _analysed(values: "Values", asked: Asked, advise: bool) -> "Analysis":
 
 
 def _nothing(tables: Tables) -> str:
-    """Say why there is nothing to compare."""
+    """Return why there is nothing to compare."""
     count = len(tables.results)
     if not count and len(tables.trials):
-        return f"A search: {len(tables.trials)} trials, and no run to compare."
+        return f"A search: {len(tables.trials)} trials, but no run to compare."
     if not count:
         return "Nothing is planned in this sweep yet."
     states = tables.results["status"].value_counts()

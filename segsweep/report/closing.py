@@ -1,4 +1,4 @@
-"""What stands in the terminal at the end: the answer, cells, trials, and where the files are."""
+"""What a command prints at its end: answer, cells, trials, and the paths of the files."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ MOST_TRIALS = 5
 
 
 def print_report(report: Report) -> None:
-    """Print the answer above the table of cells, the best trials, and the files."""
+    """Print the answer, the table of cells, the best trials and the paths of the files."""
     from rich.console import Console
 
     console = Console(markup=False, highlight=False)  # a folder may be called [old]
@@ -27,7 +27,7 @@ def print_report(report: Report) -> None:
 
 
 def print_files(tables: Tables, console: "Console | None" = None) -> None:
-    """Print the paths of the page and the most used tables."""
+    """Print the paths of the page and of the main tables."""
     from rich.console import Console
 
     console = console or Console(markup=False, highlight=False)

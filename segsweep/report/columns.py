@@ -15,7 +15,7 @@ TableRow: TypeAlias = Mapping[Any, Any]
 """A row of a frame: column -> value."""
 DASH, DAGGER = "–", "†"
 NO_CLAIM = "Nothing is marked: no claim about methods can be made from this."
-NO_BEST = "Nothing is marked: none can be called the best by itself."
+NO_BEST = "Nothing is marked: none can be called the best on its own."
 ALSO_BEST = "may be the best as well: nothing is better at the 5 % level over all pairs."
 ONLY_BEST = ", and nothing else{} may be the best (5 % level over all pairs)."
 BASELINE = "Differences are to the baseline; their intervals and p hold together."
@@ -31,10 +31,10 @@ class Column:
     """A column as people read it."""
 
     name: str
-    """In the frame; of an interval its lower end."""
+    """The column of the frame; for an interval the one of its lower end."""
     title: str
     texts: tuple[str, ...]
-    """For each row; DASH where there is nothing."""
+    """A text per row; DASH where the value is missing."""
     number: bool = True
     best: frozenset[int] = frozenset()
     """Rows of the best mean."""
@@ -50,19 +50,19 @@ def finished_first(frame: "DataFrame") -> "DataFrame":
 
 
 def headline(frame: "DataFrame") -> str | None:
-    """Return the column of what was compared, test_<metric>; None between two sweeps."""
+    """Return the column that was compared, test_<metric>; None for a table of two sweeps."""
     return next((str(name) for name in frame.columns if str(name).startswith("test_")), None)
 
 
 def keys_of(frame: "DataFrame") -> list[str]:
-    """Return the columns that name a row: model, loss, what else was swept."""
+    """Return the columns that name a row: model, loss and the other swept keys."""
     names = [str(name) for name in frame.columns]
     measured = [at for at, name in enumerate(names) if name.startswith(METRIC) or name in BEFORE]
     return names[: min(measured, default=len(names))]
 
 
 def columns_of(frame: "DataFrame", claims: bool = True) -> list[Column]:
-    """Return the columns that hold something: names, the mean, its interval, then the rest."""
+    """Return the columns that are not empty: names, the mean, its interval, then the rest."""
     rows, head = frame.to_dict("records"), headline(frame)
     kept = _key_columns(keys_of(frame), rows)
     for name in _measured(frame):
@@ -76,7 +76,7 @@ def columns_of(frame: "DataFrame", claims: bool = True) -> list[Column]:
 
 
 def note_of(frame: "DataFrame", claims: bool = True) -> str:
-    """Return in one line what bold and dagger mean, or why nothing is marked."""
+    """Return one line on what bold and dagger mean, or why nothing is marked."""
     name = headline(frame)
     finished = len(frame) if name is None else int(frame[name].notna().sum())
     if not claims or finished == 0:

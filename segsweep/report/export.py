@@ -88,11 +88,11 @@ def _html(columns: Sequence[Column], note: str) -> str:
     foot = f'<tr><td colspan="{len(columns)}">{escape(note)}</td></tr>'
     begin = ['<table class="segsweep">', f"<thead>{head}</thead>", "<tbody>"]
     text = "\n".join([*begin, *body, "</tbody>", f"<tfoot>{foot}</tfoot>", "</table>", ""])
-    return text.encode("ascii", "xmlcharrefreplace").decode()  # a fragment names no charset
+    return text.encode("ascii", "xmlcharrefreplace").decode()  # a fragment declares no charset
 
 
 def _for_markdown(text: str) -> str:
-    """Return *text* so that Markdown shows it as it is; `bce_ss` and `< 0.001` need nothing."""
+    """Return *text* escaped for Markdown; `bce_ss` and `< 0.001` stay as they are."""
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
     text = re.sub(r"[\\`*~|$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(", r"\\\g<0>", text)
     return re.sub(r"<(?=\S)", "&lt;", text)
@@ -102,13 +102,13 @@ _LATEX = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
-    **{sign: f"{{{sign}}}" for sign in "[]*"},  # after \\ they would be an argument of it
+    **{sign: f"{{{sign}}}" for sign in "[]*"},  # after \\ they would be read as its argument
     **{DASH: "--", DAGGER: r"$^\dagger$", "\0": "{}"},
 }
 
 
 def _for_latex(text: str) -> str:
-    """Return *text* so that LaTeX sets it as it is."""
+    """Return *text* escaped for LaTeX."""
     if re.fullmatch(r"-?\d[\d.,]*( to -?\d[\d.]*)?", text):
         return text.replace("-", "$-$")
     text = re.sub(r"([-`',!?])(?=[-`',])", "\\1\0", text)  # no ligatures

@@ -1,4 +1,4 @@
-"""The one table that a question asks for: cells, averages over the rest, or against a baseline."""
+"""The table that a command asks for: cells, averages over the rest, or a baseline."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ BY = ("model", "loss")
 def part(
     compared: Compared, swept: Sequence[str], by: str | None = None
 ) -> "tuple[DataFrame, list[str]]":
-    """Return the table that was asked for, and the sentences that belong above it.
+    """Return the requested table, and the sentences that belong above it.
 
     Args:
         compared: the comparison; with a baseline, the table holds differences to it.

@@ -1,4 +1,4 @@
-"""What of a sweep, or of two, can be compared: values on common images, and their groups."""
+"""What is to be compared, and what can be: values on common images, and their groups."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a comparison is to be about."""
+    """What the user asks a comparison for."""
 
     metric: str = "iou"
     """One of `segsweep.metrics.METRICS`."""
     baseline: str | None = None
-    """A cell that all others are compared with, in a family of their own."""
+    """A cell with which all others are compared, as a separate family."""
     groups: Path | None = None
-    """CSV with the columns id and group, instead of the groups that the data have."""
+    """CSV with the columns id and group; None: the groups stored with the data."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ def named_results(tables: Tables) -> "DataFrame":
 
 
 def check_metric(metric: str) -> None:
-    """Raise ConfigError for a metric that there is not."""
+    """Raise ConfigError for an unknown metric."""
     from segsweep.config.validate import check_word
 
     check_word("metric", metric, metrics.METRICS)
 
 
 def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
-    """Raise ConfigError where *cell* is none of those that are *compared*, and say why."""
+    """Raise ConfigError, with the reason, where *cell* is not among the *compared* ones."""
     from segsweep.config.validate import nearest
 
     if cell in set(compared):
@@ -116,7 +116,7 @@ def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
 
 
 def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
-    """Return image -> group from the file that was named, else from the data.
+    """Return image -> group from the file that the user named, else from the data.
 
     Raises:
         DataError: the file cannot be read, contradicts itself, or names none of the images.
@@ -145,7 +145,7 @@ def with_group_notes(values: "Values", groups: Mapping[str, str], asked: Asked) 
 
 
 def _stored_groups(run: Path | None) -> dict[str, str]:
-    """Return image -> group (patient, lesion) as the folder *run* has stored them."""
+    """Return image -> group (patient, lesion) from the split.csv in folder *run*."""
     try:
         rows = read_rows(RunPaths(run).split) if run is not None else []
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The answer, and the tables, as they stand in a terminal of 80 columns, of fewer or of more."""
+"""The answer and the tables in a terminal, whatever its width."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 40
 LINES, USUAL_WIDTH = 12, 80
-"""So many lines, of so many columns, the answer takes at most, and one that counts the rest."""
+"""The answer takes at most this many lines of this many columns, and one that counts the rest."""
 OF_EACH_KIND = 4
 KINDS = {"settled": "settled", "unsettled": "open", "next": "next", "notes": "note"}
 MARK, NOTHING = "*", "-"
 LEGEND = f"{MARK} may be the best: nothing is better at the 5 % level over all pairs"
 OWN_COLUMN = ("model", "loss", "cell")
-"""Keys with a column each; the others share one."""
+"""Keys with a separate column each; the others share one."""
 BESIDE = "differs in"
 TITLES = {
     **{"ci_low": "95 %\ninterval", "diff_low": "95 %\ninterval", "sd_seeds": "sd\nseeds"},
@@ -38,14 +38,14 @@ ORDER = (
     *("p_adjusted", "p_equal", "verdict", "seeds", "failed", "sd_seeds", "test_score"),
     *("parameters", "seconds"),
 )
-"""What follows the mean; everything else stands in the files only."""
+"""The columns after the mean; all others are only in the files."""
 LEAST = (
     *("seconds", "parameters", "test_score", "p_equal", "sd_seeds", "p_best", "cells", "seeds"),
     *("second", "first", "failed", "p_adjusted", "verdict", "diff_low", "ci_low", "may_be_best"),
 )
-"""What is left out where there is no room, the least important first."""
+"""What is left out if there is no room, the least important first."""
 NARROW, NARROWEST = 16, 4
-"""To these widths words are folded: before numbers are left out, and at last."""
+"""Widths to which words are folded: before numbers are left out, and as a last step."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ def print_answer(
     console: "Console | None" = None,
     title: str = "",
 ) -> None:
-    """Print what came out of a sweep: the sentence in bold, a few more, then the cells.
+    """Print the result of a sweep: the headline in bold, more sentences, then the cells.
 
     Args:
         answer: as answer.json has it: headline; lists of sentences settled, unsettled, next and
             notes; claims, False where nothing can be said about methods.
         comparison: as comparison.csv.
         metric: what was compared.
-        console: where to; standard output if there is none.
-        title: stands above the table.
+        console: the target; None: standard output.
+        title: printed above the table.
 
     Raises:
         ValueError: *comparison* is of another metric.
@@ -97,13 +97,13 @@ def print_answer(
 def print_frame(
     frame: "DataFrame", *, console: "Console | None" = None, title: str = "", note: str = ""
 ) -> None:
-    """Print averages over the rest, differences to a baseline, or two sweeps beside each other.
+    """Print averages over the rest, differences to a baseline, or a comparison of two sweeps.
 
     Args:
         frame: best first.
-        console: where to; standard output if there is none.
-        title: stands above the table, in bold.
-        note: stands below it.
+        console: the target; None: standard output.
+        title: printed above the table, in bold.
+        note: printed below it.
 
     """
     console = console or _plain_console()
@@ -119,7 +119,7 @@ def _plain_console() -> "Console":
 
 
 def _print_sentences(answer: Mapping[str, Any], console: "Console") -> None:
-    """Print the headline, then of each kind what there is room for."""
+    """Print the headline, then as many sentences of each kind as fit."""
     first = _wrapped(str(answer["headline"]), console)
     _print_lines(console, first, "bold")
     indent = max(map(len, KINDS.values())) + 2
@@ -139,7 +139,7 @@ def _print_sentences(answer: Mapping[str, Any], console: "Console") -> None:
 
 
 def _chosen(said: Mapping[str, list[list[str]]], room: float) -> dict[str, list[list[str]]]:
-    """Return sentences (their lines) that fit: the first of every kind, then the second."""
+    """Return the sentences (as lines) that fit: the first of every kind, then the second."""
     chosen: dict[str, list[list[str]]] = {kind: [] for kind in said}
     for turn in range(OF_EACH_KIND):
         for kind, sentences in said.items():
@@ -151,7 +151,7 @@ def _chosen(said: Mapping[str, list[list[str]]], room: float) -> dict[str, list[
 
 
 def _print_table(frame: "DataFrame", console: "Console", claims: bool = True) -> list[str]:
-    """Print the rows of *frame*; return what is to be said below them."""
+    """Print the rows of *frame*; return the lines that belong below them."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -175,7 +175,7 @@ def _print_table(frame: "DataFrame", console: "Console", claims: bool = True) ->
 
 
 def _columns(frame: "DataFrame", claims: bool, console: "Console") -> list[Column]:
-    """Return the columns that a terminal shows, most of their texts shorter."""
+    """Return the columns that a terminal shows, with shortened texts."""
     keys, head = keys_of(frame), headline(frame)
     found = {column.name: column for column in columns_of(frame, claims)}
     beside = [found[name] for name in keys if name in found and name not in OWN_COLUMN]
@@ -195,7 +195,7 @@ def _columns(frame: "DataFrame", claims: bool, console: "Console") -> list[Colum
 
 
 def _joined(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return for each row the keys that it has, a line each: `epochs=80`."""
+    """Return for each row its further keys, one per line: `epochs=80`."""
     rows = zip(*(column.texts for column in columns), strict=True)
     return tuple(
         "\n".join(f"{column.title}={text}" for column, text in pairs if text != DASH)
@@ -205,7 +205,7 @@ def _joined(columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def _short(column: Column, head: bool) -> Column:
-    """Return *column* as narrow as it can be: `.8312 to .8801`."""
+    """Return *column* as narrow as possible: `.8312 to .8801`."""
     title = f"test\n{column.title}" if head else TITLES.get(column.name, column.title)
     texts = tuple(NOTHING if text == DASH else text for text in column.texts)
     if column.name == "may_be_best":
@@ -246,7 +246,7 @@ def _width(column: Column) -> int:
 
 
 def _wrapped(text: str, console: "Console", indent: int = 0) -> list[str]:
-    """Return *text* in lines of at most 80 columns, *indent* columns shorter."""
+    """Return *text* in lines of at most 80 columns, less *indent*."""
     from rich.text import Text
 
     width = max(min(console.width, USUAL_WIDTH) - indent, NARROWEST)
@@ -255,7 +255,7 @@ def _wrapped(text: str, console: "Console", indent: int = 0) -> list[str]:
 
 
 def _printable(text: str, console: "Console") -> str:
-    """Return *text* with what the terminal has no sign for spelt out."""
+    """Return *text* with escapes for the characters that the terminal cannot show."""
     return text.encode(console.encoding, "backslashreplace").decode(console.encoding)
 
 

@@ -1,4 +1,4 @@
-"""Two sweeps beside each other: their values on common images, and settings that differ."""
+"""Two sweeps compared: their values on common images, and the settings that differ."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def sweep_names(first: Tables, second: Tables) -> tuple[str, str]:
-    """Return what to call each: its folder's name, or its whole path where those are the same."""
+    """Return a name for each: its folder's name, or its path where both names are the same."""
     both = first.sweep.root.resolve(), second.sweep.root.resolve()
     names = both[0].name, both[1].name
     return names if names[0] != names[1] else (str(both[0]), str(both[1]))
@@ -61,7 +61,7 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
 
 
 def differing_settings(first: Tables, second: Tables) -> str:
-    """Return what is set otherwise in the two sweeps, as one sentence; empty for nothing."""
+    """Return one sentence on the settings in which the sweeps differ; empty if in none."""
     one, other = _settings(first), _settings(second)
     keys = [key for key in {**one, **other} if _differs(key, one, other)]
     if not keys:
@@ -71,14 +71,14 @@ def differing_settings(first: Tables, second: Tables) -> str:
 
 
 def _differs(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether both have *key* with another value; an option that only one has is no difference."""
+    """Whether *key* differs; an argument of an option that only one sweep has is ignored."""
     if ": " in key and not (key in one and key in other):
         return False
     return one.get(key) != other.get(key)
 
 
 def _settings(tables: Tables) -> dict[str, Any]:
-    """Return what all runs share, and the arguments of each model and loss."""
+    """Return the settings that all runs share, and the arguments of each model and loss."""
     shared, options = settings_of(tables)
     arguments = {
         f"{row['group']}={row['option']}: {row['key']}": row["value"]
@@ -89,12 +89,12 @@ def _settings(tables: Tables) -> dict[str, Any]:
 
 
 def _apart(frame: "DataFrame", name: str) -> list[str]:
-    """Return run ids that are no longer the same where both sweeps hold the same run."""
+    """Return run ids that stay distinct where both sweeps hold the same run."""
     return [f"{name}/{run}" for run in frame["run_id"]]
 
 
 def _on_common_data(tables: Tables, common: set[str]) -> "DataFrame":
-    """Return the runs on data that both sweeps have, named without the data."""
+    """Return the runs on data that both sweeps have; the data are left out of the cells' names."""
     runs = named_results(tables)
     names = [re.sub(r";data_fingerprint=[^;]*", "", cell) for cell in runs["cell"]]
     return runs.assign(cell=names)[runs["data_fingerprint"].isin(common)]
@@ -113,7 +113,7 @@ def _common_data(first: Tables, second: Tables) -> set[str]:
 
 
 def _fingerprints(tables: Tables) -> dict[str, int]:
-    """Return how many finished runs there are on each data."""
+    """Return fingerprint of the data -> number of finished runs."""
     done = tables.results[tables.results["status"] == "finished"]
     return {
         str(name): int(count) for name, count in done["data_fingerprint"].value_counts().items()

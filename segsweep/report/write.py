@@ -1,4 +1,4 @@
-"""All files that say how a sweep came out: tables, answer and page, from what runs have stored."""
+"""Writes the files of a report: tables, answer, curves and page, from what runs have stored."""
 
 import errno
 import json
@@ -25,7 +25,7 @@ NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @dataclass(frozen=True)
 class Report:
-    """How a sweep came out."""
+    """The report of a sweep."""
 
     tables: Tables
     answer: Mapping[str, Any]
@@ -33,9 +33,9 @@ class Report:
     cells: "DataFrame"
     """As comparison.csv."""
     compared: Compared | None
-    """None where the files of an earlier report still hold."""
+    """None where the files of an earlier report are still valid."""
     written: bool = True
-    """False where the folder cannot be written to."""
+    """False if the folder is read-only."""
 
 
 def write_report(
@@ -48,19 +48,19 @@ def write_report(
 ) -> Report:
     """Write a sweep's tables as CSV, answer.json, curves.svg and report.html.
 
-    A file that would not change is not touched. results.csv comes last: where it holds, so
-    does the rest. A folder that cannot be written to costs a warning.
+    A file that would not change is not touched. results.csv is written last: if it is up to
+    date, so are the others. A read-only folder causes a warning.
 
     Args:
         sweep: the folder.
-        known: finished runs that were read before.
+        known: finished runs that were read earlier.
         asked: metric, baseline, groups.
-        live: the sweep is being worked on: the page renews itself, advice is left out.
-        anew: False leaves it at what stands there if nothing has changed since.
+        live: a command is working on the sweep: the page reloads itself, advice is left out.
+        anew: False keeps the files as they are if nothing has changed since.
 
     Raises:
-        StoreError: there is no sweep.
-        ConfigError: what is asked for is not there.
+        StoreError: there is no sweep in the folder.
+        ConfigError: the metric or the baseline does not exist.
 
     """
     asked = asked or Asked()
@@ -85,7 +85,7 @@ def write_report(
 
 
 def csv_of(frame: "DataFrame") -> str:
-    """Return a table as it stands in a file; counts stay whole beside runs that have none."""
+    """Return a table as CSV; whole numbers stay whole in columns with missing values."""
     found = [name for name in COUNTED if name in frame and frame[name].dtype.kind == "f"]
     whole = [name for name in found if (frame[name].dropna() % 1 == 0).all()]
     frame = frame.astype(dict.fromkeys(whole, "Int64"))
@@ -93,7 +93,7 @@ def csv_of(frame: "DataFrame") -> str:
 
 
 def _texts_of_runs(tables: Tables) -> dict[Path, str]:
-    """Return the files that follow from the runs alone."""
+    """Return the files that depend on the runs alone."""
     trials = {tables.sweep.trials: csv_of(tables.trials)} if len(tables.trials) else {}
     images = {tables.sweep.per_image: tables.per_image_text}
     return {**trials, **images, tables.sweep.results: csv_of(tables.results)}
@@ -108,7 +108,7 @@ def _answer(compared: Compared) -> dict[str, Any]:
 
 
 def _question(sweep: SweepPaths, asked: Asked) -> dict[str, Any]:
-    """Return what an answer depends on beside the runs."""
+    """Return what an answer depends on besides the runs."""
     return {
         "metric": asked.metric,
         "baseline": asked.baseline,
@@ -119,7 +119,7 @@ def _question(sweep: SweepPaths, asked: Asked) -> dict[str, Any]:
 
 
 def _standing(sweep: SweepPaths, asked: Asked) -> dict[str, Any] | None:
-    """Return the answer that stands there if it is whole and one to the same question."""
+    """Return the stored answer if it is complete and answers the same question."""
     said = read_json(sweep.answer) or {}
     if said.get("asked") != {**_question(sweep, asked), "live": False}:
         return None
@@ -129,7 +129,7 @@ def _standing(sweep: SweepPaths, asked: Asked) -> dict[str, Any] | None:
 
 
 def _write_all(files: Mapping[Path, str]) -> bool:
-    """Write what has changed; False where the folder is not to be written to, which is said."""
+    """Write the files that have changed; False, with a warning, if the folder is read-only."""
     for path, text in files.items():
         try:
             write_if_changed(path, text)
@@ -150,7 +150,7 @@ def _read_cells(sweep: SweepPaths) -> "DataFrame":
 
 
 def _curves(tables: Tables) -> str:
-    """Return curves.svg; empty where no epoch is done."""
+    """Return the text of curves.svg; empty before the first epoch."""
     from segsweep.report.figures.curves import curves_svg
 
     history = tables.history[tables.history["kind"] == "run"]

@@ -1,4 +1,4 @@
-"""Single test images: which are hard, and on which cells disagree."""
+"""Single test images: the hard ones, and those on which cells disagree."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pandas import DataFrame
 from segsweep.metrics import Metric
 
 SHOWN = 3
-"""Images named as hardest, in the middle, easiest and most disputed."""
+"""Images listed of each kind: hardest, in the middle, easiest, most disputed."""
 
 
 def image_table(images: DataFrame, metric: Metric) -> DataFrame:

@@ -13,10 +13,10 @@ from segsweep.report.content.material import Material
 from segsweep.report.content.records import Record
 
 MOST_PAIRS = 2_000
-"""Pairs of cells that the page holds; all stand in pairs.csv."""
+"""Pairs that the page holds; pairs.csv has all."""
 FAMILIES = ("baseline", "architectures", "losses", "cells", "interaction")
 TEXT, COUNT, YES = -1, 0, -2
-"""Kinds of columns beside numbers with so many digits: words, whole numbers, yes or no."""
+"""Kinds of columns other than a number of digits: words, whole numbers, yes or no."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Listing:
     rows: list[list[Any]]
 
     def plain(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the table as JSON values."""
         return {"columns": self.columns, "rows": self.rows}
 
 
@@ -88,7 +88,7 @@ def _pairs(material: Material) -> Listing:
 
 
 def _clearest(pairs: DataFrame) -> DataFrame:
-    """Return at most MOST_PAIRS pairs: main effects first, in each family the clearest first."""
+    """Return at most MOST_PAIRS pairs: main effects first, in each family the smallest p first."""
     place = pairs["family"].map({name: number for number, name in enumerate(FAMILIES)})
     size = -pairs["difference"].abs()
     ranked = pairs.assign(_place=place, _p=pairs["p_adjusted"].fillna(1), _size=size)
@@ -97,7 +97,7 @@ def _clearest(pairs: DataFrame) -> DataFrame:
 
 
 def _turned(pairs: DataFrame, metric: Metric) -> DataFrame:
-    """Return *pairs* with the one of the better mean as a."""
+    """Return *pairs* turned so that a has the better mean."""
     down = metric.sign * pairs["difference"] < 0
     turned = pairs.copy()
     turned.loc[down, ["a", "b"]] = pairs.loc[down, ["b", "a"]].to_numpy()
@@ -180,9 +180,9 @@ def _of_rows(
 
 
 def plain(value: Any, digits: int = 6) -> Any:
-    """Return a value as JSON can have it: whole, rounded, yes or no, a text; None for nothing.
+    """Return a value for JSON: whole, rounded, yes or no, or text; None where it is missing.
 
-    Infinity is nothing too: JSON does not know it.
+    Infinity counts as missing: JSON has no such number.
     """
     if value is None or isna(value):
         return None
@@ -200,7 +200,7 @@ def plain(value: Any, digits: int = 6) -> Any:
 
 
 def grouped_failures(failures: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return failures with the same cause and words together, most frequent first."""
+    """Return failures grouped by cause and message, most frequent first."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for failure in failures:
         key = str(failure["cause"] or "unknown"), str(failure["error"] or "no error was stored")

@@ -1,4 +1,4 @@
-"""Everything that the page shows, as plain frames and values; no drawing and no HTML here."""
+"""Everything that the page shows, as frames and plain values, without drawings and HTML."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from segsweep.report.content.records import (
 from segsweep.store.tables import Tables
 
 OPEN = ("running", "planned", "interrupted")
-"""States of runs that may still go on."""
+"""States of unfinished runs."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Material:
     as_of: str
     """When something last changed in the sweep, ISO 8601; empty where there is nothing."""
     compared: Compared
-    """What was found out about it."""
+    """The comparison of its cells."""
     cells: DataFrame
-    """As comparison.csv, with a column `cell`, highest mean first."""
+    """As comparison.csv, with a column `cell`, best mean first."""
     keys: tuple[str, ...]
-    """Swept keys beside model and loss."""
+    """Swept keys besides model and loss."""
     runs: DataFrame
     """As results.csv, with `cell` and `folder`."""
     trials: DataFrame
@@ -51,7 +51,7 @@ class Material:
     settings: list[Record] = field(default_factory=list)
     options: list[Record] = field(default_factory=list)
     outlines: dict[str, ImageOutlines] = field(default_factory=dict)
-    """By test image, for those that are named as best, median, worst and most disputed."""
+    """By test image, for those listed as hardest, in the middle, easiest and most disputed."""
 
     @property
     def images(self) -> DataFrame:
@@ -70,14 +70,14 @@ class Material:
 
     @property
     def counts(self) -> dict[str, int]:
-        """State -> number of runs, in the order in which a bar shows them."""
+        """State -> number of runs, in the order of the progress bar."""
         found = self.runs["status"].value_counts()
         order = ("finished", "failed", "running", "interrupted", "planned")
         return {state: int(found[state]) for state in order if state in found}
 
     @property
     def open(self) -> int:
-        """How many runs are not at their end."""
+        """Number of runs that are not at their end."""
         return sum(count for state, count in self.counts.items() if state in OPEN)
 
     @property
@@ -87,7 +87,7 @@ class Material:
 
 
 def material_of(tables: Tables, compared: Compared) -> Material:
-    """Return what the page shows of a sweep: its *tables*, and what was found out about it."""
+    """Return what the page shows of a sweep: its *tables*, and the comparison of its cells."""
     settings, options = settings_of(tables)
     cells = shown_cells(compared, tables)
     table = image_table(compared.images, compared.metric)
@@ -113,7 +113,7 @@ def material_of(tables: Tables, compared: Compared) -> Material:
 
 
 def shown_cells(compared: Compared, tables: Tables) -> DataFrame:
-    """Return the cells with their names; without claims, nothing on which may be the best."""
+    """Return the cells with their names; without claims, the columns on the best are left out."""
     cells = with_names(compared.cells, tables.swept)
     if compared.claims:
         return cells

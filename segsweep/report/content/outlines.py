@@ -1,4 +1,4 @@
-"""Outlines of truth and prediction on single test images, where runs have stored them.
+"""Outlines of truth and prediction on single test images, as runs have stored them.
 
 They come from the `outlines.json` that `segsweep.training.outlines` writes.
 """
@@ -30,7 +30,7 @@ class ImageOutlines:
 def outlines_of(
     tables: Tables, cells: Sequence[str], images: Iterable[str]
 ) -> dict[str, ImageOutlines]:
-    """Return the outlines of *images* by *cells*; empty where no run has stored any."""
+    """Return image -> outlines by *cells* for *images*; empty if no run has stored any."""
     found: dict[str, ImageOutlines] = {}
     wanted = dict.fromkeys(images)
     for cell, folder in _first_runs(tables, cells[:MOST_CELLS]).items():
@@ -49,7 +49,7 @@ def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, Path]:
 
 
 def _add(found: dict[str, ImageOutlines], cell: str, image: str, stored: Mapping[str, Any]) -> None:
-    """Add one cell's outlines of an image; what is not as it should be is left out."""
+    """Add one cell's outlines of an image; malformed ones are left out."""
     try:
         height, width = map(int, stored["size"])
         both = stored["images"][image]

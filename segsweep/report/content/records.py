@@ -1,4 +1,4 @@
-"""What run folders say beside the tables: failures, readings of the test set, machines."""
+"""What run folders hold besides the tables: failures, readings of the test set, machines."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ ORDINARY = ("the run's one reading", "repeat after a crash")
 SECONDS = 2
 """Times are stored in whole seconds."""
 SHARE = 0.9
-"""Of the training's seconds that must have gone by before a reading counts as after it."""
+"""Share of the training time that must have passed for a reading to count as after it."""
 MACHINE = (
     *("machine", "processor", "device", "precision", "threads", "lean"),
     *("platform", "python", "torch"),
@@ -35,7 +35,7 @@ class Reads:
     rows: list[Record]
     """run, cell, seed, time, reason, images."""
     warnings: tuple[str, ...]
-    """What should not have happened."""
+    """Readings that should not have happened."""
 
 
 def failures_of(tables: Tables) -> list[Record]:
@@ -50,7 +50,7 @@ def failures_of(tables: Tables) -> list[Record]:
 
 
 def reads_of(tables: Tables) -> Reads:
-    """Return who read the test set when, and which of it should not have been."""
+    """Return the readings of the test set, and warnings about irregular ones."""
     rows, said = [], []
     for run in tables.runs:
         reads = _read_rows(RunPaths(Path(run["path"])).test_reads)
@@ -61,7 +61,7 @@ def reads_of(tables: Tables) -> Reads:
 
 
 def last_change(tables: Tables) -> str:
-    """Return when a run last ended or finished an epoch, or was asked for; empty if never."""
+    """Return the time at which a run last ended, finished an epoch or was requested; else empty."""
     times = [row.get("requested_at") or "" for row in _read_rows(tables.sweep.plan)]
     for run in tables.runs:
         paths = RunPaths(Path(run["path"]))
@@ -76,7 +76,7 @@ def last_change(tables: Tables) -> str:
 
 
 def machines_of(tables: Tables) -> list[Record]:
-    """Return machine, device and versions with the number of runs made so, most first."""
+    """Return each combination of machine, device and versions with its runs, most first."""
     counts: Counter[tuple[str, ...]] = Counter()
     for run in tables.runs:
         facts = read_json(RunPaths(Path(run["path"])).environment)
@@ -89,7 +89,7 @@ def machines_of(tables: Tables) -> list[Record]:
 
 
 def commands_of(tables: Tables) -> list[Record]:
-    """Return each command line that asked for runs: when first, and for how many."""
+    """Return each command that requested runs: its first time, and the number of runs."""
     asked: dict[str, Record] = {}
     for row in _read_rows(tables.sweep.plan):
         request = row.get("request") or ""
@@ -140,7 +140,7 @@ def settings_of(tables: Tables) -> tuple[list[Record], list[Record]]:
 
 
 def _one_of_each(tables: Tables) -> list[Record]:
-    """Return a run for each model and each loss; finished ones, read before, come first."""
+    """Return one run for each model and each loss, preferably a finished one."""
     found: dict[tuple[str, str], Record] = {}
     for run in sorted(tables.runs, key=lambda run: (run["kind"], run["status"] != "finished")):
         for group in ("model", "loss"):
@@ -161,7 +161,7 @@ def _names(run: Mapping[str, Any]) -> Record:
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows; a spoilt file has none."""
+    """Return a CSV's rows; none for a damaged file."""
     try:
         return read_rows(path)
     except (OSError, ValueError):
@@ -169,7 +169,7 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _irregular(run: Mapping[str, Any], reads: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return what is wrong with a run's readings of the test set; a repeat after a crash is not."""
+    """Return the irregularities of a run's readings; a repeat after a crash is regular."""
     said = []
     if run["kind"] == "trial" and reads:
         said.append("a trial of a search read the test set")
@@ -184,9 +184,9 @@ def _irregular(run: Mapping[str, Any], reads: Sequence[Mapping[str, str]]) -> li
 
 
 def _too_early(run: Mapping[str, Any], read: datetime | None) -> list[str]:
-    """Say that the last reading came before training was over, or after the result.
+    """Return a warning if the last reading came before the end of training or after the result.
 
-    An attempt that went on from a checkpoint is only known to have started before it read.
+    Of an attempt that resumed from a checkpoint only the start is known.
     """
     started, finished = _time(run.get("started")), _time(run.get("finished"))
     if read is None or started is None or finished is None:

@@ -23,17 +23,17 @@ from segsweep.report.figures.figure import (
 from segsweep.report.figures.svg import Canvas, fitted, linear, padded, shade, short, ticks
 
 MOST_ROWS, MOST_LINES = 40, 24
-"""Cells in order, and rows of the heat map, that are drawn; the rest stands in the table."""
+"""Cells in order, and rows of the heat map, that are drawn; the table holds the rest."""
 NETWORKS = "One seed: this holds for these trained networks on new images, not for methods."
 ROW = 24
 HEIGHT = 54
 ROOMY, TIGHT, LEAST = 80, 70, 58
-"""Widths of a cell in pixels: with room for three digits, with room for small text, the least."""
+"""Widths of a cell in pixels: room for three digits, room for small text, the minimum."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells by two names."""
+    """Cells by architecture and loss."""
 
     rows: list[str]
     columns: list[str]
@@ -87,7 +87,7 @@ def intervals(material: Material) -> Figure:
 
 
 def may(row: TableRow) -> bool:
-    """Whether a cell may be the best; False where that is not known."""
+    """Whether a cell may be the best; False if that is unknown."""
     return row.get("may_be_best") is True or str(row.get("may_be_best")) == "True"
 
 
@@ -207,7 +207,7 @@ def _rows(cells: DataFrame, value: str) -> list[list[Any]]:
 
 
 def _words(row: TableRow, value: str) -> str:
-    """Return what a cell says when it is pointed at."""
+    """Return the text that a cell shows under the pointer."""
     if not known(row[value]):
         return f"{row['cell']}: no finished run, {row.get('failed', 0)} failed"
     seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Figures of what a mean costs: seconds and parameters, with the Pareto front."""
+"""Figures of mean against cost, in seconds and in parameters, with the Pareto front."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ Point = tuple[str, float, float]
 
 
 def costs(material: Material) -> list[Figure]:
-    """Return the value against each cost that is known and differs among cells."""
+    """Return a figure for each cost that is known and differs among cells."""
     return [
         figure
         for name, words in COSTS.items()
@@ -96,7 +96,7 @@ def _stairs(front: Sequence[Point], x: Scale, y: Scale) -> list[tuple[float, flo
 
 
 def _names(canvas: Canvas, front: Sequence[Point], x: Scale, y: Scale) -> None:
-    """Write the front's names above their points, those without room left out."""
+    """Write the front's names above their points; those without room are left out."""
     taken: list[tuple[float, float, float]] = []
     for cell, cost, value in reversed(front):
         words = fitted(brief(cell), 150, 11)

@@ -24,7 +24,7 @@ from segsweep.report.figures.svg import (
 )
 
 POINTS = 60
-"""Epochs drawn of a line; of more, every so many."""
+"""Epochs drawn of a line; longer lines are thinned."""
 LINES = 14
 """Lines of a panel that have a name; the others are grey."""
 EARLY = 0.9
@@ -36,7 +36,7 @@ SCORE = "val_score"
 WORDS = {"val_loss": "validation loss", SCORE: f"validation {METRICS['score'].label}"}
 """The columns of history.csv that are drawn, with their titles."""
 PANEL_HEIGHT, GAP, HEAD, STEP = 228, 32, 52, 296
-"""Of curves.svg: a panel, the space between two, the space above the first, from row to row."""
+"""Pixels in curves.svg: height of a panel, gap between two, head, distance of rows."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def panels_of(history: DataFrame) -> list[list[Panel]]:
 
 
 def _limits(values: Any) -> tuple[float, float]:
-    """Return the range of nearly all values, so that a few wild epochs do not flatten the rest."""
+    """Return the range of nearly all values, so that a few outliers do not flatten the rest."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return 0.0, 1.0
@@ -118,7 +118,7 @@ def _limits(values: Any) -> tuple[float, float]:
 
 
 def _named(scores: dict[str, Line], colours: dict[str, int]) -> dict[str, int]:
-    """Return the lines that get a name and a colour: all, or of many those with the best end."""
+    """Return the lines that get a name and a colour: all, or of many those that end best."""
     sign = -1 if lower_is_better(SCORE) else 1
     best = sorted(scores, key=lambda label: -sign * scores[label][-1][1])[:LINES]
     if len(colours) > 3 * COLOURS:  # too many to have one colour each on the whole page

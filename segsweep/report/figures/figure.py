@@ -1,4 +1,4 @@
-"""What a figure of the page is: a drawing for two widths, words for it, its numbers."""
+"""A figure of the page: its drawing in one or two widths, its description, its numbers."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ class Figure:
     """One figure."""
 
     name: str
-    """Of its files when it is saved."""
+    """The name of its files when it is saved."""
     title: str
     alt: str
-    """What it shows, for whoever cannot see it."""
+    """A description for people who cannot see it."""
     columns: tuple[str, ...]
     rows: list[list[Any]]
     """The numbers that are drawn."""
@@ -54,7 +54,7 @@ def one_width(
     rows: list[list[Any]],
     caption: str = "",
 ) -> Figure:
-    """Return a figure that is small enough for a phone as it is."""
+    """Return a figure that is small enough for a phone."""
     return Figure(name, title, alt, tuple(columns), rows, canvas.svg(alt, "panel"), None, caption)
 
 
@@ -64,7 +64,7 @@ def label_width(names: Sequence[str], width: float) -> float:
 
 
 def row_label(canvas: Canvas, name: str, right: float, y: float, css: str = "") -> None:
-    """Write a row's *name* left of *right*; what is cut off is shown when pointed at."""
+    """Write a row's *name* left of *right*; a cut name is shown whole under the pointer."""
     words = fitted(brief(name), right - 6, LABEL)
     canvas.text(right - 8, y + 4.5, words, css, "end", name if words != name else "")
 
@@ -99,7 +99,7 @@ def y_axis(
 def grid_paths(
     canvas: Canvas, shades: Sequence[Sequence[int | None]], box: tuple[float, float, float, float]
 ) -> None:
-    """Fill a grid of coloured rectangles: one path per shade, so that many stay small.
+    """Fill a grid of coloured rectangles: one path per shade, which keeps large grids small.
 
     Args:
         canvas: to draw on.
@@ -154,5 +154,5 @@ def shown(value: Any, form: str = ".3f") -> str:
 
 
 def shown_interval(low: Any, high: Any, form: str = ".3f") -> str:
-    """Return ` (low to high)`, nothing where there is no interval."""
+    """Return ` (low to high)`; empty without an interval."""
     return f" ({low:{form}} to {high:{form}})" if known(low) and known(high) else ""

@@ -1,4 +1,4 @@
-"""The figure of single test images: which are hard, and on which cells disagree."""
+"""The figure of single test images: which are hard, and where cells disagree."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -33,7 +33,7 @@ def image_heatmap(material: Material) -> Figure | None:
         for cell, line in zip(cells, drawn.to_numpy(float), strict=True)
     ]
     left_out = material.images.shape[1] - len(images)
-    more = f" Every so many images are drawn, {left_out} are not." if left_out else ""
+    more = f" {left_out} images are not drawn, evenly chosen." if left_out else ""
     return both_widths(
         lambda width: _draw(rows, width, material.metric),
         "images",
@@ -73,7 +73,7 @@ def _draw(rows: list[list[Any]], width: int, metric: Metric) -> Canvas:
 
 
 def _range(values: Sequence[float], metric: Metric) -> tuple[float, float]:
-    """Return where the colours begin and end; a fiftieth of the values, at most, is below."""
+    """Return where the colours begin and end; at most a fiftieth of the values is below."""
     low, high = metric.limits
     if not values:
         return (low, high) if isfinite(high) else (low, low + 1)

@@ -1,4 +1,4 @@
-"""Figures of how firm the means are: ranks, and what seeds and images add to the uncertainty."""
+"""Figures of uncertainty: ranks, and what seeds and images contribute to it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ ROW = 22
 
 
 def rank_stability(material: Material) -> Figure | None:
-    """Return each cell's chances of the ranks; None where nothing is known of them."""
+    """Return each cell's chance of each rank; None if that is unknown."""
     shares = material.compared.rank_shares
     if shares is None or len(shares) < 2:
         return None

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 
 def standalone(drawn: Markup) -> str:
-    """Return an `<svg>` element as a file of its own: with the figures' style, on paper."""
+    """Return an `<svg>` element as a separate file, with the figures' style and a background."""
     end = drawn.index(">") + 1
     style = f"<style>{figure_style()}</style>"
     paper = '<rect x="-5%" y="-5%" width="110%" height="110%" style="fill:var(--paper)"/>'
@@ -16,5 +16,5 @@ def standalone(drawn: Markup) -> str:
 
 @cache
 def figure_style() -> str:
-    """Return the style that figures need: the colours, light and dark, and what starts with svg."""
+    """Return the style that figures need: the colours, light and dark, and the rules for shapes."""
     return (files("segsweep.report.figures") / "figures.css").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Drawing with SVG: shapes, text and scales; everything that is written is escaped."""
+"""Drawing with SVG: shapes, text and scales; all text is escaped."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ WIDE, NARROW = 736, 352
 PER_CHARACTER = 0.6
 """Width of a character in the page's font, in font sizes."""
 SHADES = 12
-"""Steps of the sequential colours q0 .. q11; their values stand in `style.css`."""
+"""Steps of the sequential colours q0 .. q11; their values are in `figures.css`."""
 COLOURS = 7
 """Colours c0 .. c6 that tell lines apart, Okabe and Ito's; they are followed by dashes."""
 
@@ -27,7 +27,7 @@ class Canvas:
     parts: list[Markup] = field(default_factory=list)
 
     def add(self, tag: str, title: str = "", **attributes: object) -> None:
-        """Add a shape; a shape with a *title* is a mark: it shows that text when pointed at."""
+        """Add a shape; a shape with a *title* is a mark: it shows that text under the pointer."""
         names = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
         if title:
             names["class"] = f"{names.get('class', '')} m".strip()
@@ -55,7 +55,7 @@ class Canvas:
         )
 
     def svg(self, alt: str, css: str = "") -> Markup:
-        """Return the finished element; *alt* describes it to whoever cannot see it."""
+        """Return the finished element; *alt* describes it for people who cannot see it."""
         names = {
             "xmlns": "http://www.w3.org/2000/svg",
             "viewBox": f"0 0 {_number(self.width)} {_number(self.height)}",
@@ -74,13 +74,13 @@ def linear(low: float, high: float, start: float, end: float) -> Scale:
 
 
 def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
-    """Return the same in logarithms; both limits are positive."""
+    """Return a logarithmic scale from [low, high] to [start, end]; both limits are positive."""
     inner = linear(math.log10(low), math.log10(high), start, end)
     return lambda value: inner(math.log10(value))
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Return round values in [low, high], about so many."""
+    """Return round values in [low, high], *about* as many as given."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low] if math.isfinite(low) else []
     raw = (high - low) / about
@@ -154,7 +154,7 @@ def short(value: float) -> str:
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:
-    """Return a line through *points* as path data; a point that is no number interrupts it."""
+    """Return a line through *points* as path data; a point that is not finite interrupts it."""
     words, pen = [], "M"
     for x, y in points:
         if not math.isfinite(x + y):

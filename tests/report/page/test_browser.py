@@ -256,7 +256,7 @@ def test_page_renews_itself_unless_somebody_uses_it(touch, tab, page):
 
     assert renewed == (touch == "nothing")
     words = tab.js("return document.querySelector('.live').textContent")
-    assert words == ("renews itself" if renewed else "not renewed while you read")
+    assert words == ("reloads itself" if renewed else "not reloaded while you read")
 
 
 def test_printed_page_has_paper_size_and_all_cells(tab, page):

@@ -329,7 +329,7 @@ def test_page_tells_how_the_sweep_was_made(maker):
     assert "0123456789abcdef" in html
     assert "20 train, 10 val, 8 test" in html
     assert "2.9.0" in html
-    assert "Not all runs were made in the same place" in html
+    assert "Not all runs were made on the same machine" in html
 
 
 def test_page_renews_itself_only_while_somebody_works_on_open_runs(maker):
@@ -368,7 +368,7 @@ def test_spoilt_files_beside_runs_leave_a_page(maker):
         html = build_page(material(maker.folder))
 
     assert "2 cells" in html
-    assert "None is logged" not in html  # the other run's
+    assert "None so far" not in html  # the other run's
 
 
 def test_pareto_front_by_hand():

@@ -3,11 +3,11 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const name = document.body.dataset.name;
   const tip = document.getElementById("tip");
-  const PAGE = 20; // rows of a table that are drawn at first, and more of them at each request
-  const TEXT = -1, YES = -2; // kinds of columns, as the page's maker has them
-  let touched = false; // whether somebody sorted, filtered or asked for more
+  const PAGE = 20; // rows of a table that are drawn at first
+  const TEXT = -1, YES = -2; // kinds of columns, as in listing.py
+  let touched = false; // whether the reader sorted, filtered or asked for more
 
-  // tables: drawn when they come near the window, sorted and filtered by their numbers
+  // tables: drawn when they come near the window
 
   const shown = (value, digits) => {
     if (value === null || value === undefined) return "–";
@@ -22,14 +22,14 @@
     return made;
   };
   const before = (a, b) => {
-    const [x, y] = [Number(a), Number(b)]; // "0.002" and "1e-4" are numbers, too
+    const [x, y] = [Number(a), Number(b)]; // "0.002" and "1e-4" are numbers too
     const numbers = a !== "" && b !== "" && !Number.isNaN(x) && !Number.isNaN(y);
     return numbers ? x - y : String(a).localeCompare(String(b), "en", { numeric: true });
   };
   const sorted = (rows, column, down) => {
     const empty = (row) => row[column] === null;
     return rows.slice().sort((a, b) => {
-      if (empty(a) || empty(b)) return empty(a) - empty(b); // what is missing stands last
+      if (empty(a) || empty(b)) return empty(a) - empty(b); // missing values are last
       return down ? before(b[column], a[column]) : before(a[column], b[column]);
     });
   };
@@ -110,7 +110,7 @@
   boxes.forEach((box) => seen.observe(box));
   window.addEventListener("beforeprint", () => { boxes.forEach(start); longer.forEach((draw) => draw()); });
 
-  // saving: what is drawn as SVG and PNG, in the light colours; its numbers as CSV
+  // saving: the drawing as SVG and PNG in the light colours, its numbers as CSV
 
   const csv = (columns, rows) => {
     const cell = (value) => {
@@ -173,11 +173,11 @@
       button.addEventListener("click", () => kinds[button.dataset.save]()));
   });
 
-  // values of marks: under the pointer, and by arrow keys in a figure that has the focus
+  // values of marks: under the pointer, and with arrow keys in the focused figure
 
   const wordsOf = (mark) => {
     const title = mark.querySelector(":scope > title");
-    if (title) { mark.dataset.words = title.textContent; title.remove(); } // else it shows twice
+    if (title) { mark.dataset.words = title.textContent; title.remove(); } // else it would show twice
     return mark.dataset.words;
   };
   const show = (words, x, y) => {
@@ -242,7 +242,7 @@
     });
   });
 
-  // while runs are open: load the page anew, but never under somebody's hands
+  // while runs are unfinished: reload the page, unless the reader is using it
 
   const live = document.querySelector(".live");
   const every = Number(document.body.dataset.reload);
@@ -251,11 +251,10 @@
     [...document.querySelectorAll("input")].some((input) => input.value) ||
     document.querySelector("details[open]") !== null ||
     (document.activeElement !== document.body && document.activeElement !== null);
-  const say = () => { live.textContent = busy() ? "not renewed while you read" : "renews itself"; };
+  const say = () => { live.textContent = busy() ? "not reloaded while you read" : "reloads itself"; };
   if (every > 0 && live) {
-    const old = Date.now() - Date.parse(document.body.dataset.made) > 600000; // nobody writes it
     say();
     setInterval(say, 1000);
-    setInterval(() => { if (!busy()) location.reload(); }, 1000 * (old ? 6 * every : every));
+    setInterval(() => { if (!busy()) location.reload(); }, 1000 * every);
   }
 })();
