@@ -2,8 +2,8 @@
 
 import datetime
 import platform
-from pathlib import Path
 
+from segsweep.system import processor
 from segsweep.system.machine import available_memory_mb, usable_cores
 from segsweep.training.environment import git_commit
 
@@ -15,25 +15,11 @@ def lines() -> list[str]:
     """Return one line for each fact."""
     import torch
 
-    name, flags = _processor()
-    there = ", ".join(flag for flag in FLAGS if flag in flags) or "none"
+    there = ", ".join(flag for flag in FLAGS if flag in processor.flags()) or "none"
     return [
         f"date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         f"commit: {git_commit() or 'unknown'}",
-        f"processor: {name}, {usable_cores()} cores; of {', '.join(FLAGS)} it has: {there}",
+        f"processor: {processor.name()}, {usable_cores()} cores; flags: {there}",
         f"memory available: {available_memory_mb() / 1024:.1f} GB",
         f"torch {torch.__version__}, Python {platform.python_version()}, {platform.system()}",
     ]
-
-
-def _processor() -> tuple[str, set[str]]:
-    """Return the processor's name and its flags; without /proc/cpuinfo no flags."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor(), set()
-    found = {
-        key.strip(): value.strip()
-        for key, _, value in (line.partition(":") for line in text.splitlines())
-    }
-    return found.get("model name", platform.machine()), set(found.get("flags", "").split())

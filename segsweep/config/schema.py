@@ -118,10 +118,14 @@ class TrainerConfig:
     precision: str = option(
         "auto", Limits(allowed=("auto", "float32", "bfloat16", "float16")), neutral="auto"
     )
-    """auto: bfloat16 where the GPU has it, else float32."""
+    """auto: bfloat16 where the hardware has it, else float32."""
     memory_format: str = option(
         "auto", Limits(allowed=("auto", "contiguous", "channels_last")), identity=False
     )
+    cpu_precision: str | None = option(
+        None, Limits(allowed=("float32", "bfloat16")), identity=False
+    )
+    """What precision=auto means on a CPU; filled in once per sweep, when it is planned."""
     lean: str = option("auto", Limits(allowed=("auto", "on", "off")), identity=False)
     """Special kernels. on: save memory, also where that costs time; off: plain torch layers;
     auto: those that save time, and on where memory is short."""

@@ -24,7 +24,8 @@ from segsweep.sweep.planning.command_words import check_one_sweep
 from segsweep.sweep.planning.compose import expand
 from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
-from segsweep.sweep.planning.preflight import print_plan, sweep_threads
+from segsweep.sweep.planning.preflight import print_plan
+from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.files import has_content
@@ -78,9 +79,10 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
     if work.todo:
         if not current.plan_only:
             current.lock_sweep(current.sweep)
-        work = with_threads(work, current.sweep, place)
+        work = with_sweep_choices(work, current.sweep, place)
+        todo, slots, costs = place.prepare(work.todo)
+        work = replace(work, todo=todo)
         current.planned = as_in_work(current.planned, work)
-        slots, costs = place.prepare(work.todo)
     if current.plan_only:
         if work.todo:
             freeze(current.planned, current.request)
@@ -95,27 +97,15 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
     return [*before, *place.launch(work, slots, costs)]
 
 
-def with_threads(work: Work, sweep: SweepPaths, place: Place) -> Work:
-    """Return *work* with a number of CPU threads in each run's config.
-
-    All runs of a sweep use the number of its first runs: with another number of threads,
-    sums round differently.
-    """
+def with_sweep_choices(work: Work, sweep: SweepPaths, place: Place) -> Work:
+    """Return *work* with what is chosen once per sweep in the config of each run."""
     current = session.current
-    current.threads = current.threads or sweep_threads(sweep) or place.threads(work.todo)
-    threads = current.threads
-
-    def fixed(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-        return [
-            run
-            if run.config.threads
-            else replace(run, config=run.config.with_values(threads=threads))
-            for run in runs
-        ]
-
-    return replace(
-        work, todo=fixed(work.todo), skipped=fixed(work.skipped), repeated=fixed(work.repeated)
+    if current.choices is None:
+        current.choices = sweep_choices(sweep, lambda: place.threads(work.todo))
+    todo, skipped, repeated = (
+        with_choices(runs, current.choices) for runs in (work.todo, work.skipped, work.repeated)
     )
+    return replace(work, todo=todo, skipped=skipped, repeated=repeated)
 
 
 def as_in_work(planned: Sequence[PlannedRun], work: Work) -> list[PlannedRun]:

@@ -9,6 +9,7 @@ from segsweep.store.retention import CheckpointCap
 from segsweep.store.tables import Known
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.planning.plan import PlannedRun
+from segsweep.sweep.planning.sweep_choices import SweepChoices
 from segsweep.sweep.refresh import Refresher
 from segsweep.system.signals import StopRequest
 
@@ -40,8 +41,8 @@ class Session:
     refresher: Refresher | None = None
     known: Known = field(default_factory=Known)
     """Finished runs that were already read for the tables."""
-    threads: int = 0
-    """CPU threads of each run of the sweep; 0 until they are known."""
+    choices: SweepChoices | None = None
+    """What holds for all runs of the sweep; None until it is known."""
     cap: CheckpointCap | None = None
     """Limit on the checkpoints of the sweep's finished runs; set once runs are launched."""
     repaired: bool = False

@@ -71,6 +71,7 @@ def build_job(
         trainer.precision,
         trainer.memory_format,
         trainer.lean,
+        trainer.cpu_precision,
         earlier,
     )
     kernels.prepare_memory(placement.lean)

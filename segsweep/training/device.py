@@ -19,6 +19,7 @@ from segsweep.config.validate import nearest
 from segsweep.errors import ConfigError
 from segsweep.models import kernels
 from segsweep.system.machine import usable_cores
+from segsweep.system.processor import has_bfloat16
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NO_FLOAT16 = "trainer.precision=float16: only on a CUDA GPU; bfloat16 works anywhere"
@@ -63,9 +64,12 @@ def choose(
     precision: str,
     memory_format: str,
     lean: str = "auto",
+    cpu_precision: str | None = None,
     earlier: Mapping[str, Any] | None = None,
 ) -> Placement:
     """Return the placement: what an *earlier* start of this run chose, else the best for here.
+
+    *cpu_precision* is what `auto` means on a CPU in this run's sweep, where the CPU has it.
 
     Raises ConfigError where the device named does not exist.
     """
@@ -76,7 +80,7 @@ def choose(
     return Placement(
         device=str(found),
         threads=int(kept.get("threads") or threads or usable_cores()),
-        precision=str(kept.get("precision") or _precision(precision, found)),
+        precision=str(kept.get("precision") or _precision(precision, found, cpu_precision)),
         memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
         lean=_level(lean, kept),
     )
@@ -119,13 +123,16 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _precision(wanted: str, device: torch.device) -> str:
+def _precision(wanted: str, device: torch.device, on_cpu: str | None) -> str:
     if wanted == "float16" and device.type != "cuda":
         raise ConfigError(NO_FLOAT16)
     if wanted != "auto":
         return wanted
-    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bfloat16" if fast else "float32"  # on CPUs bfloat16 was measured to bring nothing
+    if device.type == "cpu":
+        fast = on_cpu == "bfloat16" and has_bfloat16()
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"
 
 
 def _level(wanted: str, kept: Mapping[str, Any]) -> kernels.Level:

@@ -4,12 +4,12 @@ import os
 import platform
 import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from segsweep import __version__
+from segsweep.system import processor
 from segsweep.system.installation import checkout
 from segsweep.training.device import Placement, is_deterministic
 
@@ -33,13 +33,7 @@ def facts(placement: Placement) -> dict[str, Any]:
 def _processor(found: torch.device) -> str:
     if found.type == "cuda":
         return torch.cuda.get_device_name(found)
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    return processor.name()
 
 
 @lru_cache(maxsize=1)

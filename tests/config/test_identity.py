@@ -74,6 +74,7 @@ trainer:
   averaging: 0.99
   precision: auto
   memory_format: auto
+  cpu_precision: null
   lean: auto
   compile: false
   checkpoint_every_steps: null
@@ -89,7 +90,8 @@ FOCAL = {"_target_": "segsweep.losses.FocalLoss", "gamma": 3.0}
 NO_AUGMENT = {"_target_": "segsweep.augment.none"}
 CANNOT_CHANGE_NUMBERS = {
     *("sweep", "outputs", "device", "threads", "allow", "search.filled", "evaluate.at"),
-    *("trainer.memory_format", "trainer.lean", "trainer.compile", "trainer.preview_every"),
+    *("trainer.memory_format", "trainer.compile", "trainer.preview_every"),
+    *("trainer.lean", "trainer.cpu_precision"),
     *("trainer.checkpoint_every_steps", "keep", "keep_gb", "plan", "preflight", "rerun"),
     *("retry_failed", "slots", "per_device", "time_limit", "frozen"),
 }

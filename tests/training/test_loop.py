@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,28 @@ level: kernels.Level = "off"
 """Of the special kernels in the test that runs."""
 
 
-@pytest.fixture(params=["off", "fast", "memory"], autouse=True)
+precision = "float32"
+"""Of the network in the test that runs."""
+
+
+@pytest.fixture(
+    params=["off float32", "fast float32", "memory float32", "off bfloat16", "memory bfloat16"],
+    autouse=True,
+)
 def _each_level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every test from plain layers and with the special kernels, all tensors being large."""
-    if request.param != "off":
+    """Run every test with and without special kernels, all tensors large, in each precision."""
+    chosen, in_precision = request.param.split()
+    if chosen != "off":
         lean = pytest.importorskip("segsweep.models.lean.recompute")
         monkeypatch.setattr(lean, "LARGE", 1)
         monkeypatch.setattr("segsweep.models.lean.allocator.LARGE_BATCH", 1)
-    monkeypatch.setitem(globals(), "level", request.param)
+    monkeypatch.setitem(globals(), "level", chosen)
+    monkeypatch.setitem(globals(), "precision", in_precision)
+
+
+def autocast() -> AbstractContextManager[object]:
+    """Return the context in which the network runs."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
 
 
 class Dropping(nn.Module):
@@ -96,7 +111,7 @@ def train(
         epoch_done=lambda history, shown, best: None,
         should_stop=stop,
     )
-    fit(state, loss_fn or BceLoss(), *parts(), loop, hooks, flips())
+    fit(state, loss_fn or BceLoss(), *parts(), loop, hooks, flips(), autocast)
     return saved
 
 
@@ -143,7 +158,7 @@ def test_stopped_at_any_step_ends_bit_identical(
         should_stop=stop_after(stopped_at),
     )
     with pytest.raises(Interrupted):
-        fit(first, BceLoss(), *parts(), loop, hooks, flips())
+        fit(first, BceLoss(), *parts(), loop, hooks, flips(), autocast)
     torch.manual_seed(999)  # the new process stands elsewhere
     second = fresh_state(every, averaging)
     second.load(saved[-1])

@@ -56,11 +56,13 @@ class HydraPlace:
         """Return the CPU threads that a job has; 0 where its place decides."""
         return self.known.threads(self.config)
 
-    def prepare(self, todo: Sequence[PlannedRun]) -> tuple[list[Slot], dict[str, Cost]]:
+    def prepare(
+        self, todo: Sequence[PlannedRun]
+    ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
         """Try a step of each kind of run, if the jobs are of this machine."""
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
-            return [], {}
+            return list(todo), [], {}
         start_server(PRELOAD)
         return prepare_slots(todo, current.sweep, current.stop, at_once=jobs)
 

@@ -48,8 +48,10 @@ class Local:
         """Return the CPU threads that pay off for each run."""
         return slots_for(todo)[0].threads
 
-    def prepare(self, todo: Sequence[PlannedRun]) -> tuple[list[Slot], dict[str, Cost]]:
-        """Return the slots and what each run costs; ConfigError for what does not fit."""
+    def prepare(
+        self, todo: Sequence[PlannedRun]
+    ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
+        """Return the runs to do, the slots, and each run's cost; ConfigError if they do not fit."""
         start_server(PRELOAD)
         return prepare_slots(todo, _sweep(), session.current.stop)
 

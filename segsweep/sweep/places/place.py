@@ -22,8 +22,10 @@ class Place(Protocol):
     def threads(self, todo: Sequence[PlannedRun]) -> int:
         """Return the CPU threads that pay off for each run there; 0: the place decides."""
 
-    def prepare(self, todo: Sequence[PlannedRun]) -> tuple[list[Slot], dict[str, Cost]]:
-        """Return the slots and what each run costs, by name, where that can be known."""
+    def prepare(
+        self, todo: Sequence[PlannedRun]
+    ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
+        """Return the runs to do, the slots, and each run's cost, by name, where it can be known."""
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
         """Carry out the runs to do; return how they ended."""

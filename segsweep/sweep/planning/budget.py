@@ -20,6 +20,8 @@ GB = 10**9
 """Bytes of a unit of `keep_gb`, as checkpoints are counted (`segsweep.store.retention`)."""
 FILES_MB = 1.0
 """Tables, pictures and log of a run."""
+MOST = 0.8
+"""Share of the available memory from which on it is short: other programs need some too."""
 SMALLER = "a smaller trainer.batch or data.size"
 
 
@@ -166,6 +168,12 @@ def check_budget(
     on_gpu = _worst(costs, gpu)
     problems += _too_little("GPU memory", on_gpu, at_once, room.gpu_mb, "the GPU", "per_device")
     raise_all([*problems, *_too_little_disk(budget, room, outputs)])
+
+
+def is_short(costs: Sequence[Cost], slots: int, available_mb: float) -> bool:
+    """Whether runs on the CPU in all *slots* would take most of the memory that is available."""
+    on_gpu = any(cost.gpu_mb for cost in costs)
+    return not on_gpu and _together(costs, slots) > MOST * available_mb
 
 
 def is_memory(reason: str) -> bool:

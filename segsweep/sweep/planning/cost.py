@@ -82,7 +82,7 @@ def _kind(config: FrozenConfig) -> dict[str, object]:
         **{"device": config.device, "threads": config.threads},
         **{"batch": trainer.batch, "precision": trainer.precision},
         **{"memory_format": trainer.memory_format, "compile": trainer.compile},
-        "lean": trainer.lean,
+        **{"lean": trainer.lean, "cpu_precision": trainer.cpu_precision},
         "optimizer": {key: value for key, value in config.optimizer.items() if key != "lr"},
         "averaging": trainer.averaging > 0,
         "clip": trainer.clip_norm is not None,

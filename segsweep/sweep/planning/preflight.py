@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import read_rows, readable_configs
+from segsweep.store.records import read_rows
 from segsweep.store.retention import checkpoint_bytes
 from segsweep.store.states import Status
 from segsweep.sweep.planning import cost
@@ -21,15 +21,18 @@ from segsweep.sweep.planning.budget import (
     check_budget,
     cost_of,
     is_memory,
+    is_short,
     out_of_memory_line,
     room_of,
 )
 from segsweep.sweep.planning.cost import Measured, probe_key
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
 from segsweep.sweep.planning.plan_table import CellRow, cost_lines, plan_sums, plan_table
+from segsweep.sweep.planning.sweep_choices import with_trainer
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult
 from segsweep.sweep.processes.slots import Slot, find_slots
+from segsweep.system.machine import available_memory_mb
 from segsweep.system.progress import Counter
 
 STATE_NAMES = {
@@ -44,44 +47,67 @@ PROBE_SECONDS = 600.0
 """After this a kind of run counts as too slow to be measured."""
 
 
-def sweep_threads(sweep: SweepPaths) -> int:
-    """Return the threads per run that earlier commands fixed for *sweep*; 0 if none did."""
-    configs = readable_configs(sweep.run_folders()[:3])
-    return next((threads for one in configs if (threads := one.threads)), 0)
-
-
 def prepare_slots(
     todo: Sequence[PlannedRun],
     sweep: SweepPaths,
     stop: Callable[[], bool],
     at_once: int | None = None,
-) -> tuple[list[Slot], dict[str, Cost]]:
-    """Return the slots for the runs to do, and what each costs, by name.
+) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
+    """Return the runs to do, their slots, and what each run costs, by name.
 
-    *at_once* is the number of slots where the command does not set it.
+    *at_once* is the number of slots where the command does not set it. Where memory is short,
+    runs with `trainer.lean=auto` are returned with `on`.
 
     Raises ConfigError naming the cells that cannot be trained here, because they need more
     memory or disk than there is. A cell whose first steps fail for another reason is only
-    told: that costs its own runs, not the others. Without preflight nothing is known of costs.
+    reported: that costs its own runs, not the others. Without preflight no cost is known.
     """
     slots = slots_for(todo, slots=at_once)
     if not todo[0].command_config.preflight:
-        return slots, {}
+        return list(todo), slots, {}
+    runs, costs = _measured_runs(todo, slots, stop)
+    if costs:
+        slots = _fitting_slots(runs, list(costs.values()), at_once)
+        budget, room = budget_for(list(costs.values()), slots, runs[0], sweep)
+        check_budget(list(costs.values()), budget, room, runs[0].config.outputs)
+        if len(costs) > 1 and not runs[0].command_config.plan:
+            print("; ".join(cost_lines(budget, room)), file=sys.stderr)
+    return runs, slots, costs
+
+
+def _measured_runs(
+    todo: Sequence[PlannedRun], slots: Sequence[Slot], stop: Callable[[], bool]
+) -> tuple[list[PlannedRun], dict[str, Cost]]:
+    """Return the runs to do and their costs; they save memory where it would be short."""
+    fast = list(todo)
+    saving = [_saving_memory(run) for run in todo]
+    try:
+        costs = _costs(fast, slots, stop)
+    except ConfigError:  # out of memory
+        if saving == fast:
+            raise
+        return saving, _costs(saving, slots, stop)
+    if saving == fast or not is_short(list(costs.values()), len(slots), available_memory_mb()):
+        return fast, costs
+    return saving, _costs(saving, slots, stop)
+
+
+def _saving_memory(run: PlannedRun) -> PlannedRun:
+    return with_trainer(run, {"lean": "on"}) if run.config.trainer.lean == "auto" else run
+
+
+def _costs(
+    todo: Sequence[PlannedRun], slots: Sequence[Slot], stop: Callable[[], bool]
+) -> dict[str, Cost]:
+    """Return what each run costs, by name; runs whose steps fail are left out."""
     kinds = {run.name: probe_key(run.config) for run in todo}
     cells = cell_by_run(todo)
     measured = measure_kinds(todo, kinds, cells, slots, stop)
-    costs = {
+    return {
         run.name: _cost(run, cells[run.name], measured[kinds[run.name]])
         for run in todo
         if kinds[run.name] in measured
     }
-    if costs:
-        slots = _fitting_slots(todo, list(costs.values()), at_once)
-        budget, room = budget_for(list(costs.values()), slots, todo[0], sweep)
-        check_budget(list(costs.values()), budget, room, todo[0].config.outputs)
-        if len(costs) > 1 and not todo[0].command_config.plan:
-            print("; ".join(cost_lines(budget, room)), file=sys.stderr)
-    return slots, costs
 
 
 def budget_for(

@@ -17,6 +17,7 @@ from segsweep.sweep.planning.budget import (
     budget_of,
     check_budget,
     cost_of,
+    is_short,
     makespan,
     mb_text,
     out_of_memory_line,
@@ -30,6 +31,22 @@ GB = 1024.0
 SMALL = Cost("unet/bce", 30.0, 700.0, 400.0, 0.0, 12.0, 4.0, 4.0)
 LARGE = Cost("unet3/dice", 100.0, 2400.0, 400.0, 0.0, 90.0, 30.0, 30.0)
 TWO, THREE = [Slot(0, 1), Slot(1, 1)], [Slot(number, 2) for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("costs", "slots", "available_mb", "expected"),
+    [
+        ([SMALL], 1, 700 / 0.8 + 1, False),
+        ([SMALL], 1, 700 / 0.8 - 1, True),
+        ([SMALL, SMALL], 2, 1000 / 0.8 + 1, False),  # 400 in common, 300 of each
+        ([SMALL, SMALL], 2, 1000 / 0.8 - 1, True),
+        ([SMALL, LARGE], 1, 2400 / 0.8 + 1, False),
+        ([replace(LARGE, gpu_mb=9000.0)], 1, 100, False),
+    ],
+)
+def test_memory_is_short_from_four_fifths_on(costs, slots, available_mb, expected):
+    """Runs in all slots take more than 80 % of what is available; on GPUs it does not matter."""
+    assert is_short(costs, slots, available_mb) == expected
 
 
 def best_possible(seconds, slots):
