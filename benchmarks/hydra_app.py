@@ -40,13 +40,15 @@ def train(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from segsweep.config.check import check_config
+    from segsweep.config.run_config import FACTS, FrozenConfig
     from segsweep.store.paths import RunPaths
     from segsweep.sweep.planning.compose import resolve
     from segsweep.training.build import build_job
     from segsweep.training.dataset import prepared_data
     from segsweep.training.loop import Hooks, fit
 
-    config = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices))
+    checked = check_config(resolve(cfg), dict(HydraConfig.get().runtime.choices))
+    config = FrozenConfig.of({**dict.fromkeys(FACTS, ""), "contents": {}, **checked})
     job = build_job(config, RunPaths(Path("unused")), prepared_data(config))
     hooks = Hooks(save=lambda *_: None, epoch_done=lambda *_: None)
     history = fit(job.state, job.loss_fn, job.train, job.val, job.loop, hooks, job.augment)
