@@ -5,9 +5,10 @@
     python benchmarks/scaling.py --only split,plan --csv FILE   # operations by their names
 
 Inputs are small on purpose (images of 8x8 pixels, runs of 100 scored images and 40 epochs), so
-that what grows shows. `exponent` is log(time ratio) / log(size ratio) to the size before: 1 is
+that what grows shows. Times are CPU seconds of this process, so that other work on the machine
+hardly shows. `exponent` is log(time ratio) / log(size ratio) to the size before: 1 is
 linear, 2 is work per item that grows with the number of items. Times below a millisecond say
-nothing; they have no exponent. An operation stops growing once it would take longer than LIMIT.
+nothing; they have no exponent. An operation stops growing once it would take longer than --limit.
 The operations are in scaling_data.py and scaling_sweeps.py.
 """
 
@@ -29,8 +30,6 @@ from scaling_data import DATA
 from scaling_operation import Operation
 from scaling_sweeps import SWEEPS
 
-LIMIT = 60.0
-"""Seconds that one operation may take at one size, as the sizes before say."""
 SIZES = "10,100,1000,10000,100000"
 LEAST = 0.001
 """Seconds below which a time is noise."""
@@ -53,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default=SIZES, help="numbers of items, ascending")
     parser.add_argument("--only", default="", help="parts of the names of operations")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for one size, at most")
     parser.add_argument("--csv", type=Path, help="file to write the rows to")
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.sizes.split(",")]
@@ -61,7 +61,7 @@ def main() -> None:
     print(f"{'operation':44} {'n':>7} {'seconds':>10}  exponent")
     rows = []
     for operation in chosen:
-        for taken in grown(operation, sizes):
+        for taken in grown(operation, sizes, arguments.limit):
             rows.append(taken)
             exponent = "" if taken.exponent is None else f"{taken.exponent:8.2f}"
             name = f"{operation.name} ({operation.unit})"
@@ -70,11 +70,11 @@ def main() -> None:
         write(arguments.csv, rows)
 
 
-def grown(operation: Operation, sizes: Sequence[int]) -> Iterator[Taken]:
-    """Yield what *operation* takes at each of *sizes* that is feasible."""
+def grown(operation: Operation, sizes: Sequence[int], limit: float) -> Iterator[Taken]:
+    """Yield what *operation* takes at each of *sizes* that it can do in *limit* seconds."""
     before: tuple[int, float] | None = None
     for size in sizes:
-        if size > operation.most or (before and _expected(before, size) > LIMIT):
+        if size > operation.most or (before and _expected(before, size) > limit):
             return
         seconds = measured(operation, size)
         yield Taken(operation, size, seconds, _exponent(before, size, seconds))
@@ -82,7 +82,7 @@ def grown(operation: Operation, sizes: Sequence[int]) -> Iterator[Taken]:
 
 
 def measured(operation: Operation, size: int) -> float:
-    """Return the seconds of *operation* on *size* items; small ones are done five times."""
+    """Return the CPU seconds of *operation* on *size* items, for few items the least of five."""
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(StringIO()):
         seconds = []
         for number in range(5 if size <= 100 else 1):
@@ -90,9 +90,9 @@ def measured(operation: Operation, size: int) -> float:
             place.mkdir()
             work = operation.prepare(place, size)
             with redirect_stdout(StringIO()):
-                started = time.perf_counter()
+                started = time.process_time()
                 work()
-                seconds.append(time.perf_counter() - started)
+                seconds.append(time.process_time() - started)
     return min(seconds)
 
 
