@@ -11,21 +11,22 @@ from scaling_operation import Operation, Work
 
 import report as made_up
 from segsweep.config.cells import differing_in_one_key
+from segsweep.config.run_config import FrozenConfig
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, add_test_read, add_to_plan
 from segsweep.store.retention import CheckpointCap
+from segsweep.store.states import Status
 from segsweep.store.tables import Known, read_all
-from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, freeze
+from segsweep.sweep.planning.plan import Planned, cells_of, freeze
 from segsweep.sweep.planning.work import Work as Sorted
-from segsweep.sweep.planning.work import work_for
+from segsweep.sweep.planning.work import sort_out
 
 RUNS = 10_000
 """Run folders made up at most: each has six files."""
-COMMAND = {"rerun": "none", "retry_failed": True, "keep_gb": None, "slots": 2, "per_device": 1}
 known_cells = cache(made_up.cells)
 
 
-def planned(folder: Path, count: int) -> list[PlannedRun]:
+def planned(folder: Path, count: int) -> list[Planned]:
     """Return runs of 20 cells, as a command plans them; nothing is written."""
     cells = known_cells(min(20, max(1, count // 5)))
     runs = []
@@ -33,13 +34,13 @@ def planned(folder: Path, count: int) -> list[PlannedRun]:
         config = {**cells[number % len(cells)], "seed": number // len(cells)}
         config |= {"run_id": f"{number:012x}", "outputs": str(folder), "sweep": "s"}
         paths = SweepPaths(folder / "s").run(made_up._name(config))
-        runs.append(PlannedRun(config, paths, dict(COMMAND)))
+        runs.append(Planned(FrozenConfig.of(config), paths))
     return runs
 
 
 def sweep_of(folder: Path, count: int) -> SweepPaths:
     """Write a sweep of finished runs; its page and tables are not there yet."""
-    made_up.make_up(folder / "s", known_cells(min(20, max(1, count // 5))), count)
+    made_up.write_sweep(folder / "s", known_cells(min(20, max(1, count // 5))), count)
     for number, run in enumerate((folder / "s/runs").iterdir()):
         write(run / "test_reads.csv", [("2026-01-01T10:04:00+0000", "", 50)], "time,reason,images")
         if number == 0:
@@ -76,7 +77,7 @@ def compose(_: Path, count: int) -> Work:
 
 def cells(folder: Path, count: int) -> Work:
     """Name the cell of each run."""
-    return partial(cell_by_run, planned(folder, count))
+    return partial(cells_of, planned(folder, count))
 
 
 def first_freeze(folder: Path, count: int) -> Work:
@@ -102,12 +103,12 @@ def sorted_out(folder: Path, count: int) -> Work:
     """See what is finished."""
     runs = planned(folder, count)
     freeze(runs, "x")
-    return partial(work_for, runs)
+    return partial(sort_out, runs)
 
 
 def changed_defaults(folder: Path, count: int) -> Work:
     """Compare new runs with as many finished ones, key by key."""
-    old = [run.config for run in planned(folder, count)]
+    old = [run.config.values for run in planned(folder, count)]
     new = [{**one, "trainer": {**one["trainer"], "epochs": 7}} for one in old]
     return partial(differing_in_one_key, new, old)
 
@@ -118,9 +119,10 @@ def plan_table(folder: Path, count: int) -> Work:
 
     runs = planned(folder, count)
     runs = [
-        PlannedRun({**run.config, "threshold": i + 0.5}, run.paths) for i, run in enumerate(runs)
+        Planned(run.config.with_values(threshold=number + 0.5), run.paths)
+        for number, run in enumerate(runs)
     ]
-    work = Sorted([], runs, [], [], dict.fromkeys((run.name for run in runs), "planned"))
+    work = Sorted([], runs, [], [], dict.fromkeys((run.name for run in runs), Status.PLANNED))
     return lambda: print_plan(work, {}, [])
 
 
@@ -154,7 +156,6 @@ def launched_again(folder: Path, count: int) -> Work:
 
     launcher: Any = SimpleNamespace(launch=lambda words, start: None)
     runs = planned(folder, count)
-    runs = [PlannedRun({**run.config, "allow": []}, run.paths) for run in runs]
     for run in runs:
         run.paths.root.mkdir(parents=True)
     return partial(_launch_until_done, launcher, False, runs)
@@ -171,14 +172,14 @@ def test_reads(folder: Path, count: int) -> Work:
 
 def moved(folder: Path, count: int) -> Work:
     """Put every finished run aside and plan it again."""
-    from segsweep.sweep.housekeeping import move_earlier, repair
+    from segsweep.sweep.housekeeping import mend, move_earlier
 
     sweep = sweep_of(folder, count)
 
     def work() -> None:
         for paths in sweep.run_folders():
             move_earlier(sweep, paths)
-        repair(sweep)
+        mend(sweep)
 
     return work
 
@@ -216,7 +217,7 @@ def status(sweep: SweepPaths) -> object:
 
 def by_cell(sweep: SweepPaths) -> object:
     """List the runs of each cell."""
-    from segsweep.sweep.housekeeping import runs_by_cell as by_name
+    from segsweep.sweep.housekeeping import cells_of as by_name
 
     return by_name(sweep)
 
@@ -231,9 +232,9 @@ def records(tables: Any) -> object:
 
 def values(tables: Any) -> object:
     """Bring all runs to values that can be compared."""
-    from segsweep.report.question import Asked, values_of_sweep
+    from segsweep.report.question import Asked, comparable, values_of_sweep
 
-    return values_of_sweep(tables, Asked())
+    return values_of_sweep(comparable(tables), Asked())
 
 
 def whole_report(sweep: SweepPaths) -> object:
@@ -245,7 +246,7 @@ def whole_report(sweep: SweepPaths) -> object:
 
 def cells_report(folder: Path, count: int) -> Work:
     """Write the report of so many cells with two seeds each: all their pairs are compared."""
-    made_up.make_up(folder / "s", made_up.cells(count), 2 * count)
+    made_up.write_sweep(folder / "s", made_up.cells(count), 2 * count)
     return partial(whole_report, SweepPaths(folder / "s"))
 
 
