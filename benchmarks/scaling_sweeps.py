@@ -17,7 +17,7 @@ from segsweep.store.records import PLAN, add_test_read, add_to_plan
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.states import Status
 from segsweep.store.tables import Known, read_all
-from segsweep.sweep.planning.plan import Planned, cells_of, freeze
+from segsweep.sweep.planning.plan import Planned, cell_by_run, freeze
 from segsweep.sweep.planning.work import Work as Sorted
 from segsweep.sweep.planning.work import sort_out
 
@@ -77,7 +77,7 @@ def compose(_: Path, count: int) -> Work:
 
 def cells(folder: Path, count: int) -> Work:
     """Name the cell of each run."""
-    return partial(cells_of, planned(folder, count))
+    return partial(cell_by_run, planned(folder, count))
 
 
 def first_freeze(folder: Path, count: int) -> Work:
@@ -217,9 +217,9 @@ def status(sweep: SweepPaths) -> object:
 
 def by_cell(sweep: SweepPaths) -> object:
     """List the runs of each cell."""
-    from segsweep.sweep.housekeeping import cells_of as by_name
+    from segsweep.sweep.housekeeping import cells_of
 
-    return by_name(sweep)
+    return cells_of(sweep)
 
 
 def records(tables: Any) -> object:
