@@ -17,16 +17,16 @@ from segsweep.store.records import PLAN, add_test_read, add_to_plan
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.states import Status
 from segsweep.store.tables import Known, read_all
-from segsweep.sweep.planning.plan import Planned, cell_by_run, freeze
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, freeze
 from segsweep.sweep.planning.work import Work as Sorted
-from segsweep.sweep.planning.work import sort_out
+from segsweep.sweep.planning.work import work_for
 
 RUNS = 10_000
 """Run folders made up at most: each has six files."""
 known_cells = cache(made_up.cells)
 
 
-def planned(folder: Path, count: int) -> list[Planned]:
+def planned(folder: Path, count: int) -> list[PlannedRun]:
     """Return runs of 20 cells, as a command plans them; nothing is written."""
     cells = known_cells(min(20, max(1, count // 5)))
     runs = []
@@ -34,7 +34,7 @@ def planned(folder: Path, count: int) -> list[Planned]:
         config = {**cells[number % len(cells)], "seed": number // len(cells)}
         config |= {"run_id": f"{number:012x}", "outputs": str(folder), "sweep": "s"}
         paths = SweepPaths(folder / "s").run(made_up._name(config))
-        runs.append(Planned(FrozenConfig.of(config), paths))
+        runs.append(PlannedRun(FrozenConfig.of(config), paths))
     return runs
 
 
@@ -103,7 +103,7 @@ def sorted_out(folder: Path, count: int) -> Work:
     """See what is finished."""
     runs = planned(folder, count)
     freeze(runs, "x")
-    return partial(sort_out, runs)
+    return partial(work_for, runs)
 
 
 def changed_defaults(folder: Path, count: int) -> Work:
@@ -119,7 +119,7 @@ def plan_table(folder: Path, count: int) -> Work:
 
     runs = planned(folder, count)
     runs = [
-        Planned(run.config.with_values(threshold=number + 0.5), run.paths)
+        PlannedRun(run.config.with_values(threshold=number + 0.5), run.paths)
         for number, run in enumerate(runs)
     ]
     work = Sorted([], runs, [], [], dict.fromkeys((run.name for run in runs), Status.PLANNED))

@@ -10,7 +10,7 @@ from segsweep.store.records import PLAN, add_test_read, add_to_plan, read_rows
 from segsweep.store.states import Status
 from segsweep.store.tables import Known
 from segsweep.sweep import housekeeping, session
-from segsweep.sweep.housekeeping import runs_by_cell
+from segsweep.sweep.housekeeping import runs_of_cells
 from segsweep.sweep.places.hydra_launchers import _launch_until_done
 from segsweep.sweep.places.live_view import EXACT, View
 from segsweep.sweep.planning.preflight import _row
@@ -156,7 +156,7 @@ def test_cells_to_remove_are_looked_up_together(tmp_path, frozen, write_run, mon
     monkeypatch.setattr(
         housekeeping, "read_all", lambda *a, **k: reads.append(1) or read_all(*a, **k)
     )
-    found = runs_by_cell(SweepPaths(tmp_path), ["unet2/bce", "unet2/dice", "unet2/focal"])
+    found = runs_of_cells(SweepPaths(tmp_path), ["unet2/bce", "unet2/dice", "unet2/focal"])
 
     assert [len(runs) for runs in found.values()] == [1, 1, 1]
     assert len(reads) == 1
