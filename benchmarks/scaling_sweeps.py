@@ -144,8 +144,8 @@ def view(_: Path, count: int) -> Work:
 
     def work() -> None:
         for name in names:
-            shown.started(name, 0)
-            shown.ended(name, "finished", 0.5)
+            shown.run_started(name, 0)
+            shown.run_ended(name, "finished", 0.5)
 
     return work
 
@@ -172,14 +172,14 @@ def test_reads(folder: Path, count: int) -> Work:
 
 def moved(folder: Path, count: int) -> Work:
     """Put every finished run aside and plan it again."""
-    from segsweep.sweep.housekeeping import mend, move_earlier
+    from segsweep.sweep.housekeeping import move_earlier, repair
 
     sweep = sweep_of(folder, count)
 
     def work() -> None:
         for paths in sweep.run_folders():
             move_earlier(sweep, paths)
-        mend(sweep)
+        repair(sweep)
 
     return work
 
@@ -217,9 +217,9 @@ def status(sweep: SweepPaths) -> object:
 
 def by_cell(sweep: SweepPaths) -> object:
     """List the runs of each cell."""
-    from segsweep.sweep.housekeeping import cells_of
+    from segsweep.sweep.housekeeping import runs_by_cell
 
-    return cells_of(sweep)
+    return runs_by_cell(sweep)
 
 
 def records(tables: Any) -> object:

@@ -7,7 +7,6 @@ import pytest
 from counted import Looked, instructions
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, add_test_read, add_to_plan, read_rows
-from segsweep.store.states import Status
 from segsweep.store.tables import Known
 from segsweep.sweep import housekeeping, session
 from segsweep.sweep.housekeeping import runs_of_cells
@@ -52,8 +51,8 @@ def test_a_run_that_ends_does_not_ask_all_that_wait(capsys):
         first = next(iter(names))
 
         def ends():
-            view.started(first, 0)
-            view.ended(first, "finished", 0.5)
+            view.run_started(first, 0)
+            view.run_ended(first, "finished", 0.5)
 
         return instructions(ends)
 
@@ -66,8 +65,8 @@ def test_time_left_of_many_runs_is_that_of_their_sum(capsys):
     view = View("demo", dict.fromkeys(names, 60.0), 2, names)
     before = view.seconds_left()
     first = next(iter(names))
-    view.started(first, 0)
-    view.again(first, "killed by SIGKILL")
+    view.run_started(first, 0)
+    view.run_retried(first, "killed by SIGKILL")
 
     assert (before, view.seconds_left()) == (90_000.0, 90_000.0)
 
@@ -167,7 +166,7 @@ def test_rows_of_the_plan_share_what_is_to_do():
 
     def work(count):
         names = [f"r{number}" for number in range(count)]
-        states, todo = dict.fromkeys(names, Status.PLANNED), {*names}
+        states, todo = dict.fromkeys(names, "planned"), {*names}
         for name in names:
             _row("m/l", [SimpleNamespace(name=name)], states, todo, {})
 
@@ -188,7 +187,7 @@ def test_launched_again_are_found_by_name(tmp_path, capsys):
     class Run:
         def __init__(self, number):
             self.name, self.paths = f"r{number}", RunPaths(tmp_path / f"r{number}")
-            self.config = SimpleNamespace(allow=())
+            self.config = SimpleNamespace(allow=[])
             self.paths.root.mkdir()
 
         def __eq__(self, other):
