@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
 from segsweep.report.content.records import settings_of
@@ -70,14 +70,14 @@ def differing_settings(first: Tables, second: Tables) -> str:
     return f"The sweeps differ in {', '.join(words)}."
 
 
-def _differs(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _differs(key: str, one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     """Whether *key* differs; an argument of an option that only one sweep has is ignored."""
     if ": " in key and not (key in one and key in other):
         return False
     return one.get(key) != other.get(key)
 
 
-def _settings(tables: Tables) -> dict[str, Any]:
+def _settings(tables: Tables) -> dict[str, object]:
     """Return the settings that all runs share, and the arguments of each model and loss."""
     shared, options = settings_of(tables)
     arguments = {

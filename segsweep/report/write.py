@@ -99,7 +99,7 @@ def _texts_of_runs(tables: Tables) -> dict[Path, str]:
     return {**trials, **images, tables.sweep.results: csv_of(tables.results)}
 
 
-def _answer(compared: Compared) -> dict[str, Any]:
+def _answer(compared: Compared) -> dict[str, object]:
     return {
         **asdict(compared.answer),
         "metric": compared.asked.metric,
@@ -107,7 +107,7 @@ def _answer(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _question(sweep: SweepPaths, asked: Asked) -> dict[str, Any]:
+def _question(sweep: SweepPaths, asked: Asked) -> dict[str, object]:
     """Return what an answer depends on besides the runs."""
     return {
         "metric": asked.metric,

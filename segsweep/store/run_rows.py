@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def image_rows(path: Path, run_id: str) -> str:
     """Return the rows of a run's per_image.csv; none where there is no such file.
 
-    A file as we write it is taken as it stands; one with other columns or quotes goes through
-    pandas. One that is spoilt, or another run's, is left out, which is said.
+    A file with the usual columns is taken as it is; one with other columns or quotes is read
+    with pandas. A damaged file, or one of another run, is left out with a warning.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def _plain_epochs(columns: tuple[str, ...]) -> re.Pattern[str]:
 def epoch_rows(path: Path) -> str:
     """Return the rows of a run's history.csv, its last one only if whole; none without a file.
 
-    One with other columns goes through pandas; one that is spoilt is left out, which is said.
+    One with other columns is read with pandas; a damaged one is left out with a warning.
     """
     from pandas import read_csv
 

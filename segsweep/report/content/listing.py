@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from pandas import DataFrame, isna
 
@@ -19,6 +19,9 @@ TEXT, COUNT, YES = -1, 0, -2
 """Kinds of columns other than a number of digits: words, whole numbers, yes or no."""
 
 
+JsonValue: TypeAlias = str | int | float | bool | None
+
+
 @dataclass(frozen=True)
 class Listing:
     """A table."""
@@ -26,9 +29,9 @@ class Listing:
     name: str
     columns: tuple[tuple[str, str, int], ...]
     """Key, title, and digits after the point, or TEXT, COUNT, YES."""
-    rows: list[list[Any]]
+    rows: list[list[JsonValue]]
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """Return the table as JSON values."""
         return {"columns": self.columns, "rows": self.rows}
 
@@ -179,7 +182,7 @@ def _of_rows(
     return Listing(name, tuple(columns), values)
 
 
-def plain(value: Any, digits: int = 6) -> Any:
+def plain(value: Any, digits: int = 6) -> JsonValue:
     """Return a value for JSON: whole, rounded, yes or no, or text; None where it is missing.
 
     Infinity counts as missing: JSON has no such number.

@@ -200,7 +200,7 @@ def _too_early(run: Mapping[str, Any], read: datetime | None) -> list[str]:
     return ["the test set was read after the result was written"] if read > finished + slack else []
 
 
-def _time(words: Any) -> datetime | None:
+def _time(words: object) -> datetime | None:
     try:
         return datetime.strptime(str(words), FORMAT)
     except ValueError:

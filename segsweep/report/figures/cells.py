@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pandas import DataFrame
 
@@ -20,7 +19,7 @@ from segsweep.report.figures.figure import (
     shown_interval,
     x_axis,
 )
-from segsweep.report.figures.svg import Canvas, fitted, linear, padded, shade, short, ticks
+from segsweep.report.figures.svg import Canvas, Scale, fitted, linear, padded, shade, short, ticks
 
 MOST_ROWS, MOST_LINES = 40, 24
 """Cells in order, and rows of the heat map, that are drawn; the table holds the rest."""
@@ -139,7 +138,7 @@ def _draw_cell(
 ) -> None:
     left, top, size = box
     mean, low, high = cell[value], cell.get("ci_low"), cell.get("ci_high")
-    place: dict[str, Any] = {"x": left + 1, "y": top + 1, "rx": 3}
+    place: dict[str, object] = {"x": left + 1, "y": top + 1, "rx": 3}
     place |= {"width": size - 2, "height": HEIGHT - 2}
     middle = left + size / 2
     if not known(mean):
@@ -165,9 +164,9 @@ def _draw_intervals(
     left = label_width([str(row["cell"]) for row in rows], width)
     right = width - 48
     canvas = Canvas(width, len(rows) * ROW + 34)
-    ends: list[Any] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
+    ends: list[object] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
     seeds = [mean for row in rows for mean in single.get(str(row["cell"]), [])]
-    low, high = padded([*(float(end) for end in ends if known(end)), *seeds])
+    low, high = padded([*(end for end in ends if known(end)), *seeds])
     scale = linear(low, high, left + 6, right - 6)
     bottom = len(rows) * ROW + 8
     x_axis(canvas, scale, ticks(low, high, 6 if width > 500 else 3), 4, bottom, short)
@@ -179,7 +178,12 @@ def _draw_intervals(
 
 
 def _draw_interval(
-    canvas: Canvas, row: TableRow, y: float, scale: Any, single: dict[str, list[float]], value: str
+    canvas: Canvas,
+    row: TableRow,
+    y: float,
+    scale: Scale,
+    single: dict[str, list[float]],
+    value: str,
 ) -> None:
     low, high = row.get("ci_low"), row.get("ci_high")
     best = "best" if may(row) else "other"
@@ -201,7 +205,7 @@ def _seed_means(material: Material) -> dict[str, list[float]]:
     return {str(cell): [float(mean) for mean in runs] for cell, runs in groups if len(runs) > 1}
 
 
-def _rows(cells: DataFrame, value: str) -> list[list[Any]]:
+def _rows(cells: DataFrame, value: str) -> list[list[object]]:
     names = ("cell", "seeds", value, "ci_low", "ci_high", "may_be_best")
     return [[row.get(name) for name in names] for row in cells.to_dict("records")]
 

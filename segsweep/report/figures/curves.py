@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from pandas import DataFrame
+from numpy.typing import NDArray
+from pandas import DataFrame, Series
 
 from segsweep.metrics import METRICS, lower_is_better
 from segsweep.report.figures.figure import Figure, brief, one_width, shown, y_axis
@@ -108,7 +108,7 @@ def panels_of(history: DataFrame) -> list[list[Panel]]:
     return found
 
 
-def _limits(values: Any) -> tuple[float, float]:
+def _limits(values: "Series[float]") -> tuple[float, float]:
     """Return the range of nearly all values, so that a few outliers do not flatten the rest."""
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -139,7 +139,7 @@ def _over_seeds(history: DataFrame) -> dict[str, dict[str, dict[str, Line]]]:
     return found
 
 
-def _thinned(epochs: Any) -> Line:
+def _thinned(epochs: NDArray[np.float64]) -> Line:
     every = max(-(-len(epochs) // POINTS), 1)
     chosen = sorted({*range(0, len(epochs), every), len(epochs) - 1})
     return [[float(f"{value:.4g}") for value in epochs[row]] for row in chosen]

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias, TypeGuard
 
 from markupsafe import Markup
 
 from segsweep.report.figures.svg import NARROW, WIDE, Canvas, Scale, breadth, fitted
 
+Form: TypeAlias = Callable[[float], str]
+"""From the value of a mark on an axis to its text."""
 LABEL = 13
 """Size of the text of labels, in pixels."""
 
@@ -23,7 +25,7 @@ class Figure:
     alt: str
     """A description for people who cannot see it."""
     columns: tuple[str, ...]
-    rows: list[list[Any]]
+    rows: list[list[object]]
     """The numbers that are drawn."""
     wide: Markup
     narrow: Markup | None = None
@@ -37,7 +39,7 @@ def both_widths(
     title: str,
     alt: str,
     columns: Sequence[str],
-    rows: list[list[Any]],
+    rows: list[list[object]],
     caption: str = "",
 ) -> Figure:
     """Return a figure whose *draw* is called with either width."""
@@ -51,7 +53,7 @@ def one_width(
     title: str,
     alt: str,
     columns: Sequence[str],
-    rows: list[list[Any]],
+    rows: list[list[object]],
     caption: str = "",
 ) -> Figure:
     """Return a figure that is small enough for a phone."""
@@ -77,7 +79,7 @@ def brief(cell: str) -> str:
 
 
 def x_axis(
-    canvas: Canvas, scale: Scale, marks: Sequence[float], top: float, bottom: float, form: Any
+    canvas: Canvas, scale: Scale, marks: Sequence[float], top: float, bottom: float, form: Form
 ) -> None:
     """Draw thin vertical lines at *marks* and write their values below *bottom*."""
     for mark in marks:
@@ -87,7 +89,7 @@ def x_axis(
 
 
 def y_axis(
-    canvas: Canvas, scale: Scale, marks: Sequence[float], left: float, right: float, form: Any
+    canvas: Canvas, scale: Scale, marks: Sequence[float], left: float, right: float, form: Form
 ) -> None:
     """Draw thin horizontal lines at *marks* and write their values left of *left*."""
     for mark in marks:
@@ -143,16 +145,16 @@ def legend_bar(
     canvas.text(start + width + 7, y + 9, high, "tick")
 
 
-def known(value: Any) -> bool:
+def known(value: object) -> TypeGuard[float]:
     """Whether *value* is a finite number."""
     return value is not None and isinstance(value, int | float) and math.isfinite(value)
 
 
-def shown(value: Any, form: str = ".3f") -> str:
+def shown(value: object, form: str = ".3f") -> str:
     """Return a number in *form*, a dash where there is none."""
     return format(value, form) if known(value) else "–"
 
 
-def shown_interval(low: Any, high: Any, form: str = ".3f") -> str:
+def shown_interval(low: object, high: object, form: str = ".3f") -> str:
     """Return ` (low to high)`; empty without an interval."""
     return f" ({low:{form}} to {high:{form}})" if known(low) and known(high) else ""

@@ -15,7 +15,7 @@ from segsweep.report.figures.figure import (
     shown,
     x_axis,
 )
-from segsweep.report.figures.svg import Canvas, linear, shade, short, ticks
+from segsweep.report.figures.svg import Canvas, Scale, linear, shade, short, ticks
 
 MOST_CELLS = 30
 ROW = 22
@@ -125,7 +125,7 @@ def _draw_variance(rows: Sequence[list[Any]], width: int) -> Canvas:
 
 
 def _draw_bar(
-    canvas: Canvas, row: list[Any], at: tuple[int, int], y: float, scale: Any, css: str, what: str
+    canvas: Canvas, row: list[Any], at: tuple[int, int], y: float, scale: Scale, css: str, what: str
 ) -> None:
     error, spread = row[at[0]], row[at[1]]
     if not known(error):

@@ -6,14 +6,20 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from segsweep import __version__
 from segsweep.report.content.images import cases, image_table
-from segsweep.report.content.listing import MOST_PAIRS, grouped_failures, listings, plain
+from segsweep.report.content.listing import (
+    MOST_PAIRS,
+    JsonValue,
+    Listing,
+    grouped_failures,
+    listings,
+    plain,
+)
 from segsweep.report.content.material import Material
 from segsweep.report.figures.cells import heatmap, intervals, may
 from segsweep.report.figures.cost import costs
@@ -61,7 +67,7 @@ def _renewed(material: Material, live: bool) -> bool:
     return bool(material.open and live) or "running" in material.counts
 
 
-def _figures(material: Material) -> dict[str, Any]:
+def _figures(material: Material) -> dict[str, object]:
     """Return all figures by the name that page.html uses; one that cannot be drawn is None."""
     done = len(material.done) > 0
     return {
@@ -99,7 +105,7 @@ def _every(shown: object) -> Iterator[Figure]:
             yield from _every(part)
 
 
-def _data(figures: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
+def _data(figures: Mapping[str, object], tables: Mapping[str, Listing]) -> dict[str, object]:
     """Return what the script needs: the tables, and the numbers behind the figures."""
     numbers = {
         figure.name: {
@@ -111,7 +117,7 @@ def _data(figures: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
     return {"tables": {name: table.plain() for name, table in tables.items()}, "figures": numbers}
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> JsonValue:
     if value is None or isinstance(value, str | bool):
         return value
     number = plain(value)
@@ -137,7 +143,7 @@ def _many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _script_json(values: dict[str, Any]) -> Markup:
+def _script_json(values: Mapping[str, object]) -> Markup:
     """Return JSON that cannot end the script element around it."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
@@ -157,7 +163,7 @@ def _part(name: str) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
