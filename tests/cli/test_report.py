@@ -36,7 +36,7 @@ def sweep(make):
 
 
 def test_report_writes_all_files_and_says_the_answer(segsweep, sweep):
-    """By the sweep's name; the sentence stands above a table of 80 columns."""
+    """By the sweep's name; the headline is above a table of 80 columns."""
     code, out, error = segsweep("report", "main")
     said = json.loads(sweep.answer.read_text())
     names = ("results", "per_image", "comparison", "pairs", "page", "answer")
@@ -68,7 +68,7 @@ def test_any_metric(segsweep, sweep, metric):
 
 
 def test_tables_ready_to_paste(segsweep, sweep):
-    """Nothing but the table on standard output; the best is bold."""
+    """Only the table on standard output; the best mean is bold."""
     texts = {form: segsweep("report", "main", "--format", form)[1] for form in FORMS}
     rows = list(csv.DictReader(io.StringIO(texts["csv"])))
     best = f"{float(rows[0]['test_iou']):.4f}"
@@ -85,7 +85,7 @@ FORMS = ("csv", "md", "latex", "html")
 
 @pytest.mark.parametrize(("by", "best"), [("model", "unet"), ("loss", None)])
 def test_averages_over_the_other_factor(segsweep, sweep, by, best):
-    """The better network stands first with its mean; losses do not differ."""
+    """The better network is first, with its mean; losses do not differ."""
     code, text, _ = segsweep("report", "main", "--by", by, "--format", "csv")
     table = pd.read_csv(io.StringIO(text))
     runs = pd.read_csv(sweep.results)
@@ -97,7 +97,7 @@ def test_averages_over_the_other_factor(segsweep, sweep, by, best):
 
 
 def test_baseline_is_compared_with_all_others(segsweep, sweep):
-    """A difference for each other cell; the two networks are told apart."""
+    """A difference for each other cell; the two networks differ."""
     code, text, _ = segsweep("report", "main", "--baseline", "segnet/bce", "--format", "csv")
     table = pd.read_csv(io.StringIO(text)).set_index(["model", "loss"])
     means = table["test_iou"]
@@ -125,7 +125,7 @@ def test_patients_widen_the_interval(segsweep, sweep, tmp_path):
 
 
 def test_groups_of_the_data_count_by_themselves(segsweep, sweep):
-    """What the runs' split.csv says of groups is used without being asked for."""
+    """Groups stored in the runs' split.csv are used by default."""
     for folder in sweep.runs.iterdir():
         images = pd.read_csv(folder / "per_image.csv")["image"]
         rows = [f"{name},{'pair' if k < 2 else ''},test" for k, name in enumerate(images)]
@@ -137,7 +137,7 @@ def test_groups_of_the_data_count_by_themselves(segsweep, sweep):
 
 
 def test_two_sweeps_cell_by_cell(segsweep, sweep, make):
-    """A second sweep on the same images, longer and better: told for what both have."""
+    """A second sweep on the same images, longer and better: shared cells are compared."""
     other = make("longer", images=12, epochs=3)
     for loss in ("bce", "dice", "ss"):
         for seed in range(3):
@@ -239,7 +239,7 @@ def test_what_was_left_out_is_said_with_every_table(segsweep, sweep, make, optio
 
 
 def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
-    """Above the table stands what the table is about."""
+    """The line above the table says what it shows."""
     _, models, _ = segsweep("report", "main", "--by", "model")
     _, losses, _ = segsweep("report", "main", "--by", "loss")
     _, base, _ = segsweep("report", "main", "--baseline", "segnet/bce")
@@ -250,7 +250,7 @@ def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
 
 
 def test_report_needs_no_torch(sweep, tmp_path):
-    """A laptop without torch will do: here it cannot be imported, nor can Hydra or skimage."""
+    """A report needs neither torch nor Hydra nor skimage: here they cannot be imported."""
     for name in ("torch", "torchvision", "hydra", "skimage"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('not on this laptop')\n")
     for words in (["report", str(sweep.root)], ["compare", "unet/bce", "segnet/bce"]):
@@ -265,7 +265,7 @@ def test_report_needs_no_torch(sweep, tmp_path):
 
 @pytest.mark.filterwarnings("default:.*cannot be written to")
 def test_folder_that_cannot_be_written_to(segsweep, frozen, write_run, small_disk):
-    """One warning, and the answer all the same: nothing is needed but to read."""
+    """One warning, then the answer: reading is enough."""
     folder = small_disk / "sweep"
     finished_sweep(Maker(folder, frozen, write_run, images=6, epochs=2), 2, MODELS[:2], LOSSES[:1])
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
@@ -289,7 +289,7 @@ def test_different_data_are_never_compared(segsweep, sweep, make):
 
 
 def test_one_seed_claims_nothing(segsweep, make):
-    """Said at the top, in every form; no cell is marked as the best."""
+    """Stated at the top in every format; no cell is marked as the best."""
     finished_sweep(make("main", images=8, epochs=3), 1, MODELS[:2], LOSSES[:2])
     _, out, _ = segsweep("report", "main")
     _, text, _ = segsweep("report", "main", "--format", "md")

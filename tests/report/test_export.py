@@ -1,4 +1,4 @@
-"""Tables ready to paste, read back with parsers of their own kind."""
+"""Tables ready to paste, read back with a parser for each format."""
 
 import io
 import math
@@ -47,7 +47,7 @@ UNESCAPED = {
 
 
 class Reader(HTMLParser):
-    """Reads tables, and what stands outside of them; keeps which texts are bold."""
+    """Reads tables and the text outside them; records which texts are bold."""
 
     def __init__(self):
         super().__init__()
@@ -92,7 +92,7 @@ def of_markdown(text):
 
 
 def of_latex(text):
-    """Read a tabular as booktabs has it."""
+    """Read a tabular in the style of booktabs."""
     lines = text.splitlines()
     assert lines[0] == r"% needs \usepackage{booktabs}"
     assert (lines[2], lines[4], lines[-3]) == (r"\toprule", r"\midrule", r"\bottomrule")
@@ -113,7 +113,7 @@ def of_latex(text):
 
 
 def unescaped(text):
-    """Return what LaTeX would set; nothing may be left that it would obey or join."""
+    """Return what LaTeX would typeset; no active character and no ligature may remain."""
     found = "|".join(re.escape(sign) for sign in sorted(UNESCAPED, key=len, reverse=True))
     rest = re.sub(found, "\n", text)
     assert not set("&%$#_{}~^\\<>|[]*") & set(rest), text
@@ -135,13 +135,13 @@ def read(frame, form, **more):
 
 
 def numbers(texts):
-    """Return texts as numbers; a dash is none."""
+    """Return texts as numbers; a dash is NaN."""
     return [math.nan if text == "–" else float(text.replace(",", "")) for text in texts]
 
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_numbers_are_those_of_the_frame(form):
-    """Every form, read back: means and spreads to 4 digits, counts whole, all under their words."""
+    """Every format, read back: means and spreads to 4 digits, whole counts, under their titles."""
     frame = compared((0.87123456, 0.8, 0.5, None), (True, True, False, None))
     table, *_ = read(frame, form)
 
@@ -167,7 +167,7 @@ def test_numbers_are_those_of_the_frame(form):
 
 
 def test_csv_is_the_frame_itself():
-    """Own names, all digits, nothing rounded, marked or noted."""
+    """CSV has the original names and all digits, without marks and notes."""
     frame = compared((0.8712345678901234, 0.8))
     frame["parameters"] = [931969.0, 1107009.0]
     text = pasted(frame, "csv")
@@ -180,7 +180,7 @@ def test_csv_is_the_frame_itself():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_table_read_back_from_csv_is_the_same(form):
-    """comparison.csv will do as well as the frame that it was written from."""
+    """A frame read from comparison.csv gives the same table as the original frame."""
     frame = compared((0.87, 0.86, None), (True, True, None))
     back = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
 
@@ -189,14 +189,14 @@ def test_table_read_back_from_csv_is_the_same(form):
 
 
 def read_or_text(frame, form):
-    """Return the pasted text; of CSV without the endings by which types differ."""
+    """Return the pasted text; for CSV without the endings in which types differ."""
     text = pasted(frame, form)
     return re.sub(r"\.0(?=,|$)", "", text, flags=re.M) if form == "csv" else text
 
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_columns_stand_in_one_order(form):
-    """However the frame has them."""
+    """Whatever the order in the frame."""
     frame = compared()
     mixed = frame[["model", "loss", "trainer.epochs", *sorted(frame.columns[3:], key=hash)]]
     mixed = mixed[[*mixed.columns[:3], "test_iou", *mixed.columns[3:].drop("test_iou")]]
@@ -222,7 +222,7 @@ def test_highest_is_bold_and_ties_have_daggers(form):
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_single_best_has_no_daggers(form):
-    """It alone may be the best, and the line below says so."""
+    """The only cell that may be the best is bold, and the line below says so."""
     _, bold, daggers, note = read(compared(may=(True, False, False)), form)
 
     assert (len(bold), daggers) == (1, set())
@@ -232,7 +232,7 @@ def test_single_best_has_no_daggers(form):
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_one_seed_marks_nothing(form):
-    """Even where all may be the best, and the frame has a chance for each."""
+    """Nothing is marked, even if the frame has marks and chances."""
     table, bold, daggers, note = read(compared(may=(True, True, True)), form, claims=False)
 
     assert (bold, daggers) == (set(), set())
@@ -243,7 +243,7 @@ def test_one_seed_marks_nothing(form):
 
 
 def test_equal_means_are_both_bold():
-    """Two cells with the same predictions: neither is named before the other."""
+    """Two cells with the same predictions are both bold."""
     _, bold, daggers, _ = read(compared((0.87, 0.87, 0.86), (True, True, True)), "md")
     *_, note = read(compared((0.87, 0.87, 0.8)), "md")
 
@@ -253,7 +253,7 @@ def test_equal_means_are_both_bold():
 
 
 def test_without_tests_bold_is_only_the_highest():
-    """A frame that does not say who may be the best: no more is said of it."""
+    """Without the column may_be_best only the highest mean is marked."""
     frame = compared().drop(columns=["may_be_best", "p_best"])
     _, bold, daggers, note = read(frame, "md")
 
@@ -262,7 +262,7 @@ def test_without_tests_bold_is_only_the_highest():
 
 
 def test_other_metric_stands_first_and_is_marked():
-    """Dice was compared: its column is bold, IoU stands beside it."""
+    """Dice was compared: its column is bold, IoU is a further column."""
     frame = compared()
     order = ["model", "loss", "test_dice", "ci_low", "ci_high", "test_iou", "may_be_best"]
     table, bold, *_ = read(frame[order], "md")
@@ -280,7 +280,7 @@ def test_other_metric_stands_first_and_is_marked():
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_nothing_is_bold_where_no_level_is_best_by_itself(form):
-    """What a loss brings depends on the architecture: it is not named without one."""
+    """The effect of a loss depends on the architecture: no loss is marked."""
     unknown = pd.array([pd.NA, pd.NA], dtype="boolean")
     frame = levels(may_be_best=unknown, p_best=[math.nan, math.nan])
     table, bold, daggers, note = read(frame, form)
@@ -292,7 +292,7 @@ def test_nothing_is_bold_where_no_level_is_best_by_itself(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_cells_without_runs_stand_at_the_end(form):
-    """Wherever the frame has them."""
+    """Wherever they are in the frame."""
     frame = compared((None, 0.9, None, 0.8), (None, True, None, True), ["x", "y", "z", "w"])
     text = pasted(frame, form)
 
@@ -313,7 +313,7 @@ def test_nothing_finished(form):
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_single_cell_is_not_called_the_best(form):
-    """There is nothing that it would be better than."""
+    """A single cell is not marked: there is nothing to compare it with."""
     table, bold, _, note = read(compared((0.9,), (True,)), form)
 
     assert len(table) == 1
@@ -331,7 +331,7 @@ def test_no_rows_at_all(form):
 
 
 def test_levels():
-    """A loss, the cells that its mean is over, chances at the ends of what can be said."""
+    """A loss, the number of cells in its mean, chances close to 0 and 1."""
     table, bold, daggers, note = read(levels(), "md")
 
     assert table.to_dict("list") == {
@@ -348,7 +348,7 @@ def test_levels():
 
 @pytest.mark.parametrize("form", SHOWN)
 def test_differences_to_a_baseline(form):
-    """The baseline has none; better and worse are meant of the row's cell."""
+    """The baseline has no difference; better and worse refer to the row's cell."""
     table, bold, _, note = read(baseline(), form)
 
     assert table.columns.tolist() == [
@@ -380,7 +380,7 @@ def test_two_sweeps(form):
 
 
 def test_minus_is_no_hyphen_in_latex():
-    """Of numbers; names keep their hyphens."""
+    """Numbers get a minus sign; names keep their hyphens."""
     text = pasted(baseline().assign(model="u-net-3"), "latex")
 
     assert "& $-$0.1500 & $-$0.2000 to $-$0.1000 &" in text
@@ -388,7 +388,7 @@ def test_minus_is_no_hyphen_in_latex():
 
 
 def test_empty_columns_are_left_out():
-    """A key that no cell has, an unknown spread, failures that there were none of."""
+    """A key that no cell has, an unknown spread and a column of zero failures are left out."""
     frame = compared()
     frame.insert(3, "loss.gamma", None)
     table, *_ = read(frame.assign(sd_seeds=math.nan, lr=None), "md")
@@ -410,7 +410,7 @@ def test_two_keys_of_one_last_part_are_told_apart():
 @pytest.mark.parametrize("form", SHOWN)
 @pytest.mark.parametrize("name", EVIL)
 def test_evil_names_are_only_names(form, name):
-    """As a loss and as a key: shown as they are, and no page, table or command obeys them."""
+    """Markup in a loss and in a key is shown as text in every format."""
     frame = compared(names=[name, "b", "c"]).rename(columns={"trainer.epochs": f"x.{name}"})
     table, *_ = read(frame, form)
 
@@ -430,7 +430,7 @@ def test_evil_names_are_only_names(form, name):
 @example("–†")
 @example("a\nb\x1b[31m\x00")
 def test_any_name_comes_back(form, name):
-    """Whatever it is made of; line breaks and control signs are spaces."""
+    """Line breaks and control characters become spaces."""
     known = "".join(sign if sign.isprintable() else " " for sign in name)
     table, *_ = read(compared(names=[name, "b", "c"]), form)
 
@@ -452,7 +452,7 @@ def test_html_is_a_plain_fragment():
 
 
 def test_markdown_aligns_numbers_to_the_right():
-    """By the rule below the titles; columns are as wide all the way down."""
+    """The rule below the titles sets the alignment; columns keep their width."""
     lines = pasted(compared(), "md").splitlines()
     rule = [cell.strip() for cell in lines[1].strip("|").split("|")]
 
@@ -466,13 +466,13 @@ def test_markdown_aligns_numbers_to_the_right():
 
 
 def test_unknown_form_is_refused():
-    """With those that there are."""
+    """The message names the formats that exist."""
     with pytest.raises(ValueError, match="csv, md, latex, html; got 'xlsx'"):
         pasted(compared(), "xlsx")
 
 
 def test_real_analysis_is_pasted():
-    """From values through the statistics: who may be the best has a mark, the others none."""
+    """From values through the statistics: cells that may be the best are marked, others are not."""
     values = drawn((4,) * 4, gaps=[0, 0.01, -0.3, -0.3], seed=2, names=["m/a", "m/b", "n/a", "n/b"])
     rows = [
         {"run_id": f"{cell}{seed}", "model": cell[0], "loss": cell[2], "seed": seed}
@@ -494,7 +494,7 @@ def test_real_analysis_is_pasted():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs LaTeX")
 def test_latex_compiles(tmp_path):
-    """With booktabs and nothing else, evil names and all."""
+    """With booktabs alone, names with special characters included."""
     names = [*EVIL, "[a", "*", "---", "~^#$", "x"]
     means = list(np.linspace(0.9, 0.5, len(names)))
     tables = [compared(means, [True] * len(names), names), levels(), baseline(), sweeps()]

@@ -34,7 +34,7 @@ GRID = [(model, loss) for model in ("unet3", "segnet") for loss in ("bce_ss", "f
 
 
 def grid(**changed):
-    """Return six cells of PH2's size, as comparison.csv has them; the last one has no runs."""
+    """Return six cells like those of PH2, as in comparison.csv; the last one has no runs."""
     means = [0.8707, 0.8646, 0.8628, 0.8154, 0.8001, None]
     frame = compared(means).drop(columns="trainer.epochs")
     frame["model"], frame["loss"] = zip(*GRID, strict=True)
@@ -107,7 +107,7 @@ def test_table_holds_what_the_frame_does(width):
 
 
 def test_failed_runs_are_counted_where_there_are_any():
-    """What has to go for it in 80 columns is named."""
+    """A column that makes room for it in 80 columns is named."""
     lines = printed(print_answer, SAID, grid())
 
     assert "failed" in titles(lines)
@@ -118,7 +118,7 @@ def test_failed_runs_are_counted_where_there_are_any():
 
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 200])
 def test_numbers_are_whole_at_any_width(width):
-    """Columns go, the least important first; none is cut or wrapped, and all gone are named."""
+    """Columns are left out, the least important first, and named; none is cut or wrapped."""
     frame = grid()
     lines = printed(print_answer, SAID, frame, width=width)
     text = "\n".join(lines)
@@ -145,7 +145,7 @@ def test_numbers_are_whole_at_any_width(width):
 
 @pytest.mark.parametrize("keys", [["trainer.epochs"], ["trainer.epochs", "loss.gamma"]])
 def test_further_keys_share_a_column(keys):
-    """A line each, only those that a cell has; 80 columns hold what matters beside them."""
+    """One line per key that a cell has; the main columns still fit 80 columns."""
     frame = none_failed()
     for at, key in enumerate(keys):
         frame.insert(2, key, [40.0, 80, 40, None, 80, 120] if at == 0 else [2, None, 2, 0.5, 2, 1])
@@ -163,7 +163,7 @@ def test_further_keys_share_a_column(keys):
 
 
 def test_sentence_stands_first():
-    """In bold where the terminal can; then a few more, then the table."""
+    """The headline is bold where the terminal allows it; then more sentences, then the table."""
     lines = printed(print_answer, SAID, grid(), terminal=True, title="demo")
     plain = printed(print_answer, SAID, grid(), title="demo")
 
@@ -200,7 +200,7 @@ def test_few_sentences_of_each_kind():
 
 
 def test_never_more_than_four_of_a_kind():
-    """Even where there is room."""
+    """Not more than four of a kind, even if there is room."""
     said = {"headline": "H.", "notes": ["a.", "b.", "c.", "d.", "e.", "f."]}
 
     assert printed(print_answer, said, grid())[:7] == [
@@ -224,7 +224,7 @@ def test_long_sentences_give_way_to_short_ones():
 
 
 def test_answer_as_stored_is_printed():
-    """The sentences of the statistics, after a way through JSON."""
+    """The sentences of the statistics, written to JSON and read back."""
     said = asdict(Answer("Settled: a is it.", ("a",), settled=("One.",), next=("Two.",)))
     back = json.loads(json.dumps({**said, "metric": "iou", "claims": True}))
 
@@ -235,7 +235,7 @@ def test_answer_as_stored_is_printed():
 
 @pytest.mark.parametrize("said", [{**SAID, "claims": False}, {"headline": "H."}])
 def test_without_claims_nothing_is_marked(said):
-    """Neither who may be the best nor chances."""
+    """Neither marks nor chances are shown."""
     lines = printed(print_answer, said, none_failed())
 
     assert not any("*" in line for line in lines)
@@ -253,7 +253,7 @@ def test_nothing_finished():
 
 
 def test_no_cells_no_table():
-    """The sentence alone."""
+    """Only the headline is printed."""
     assert printed(print_answer, {"headline": "H."}, grid().head(0)) == ["H."]
 
 
@@ -267,7 +267,7 @@ def test_one_cell():
 
 
 def test_cells_without_runs_come_last():
-    """Wherever the frame has them."""
+    """Wherever they are in the frame."""
     frame = grid().iloc[[5, 2, 1]]
 
     assert [line.split()[1] for line in body(printed(print_answer, SAID, frame))[:3]] == [
@@ -291,7 +291,7 @@ def test_many_cells():
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_long_names_are_folded(width):
-    """After what is least important has gone; all of them is there, and every number."""
+    """Names are folded after the least important columns are left out; no character is lost."""
     name = "a_loss_of_my_own_with_quite_a_name"
     frame = none_failed(loss=[name, *"bcdef"], model=["torchvision_deeplabv3_resnet50"] * 6)
     lines = printed(print_answer, SAID, frame, width=width)
@@ -309,7 +309,7 @@ def test_long_names_are_folded(width):
 
 
 def test_what_names_are_made_of_is_not_obeyed():
-    """Markup, emoji names, escape codes, line breaks: as text, or as nothing."""
+    """Markup, emoji names, escape codes, line breaks: shown as text, or removed."""
     frame = none_failed(loss=["[bold]x", ":smile:", "\x1b[31mred", "a\nb", "[/]", "é"])
     said = {**SAID, "notes": ["data of [red]mine\x1b[2J\r\nwere left out."]}
     lines = printed(print_answer, said, frame, title="[old]", terminal=True)
@@ -323,7 +323,7 @@ def test_what_names_are_made_of_is_not_obeyed():
 
 
 def test_terminal_without_unicode():
-    """All is ASCII; what cannot be shown is spelt out."""
+    """Only ASCII; other characters are escaped."""
     frame = none_failed(loss=["é", *"bcdef"])
     lines = printed(print_answer, {**SAID, "notes": ["ü."]}, frame, encoding="ascii", title="ö")
 
@@ -334,7 +334,7 @@ def test_terminal_without_unicode():
 
 
 def test_other_metric():
-    """Its name stands above its column; a table of another metric is refused."""
+    """Its name is above its column; a table of another metric is refused."""
     frame = none_failed().rename(columns={"test_iou": "test_mcc"})
     lines = printed(print_answer, SAID, frame.assign(test_iou=0.1), metric="mcc")
 
@@ -345,14 +345,14 @@ def test_other_metric():
 
 
 def test_score_stands_once():
-    """Where it was compared."""
+    """If it was compared, it is in the first column."""
     frame = none_failed().drop(columns="test_score").rename(columns={"test_iou": "test_score"})
 
     assert titles(printed(print_answer, SAID, frame, metric="score")).count("score") == 1
 
 
 def test_standard_output_is_the_default(monkeypatch, capsys):
-    """As wide as the terminal says it is."""
+    """The table is as wide as the terminal."""
     monkeypatch.setenv("COLUMNS", "60")
     print_answer(SAID, grid())
     print_frame(levels(), title="T", note="N.")
@@ -364,7 +364,7 @@ def test_standard_output_is_the_default(monkeypatch, capsys):
 
 
 def test_table_from_csv_is_the_same():
-    """A report that stands is printed from its files."""
+    """A report that is up to date is printed from its files."""
     back = pd.read_csv(io.StringIO(grid().to_csv(index=False)))
 
     assert printed(print_answer, SAID, back) == printed(print_answer, SAID, grid())
@@ -413,7 +413,7 @@ def test_baseline():
 
 
 def test_numbers_above_one():
-    """Only the 0 before a point is left out."""
+    """Only the 0 before a decimal point is left out."""
     frame = baseline().assign(test_iou=[10.5, 10.05, -0.5, 0.0])
 
     assert [line.split()[2] for line in body(printed(print_frame, frame))] == [

@@ -1,4 +1,4 @@
-"""The files of a sweep and what stands in the terminal, from run folders made up here."""
+"""The files of a report and what is printed, from run folders written by hand."""
 
 import json
 import math
@@ -184,7 +184,7 @@ def test_empty_sweep_prints_no_table(tmp_path, capsys):
 
 
 def test_columns_are_the_same_whatever_is_finished(sweep, frozen, write_run, tmp_path):
-    """Scripts that read comparison.csv and pairs.csv work from the first minute on."""
+    """Scripts that read comparison.csv and pairs.csv work from the start of a sweep."""
     write_report(sweep)
     bare = SweepPaths(tmp_path / "bare")
     write_run(bare.root, frozen("loss=ss"))
@@ -211,7 +211,7 @@ def test_metric_that_is_asked_for_stands_first(sweep):
 
 
 def test_what_holds_is_not_reckoned_again(sweep, frozen, write_run, monkeypatch):
-    """After a command that changed nothing the files are read back; any change counts."""
+    """If nothing has changed, the stored files are used; any change makes a new report."""
     first = write_report(sweep)
     times(sweep)
     again = write_report(sweep, anew=False)
@@ -233,7 +233,7 @@ def test_what_holds_is_not_reckoned_again(sweep, frozen, write_run, monkeypatch)
 
 @pytest.mark.parametrize("name", ["comparison", "pairs", "page", "answer", "plan"])
 def test_spoilt_files_are_made_anew(sweep, name):
-    """Emptied, cut or changed by hand: the next command does not trust what stands there."""
+    """Emptied, cut or changed by hand: the next command writes the files again."""
     sweep.plan.write_text("run_id,kind,folder,requested_at,request\n")
     write_report(sweep)
     path = getattr(sweep, name)
@@ -246,7 +246,7 @@ def test_spoilt_files_are_made_anew(sweep, name):
 
 
 def test_same_runs_give_the_same_bytes(sweep):
-    """Whatever order a process has its sets in."""
+    """The files do not depend on the order of sets in a process."""
     pages = set()
     for number in "12":
         code = "import sys; from pathlib import Path; from segsweep.store.paths import SweepPaths; "
@@ -260,7 +260,7 @@ def test_same_runs_give_the_same_bytes(sweep):
 
 
 def test_live_report_is_never_taken_for_the_last_one(sweep):
-    """It has no advice: the end of the command reckons it."""
+    """It has no advice: that is computed at the end of the command."""
     live = write_report(sweep, live=True)
     last = write_report(sweep, anew=False)
 
@@ -270,7 +270,7 @@ def test_live_report_is_never_taken_for_the_last_one(sweep):
 
 
 def test_report_needs_nothing_but_what_runs_stored(sweep, tmp_path):
-    """A copy without checkpoints, previews and logs gives the same files, but for times."""
+    """A copy without checkpoints, previews and logs gives the same files, apart from times."""
     write_report(sweep)
     copy = SweepPaths(tmp_path / "elsewhere" / sweep.root.name)
     shutil.copytree(sweep.root / "runs", copy.root / "runs")

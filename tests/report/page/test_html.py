@@ -1,4 +1,4 @@
-"""The page as text: what it says of sweeps in every state, and that nothing in it can do harm."""
+"""The page as text: its content for sweeps in every state, and that it is safe."""
 
 import base64
 import hashlib
@@ -84,7 +84,7 @@ def found_for(cells, pairs=None, **more):
 
 
 def material(folder, found=None):
-    """Return what the page shows of a sweep, analysed unless *found* says what came of it."""
+    """Return what the page shows of a sweep, from *found* or from an analysis."""
     tables = read_all(folder)
     return material_of(tables, found or compare(tables))
 
@@ -120,7 +120,7 @@ def test_text_from_data_and_errors_does_no_harm(maker):
 
 
 def test_only_the_pages_own_script_may_run(maker):
-    """The policy names the script by its hash, so nothing that slipped in would run."""
+    """The policy allows the script by its hash, so injected scripts do not run."""
     html = build_page(material(maker.folder))
     script = (files("segsweep.report.page") / "template" / "page.js").read_bytes()
     digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
@@ -243,7 +243,7 @@ def test_hardest_and_most_disputed_images():
     ],
 )
 def test_readings_of_the_test_set_that_should_not_be(reads, words, maker):
-    """One reading after training, and a repeat after a crash, are in order; all else is said."""
+    """One reading after training and a repeat after a crash are regular; others cause warnings."""
     folder = maker.finished("unet", "bce", 0)  # 10:00 to 10:21, 260 seconds of training
     write_rows(folder / "test_reads.csv", reads)
     shown = material(maker.folder)
@@ -256,7 +256,7 @@ def test_readings_of_the_test_set_that_should_not_be(reads, words, maker):
 
 
 def test_run_that_was_resumed_raises_no_alarm(maker):
-    """Training took longer than the last attempt: earlier attempts did a part of it."""
+    """Training took longer than the last attempt: earlier attempts did part of it."""
     folder = maker.finished("unet", "bce", 0)
     result = json.loads((folder / "result.json").read_text())
     times = {"started": "2026-03-01T10:19:50+0000", "finished": "2026-03-01T10:20:05+0000"}
@@ -372,7 +372,7 @@ def test_spoilt_files_beside_runs_leave_a_page(maker):
 
 
 def test_pareto_front_by_hand():
-    """Cheapest first; who is dearer and no better is not on it."""
+    """Cheapest first, without points that cost more and are not better."""
     points = [("a", 1.0, 0.5), ("b", 2.0, 0.7), ("c", 2.0, 0.6), ("d", 3.0, 0.7), ("e", 4.0, 0.8)]
 
     assert [cell for cell, *_ in pareto(points)] == ["a", "b", "e"]
@@ -391,12 +391,12 @@ def test_axes_have_round_values_inside_their_limits():
     [(0, "0"), (0.85, "0.85"), (0.002, "0.002"), (0.0001, "1e-4"), (931969, "932k"), (2e6, "2M")],
 )
 def test_axis_numbers_are_short(value, words):
-    """As a reader would write them."""
+    """Numbers as people write them."""
     assert short(value) == words
 
 
 def test_colours_cover_the_range_and_gaps_interrupt_lines():
-    """The ends have the first and the last colour; a missing value lifts the pen."""
+    """The ends have the first and the last colour; a missing value interrupts a line."""
     assert (shade(0, 0, 1), shade(1, 0, 1), shade(5, 5, 5)) == (0, 11, 6)
     assert path([(0, 0), (1, float("nan")), (2, 1), (3, 1)]) == "M0 0M2 1L3 1"
 
@@ -411,7 +411,7 @@ def test_names_of_lines_are_pushed_apart_and_stay_inside():
 
 
 def test_one_seed_marks_no_cell_as_best(maker):
-    """Where nothing can be said of methods, no dot and no count says so all the same."""
+    """Without claims no dot and no count suggests a best cell."""
     finished_sweep(maker, 1, MODELS[:2], LOSSES[:2])
     cells = {"unet/bce": 0.9, "unet/dice": 0.8}
     marked = build_page(material(maker.folder, found_for(cells)))
