@@ -15,8 +15,9 @@ from segsweep.config.run_config import FrozenConfig
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, add_test_read, add_to_plan
 from segsweep.store.retention import CheckpointCap
+from segsweep.store.run_cache import RunCache
 from segsweep.store.states import Status
-from segsweep.store.tables import Known, read_all
+from segsweep.store.tables import read_all
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, freeze
 from segsweep.sweep.planning.work import Work as Sorted
 from segsweep.sweep.planning.work import work_for
@@ -202,9 +203,9 @@ def with_tables(function: Callable[[Any], object]) -> Callable[[Path, int], Work
 
 def read_again(folder: Path, count: int) -> Work:
     """Build the tables of runs that were read before."""
-    sweep, known = sweep_of(folder, count), Known()
-    read_all(sweep.root, known)
-    return lambda: read_all(sweep.root, known).per_image_text
+    sweep, cache = sweep_of(folder, count), RunCache()
+    read_all(sweep.root, cache)
+    return lambda: read_all(sweep.root, cache).per_image_text
 
 
 def status(sweep: SweepPaths) -> object:

@@ -1,7 +1,7 @@
 """A sweep in a notebook: `sweep = segsweep.open("outputs/main")`. No torch here.
 
 Whatever state a sweep is in, it can be opened: half finished, failed, copied from another
-machine, or running. A damaged file costs a warning that names it, and its run is left out.
+machine, or running. A damaged file is ignored, or its run is, with a warning that names it.
 What the columns of the frames mean: docs/tables.md.
 """
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from segsweep.report.comparison import Comparison
-    from segsweep.store.tables import Known, Tables
+    from segsweep.store.run_cache import RunCache
+    from segsweep.store.tables import Tables
     from segsweep.sweep.status_view import StatusView
 
 RESULT = ("best_epoch", "epochs", "val_iou", "test_iou", "test_dice", "seconds")
@@ -38,7 +39,7 @@ def open(sweep: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outpu
         SweepNotFoundError: there is no such sweep; the message lists those in *outputs*.
 
     """
-    hint = "outputs=FOLDER looks elsewhere"
+    hint = "set another folder with outputs="
     return Sweep(find_sweep(os.fspath(sweep), Path(outputs), hint))
 
 
@@ -55,7 +56,7 @@ class Sweep:
         """Look at the sweep in *folder*; `segsweep.open` finds it by name."""
         self.folder = folder
         """As it was given: relative to where Python was started, or absolute."""
-        self._known: Known | None = None
+        self._cache: RunCache | None = None
         self._tables: Tables | None = None
 
     @property
@@ -159,13 +160,14 @@ class Sweep:
         return self
 
     def _read(self) -> "Tables":
-        from segsweep.store.tables import Known, read_all
+        from segsweep.store.run_cache import RunCache
+        from segsweep.store.tables import read_all
         from segsweep.sweep.lock import current_holder
 
         if self._tables is None:
-            self._known = self._known or Known()
+            self._cache = self._cache or RunCache()
             idle = current_holder(SweepPaths(self.folder).lock) is None
-            self._tables = read_all(self.folder, self._known, strays=idle)
+            self._tables = read_all(self.folder, self._cache, warn_ignored=idle)
         return self._tables
 
     def __repr__(self) -> str:

@@ -222,7 +222,7 @@ def _show(sweep: Any) -> None:
     from segsweep.report.write import write_report
     from segsweep.sweep.session import current
 
-    print_report(write_report(sweep, current.known, anew=False))
+    print_report(write_report(sweep, current.run_cache, anew=False))
 
 
 def _was_interrupted(error: BaseException) -> bool:
@@ -242,7 +242,7 @@ def _interrupted() -> int:
             from segsweep.report.write import write_report
 
             current.wait_for_refresh()
-            write_report(current.sweep, current.known, anew=False)
+            write_report(current.sweep, current.run_cache, anew=False)
     return 130
 
 

@@ -108,7 +108,8 @@ def test_sweep_that_is_not_there(sweep, tmp_path, monkeypatch):
 
     assert isinstance(raised.value, StoreError)
     assert str(raised.value) == (
-        "mien: no sweep there, nor in outputs; sweeps are mine; outputs=FOLDER looks elsewhere; "
+        "mien: no sweep at that path, nor with that name in outputs; sweeps there: mine; "
+        "set another folder with outputs=; "
         "did you mean 'mine'?"
     )
 
@@ -214,7 +215,7 @@ def test_run_that_is_not_there(sweep):
     """No such run; several whose id starts so."""
     with pytest.raises(RunNotFoundError, match=r"^zzz: no run of that id or name in .*/mine; "):
         sweep.run("zzz")
-    with pytest.raises(RunNotFoundError, match=r"^0000: could be .* and 5 more; give more of the"):
+    with pytest.raises(RunNotFoundError, match=r"^0000: matches .* and 5 more; give more of the"):
         sweep.run("0000")
     with pytest.raises(RunNotFoundError):
         sweep.run("")
@@ -299,7 +300,7 @@ def test_damage_is_a_warning(sweep):
     broken, cut = sweep.runs[0], sweep.runs[1]
     (broken.folder / "config.yaml").write_text("{")
     (cut.folder / "history.csv").write_bytes(b"\xff\xfe")
-    with pytest.warns(UserWarning, match=f"^{broken.name} left out: "):
+    with pytest.warns(UserWarning, match=f"^{broken.name} ignored: "):
         results = sweep.results
     with pytest.warns(UserWarning, match=re.escape(str(cut.folder / "history.csv"))):
         history = sweep.history

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from segsweep.errors import SegsweepError, StoreError
-from segsweep.store.find import find_run, find_sweep, sweeps_in
+from segsweep.store.find import OTHER_FOLDER, find_run, find_sweep, sweeps_in
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Status
 from segsweep.sweep.status import STATUSES, history_end, sweep_status
@@ -135,7 +135,7 @@ def _folders(sweep: str | None, outputs: Path) -> list[Path]:
         return [find_sweep(sweep, outputs)]
     found = sweeps_in(outputs)
     if not found:
-        raise StoreError(f"no sweep in {outputs}; --outputs FOLDER looks elsewhere")
+        raise StoreError(f"no sweep in {outputs}; {OTHER_FOLDER}")
     return found
 
 

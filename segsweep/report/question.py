@@ -9,6 +9,7 @@ from segsweep import metrics
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
+from segsweep.store.run_cache import RunRecord
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -44,15 +45,14 @@ class Comparable:
     def empty(self) -> metrics.Empty:
         """What two empty masks are worth in this sweep."""
         run = self.first_run
-        values = self.tables.known.values(str(run)) if run is not None else {}
+        values = run.settings if run is not None else {}
         return "skip" if values.get("evaluate.empty") == "skip" else "one"
 
     @property
-    def first_run(self) -> Path | None:
-        """The folder of the first run that counts: it is on the data that are compared."""
+    def first_run(self) -> RunRecord | None:
+        """The first run that counts: it is on the data that are compared."""
         used = set(self.counted[0]["run_id"])
-        folders = (Path(run["path"]) for run in self.tables.runs if run["run_id"] in used)
-        return next(folders, None)
+        return next((run for run in self.tables.runs if run.run_id in used), None)
 
 
 def comparable(tables: Tables) -> Comparable:
@@ -88,7 +88,7 @@ def values_of_sweep(runs: Comparable, asked: Asked) -> "Values":
 
 def named_results(tables: Tables) -> "DataFrame":
     """Return results.csv with a column `cell`."""
-    cells = [run["cell"] for run in tables.runs if run["kind"] == "run"]
+    cells = [run.cell for run in tables.runs if run.kind == "run"]
     return tables.results.assign(cell=cells)
 
 
@@ -105,7 +105,7 @@ def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
 
     if cell in set(compared):
         return
-    known = sorted({run["cell"] for run in tables.runs if run["kind"] == "run"})
+    known = sorted({run.cell for run in tables.runs if run.kind == "run"})
     if cell in known:
         raise ConfigError(f"{cell}: none of its runs is finished and can be compared")
     longer = [name for name in known if name.startswith(f"{cell};")]
@@ -125,7 +125,8 @@ def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
     from segsweep.data.folder import read_groups
 
     if asked.groups is None:
-        return _stored_groups(runs.first_run)
+        run = runs.first_run
+        return _stored_groups(None if run is None else run.path)
     images = set(runs.tables.per_image["image"])
     return read_groups(asked.groups, images)[0] if images else {}
 

@@ -12,7 +12,8 @@ from segsweep import __version__
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.question import Asked
 from segsweep.store.paths import SweepPaths
-from segsweep.store.tables import Known, Tables, read_all
+from segsweep.store.run_cache import RunCache
+from segsweep.store.tables import Tables, read_all
 from segsweep.system.files import file_digest, has_text, read_json, text_digest, write_if_changed
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Report:
 
 def write_report(
     sweep: SweepPaths,
-    known: Known | None = None,
+    cache: RunCache | None = None,
     asked: Asked | None = None,
     *,
     live: bool = False,
@@ -53,7 +54,7 @@ def write_report(
 
     Args:
         sweep: the folder.
-        known: finished runs that were read earlier.
+        cache: finished runs that were read earlier.
         asked: metric, baseline, groups.
         live: a command is working on the sweep: the page reloads itself, advice is left out.
         anew: False keeps the files as they are if nothing has changed since.
@@ -64,7 +65,7 @@ def write_report(
 
     """
     asked = asked or Asked()
-    tables = read_all(sweep.root, known, strays=not live)
+    tables = read_all(sweep.root, cache, warn_ignored=not live)
     texts = _texts_of_runs(tables)
     if not anew and not live:
         stands = _standing(sweep, asked)

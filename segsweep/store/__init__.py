@@ -1,1 +1,1 @@
-"""What runs and sweeps keep on disk, and the tables read from it. No torch."""
+"""The files of runs and sweeps, and the tables read from them. No torch."""

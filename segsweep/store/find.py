@@ -1,29 +1,32 @@
-"""Sweeps and runs found by path, name or id."""
+"""Find sweeps and runs by path, name or id."""
 
 from pathlib import Path
 
 from segsweep.errors import RunNotFoundError, SweepNotFoundError
 from segsweep.store.paths import RunPaths, SweepPaths
 
+OTHER_FOLDER = "set another folder with --outputs"
+"""What to do next where a folder does not hold the sweep."""
+
 
 def is_sweep(folder: Path) -> bool:
-    """Whether *folder* looks like a sweep's."""
+    """Whether *folder* looks like a sweep folder."""
     sweep = SweepPaths(folder)
     return not folder.name.startswith(".") and (sweep.runs.is_dir() or sweep.plan.is_file())
 
 
 def sweeps_in(outputs: Path) -> list[Path]:
-    """Return the sweeps in a folder, by name."""
+    """Return the sweep folders in *outputs*, sorted by name."""
     found = sorted(outputs.iterdir()) if outputs.is_dir() else []
     return [folder for folder in found if is_sweep(folder)]
 
 
-def find_sweep(sweep: str, outputs: Path, hint: str = "--outputs FOLDER looks elsewhere") -> Path:
-    """Return a sweep's folder from its path, or from its name in *outputs*.
+def find_sweep(sweep: str, outputs: Path, hint: str = OTHER_FOLDER) -> Path:
+    """Return the folder of a sweep that is given by path, or by name in *outputs*.
 
     Raises:
-        SweepNotFoundError: there is no such sweep; the message lists those in *outputs*
-            and ends with *hint*, what to do next.
+        SweepNotFoundError: there is no such sweep; the message lists the sweeps in *outputs*
+            and ends with *hint*, which says what to do next.
 
     """
     from segsweep.config.validate import nearest
@@ -32,17 +35,18 @@ def find_sweep(sweep: str, outputs: Path, hint: str = "--outputs FOLDER looks el
         if is_sweep(folder.absolute()):
             return folder
     names = [folder.name for folder in sweeps_in(outputs)]
-    there = f"sweeps are {', '.join(names)}" if names else "there is none"
+    known = f"sweeps there: {', '.join(names)}" if names else "there is no sweep there"
     raise SweepNotFoundError(
-        f"{sweep}: no sweep there, nor in {outputs}; {there}; {hint}{nearest(sweep, names)}"
+        f"{sweep}: no sweep at that path, nor with that name in {outputs}; {known}; {hint}"
+        f"{nearest(sweep, names)}"
     )
 
 
 def find_run(run: str, outputs: Path) -> RunPaths:
-    """Return a run from its path, its folder's name, its id, or the start of its id.
+    """Return the run with this path, folder name, id, or start of an id.
 
     Raises:
-        RunNotFoundError: no run in *outputs* fits, or several do.
+        RunNotFoundError: no run in *outputs* matches, or several do.
 
     """
     if (Path(run) / "config.yaml").is_file():
@@ -50,13 +54,14 @@ def find_run(run: str, outputs: Path) -> RunPaths:
     found = [paths for folder in sweeps_in(outputs) for paths in runs_named(run, folder)]
     if not found:
         raise RunNotFoundError(
-            f"{run}: no run of that id, name or path in {outputs}; `segsweep runs SWEEP` lists them"
+            f"{run}: no run with that id, name or path in {outputs}; "
+            "list the runs with `segsweep runs SWEEP`"
         )
     return RunPaths(only_run(run, found).root.absolute())
 
 
 def runs_named(run: str, sweep: Path) -> list[RunPaths]:
-    """Return the runs of a sweep's folder that *run* may mean: a path, a name, or an id's start."""
+    """Return the runs in the folder *sweep* whose path, name or start of the id is *run*."""
     if not run:
         return []
     return [
@@ -67,11 +72,11 @@ def runs_named(run: str, sweep: Path) -> list[RunPaths]:
 
 
 def only_run(run: str, found: list[RunPaths]) -> RunPaths:
-    """Return the one run in *found*; RunNotFoundError where *run* fits several."""
+    """Return the only run in *found*; RunNotFoundError if *run* matches several."""
     if len(found) > 1:
-        some = ", ".join(str(paths.root) for paths in found[:3])
+        first = ", ".join(str(paths.root) for paths in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise RunNotFoundError(f"{run}: could be {some}{more}; give more of the id, or the path")
+        raise RunNotFoundError(f"{run}: matches {first}{more}; give more of the id, or the path")
     return found[0]
 
 

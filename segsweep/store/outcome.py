@@ -1,4 +1,4 @@
-"""How an attempt at a run ended, as its folder records it. No torch."""
+"""How an attempt at a run ended, as recorded in the run's folder. No torch."""
 
 from dataclasses import dataclass
 
@@ -20,13 +20,13 @@ class Outcome:
     """Validation IoU of the selected epoch; NaN for a failed run."""
     error: str = ""
     trained: bool = True
-    """False where the run was finished before."""
+    """False if this attempt did not train: the run had finished before, or another process did."""
     cause: Cause = Cause.NONE
     """Why it failed, as in `failure.json`."""
 
 
 def finished_outcome(paths: RunPaths) -> Outcome | None:
-    """Return what a run's result says; None where there is none that can be read."""
+    """Return the outcome stored in `result.json`; None if the file is missing or damaged."""
     result = read_json(paths.result)
     if result is None:
         return None
@@ -36,7 +36,7 @@ def finished_outcome(paths: RunPaths) -> Outcome | None:
 
 
 def failed_outcome(paths: RunPaths) -> Outcome:
-    """Return what a run's `failure.json` says, written by another process."""
+    """Return the outcome that another process stored in `failure.json`."""
     failure = read_json(paths.failure) or {}
     cause = failure.get("cause")
     return Outcome(

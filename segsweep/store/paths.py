@@ -15,27 +15,27 @@ class RunPaths:
 
     @property
     def config(self) -> Path:
-        """The frozen config: what this run is, whatever happens to `conf/`."""
+        """The frozen config: defines this run, independent of later changes in `conf/`."""
         return self.root / "config.yaml"
 
     @property
     def split(self) -> Path:
-        """Which sample was in which part."""
+        """The part (train, val, test, unused) of each sample."""
         return self.root / "split.csv"
 
     @property
     def environment(self) -> Path:
-        """Machine, versions, device, threads."""
+        """Machine, versions, device and threads of the run."""
         return self.root / "environment.json"
 
     @property
     def history(self) -> Path:
-        """A row per epoch."""
+        """One row per epoch."""
         return self.root / "history.csv"
 
     @property
     def per_image(self) -> Path:
-        """Counts of each validation and test image."""
+        """Pixel counts of each validation and test image."""
         return self.root / "per_image.csv"
 
     @property
@@ -45,22 +45,22 @@ class RunPaths:
 
     @property
     def test_reads(self) -> Path:
-        """When and why the test set was scored."""
+        """When and why the test set was read."""
         return self.root / "test_reads.csv"
 
     @property
     def result(self) -> Path:
-        """The result; its existence says that the run is finished."""
+        """The result; the run is finished exactly if this file is readable."""
         return self.root / "result.json"
 
     @property
     def failure(self) -> Path:
-        """Why the last attempt failed, until a result replaces it."""
+        """Why the last attempt failed; deleted when the run finishes."""
         return self.root / "failure.json"
 
     @property
     def log(self) -> Path:
-        """What the run said."""
+        """The output of the run."""
         return self.root / "train.log"
 
     @property
@@ -75,12 +75,12 @@ class RunPaths:
 
     @property
     def claim(self) -> Path:
-        """Locked by the process that trains this run."""
+        """Lock file, held by the process that trains this run."""
         return self.root / ".claim"
 
     def status(self) -> Status:
-        """Return how far the run is."""
-        if read_json(self.result) is not None:  # a file cut short is made again
+        """Return the status of the run."""
+        if read_json(self.result) is not None:  # a damaged result is computed again
             return Status.FINISHED
         if is_locked(self.claim):
             return Status.RUNNING
@@ -94,7 +94,7 @@ class RunPaths:
 
 @dataclass(frozen=True)
 class SweepPaths:
-    """Every file of a sweep beside its runs."""
+    """Every file of a sweep, its runs aside."""
 
     root: Path
 
@@ -105,69 +105,69 @@ class SweepPaths:
 
     @property
     def plan(self) -> Path:
-        """All that was ever asked for in this sweep."""
+        """Every run that any command requested in this sweep."""
         return self.root / "plan.csv"
 
     @property
     def trials(self) -> Path:
-        """The runs of searches."""
+        """One row per trial."""
         return self.root / "trials.csv"
 
     @property
     def results(self) -> Path:
-        """A row per run."""
+        """One row per run."""
         return self.root / "results.csv"
 
     @property
     def per_image(self) -> Path:
-        """Counts of all runs."""
+        """Pixel counts of each image in each finished run."""
         return self.root / "per_image.csv"
 
     @property
     def comparison(self) -> Path:
-        """A row per cell."""
+        """One row per cell."""
         return self.root / "comparison.csv"
 
     @property
     def pairs(self) -> Path:
-        """A row per contrast of cells, architectures, losses."""
+        """One row per contrast of two cells, architectures or losses."""
         return self.root / "pairs.csv"
 
     @property
     def answer(self) -> Path:
-        """What is settled and what is not, in sentences."""
+        """The conclusions, in sentences: what is settled and what is not."""
         return self.root / "answer.json"
 
     @property
     def page(self) -> Path:
-        """The report to look at."""
+        """The report page."""
         return self.root / "report.html"
 
     @property
     def curves(self) -> Path:
-        """Loss and score over the epochs, per architecture."""
+        """Figure of loss and score per epoch, by architecture."""
         return self.root / "curves.svg"
 
     @property
     def lock(self) -> Path:
-        """Held by the one command that carries runs of this sweep out."""
+        """Lock file, held by the one command that may run this sweep."""
         return self.root / "lock"
 
     @property
     def plan_lock(self) -> Path:
-        """Held for the moment in which plan and configs are written."""
+        """Lock file, held while the plan and the configs are written."""
         return self.root / ".plan.lock"
 
     def run(self, folder: str) -> RunPaths:
-        """Return the paths of the run in *folder* below `runs/`."""
+        """Return the paths of the run in `runs/<folder>`."""
         return RunPaths(self.runs / folder)
 
     def run_folders(self) -> list[RunPaths]:
-        """Return the runs there are, by name; folders without a config are none."""
+        """Return the run folders, sorted by name; a folder without a config is ignored."""
         found = sorted(self.runs.iterdir()) if self.runs.is_dir() else []
         return [RunPaths(path) for path in found if (path / "config.yaml").is_file()]
 
 
 def folder_name(model: str, loss: str, seed: int, run_id: str) -> str:
-    """Return the name of a run's folder: readable first, unique by its id."""
+    """Return the name of a run's folder: the readable parts first, then the unique id."""
     return f"{model}-{loss}-s{seed}-{run_id}"

@@ -1,6 +1,6 @@
-"""What runs and sweeps store, one file at a time. No torch here.
+"""Read and write the stored files of runs and sweeps. No torch.
 
-A run is finished exactly when its `result.json` exists: it is written last.
+A run is finished exactly when its `result.json` exists: that file is written last.
 """
 
 import csv
@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -24,9 +24,9 @@ from segsweep.store.states import Cause
 from segsweep.system.files import csv_text, has_text, read_json, write_json, write_text
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
-"""Columns of every per_image.csv; stored metrics follow (`image_columns`)."""
+"""The fixed columns of per_image.csv; stored metrics follow (`image_columns`)."""
 EPOCH = ("epoch", "train_loss", "val_loss", "lr", "seconds")
-"""Columns of every history.csv; validated metrics stand before lr (`history_columns`)."""
+"""The fixed columns of history.csv; validation metrics come before lr (`history_columns`)."""
 PLAN = (
     "run_id",
     "kind",
@@ -40,47 +40,52 @@ PLAN = (
     "request",
     "epochs",
 )
+"""The columns of plan.csv."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+if TYPE_CHECKING:
+    from yaml import SafeDumper as _Dumper
+else:
+    _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _PlainDumper(_Dumper):
-    """Writes a list that stands in two places twice, not as a reference."""
+    """Writes YAML without anchors: a list used twice is written twice."""
 
-    def ignore_aliases(self, data: Any) -> bool:
-        """Return that nothing is to be referred to."""
+    def ignore_aliases(self, data: object) -> bool:
+        """Return True: write every value in full."""
         return True
 
 
-def config_text(config: Values, known: dict[str, str] | None = None) -> str:
+def config_text(config: Values, cache: dict[str, str] | None = None) -> str:
     """Return a frozen config as YAML.
 
-    *known* remembers the text of each top-level key: those of many runs have most in common.
+    *cache* keeps the text of each top-level key and value: the runs of a sweep share most of
+    them, and dumping is slow.
     """
-    known = {} if known is None else known
+    cache = {} if cache is None else cache
     parts = []
     for item in config.items():
         name = repr(item)
-        if name not in known:
-            known[name] = yaml.dump(
+        if name not in cache:
+            cache[name] = yaml.dump(
                 dict([item]), Dumper=_PlainDumper, sort_keys=False, allow_unicode=True
             )
-        parts.append(known[name])
+        parts.append(cache[name])
     return "".join(parts)
 
 
 def write_config(path: Path, config: Values) -> None:
-    """Write a frozen config, unless it stands there already."""
+    """Write a frozen config, unless the file already has this content."""
     text = config_text(config)
     if not has_text(path, text):
         write_config_text(path, text)
 
 
 def write_config_text(path: Path, text: str) -> None:
-    """Write a frozen config, whole or not at all.
+    """Write the text of a frozen config atomically.
 
-    Nobody waits for the disk here: what a power failure takes, the same command writes again.
+    Without fsync: a config that is lost in a power failure is written again by the next command.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
@@ -92,43 +97,43 @@ def write_config_text(path: Path, text: str) -> None:
 
 
 def read_config(path: Path) -> FrozenConfig:
-    """Return a frozen config; StoreError if it cannot be read or is not whole."""
+    """Return a frozen config; StoreError if it cannot be read or is incomplete."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error
     if not isinstance(values, dict):
-        raise StoreError(f"{path}: holds no config")
+        raise StoreError(f"{path}: not a config")
     try:
         return FrozenConfig.of(values)
     except (KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path}: is not whole, {error}") from error
+        raise StoreError(f"{path}: incomplete ({type(error).__name__}: {error})") from error
 
 
 def readable_configs(runs: Iterable[RunPaths]) -> Iterator[FrozenConfig]:
-    """Yield the frozen configs of *runs*, without those that cannot be read."""
+    """Yield the frozen configs of *runs*; skip those that cannot be read."""
     for paths in runs:
         with suppress(StoreError):
             yield read_config(paths.config)
 
 
 def history_columns() -> tuple[str, ...]:
-    """Return the columns with which history.csv is written."""
+    """Return all columns of history.csv."""
     return (*EPOCH[:3], *columns("val"), *EPOCH[3:])
 
 
 def image_columns() -> tuple[str, ...]:
-    """Return the columns with which per_image.csv is written."""
+    """Return all columns of per_image.csv."""
     return (*PER_IMAGE, *stored_columns())
 
 
 def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> None:
-    """Write the epochs' rows."""
+    """Write history.csv from one row per epoch."""
     write_text(paths.history, csv_text(history, history_columns()))
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows as text; an absent file has none, and a last one cut short is none."""
+    """Return the rows of a CSV as text: none if the file is missing, without a torn last row."""
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -138,9 +143,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:
-    """Note, before it happens, that the test set is about to be scored."""
-    rows: list[Mapping[str, Any]] = list(read_rows(paths.test_reads))
-    before = _times_put_aside(paths)
+    """Record in test_reads.csv that the test set is read; call this before reading it."""
+    rows: list[Mapping[str, object]] = list(read_rows(paths.test_reads))
+    before = _earlier_copies(paths)
     reason = "repeat after a crash" if len(rows) > before else "the run's one reading"
     if before and len(rows) <= before:
         reason = "the run was done again"
@@ -148,20 +153,20 @@ def add_test_read(paths: RunPaths, when: str, images: int) -> None:
     write_text(paths.test_reads, csv_text(rows, ("time", "reason", "images")))
 
 
-def _times_put_aside(paths: RunPaths) -> int:
-    """Return how often a run was moved to `earlier/`: as NAME-1, NAME-2, ... without a gap."""
+def _earlier_copies(paths: RunPaths) -> int:
+    """Return how often the run was moved to `earlier/`: as NAME-1, NAME-2, ... without a gap."""
     place = paths.root.parents[1] / "earlier" / paths.root.name
     return next(n for n in count() if not place.with_name(f"{place.name}-{n + 1}").exists())
 
 
 def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: str) -> None:
-    """Write `failure.json`, counting attempts.
+    """Write `failure.json`, with the number of attempts.
 
     Args:
         paths: the run.
         cause: why it failed.
-        error: one line.
-        trace: the traceback, or the last lines of output, for whoever mends it.
+        error: the error in one line.
+        trace: the traceback, or the last lines of output, for debugging.
         when: time of the failure, ISO 8601.
 
     """
@@ -170,54 +175,60 @@ def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: 
     write_json(paths.failure, {**values, "traceback": trace})
 
 
-def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add the runs that the plan does not hold yet; a run stands there once per request.
+def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add those of *rows* that the plan lacks; a run has one row per request.
 
-    Rows are appended: a search asks for one run at a time, thousands of times. For whoever
-    holds the plan's lock.
+    The caller holds the plan's lock. Rows are appended, because a search adds one run at a
+    time, thousands of times.
     """
-    fresh = missing_rows(sweep, rows)
-    if not fresh:
+    new = missing_rows(sweep, rows)
+    if not new:
         return
     keys = _plan_keys(sweep.plan)
     if _can_be_appended(sweep.plan):
-        _append(sweep.plan, csv_text(fresh, PLAN).partition("\n")[2])
+        _append(sweep.plan, csv_text(new, PLAN).partition("\n")[2])
     else:
-        write_text(sweep.plan, csv_text([*read_rows(sweep.plan), *fresh], PLAN))
-    keys.update((row["run_id"], row["request"]) for row in fresh)
-    _plans[sweep.plan] = (_stamp(sweep.plan), keys)
+        write_text(sweep.plan, csv_text([*read_rows(sweep.plan), *new], PLAN))
+    keys.update(map(_plan_key, new))
+    _plans[sweep.plan] = (file_stamp(sweep.plan), keys)
 
 
-def missing_rows(sweep: SweepPaths, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return those of *rows* whose run the plan does not hold for that request."""
-    stands = _plan_keys(sweep.plan)
-    asked = {(row["run_id"], row["request"]): row for row in rows}
-    return [row for key, row in asked.items() if key not in stands]
+def missing_rows(
+    sweep: SweepPaths, rows: Sequence[Mapping[str, object]]
+) -> list[Mapping[str, object]]:
+    """Return those of *rows* whose run and request the plan does not contain."""
+    planned = _plan_keys(sweep.plan)
+    requested = {_plan_key(row): row for row in rows}
+    return [row for key, row in requested.items() if key not in planned]
 
 
-def _plan_keys(plan: Path) -> set[tuple[str, str]]:
-    """Return run_id and request of each row; read again only where the file has changed."""
-    stamp = _stamp(plan)
-    known = _plans.get(plan)
-    if known is None or known[0] != stamp:
-        known = (stamp, {(row["run_id"], row["request"]) for row in read_rows(plan)})
-        _plans[plan] = known
-    return known[1]
+def _plan_key(row: Mapping[str, object]) -> tuple[object, object]:
+    return row["run_id"], row["request"]
 
 
-_plans: dict[Path, tuple[tuple[int, ...], set[tuple[str, str]]]] = {}
+def _plan_keys(plan: Path) -> set[tuple[object, object]]:
+    """Return run_id and request of each row; the file is read again only if it has changed."""
+    stamp = file_stamp(plan)
+    cached = _plans.get(plan)
+    if cached is None or cached[0] != stamp:
+        cached = _plans[plan] = (stamp, set(map(_plan_key, read_rows(plan))))
+    return cached[1]
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+_plans: dict[Path, tuple[tuple[int, ...], set[tuple[object, object]]]] = {}
+
+
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Return what tells one version of a file from another; empty if there is no such file."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return ()
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _can_be_appended(plan: Path) -> bool:
-    """Whether the file has today's columns and a whole last line."""
+    """Whether the file has the current columns and ends with a complete row."""
     header = f"{','.join(PLAN)}\n".encode()
     try:
         with plan.open("rb") as file:
@@ -229,7 +240,7 @@ def _can_be_appended(plan: Path) -> bool:
 
 
 def _append(path: Path, text: str) -> None:
-    """Add *text* to the end of a file, whole or not at all."""
+    """Append *text* to a file completely, or leave the file as it was."""
     with path.open("ab", buffering=0) as file:
         before = file.tell()
         try:
@@ -241,6 +252,6 @@ def _append(path: Path, text: str) -> None:
             raise
 
 
-def per_image_text(run_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a run's per_image.csv from rows of split, at, image, counts and stored metrics."""
+def per_image_text(run_id: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the text of per_image.csv from rows of split, at, image, counts, stored metrics."""
     return csv_text([{"run_id": run_id, **row} for row in rows], image_columns())

@@ -1,4 +1,4 @@
-"""Which checkpoints of finished runs stay on the disk: tables and report never need one."""
+"""Delete checkpoints of finished runs that are no longer wanted; tables and report need none."""
 
 import heapq
 import math
@@ -14,11 +14,11 @@ GIGABYTE = 10**9
 
 
 def keep_checkpoints(paths: RunPaths, keep: str) -> int:
-    """Delete the checkpoints of a finished run that *keep* leaves out; return the bytes left.
+    """Delete the checkpoints of a finished run that *keep* does not name; return the bytes left.
 
-    *keep* is best | last | both | none. If the one to keep is not there, as when it was
-    deleted under another setting, nothing is: the other is all there is. A run that is not
-    finished needs its checkpoints and is left alone.
+    *keep* is best | last | both | none. If the checkpoint to keep is missing, because an
+    earlier setting deleted it, nothing is deleted: the other one is all there is. An
+    unfinished run needs its checkpoints and keeps them.
     """
     if keep not in KEEPS:
         raise ValueError(f"keep must be one of {', '.join(KEEPS)}; got {keep!r}")
@@ -33,19 +33,20 @@ def keep_checkpoints(paths: RunPaths, keep: str) -> int:
 
 
 def checkpoint_bytes(paths: RunPaths) -> int:
-    """Return what a run's checkpoints take, in bytes."""
+    """Return the size of a run's checkpoints in bytes."""
     return sum(file.stat().st_size for file in checkpoint_files(paths))
 
 
 class CheckpointCap:
-    """Bounds what the checkpoints of a sweep's finished runs take.
+    """Limits the total size of the checkpoints of a sweep's finished runs.
 
-    Over the bound those of the run with the lowest validation IoU go first; between equals,
-    the older ones. Adding a run costs as much with a thousand runs as with ten.
+    Over the limit, the run with the lowest validation IoU loses its checkpoints first; of
+    equal runs, the one that finished first. The cost of adding a run hardly depends on the
+    number of runs.
     """
 
     def __init__(self, sweep: SweepPaths, keep_gb: float | None) -> None:
-        """Start from what is on the disk; *keep_gb* in gigabytes of 10^9 bytes, None: any."""
+        """Count the checkpoints on disk; *keep_gb* in 10^9 bytes, None for no limit."""
         self.limit = math.inf if keep_gb is None else keep_gb * GIGABYTE
         self.total = 0
         self._heap: list[tuple[float, int, str]] = []
@@ -58,7 +59,7 @@ class CheckpointCap:
         self._shrink()
 
     def add(self, paths: RunPaths, val_iou: float | None) -> list[RunPaths]:
-        """Count a run that finished; return the runs that lost their checkpoints to make room."""
+        """Count a run that has finished; return the runs whose checkpoints were deleted."""
         if self.limit == math.inf:
             return []
         self._note(paths, val_iou)
@@ -66,7 +67,7 @@ class CheckpointCap:
 
     def _note(self, paths: RunPaths, val_iou: float | None) -> None:
         size, number, name = checkpoint_bytes(paths), next(self._numbers), paths.root.name
-        self.total += size - self._there.get(name, (0, 0, paths))[1]  # it may be done again
+        self.total += size - self._there.get(name, (0, 0, paths))[1]  # 0 unless run before
         self._there[name] = (number, size, paths)
         value = -math.inf if val_iou is None or val_iou != val_iou else val_iou
         heapq.heappush(self._heap, (value, number, name))
@@ -76,7 +77,7 @@ class CheckpointCap:
         while self.total > self.limit and self._heap:
             _, number, name = heapq.heappop(self._heap)
             latest, size, paths = self._there.get(name, (-1, 0, None))
-            if paths is None or latest != number:  # counted anew since
+            if paths is None or latest != number:  # an outdated entry: the run was counted again
                 continue
             del self._there[name]
             self.total -= size
@@ -87,12 +88,12 @@ class CheckpointCap:
 
 
 def checkpoint_files(paths: RunPaths) -> list[Path]:
-    """Return a run's checkpoints, and what a killed writer left of one."""
+    """Return a run's checkpoints and the temporary files of a killed writer."""
     found = paths.checkpoints.iterdir() if paths.checkpoints.is_dir() else []
     return [file for file in found if file.suffix in (".pt", ".tmp") and not file.is_dir()]
 
 
 def delete_files(files: Iterable[Path]) -> None:
-    """Delete *files*, those already gone included."""
+    """Delete *files*; one that no longer exists is no error."""
     for file in files:
         file.unlink(missing_ok=True)

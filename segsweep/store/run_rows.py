@@ -1,4 +1,4 @@
-"""The CSV files of one run as rows of the sweep's tables; metrics computed from its counts."""
+"""Rows of the sweep's tables from the CSV files of one run, and metrics from its counts."""
 
 import io
 import re
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
 
 
 def image_rows(path: Path, run_id: str) -> str:
-    """Return the rows of a run's per_image.csv; none where there is no such file.
+    """Return the rows of a run's per_image.csv as text; "" if there is no such file.
 
-    A file with the usual columns is taken as it is; one with other columns or quotes is read
-    with pandas. A damaged file, or one of another run, is left out with a warning.
+    A file with the current columns and no quotes is copied; any other goes through pandas.
+    A damaged file, or one of another run, is ignored with a warning.
     """
     try:
         text = path.read_text(encoding="utf-8")
         if (plain := _plain_images(image_columns()).fullmatch(text)) is not None:
             rows = plain[1]
-            alien = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
+            foreign = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
         else:
             frame = read_images(io.StringIO(text))
             rows = frame.to_csv(index=False, header=False, lineterminator="\n")
-            alien = bool((frame["run_id"] != run_id).any())
-        if alien:
-            raise StoreError(f"rows of another run than {run_id}")
+            foreign = bool((frame["run_id"] != run_id).any())
+        if foreign:
+            raise StoreError(f"contains rows of another run than {run_id}")
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
+        warnings.warn(f"{path}: ignored: {_reason(error)}", stacklevel=5)
         return ""
     return rows
 
 
 def read_images(text: io.StringIO) -> "DataFrame":
-    """Return per-image counts with the columns of per_image.csv; StoreError where some lack."""
+    """Return per-image counts with the columns of per_image.csv; StoreError if some are missing."""
     from pandas import read_csv
 
     types = {**dict.fromkeys(PER_IMAGE, "str"), **dict.fromkeys(metrics.COUNTS, "int64")}
     more = dict.fromkeys(metrics.stored_columns(), "float64")
-    unknown = {name: [""] for name in more}
-    frame = read_csv(text, dtype=types | more, keep_default_na=False, na_values=unknown)
+    missing = {name: [""] for name in more}
+    frame = read_csv(text, dtype=types | more, keep_default_na=False, na_values=missing)
     return _with_columns(frame, PER_IMAGE, image_columns())
 
 
 def means_of(images: "DataFrame", columns: Sequence[str], empty: metrics.Empty) -> dict[str, float]:
-    """Return the mean of each metric column over the test or validation *images* of a run."""
+    """Return the mean of each metric column over a run's test or validation images."""
     found = {}
     for column in columns:
         part, _, name = column.partition("_")
@@ -66,14 +66,14 @@ def means_of(images: "DataFrame", columns: Sequence[str], empty: metrics.Empty) 
 
 
 def _with_columns(frame: "DataFrame", needed: Sequence[str], columns: Sequence[str]) -> "DataFrame":
-    """Return *columns*, those that the frame lacks empty; StoreError where a *needed* one is."""
+    """Return *columns*, those that are missing empty; StoreError if a *needed* one is missing."""
     missing = [name for name in needed if name not in frame]
     if missing:
-        raise StoreError(f"lacks the columns {', '.join(missing)}")
+        raise StoreError(f"columns missing: {', '.join(missing)}")
     return frame.reindex(columns=list(columns))
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
@@ -95,9 +95,9 @@ def _plain_epochs(columns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def epoch_rows(path: Path) -> str:
-    """Return the rows of a run's history.csv, its last one only if whole; none without a file.
+    """Return the rows of a run's history.csv as text; "" if there is no such file.
 
-    One with other columns is read with pandas; a damaged one is left out with a warning.
+    A file with other columns goes through pandas. A damaged file is ignored with a warning.
     """
     from pandas import read_csv
 
@@ -111,5 +111,5 @@ def epoch_rows(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: left out ({_why(error)})", stacklevel=5)
+        warnings.warn(f"{path}: ignored: {_reason(error)}", stacklevel=5)
         return ""

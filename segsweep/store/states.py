@@ -1,10 +1,10 @@
-"""The words that runs and their attempts are described by, in files, tables and messages."""
+"""Status and cause: the words that files, tables and messages use for runs and attempts."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How far a run is, as its folder shows it."""
+    """The state of a run, as its folder shows it."""
 
     FINISHED = "finished"
     RUNNING = "running"
@@ -32,10 +32,10 @@ class Cause(StrEnum):
     NON_FINITE = "non-finite"
     """The loss became NaN or infinite."""
     REFUSED = "refused"
-    """Its frozen config or its data changed."""
+    """The frozen config or the data have changed."""
     KILLED = "killed"
     EXITED = "exited"
-    """The process ended by itself, without a result."""
+    """The process exited without a result."""
     TIME_LIMIT = "time-limit"
     CLAIMED = "claimed"
     RETRIED = "retried"

@@ -93,9 +93,9 @@ def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     """
     cells: dict[str, list[RunPaths]] = {}
     known = set()
-    for record in read_all(sweep.root, strays=False).runs:
-        paths = RunPaths(Path(record["path"]))
-        cells.setdefault(record["cell"], []).append(paths)
+    for record in read_all(sweep.root, warn_ignored=False).runs:
+        paths = RunPaths(record.path)
+        cells.setdefault(record.cell, []).append(paths)
         known.add(paths.root.name)
     planned = {row["folder"]: row for row in read_rows(sweep.plan)}
     for folder, row in planned.items():

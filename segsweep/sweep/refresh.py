@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 
 from segsweep.store.paths import SweepPaths
-from segsweep.store.tables import Known
+from segsweep.store.run_cache import RunCache
 
 SECONDS = 10.0
 """Minimum time between two refreshes."""
@@ -16,9 +16,9 @@ SHARE = 20
 class Refresher:
     """Writes the tables and the page from time to time in its own thread."""
 
-    def __init__(self, sweep: SweepPaths, known: Known) -> None:
-        """Writes nothing yet; *known* remembers the finished runs that were read."""
-        self.sweep, self.known = sweep, known
+    def __init__(self, sweep: SweepPaths, cache: RunCache) -> None:
+        """Writes nothing yet; *cache* remembers the finished runs that were read."""
+        self.sweep, self.cache = sweep, cache
         self.written = 0.0
         self.cost = 0.0
         self.changed = False
@@ -43,6 +43,6 @@ class Refresher:
 
         started = time.monotonic()
         with suppress(Exception):  # the report at the end of the command raises it again
-            write_report(self.sweep, self.known, live=True)
+            write_report(self.sweep, self.cache, live=True)
         self.written = time.monotonic()
         self.cost = self.written - started

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from segsweep.store.outcome import Outcome
 from segsweep.store.paths import SweepPaths
 from segsweep.store.retention import CheckpointCap
-from segsweep.store.tables import Known
+from segsweep.store.run_cache import RunCache
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.sweep_choices import SweepChoices
@@ -39,7 +39,7 @@ class Session:
     """The command stops after the plan (`plan=true`)."""
     lock: SweepLock | None = None
     refresher: Refresher | None = None
-    known: Known = field(default_factory=Known)
+    run_cache: RunCache = field(default_factory=RunCache)
     """Finished runs that were already read for the tables."""
     choices: SweepChoices | None = None
     """What holds for all runs of the sweep; None until it is known."""
@@ -74,7 +74,7 @@ class Session:
 
     def refresher_of(self, sweep: SweepPaths) -> Refresher:
         """Return the command's only refresher: a search launches many times, one run each."""
-        self.refresher = self.refresher or Refresher(sweep, self.known)
+        self.refresher = self.refresher or Refresher(sweep, self.run_cache)
         return self.refresher
 
     def refresh(self) -> None:

@@ -111,12 +111,12 @@ def test_sweep_that_is_not_there(segsweep, tmp_path):
     (tmp_path / "outputs" / "main" / "runs").mkdir(parents=True)
     wrong = [refusal(segsweep(command, "mian")) for command in ("status", "runs")]
 
-    assert none == "no sweep in outputs; --outputs FOLDER looks elsewhere"
+    assert none == "no sweep in outputs; set another folder with --outputs"
     assert (
         wrong
         == [
-            "mian: no sweep there, nor in outputs; sweeps are main; "
-            "--outputs FOLDER looks elsewhere; did you mean 'main'?"
+            "mian: no sweep at that path, nor with that name in outputs; sweeps there: main; "
+            "set another folder with --outputs; did you mean 'main'?"
         ]
         * 2
     )
@@ -211,9 +211,11 @@ def test_start_of_an_id_must_be_of_one_run(segsweep, runs, frozen, write_run):
     none = refusal(segsweep("show", "abc"))
 
     assert out.startswith(f"{other.name}: planned\n")
-    assert several.startswith("0000: could be outputs/main/runs/")
+    assert several.startswith("0000: matches outputs/main/runs/")
     assert several.endswith(" and 1 more; give more of the id, or the path")
-    assert none.startswith("abc: no run of that id, name or path in outputs; `segsweep runs")
+    assert none.startswith(
+        "abc: no run with that id, name or path in outputs; list the runs with `segsweep"
+    )
 
 
 def test_option_that_is_gone_is_said(segsweep, runs):
@@ -423,7 +425,7 @@ def test_watch_follows_and_is_left_without_an_error(runs, tmp_path):
     (runs[3] / "result.json").write_text(json.dumps(RESULT))
     terminal.wait_for("main: 2 of 4 runs finished")
     (tmp_path / "outputs").rename(tmp_path / "away")
-    terminal.wait_for("no sweep there")
+    terminal.wait_for("no sweep at that path")
     terminal.process.send_signal(signal.SIGINT)
     code = terminal.end()
 

@@ -6,7 +6,7 @@ import pytest
 
 from segsweep.report.write import write_report
 from segsweep.store.paths import SweepPaths
-from segsweep.store.tables import Known
+from segsweep.store.run_cache import RunCache
 from segsweep.sweep import refresh
 from segsweep.sweep.refresh import Refresher
 from segsweep.system.files import write_text
@@ -22,7 +22,7 @@ def sweep(tmp_path, frozen, write_run) -> SweepPaths:
 
 def test_written_only_after_a_change(sweep):
     """Nothing is written as long as nothing changed, however long ago the last refresh was."""
-    refresher = Refresher(sweep, Known())
+    refresher = Refresher(sweep, RunCache())
     refresher.written = float("-inf")
     refresher.refresh_if_due()
     refresher.wait()
@@ -37,7 +37,7 @@ def test_written_only_after_a_change(sweep):
 def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
     """The page reloads itself while runs are open; the page written at the end does not."""
     write_run(sweep.root, frozen(seed=1))
-    refresher = Refresher(sweep, Known())
+    refresher = Refresher(sweep, RunCache())
     refresher.written, refresher.changed = float("-inf"), True
     refresher.refresh_if_due()
     refresher.wait()
@@ -50,7 +50,7 @@ def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
 
 def test_not_written_again_too_soon(sweep, monkeypatch):
     """Not twice within the pause, nor within twenty times the seconds that a refresh takes."""
-    refresher = Refresher(sweep, Known())
+    refresher = Refresher(sweep, RunCache())
     written = []
     monkeypatch.setattr("segsweep.report.write.write_report", lambda *_, **__: written.append(1))
     for cost, pause in ((0.0, 1e6), (1e6, 0.0)):

@@ -7,7 +7,7 @@ import pytest
 from counted import Looked, instructions
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, add_test_read, add_to_plan, read_rows
-from segsweep.store.tables import Known
+from segsweep.store.run_cache import RunCache
 from segsweep.sweep import housekeeping, session
 from segsweep.sweep.housekeeping import runs_of_cells
 from segsweep.sweep.places.hydra_launchers import _launch_until_done
@@ -175,7 +175,7 @@ def test_rows_of_the_plan_share_what_is_to_do():
 
 def test_one_refresher_per_command(tmp_path):
     """A search launches run by run: each launch must remember when tables were last written."""
-    current = session.Session(known=Known())
+    current = session.Session(run_cache=RunCache())
     sweep = SweepPaths(tmp_path)
 
     assert current.refresher_of(sweep) is current.refresher_of(sweep)

@@ -1,7 +1,6 @@
 """Everything that the page shows, as frames and plain values, without drawings and HTML."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pandas import DataFrame
 
@@ -121,8 +120,8 @@ def shown_cells(compared: Compared, tables: Tables) -> DataFrame:
 
 
 def _with_folders(frame: DataFrame, tables: Tables) -> DataFrame:
-    known = {run["run_id"]: run for run in tables.runs}
+    known = {run.run_id: run for run in tables.runs}
     return frame.assign(
-        cell=[known[run]["cell"] for run in frame["run_id"]],
-        folder=[Path(known[run]["path"]).name for run in frame["run_id"]],
+        cell=[known[run].cell for run in frame["run_id"]],
+        folder=[known[run].path.name for run in frame["run_id"]],
     )

@@ -42,9 +42,9 @@ def outlines_of(
 
 def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for run in sorted(tables.runs, key=lambda run: str(run["seed"]).rjust(9)):
-        if run["kind"] == "run" and run["status"] == "finished" and run["cell"] in cells:
-            found.setdefault(run["cell"], Path(run["path"]))
+    for run in sorted(tables.runs, key=lambda run: str(run.seed).rjust(9)):
+        if run.kind == "run" and run.status == "finished" and run.cell in cells:
+            found.setdefault(run.cell, run.path)
     return {cell: found[cell] for cell in cells if cell in found}
 
 

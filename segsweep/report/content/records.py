@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
+from segsweep.store.run_cache import RunRecord
 from segsweep.store.tables import Tables
 from segsweep.system.clock import FORMAT, time_text
 from segsweep.system.files import read_json
@@ -42,8 +43,8 @@ def failures_of(tables: Tables) -> list[Record]:
     """Return run, cell, seed, cause, error, attempts, time, traceback of each failed run."""
     rows = []
     for run in tables.runs:
-        if run["status"] == "failed":
-            failure = read_json(RunPaths(Path(run["path"])).failure) or {}
+        if run.status == "failed":
+            failure = read_json(RunPaths(run.path).failure) or {}
             names = ("cause", "error", "attempts", "time", "traceback")
             rows.append({**_names(run), **{name: failure.get(name) for name in names}})
     return rows
@@ -53,7 +54,7 @@ def reads_of(tables: Tables) -> Reads:
     """Return the readings of the test set, and warnings about irregular ones."""
     rows, said = [], []
     for run in tables.runs:
-        reads = _read_rows(RunPaths(Path(run["path"])).test_reads)
+        reads = _read_rows(RunPaths(run.path).test_reads)
         names = _names(run)
         rows += [{**names, **read} for read in reads]
         said += [f"{names['run']}: {what}" for what in _irregular(run, reads)]
@@ -64,10 +65,10 @@ def last_change(tables: Tables) -> str:
     """Return the time at which a run last ended, finished an epoch or was requested; else empty."""
     times = [row.get("requested_at") or "" for row in _read_rows(tables.sweep.plan)]
     for run in tables.runs:
-        paths = RunPaths(Path(run["path"]))
-        if run["status"] == "finished":
-            times.append(str(run.get("finished") or ""))
-        elif run["status"] == "failed":
+        paths = RunPaths(run.path)
+        if run.status == "finished":
+            times.append(str(run.columns.get("finished") or ""))
+        elif run.status == "failed":
             times.append(str((read_json(paths.failure) or {}).get("time") or ""))
         elif paths.history.exists():
             times.append(time_text(paths.history.stat().st_mtime))
@@ -79,7 +80,7 @@ def machines_of(tables: Tables) -> list[Record]:
     """Return each combination of machine, device and versions with its runs, most first."""
     counts: Counter[tuple[str, ...]] = Counter()
     for run in tables.runs:
-        facts = read_json(RunPaths(Path(run["path"])).environment)
+        facts = read_json(RunPaths(run.path).environment)
         if facts is not None:
             counts[tuple(str(facts.get(name, "")) for name in (*MACHINE, *VERSIONS))] += 1
     return [
@@ -103,9 +104,7 @@ def commands_of(tables: Tables) -> list[Record]:
 def split_of(tables: Tables) -> list[tuple[str, int]]:
     """Return how many images each part has in the first run that has stored its split."""
     for run in tables.runs:
-        counts = Counter(
-            row.get("split") or "" for row in _read_rows(RunPaths(Path(run["path"])).split)
-        )
+        counts = Counter(row.get("split") or "" for row in _read_rows(RunPaths(run.path).split))
         if counts:
             known = [part for part in ("train", "val", "test") if part in counts]
             return [(part, counts[part]) for part in [*known, *sorted(set(counts) - set(known))]]
@@ -117,12 +116,12 @@ def settings_of(tables: Tables) -> tuple[list[Record], list[Record]]:
 
     Rows of the second have group, option, key and value: `model`, `unet2`, `channels`.
     """
-    common: dict[str, Any] = {}
+    common: Mapping[str, object] = {}
     options: dict[tuple[str, str], Record] = {}
     for run in _one_of_each(tables):
-        values = tables.known.values(run["path"])
+        values = run.settings
         for group in ("model", "loss"):
-            options.setdefault((group, str(run[group])), _below(values, f"{group}."))
+            options.setdefault((group, getattr(run, group)), _below(values, f"{group}."))
         common = common or values
     left_out = {*tables.swept, *NO_SETTINGS, "model", "loss", "seed", "data.split.fold"}
     shared = [
@@ -139,13 +138,13 @@ def settings_of(tables: Tables) -> tuple[list[Record], list[Record]]:
     return shared, rows
 
 
-def _one_of_each(tables: Tables) -> list[Record]:
+def _one_of_each(tables: Tables) -> list[RunRecord]:
     """Return one run for each model and each loss, preferably a finished one."""
-    found: dict[tuple[str, str], Record] = {}
-    for run in sorted(tables.runs, key=lambda run: (run["kind"], run["status"] != "finished")):
+    found: dict[tuple[str, str], RunRecord] = {}
+    for run in sorted(tables.runs, key=lambda run: (run.kind, run.status != "finished")):
         for group in ("model", "loss"):
-            found.setdefault((group, run[group]), run)
-    return list({run["path"]: run for run in found.values()}.values())
+            found.setdefault((group, getattr(run, group)), run)
+    return list({run.path: run for run in found.values()}.values())
 
 
 def _below(values: Mapping[str, Any], start: str) -> Record:
@@ -153,11 +152,11 @@ def _below(values: Mapping[str, Any], start: str) -> Record:
 
 
 def _same_lr(tables: Tables) -> bool:
-    return len({run["lr"] for run in tables.runs}) == 1
+    return len({run.columns["lr"] for run in tables.runs}) == 1
 
 
-def _names(run: Mapping[str, Any]) -> Record:
-    return {"run": Path(run["path"]).name, "cell": run["cell"], "seed": run["seed"]}
+def _names(run: RunRecord) -> Record:
+    return {"run": run.path.name, "cell": run.cell, "seed": run.seed}
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
@@ -168,31 +167,32 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def _irregular(run: Mapping[str, Any], reads: Sequence[Mapping[str, str]]) -> list[str]:
+def _irregular(run: RunRecord, reads: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the irregularities of a run's readings; a repeat after a crash is regular."""
     said = []
-    if run["kind"] == "trial" and reads:
+    if run.kind == "trial" and reads:
         said.append("a trial of a search read the test set")
     if (alien := [read for read in reads if read.get("reason") not in ORDINARY]) or (
         sum(read.get("reason") == ORDINARY[0] for read in reads) > 1
     ):
         many = f"the test set was read {len(reads)} times"
         said.append(many + (f" ({alien[0].get('reason')})" if alien else ""))
-    if reads and run["status"] == "finished":
+    if reads and run.status == "finished":
         said += _too_early(run, _time(reads[-1].get("time")))
     return said
 
 
-def _too_early(run: Mapping[str, Any], read: datetime | None) -> list[str]:
+def _too_early(run: RunRecord, read: datetime | None) -> list[str]:
     """Return a warning if the last reading came before the end of training or after the result.
 
     Of an attempt that resumed from a checkpoint only the start is known.
     """
-    started, finished = _time(run.get("started")), _time(run.get("finished"))
+    started, finished = _time(run.columns.get("started")), _time(run.columns.get("finished"))
     if read is None or started is None or finished is None:
         return []
     slack = timedelta(seconds=SECONDS)
-    trained = timedelta(seconds=float(run.get("seconds") or 0))
+    seconds = run.columns.get("seconds")
+    trained = timedelta(seconds=seconds if isinstance(seconds, int | float) else 0)
     at_once = finished - started >= trained
     chosen = started + (SHARE * trained if at_once else timedelta(0))
     if read < chosen - slack:

@@ -364,7 +364,7 @@ def test_spoilt_files_beside_runs_leave_a_page(maker):
     for name in ("environment.json", "test_reads.csv", "split.csv", "history.csv"):
         (folder / name).write_bytes(b"\xff\xfe,{")
     (maker.folder / "plan.csv").write_bytes(b"\xff\xfe")
-    with pytest.warns(UserWarning, match="history.csv: left out"):
+    with pytest.warns(UserWarning, match="history.csv: ignored"):
         html = build_page(material(maker.folder))
 
     assert "2 cells" in html
