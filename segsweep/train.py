@@ -236,7 +236,7 @@ def _was_interrupted(error: BaseException) -> bool:
 def _interrupted() -> int:
     from segsweep.sweep.session import current
 
-    print("\nstopped; the same command goes on from here", file=sys.stderr)
+    print("\nstopped; run the same command again to resume", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
         with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
             from segsweep.report.write import write_report

@@ -289,7 +289,7 @@ def test_sweep_at_work(maker):
     assert [*status.running["run"]] == [run.name]
     assert status.running["epoch"][0] == 8
     assert status.seconds_left > 0
-    assert "worked on by pid" in repr(status)
+    assert "in use by pid" in repr(status)
     assert (results["status"] == "running").sum() == 1
     assert "running" in page
     assert "failed" in page

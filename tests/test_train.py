@@ -569,7 +569,7 @@ def test_signal_that_python_wraps_is_still_one(train, capsys, monkeypatch) -> No
     error = capsys.readouterr().err
 
     assert code == 130
-    assert "the same command goes on from here" in error
+    assert "run the same command again to resume" in error
     assert "RuntimeError" not in error
 
 

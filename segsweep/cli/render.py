@@ -101,7 +101,7 @@ def counted(states: Sequence[RunState]) -> str:
     return f"{len(states)} run{'s' if len(states) != 1 else ''} ({parts})"
 
 
-def _section(title: str, status: SweepStatus, row: Any, head: Sequence[str]) -> list[str]:
+def _section(title: Status, status: SweepStatus, row: Any, head: Sequence[str]) -> list[str]:
     states = status.of(title)
     if not states:
         return []

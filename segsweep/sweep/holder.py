@@ -1,4 +1,4 @@
-"""Who holds a sweep's lock, as it stands in the lock's file."""
+"""The content of a lock's file: which process holds the sweep."""
 
 import json
 import os
@@ -9,32 +9,31 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from segsweep.system.clock import time_text
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a sweep's lock."""
+    """The process that holds a sweep's lock."""
 
     host: str
     pid: int
     boot: str
-    """The start of the machine that the pid belongs to."""
+    """Boot id of the machine that the pid belongs to."""
     namespace: str
-    """The pid's name space: it differs between containers; "" where there is none."""
+    """The pid's namespace, different in each container; "" where the system has none."""
     since: str
     """ISO 8601."""
     token: str
-    """Drawn anew by each holder."""
+    """Random, different for each holder."""
     slots: int | None = None
-    """Runs that it carries out at the same time, where it said so."""
+    """Runs that it executes at the same time; None until it is known."""
     silent: float = 0.0
-    """Seconds since its last sign of life."""
+    """Seconds since its last heartbeat."""
 
     def is_local(self) -> bool:
-        """Whether its pid is of this machine and container: a file lock then certainly counts."""
+        """Whether it is on this machine, in this container: its file lock is visible here."""
         return (self.host, self.boot, self.namespace) == (socket.gethostname(), *_pid_space())
 
     def __str__(self) -> str:
@@ -47,7 +46,7 @@ class Holder:
 
 
 def this_process() -> Holder:
-    """Return a holder that is this process, with a token of its own."""
+    """Return this process as a holder, with a new token."""
     boot, namespace = _pid_space()
     return Holder(
         host=socket.gethostname(),
@@ -60,7 +59,7 @@ def this_process() -> Holder:
 
 
 def write_holder(descriptor: int, holder: Holder) -> None:
-    """Write over what is there in one go, so that readers hardly ever see half of it."""
+    """Overwrite the file with one write, so that readers rarely see half of it."""
     values = {key: value for key, value in asdict(holder).items() if key != "silent"}
     text = (json.dumps(values) + "\n").encode()
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -70,11 +69,11 @@ def write_holder(descriptor: int, holder: Holder) -> None:
 
 
 def read_holder(path: Path) -> Holder | None:
-    """Return who stands in the file, None where nobody does or it was cut short.
+    """Return the holder in the file; None if the file is empty or damaged.
 
-    OSError where it cannot be read.
+    Raises OSError if it cannot be read.
     """
-    for _ in range(3):  # it may be being written
+    for _ in range(3):  # another process may be writing
         text = path.read_bytes()
         found = _parse(text)
         if found is not None or not text:
@@ -85,11 +84,11 @@ def read_holder(path: Path) -> Holder | None:
 
 def _parse(text: bytes) -> Holder | None:
     try:
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, str | int | None] = json.loads(text)
         slots = values.get("slots")
         return Holder(
             host=str(values["host"]),
-            pid=int(values["pid"]),
+            pid=int(str(values["pid"])),
             boot=str(values["boot"]),
             namespace=str(values["namespace"]),
             since=str(values["since"]),
@@ -102,11 +101,11 @@ def _parse(text: bytes) -> Holder | None:
 
 @cache
 def _pid_space() -> tuple[str, str]:
-    """Return what a pid of this process is counted in: the machine's start, the name space."""
+    """Return what makes a pid unique: the machine's boot id and the pid namespace."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return boot, os.readlink("/proc/self/ns/pid")  # noqa: PTH115  a name, no path
-    except OSError:  # no Linux: at least the machine
+        return boot, os.readlink("/proc/self/ns/pid")  # noqa: PTH115  a name, not a path
+    except OSError:  # not Linux: the machine alone
         import uuid
 
         return f"{uuid.getnode():x}", ""

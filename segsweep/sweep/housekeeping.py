@@ -1,13 +1,12 @@
-"""Room on the disk and order in the folder: checkpoints, runs done again, cells removed.
+"""Moves a finished run aside so that it can be trained again, and removes cells from a sweep.
 
-Tables and report never need a checkpoint, so those of finished runs may go at any time.
+Each step on the disk leaves whole runs: after a kill, `repair` completes what was interrupted.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
@@ -19,16 +18,16 @@ from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed, csv_text, locked, write_text
 
 NEW = ".new-"
-"""In front of a run's name in `earlier/`: the folder that takes the place of the old one."""
+"""Prefix of a folder in `earlier/` that will replace the run of the same name."""
 
 
 def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
-    """Put a finished run into `earlier/`, a clean one in its place; return where the old one is.
+    """Move a finished run to `earlier/`, put a clean one in its place; return the moved run.
 
-    The new folder has the config and the log of test-set reads; the old one loses its
-    checkpoints. The new folder is made first, under another name: a kill leaves the old run
-    where it was or, between two renames, no run at all, which `repair` then puts right.
-    Expects that the caller holds the sweep's lock.
+    The clean folder has the config and the log of test-set reads; the moved one loses its
+    checkpoints. The clean folder is created first, under another name: a kill leaves the old
+    run in place or, between two renames, no run at all, which `repair` then completes.
+    The caller holds the sweep's lock.
 
     Raises:
         StoreError: the run is not finished.
@@ -36,7 +35,7 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
 
     """
     if not paths.result.exists():
-        raise StoreError(f"run {paths.root.name} is not finished: it needs no second time")
+        raise StoreError(f"run {paths.root.name} is not finished: only finished runs are repeated")
     name = paths.root.name
     fresh = RunPaths(_earlier(sweep) / f"{NEW}{name}")
     if fresh.root.exists():
@@ -57,10 +56,10 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
 
 
 def repair(sweep: SweepPaths) -> None:
-    """Complete what a kill cut short in `move_earlier` or `remove_cells`.
+    """Complete a `move_earlier` or `remove_cells` that was interrupted by a kill.
 
-    For whoever holds the sweep's lock, before anything else; where there is nothing to
-    mend it takes no time and changes nothing.
+    Called with the sweep's lock, before any other change; it changes nothing if there is
+    nothing to repair.
     """
     earlier = sorted(_earlier(sweep).iterdir()) if _earlier(sweep).is_dir() else []
     for folder in earlier:
@@ -73,23 +72,23 @@ def repair(sweep: SweepPaths) -> None:
 
 
 def _repair_move(sweep: SweepPaths, fresh: RunPaths) -> None:
-    """Put a prepared folder into its place, or, where that is taken, only its log of reads."""
+    """Move a prepared folder to `runs/`; if the run exists there, only merge the log of reads."""
     paths = sweep.run(fresh.root.name.removeprefix(NEW))
     if not paths.root.exists():
         fresh.root.rename(paths.root)
         return
     before, there = read_rows(fresh.test_reads), read_rows(paths.test_reads)
-    if any(row not in there for row in before):  # a run was planned there without mending
+    if any(row not in there for row in before):  # a run was planned there before a repair
         rows = [*before, *(row for row in there if row not in before)]
         write_text(paths.test_reads, csv_text(rows, list(rows[0])))
     shutil.rmtree(fresh.root)
 
 
 def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
-    """Return the runs of each cell, trials included, by the names that the tables give cells.
+    """Return cell -> its runs, trials included, by the cell names of the tables.
 
-    A run whose config cannot be read belongs to the cell that the plan says. StoreError
-    where there is no sweep.
+    A run whose config cannot be read belongs to its cell in the plan. Raises StoreError if
+    there is no sweep.
     """
     cells: dict[str, list[RunPaths]] = {}
     known = set()
@@ -106,7 +105,7 @@ def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
 
 
 def runs_of_cells(sweep: SweepPaths, cells: Sequence[str]) -> dict[str, list[RunPaths]]:
-    """Return the runs of each of *cells*; StoreError naming what there is if one is unknown."""
+    """Return the runs of each of *cells*; StoreError listing all cells if one is unknown."""
     from segsweep.config.validate import nearest
 
     found = runs_by_cell(sweep)
@@ -121,14 +120,13 @@ def runs_of_cells(sweep: SweepPaths, cells: Sequence[str]) -> dict[str, list[Run
 def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
     """Delete the runs of *cells*, finished or not, and their rows of the plan; return them.
 
-    The plan goes first: a kill then leaves some runs whole and in the tables, to be removed
-    by the same command. The other way round it would leave rows that ask for runs which
-    somebody wanted to be rid of. Each folder leaves `runs/` in one step, so no table ever
-    shows half a run.
+    The rows go first: a kill then leaves some runs whole and in the tables, and the same
+    command removes them. The other order would leave rows that request removed runs. Each
+    folder leaves `runs/` by one rename, so no table ever shows half a run.
 
     Raises:
         StoreError: no such sweep or cell.
-        SweepLockedError: a command is working on the sweep.
+        SweepLockedError: another command is using the sweep.
         RunClaimedError: a run of these cells is being trained; nothing was removed.
 
     """
@@ -140,16 +138,16 @@ def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
         for paths in to_remove:
             if paths.status() is Status.RUNNING:
                 raise _claimed(paths)
-        _strike_from_plan(sweep, {paths.root.name for paths in to_remove})
+        _remove_from_plan(sweep, {paths.root.name for paths in to_remove})
         for paths in to_remove:
             _remove(sweep, paths)
         repair(sweep)
     return to_remove
 
 
-def _strike_from_plan(sweep: SweepPaths, folders: set[str]) -> None:
+def _remove_from_plan(sweep: SweepPaths, folders: set[str]) -> None:
     with locked(sweep.plan_lock):
-        rows: list[Mapping[str, Any]] = list(read_rows(sweep.plan))
+        rows = read_rows(sweep.plan)
         kept = [row for row in rows if row["folder"] not in folders]
         if len(kept) < len(rows):
             write_text(sweep.plan, csv_text(kept, PLAN))

@@ -1,11 +1,10 @@
-"""One command at a time works on a sweep: a file lock, who holds it, and a sign of life.
+"""The lock of a sweep: one command at a time. A file lock, the holder's name, a heartbeat.
 
-The system frees the file lock (flock) of a process that dies, so on one machine a dead
-holder never stands in the way. Where the lock may not reach everybody, on a disk that other
-hosts or containers share, or where there is none (Windows, some network disks), a holder
-counts as alive until it has given no sign for a minute: a killed command then keeps others
-waiting for that long, and of two commands that start in the same moment one may take
-seconds to notice.
+The system frees the file lock (flock) of a process that dies, so a dead holder on the same
+machine never blocks others. A file lock may not be seen by everybody, on a disk that other
+hosts or containers share, or may not exist (Windows, some network disks). There a holder
+counts as alive until it has sent no heartbeat for a minute: a killed command blocks others
+for that long, and of two commands that start at the same moment one may take seconds to notice.
 """
 
 import contextlib
@@ -31,21 +30,21 @@ except ImportError:  # Windows
     fcntl = None
 
 BEAT_SECONDS = 10.0
-"""Between two signs of life."""
+"""Between two heartbeats."""
 STALE_SECONDS = 60.0
-"""Without a sign of life for so long, a holder elsewhere counts as dead."""
+"""A holder elsewhere counts as dead after this time without a heartbeat."""
 PATIENCE_SECONDS = 1.0
-"""How long to try: whoever looks at the lock holds it for a moment."""
+"""How long to retry: a process that only checks the lock holds it for a moment."""
 CONFIRM_SECONDS = 1.0
-"""How long to wait before reading back who won, where two may have written."""
+"""How long to wait, if two processes may have written, before reading who wrote last."""
 NO_FLOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 
 class SweepLock:
     """The lock of a sweep, `outputs/<sweep>/lock`; a context manager.
 
-    The file stays when the lock is released, and is then empty: to delete a file that
-    others may be locking lets two of them in.
+    The file of a released lock is empty and stays: deleting a file that other processes may
+    be locking would let two of them acquire it.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class SweepLock:
         patience: float = PATIENCE_SECONDS,
         confirm: float = CONFIRM_SECONDS,
     ) -> None:
-        """Take the lock's file; the times, all in seconds, are those of the module."""
+        """*path* is the lock's file; the times are in seconds, documented at the constants."""
         self.path = path
         self.beat, self.stale, self.patience, self.confirm = beat, stale, patience, confirm
         self._descriptor: int | None = None
@@ -68,11 +67,11 @@ class SweepLock:
 
     @property
     def taken_over(self) -> bool:
-        """Whether somebody else took over: this process was thought dead, and must stop."""
+        """Whether another process took the lock because this one seemed dead: it must stop."""
         return self._taken_over.is_set()
 
     def acquire(self) -> None:
-        """Become the holder, or raise SweepLockedError with who it is."""
+        """Acquire the lock, or raise SweepLockedError naming the holder."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)  # not inherited
         try:
@@ -87,7 +86,7 @@ class SweepLock:
         self._thread.start()
 
     def release(self) -> None:
-        """Let others in; whoever took over in the meantime is left alone."""
+        """Release the lock, unless another process has taken it over."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(timeout=2.0)  # a network disk may hang
@@ -98,10 +97,10 @@ class SweepLock:
         with contextlib.suppress(OSError):
             if self._is_ours():
                 os.ftruncate(descriptor, 0)
-        os.close(descriptor)  # no other process has it, so the lock goes with it
+        os.close(descriptor)  # no other process has it open, so this frees the file lock
 
     def publish_slots(self, slots: int) -> None:
-        """Let `current_holder` say how many runs this command carries out at the same time."""
+        """Write into the lock how many runs this command executes at the same time."""
         if self._descriptor is not None and self._me is not None and self._is_ours():
             self._me = replace(self._me, slots=slots)
             write_holder(self._descriptor, self._me)
@@ -130,7 +129,7 @@ class SweepLock:
         return me
 
     def _wait_for_flock(self, descriptor: int) -> bool:
-        """Return True with the file lock, False where there is none; raise if it is taken."""
+        """Return True with the file lock, False if the disk has none; raise if it is taken."""
         end = time.monotonic() + self.patience
         while (flock := _flock(descriptor)) is Flock.TAKEN:
             if time.monotonic() >= end:
@@ -139,38 +138,38 @@ class SweepLock:
         return flock is Flock.GOT
 
     def _confirm(self, me: Holder) -> None:
-        """Raise SweepLockedError if somebody wrote after us: the last one has it."""
+        """Raise SweepLockedError if another process wrote after this one: the last one wins."""
         time.sleep(self.confirm)
         winner = read_holder(self.path)
         if winner is None or winner.token != me.token:
             raise SweepLockedError(self._refusal(winner, 0.0))
 
     def _refusal(self, by: Holder | None, silent: float | None = None) -> str:
-        """Return who is in the way and what to do; *silent* where that decides."""
+        """Return who holds the lock and what to do; *silent*: seconds since its heartbeat."""
         sweep = self.path.absolute().parent.name
-        who = str(by) if by is not None else "another process, which has not said who it is"
-        text = f"sweep {sweep} is being worked on by {who}"
+        who = str(by) if by is not None else "an unknown process"
+        text = f"sweep {sweep} is in use by {who}"
         if silent is None:
-            return f"{text}; wait for it, or stop it there, then start the same command again"
+            return f"{text}; wait for it or stop it there, then run the same command again"
         free = datetime.now() + timedelta(seconds=max(self.stale - silent, 0))
         return (
-            f"{text}, last sign of life {silent:.0f} s ago; wait for it, or stop it there; "
-            f"if it is dead, the same command takes over from {free:%H:%M:%S} on"
+            f"{text}, last heartbeat {silent:.0f} s ago; wait for it or stop it there; "
+            f"if it is dead, run the same command again after {free:%H:%M:%S}"
         )
 
     def _beat_until(self, ended: threading.Event) -> None:
-        """Give signs of life until the end, or until the lock is somebody else's."""
-        pause = min(self.confirm, self.beat)  # soon at first: two may have started at once
+        """Send heartbeats until *ended*, or until another process has the lock."""
+        pause = min(self.confirm, self.beat)  # the first one early: two may have started at once
         while not ended.wait(pause):
             pause = self.beat
-            with contextlib.suppress(OSError):  # a disk that does not answer: next time
+            with contextlib.suppress(OSError):  # the disk does not answer: retry next time
                 if not self._is_ours():
                     self._taken_over.set()
                     return
                 os.utime(self.path)
 
     def _is_ours(self) -> bool:
-        """Whether the file still holds our token; OSError where that cannot be told."""
+        """Whether the file still holds this lock's token; OSError if it cannot be read."""
         try:
             found = read_holder(self.path)
         except FileNotFoundError:
@@ -178,7 +177,7 @@ class SweepLock:
         return found is not None and self._me is not None and found.token == self._me.token
 
     def _close_after_fork(self) -> None:
-        """Close what a forked child has of its parent's lock, which stays the parent's."""
+        """In a forked child: close the inherited descriptor; the parent keeps the lock."""
         descriptor, self._descriptor = self._descriptor, None
         self._thread = None
         if descriptor is not None:
@@ -186,9 +185,9 @@ class SweepLock:
 
 
 def current_holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None:
-    """Return who holds the lock at *path*, or None; creates nothing and keeps nobody out.
+    """Return who holds the lock at *path*, or None; creates nothing and blocks nobody.
 
-    Of a holder whose file lock may not reach here, the last sign of life decides, by this
+    If the holder's file lock may not be visible here, its last heartbeat decides, by this
     machine's clock.
     """
     try:
@@ -197,7 +196,7 @@ def current_holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None
             return None
         silent = max(time.time() - path.stat().st_mtime, 0.0)
         flock = _probe_flock(path)
-    except OSError:  # there is none, or it cannot be read
+    except OSError:  # no such file, or it cannot be read
         return None
     decided = flock is Flock.TAKEN or (flock is Flock.GOT and found.is_local())
     held = flock is Flock.TAKEN if decided else silent < stale
@@ -205,12 +204,12 @@ def current_holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None
 
 
 class Flock(enum.Enum):
-    """What came of asking the system for a file lock."""
+    """The system's answer to a request for a file lock."""
 
     GOT = enum.auto()
     TAKEN = enum.auto()
     NONE = enum.auto()
-    """This disk or system has no such locks."""
+    """This disk or system has no file locks."""
 
 
 def _flock(descriptor: int, *, shared: bool = False) -> Flock:
@@ -228,7 +227,7 @@ def _flock(descriptor: int, *, shared: bool = False) -> Flock:
 
 
 def _probe_flock(path: Path) -> Flock:
-    """Ask for a shared lock, which other lookers may have too, and give it back at once."""
+    """Request a shared lock, which several checking processes may have, and free it at once."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return _flock(descriptor, shared=True)
@@ -237,7 +236,7 @@ def _probe_flock(path: Path) -> Flock:
 
 
 def _seconds_since_touched(path: Path) -> float:
-    """Return the age of *path* by the clock of its disk: that of a file made beside it."""
+    """Return the age of *path* by its disk's clock: against a file created next to it."""
     probe = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         probe.touch()

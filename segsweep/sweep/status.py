@@ -1,12 +1,13 @@
-"""How far a sweep is: read from its files, quickly, whatever state they are in."""
+"""The progress of a sweep, read quickly from its files, damaged ones included."""
 
 import csv
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from statistics import mean
+from typing import TypeAlias
 
 from segsweep.errors import StoreError
 from segsweep.store.find import is_sweep
@@ -20,33 +21,36 @@ from segsweep.system.files import read_json
 STATUSES = tuple(Status)
 TO_DO = (Status.RUNNING, Status.INTERRUPTED, Status.PLANNED)
 WHOLE_BYTES = 1_000_000
-"""Of a history longer than this (about ten thousand epochs) only the end is read."""
+"""Of a longer history (about ten thousand epochs) only the end is read."""
 END_BYTES = 4_000
 RECENT = 5
-"""Epochs whose mean is a run's pace."""
+"""A run's pace is the mean of this many latest epochs."""
+
+HistoryRow: TypeAlias = dict[str, float | None]
+"""An epoch of `history.csv`, by column."""
 
 
 @dataclass(frozen=True)
 class RunState:
-    """One run, as its files show it."""
+    """The state of one run in its files."""
 
     paths: RunPaths
     run_id: str
     kind: str
     """run | trial."""
     cell: str
-    """As the plan has it: by what the command that asked for the run compared."""
+    """The cell in the plan, named by what the command that requested the run compared."""
     model: str
     seed: str
     fold: str
     """Empty without folds."""
     status: Status
     epoch: int = 0
-    """Epochs done."""
+    """Finished epochs."""
     epochs: int | None = None
-    """The full length, where it was looked up: of runs that are not finished."""
+    """All epochs of the run; looked up only for unfinished runs."""
     val_iou: float | None = None
-    """Of the latest epoch; of a finished run, of the selected one."""
+    """Of the latest epoch; for a finished run, of the selected one."""
     best: float | None = None
     """The highest so far."""
     pace: float | None = None
@@ -63,16 +67,16 @@ class RunState:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """A sweep, as its files show it."""
+    """The state of a sweep in its files."""
 
     sweep: SweepPaths
     runs: list[RunState]
     controller: Holder | None
-    """The command that is working on it."""
+    """The command that holds the sweep's lock."""
     changed: float | None
-    """When something last changed, seconds since 1970."""
+    """Time of the last change, seconds since 1970."""
     warnings: list[str] = field(default_factory=list)
-    """A line for each file that is spoilt."""
+    """A line for each damaged file."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -82,25 +86,25 @@ class SweepStatus:
 
     @property
     def slots(self) -> int | None:
-        """Runs at the same time: as the command says, else as many as run now."""
-        told = self.controller.slots if self.controller is not None else None
-        return told or self.counts[Status.RUNNING] or None
+        """Runs at the same time: as published by the command, else the number running now."""
+        published = self.controller.slots if self.controller is not None else None
+        return published or self.counts[Status.RUNNING] or None
 
-    def of(self, status: str) -> list[RunState]:
+    def of(self, status: Status) -> list[RunState]:
         """Return the runs in that status."""
         return [run for run in self.runs if run.status == status]
 
     def unknown_pace(self) -> list[str]:
-        """Return the networks with runs to do of which none has done an epoch yet."""
+        """Return the networks that have runs to do but no finished epoch yet."""
         paces = _paces(self.runs)
         slow = [run.model for run in self.runs if run.status in TO_DO and not _pace(run, paces)]
         return list(dict.fromkeys(slow))
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until all runs that are to do are done; None where unknown.
+        """Return the seconds until all runs to do are finished; None if unknown.
 
         A run's pace is its own, else that of its cell, else that of its network. Failed
-        runs do not count. Without a command at work: as if one began now, in one slot.
+        runs do not count. If no command is running: as if one started now, with one slot.
         """
         from segsweep.sweep.planning.budget import makespan
 
@@ -111,16 +115,16 @@ class SweepStatus:
 
 
 def seconds_left(run: RunState, pace: float | None) -> float | None:
-    """Return what is left of a run at *pace* seconds per epoch; None where unknown."""
+    """Return the remaining seconds of a run at *pace* seconds per epoch; None if unknown."""
     if pace is None or run.epochs is None:
         return None
     return max(run.epochs - run.epoch, 0) * pace
 
 
 def sweep_status(folder: Path | str) -> SweepStatus:
-    """Return how far the sweep in *folder* is; spoilt files cost a warning each.
+    """Return the state of the sweep in *folder*, with a warning for each damaged file.
 
-    Writes nothing. Raises StoreError where there is no sweep.
+    Writes nothing. Raises StoreError if there is no sweep.
     """
     sweep, warnings = SweepPaths(Path(folder)), list[str]()
     if not is_sweep(sweep.root.absolute()):
@@ -128,7 +132,7 @@ def sweep_status(folder: Path | str) -> SweepStatus:
     states, changed = [], [_time(sweep.plan)]
     for row in _rows(sweep, warnings):
         paths = sweep.run(row["folder"])
-        changed.append(_time(paths.root))  # a file that is replaced changes its folder
+        changed.append(_time(paths.root))  # replacing a file changes its folder's time
         states.append(_state(paths, row, warnings))
     times = [time for time in changed if time is not None]
     return SweepStatus(
@@ -137,7 +141,7 @@ def sweep_status(folder: Path | str) -> SweepStatus:
 
 
 def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:
-    """Return what is known of each run before looking at it: from the plan, else its config."""
+    """Return a row per run: from the plan, or from the run's config if the plan lacks it."""
     rows = {}
     try:
         rows = {row["folder"]: row for row in read_rows(sweep.plan) if row["folder"]}
@@ -154,47 +158,66 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
     result = read_json(paths.result)
     if result is None and paths.result.exists():
         warnings.append(f"{paths.result}: cut short; the run counts as {status}")
-    named = ("run_id", "kind", "cell", "model", "seed", "fold")
-    names: dict[str, Any] = {key: row.get(key) or "" for key in named}
-    names["cell"] = names["cell"] or f"{row.get('model')}/{row.get('loss')}"  # in early plans
+    state = RunState(
+        paths,
+        run_id=row.get("run_id") or "",
+        kind=row.get("kind") or "",
+        cell=row.get("cell") or f"{row.get('model')}/{row.get('loss')}",  # not in early plans
+        model=row.get("model") or "",
+        seed=row.get("seed") or "",
+        fold=row.get("fold") or "",
+        status=status,
+    )
     if result is not None:
-        found = _finished(result)
-    else:
-        found = {**_progress(paths, row, status, warnings), **_failure(paths, status, warnings)}
-    return RunState(paths, status=status, **names, **found)
+        return _with_result(state, result)
+    return _with_failure(_with_progress(state, row, warnings), warnings)
 
 
-def _finished(result: Mapping[str, Any]) -> dict[str, Any]:
+def _with_result(state: RunState, result: Mapping[str, object]) -> RunState:
     epochs, seconds = _number(result.get("epochs")), _number(result.get("seconds"))
     iou = _number(result.get("val_iou"))
     pace = seconds / epochs if epochs and seconds is not None else None
-    return {"epoch": int(epochs or 0), "val_iou": iou, "best": iou, "pace": pace}
+    return replace(state, epoch=int(epochs or 0), val_iou=iou, best=iou, pace=pace)
 
 
-def _progress(
-    paths: RunPaths, row: Mapping[str, str], status: Status, warnings: list[str]
-) -> dict[str, Any]:
+def _with_progress(state: RunState, row: Mapping[str, str], warnings: list[str]) -> RunState:
+    paths, is_running = state.paths, state.status == Status.RUNNING
     known = row.get("epochs") or _named(paths, warnings).get("epochs")  # not in early plans
     epochs = _number(known)
-    found: dict[str, Any] = {"epochs": None if epochs is None else int(epochs)}
-    rows = history_end(paths.history, WHOLE_BYTES if status == Status.RUNNING else END_BYTES)
+    state = replace(state, epochs=None if epochs is None else int(epochs))
+    rows = history_end(paths.history, WHOLE_BYTES if is_running else END_BYTES)
     if not rows:
         if _has_text(paths.history):
             warnings.append(f"{paths.history}: cannot be read")
-        return found
-    recent = [row["seconds"] for row in rows[-RECENT:]]
-    found |= {"epoch": int(rows[-1]["epoch"]), "val_iou": rows[-1].get("val_iou")}
-    if status == Status.RUNNING:
-        found["best"] = max(
-            (row["val_iou"] for row in rows if row.get("val_iou") is not None), default=None
-        )
-    return {**found, "pace": sum(recent) / len(recent)}
+        return state
+    ious = [iou for one in rows if (iou := one.get("val_iou")) is not None]
+    return replace(
+        state,
+        epoch=int(rows[-1]["epoch"] or 0),
+        val_iou=rows[-1].get("val_iou"),
+        best=max(ious, default=None) if is_running else None,
+        pace=mean(one["seconds"] or 0.0 for one in rows[-RECENT:]),
+    )
 
 
-def history_end(path: Path, most: int = WHOLE_BYTES) -> list[dict[str, Any]]:
+def _with_failure(state: RunState, warnings: list[str]) -> RunState:
+    file = state.paths.failure
+    failure = read_json(file)
+    if failure is None:
+        if state.status != Status.RUNNING and file.exists():
+            warnings.append(f"{file}: cannot be read")
+        return state
+    attempts = int(_number(failure.get("attempts")) or 0)
+    if state.status != Status.FAILED:
+        return replace(state, attempts=attempts)
+    cause, error = (str(failure.get(key) or "unknown") for key in ("cause", "error"))
+    return replace(state, cause=cause, error=error, attempts=attempts)
+
+
+def history_end(path: Path, most: int = WHOLE_BYTES) -> list[HistoryRow]:
     """Return a history's rows, oldest first, from its last *most* bytes.
 
-    Numbers, None for what is none; lines without epoch or seconds are left out.
+    Values are numbers, None for anything else; lines without epoch or seconds are left out.
     """
     try:
         with path.open("rb") as file:
@@ -210,21 +233,8 @@ def history_end(path: Path, most: int = WHOLE_BYTES) -> list[dict[str, Any]]:
     return [row for row in rows if None not in (row.get("epoch"), row.get("seconds"))]
 
 
-def _failure(paths: RunPaths, status: Status, warnings: list[str]) -> dict[str, Any]:
-    failure = read_json(paths.failure)
-    if failure is None:
-        if status != Status.RUNNING and paths.failure.exists():
-            warnings.append(f"{paths.failure}: cannot be read")
-        return {}
-    attempts = int(_number(failure.get("attempts")) or 0)
-    if status != Status.FAILED:
-        return {"attempts": attempts}
-    texts = {key: str(failure.get(key) or "unknown") for key in ("cause", "error")}
-    return {**texts, "attempts": attempts}
-
-
 def _named(paths: RunPaths, warnings: list[str]) -> dict[str, str]:
-    """Return what the plan would say of a run that it does not hold, from its frozen config."""
+    """Return a plan row for a run that the plan lacks, from its frozen config."""
     if not paths.config.exists():
         return {}
     try:
@@ -261,10 +271,10 @@ def _pace(run: RunState, paces: Mapping[str, float]) -> float | None:
     return paces.get(f"cell {run.cell}", paces.get(f"model {run.model}"))
 
 
-def _number(value: Any) -> float | None:
-    """Return a finite number, or None for whatever else a file may hold."""
+def _number(value: object) -> float | None:
+    """Return *value* as a finite number; None if it is not one."""
     try:
-        number = float(value)
+        number = float(value)  # type: ignore[arg-type]  # other types raise TypeError
     except (ValueError, TypeError):
         return None
     return number if math.isfinite(number) else None

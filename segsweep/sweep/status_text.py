@@ -1,4 +1,4 @@
-"""A sweep's status as short texts and as plain values, for the terminal, JSON and notebooks."""
+"""A sweep's status as short texts and plain values: for the terminal, JSON and notebooks."""
 
 import time
 
@@ -16,22 +16,22 @@ RUN = (
 
 
 def summary(status: SweepStatus) -> str:
-    """Return a sweep in one line: counts, time left."""
+    """Return one line: the sweep's name, its runs by status, the time left."""
     counts = {name: count for name, count in status.counts.items() if count}
     finished = counts.pop(Status.FINISHED, 0)
     parts = [f"{status.sweep.root.name}: {finished} of {len(status.runs)} runs finished"]
     parts += [f"{count} {name}" for name, count in counts.items()]
     trials = sum(run.kind == "trial" for run in status.runs)
-    parts += [f"{trials} of all are trials"] if trials else []
+    parts += [f"{trials} of them trials"] if trials else []
     left = _time_left(status)
     return ", ".join(parts) + (f"; {left}" if left else "")
 
 
 def controller_text(status: SweepStatus) -> str:
-    """Return who works on a sweep, and when something last changed in it."""
-    by = f"worked on by {status.controller}" if status.controller is not None else "nobody at work"
+    """Return which command uses a sweep, and when something last changed in it."""
+    by = f"in use by {status.controller}" if status.controller is not None else "no command running"
     if status.controller is None and status.counts[Status.RUNNING]:
-        by = "no command at work here, but runs are"  # another launcher's jobs
+        by = "no command holds this sweep, but runs are active"
     if status.changed is None:
         return by
     moment = time.localtime(status.changed)
@@ -42,8 +42,8 @@ def controller_text(status: SweepStatus) -> str:
 def status_json(status: SweepStatus) -> dict[str, object]:
     """Return a sweep's status as plain values.
 
-    Keys: sweep, folder, runs (how many), trials (of these), counts (by status), controller
-    (null, or host, pid, since, slots, silent: seconds without a sign of life), slots,
+    Keys: sweep, folder, runs (number), trials (number of them), counts (by status), controller
+    (null, or host, pid, since, slots, silent: seconds since the last heartbeat), slots,
     seconds_left (null: unknown), changed (ISO 8601), running, failed and interrupted (lists
     of runs with the keys of `run_json`), warnings.
     """
@@ -71,11 +71,11 @@ def status_json(status: SweepStatus) -> dict[str, object]:
 
 
 def run_json(run: RunState, cell: str | None = None) -> dict[str, object]:
-    """Return a run as plain values; what is not known is null.
+    """Return a run as plain values; unknown values are null.
 
-    Keys: run (the folder's name), run_id, kind, cell, model, seed, fold, status, epoch (done),
-    epochs (in full), val_iou, best_val_iou, seconds_per_epoch, seconds_left, cause, error,
-    attempts, folder.
+    Keys: run (the folder's name), run_id, kind, cell, model, seed, fold, status, epoch
+    (finished epochs), epochs (all), val_iou, best_val_iou, seconds_per_epoch, seconds_left,
+    cause, error, attempts, folder.
     """
     return {
         "run": run.name,

@@ -1,25 +1,25 @@
-"""A sweep's status as a notebook holds it: counts, frames, and how they are shown."""
+"""A sweep's status for a notebook: counts and data frames, shown as HTML."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from segsweep.store.states import Status
 from segsweep.sweep.status import SweepStatus
 from segsweep.sweep.status_text import RUN, controller_text, run_json, summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SHOWN = ("run", "cell", "epoch", "epochs", "val_iou", "seconds_left")
-FAILED = ("run", "cell", "attempts", "cause", "error")
+SHOWN_RUNNING = ("run", "cell", "epoch", "epochs", "val_iou", "seconds_left")
+SHOWN_FAILED = ("run", "cell", "attempts", "cause", "error")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class StatusView:
-    """How far a sweep is, at the moment when it was asked for."""
+    """The progress of a sweep at the moment when it was read."""
 
     found: SweepStatus
-    """What the files say."""
 
     @property
     def summary(self) -> str:
@@ -33,7 +33,7 @@ class StatusView:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until all runs are finished, at the pace so far; None: unknown."""
+        """Seconds until all runs are finished, at the pace so far; None if unknown."""
         return self.found.seconds_left()
 
     @property
@@ -45,9 +45,9 @@ class StatusView:
     def runs(self) -> "DataFrame":
         """A row per run, trials included.
 
-        Columns: run (the folder's name), run_id, kind, cell (as the plan names it), model, seed,
-        fold, status, epoch (done), epochs (in full), val_iou, best_val_iou, seconds_per_epoch,
-        seconds_left, cause, error, attempts, folder.
+        Columns: run (the folder's name), run_id, kind, cell (its name in the plan), model, seed,
+        fold, status, epoch (finished epochs), epochs (all), val_iou, best_val_iou,
+        seconds_per_epoch, seconds_left, cause, error, attempts, folder.
         """
         from pandas import DataFrame
 
@@ -55,15 +55,15 @@ class StatusView:
 
     @property
     def running(self) -> "DataFrame":
-        """The rows of `runs` that train right now."""
-        return self._in("running")
+        """The rows of `runs` that are training now."""
+        return self._in(Status.RUNNING)
 
     @property
     def failed(self) -> "DataFrame":
         """The rows of `runs` that failed, with cause, error and attempts."""
-        return self._in("failed")
+        return self._in(Status.FAILED)
 
-    def _in(self, status: str) -> "DataFrame":
+    def _in(self, status: Status) -> "DataFrame":
         return self.runs[self.runs["status"] == status].reset_index(drop=True)
 
     def _lines(self) -> list[str]:
@@ -71,11 +71,14 @@ class StatusView:
         return [self.summary, controller_text(self.found), *warnings]
 
     def __repr__(self) -> str:
-        """Return runs by status, time left, who works on the sweep, and what is damaged."""
+        """Return the summary, the command that uses the sweep, and the warnings."""
         return "\n".join(self._lines())
 
     def _repr_html_(self) -> str:
         from segsweep.report.notebook import status_html
 
-        parts = {"running": self.running[list(SHOWN)], "failed": self.failed[list(FAILED)]}
+        parts = {
+            "running": self.running[list(SHOWN_RUNNING)],
+            "failed": self.failed[list(SHOWN_FAILED)],
+        }
         return status_html(self._lines(), parts)

@@ -126,8 +126,8 @@ def _telling_full_disk(paths: RunPaths) -> Iterator[None]:
         if error.errno != errno.ENOSPC:
             raise
         raise DiskFullError(
-            f"no space left for {error.filename or paths.root}; make some, then start "
-            "the same command again: it goes on from here"
+            f"no space left for {error.filename or paths.root}; free some, then run "
+            "the same command again to resume"
         ) from error
 
 

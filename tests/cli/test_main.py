@@ -45,7 +45,7 @@ def test_status_of_the_only_sweep(segsweep, runs):
     assert lines[0] == (
         "main: 1 of 4 runs finished, 1 interrupted, 1 failed, 1 planned; about 2 min left in 1 slot"
     )
-    assert lines[1].startswith("nobody at work; last change ")
+    assert lines[1].startswith("no command running; last change ")
     assert f"{runs[1].name}  raised (2 attempts): ValueError: no" in lines
     assert [line.split() for line in lines[-1:]] == [[runs[2].name, "2/40"]]
 
@@ -56,7 +56,7 @@ def test_status_while_a_command_works(segsweep, runs):
         _, out, _ = segsweep("status", "main")
     (row,) = (line.split() for line in out.splitlines() if line.startswith(runs[2].name))
 
-    assert f"worked on by pid {os.getpid()} on host " in out
+    assert f"in use by pid {os.getpid()} on host " in out
     assert row == [runs[2].name, "2/40", "0.5000", "0.5000", "57", "s"]
 
 
@@ -364,7 +364,7 @@ def test_rm_of_what_is_not_there_or_in_use(segsweep, runs):
         held = refusal(segsweep("rm", "main", "--cells", "unet2/dice", "--yes"))
 
     assert "did you mean 'unet2/dice'?; cells are unet2/bce, unet2/dice" in unknown
-    assert held.startswith(f"sweep main is being worked on by pid {os.getpid()} ")
+    assert held.startswith(f"sweep main is being in use by pid {os.getpid()} ")
     assert all(run.exists() for run in runs)
 
 

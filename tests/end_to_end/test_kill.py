@@ -80,7 +80,7 @@ def test_asked_to_stop_it_saves_and_goes_on(number, undisturbed, tmp_path) -> No
 
     assert process.returncode == 130
     assert "Traceback" not in error
-    assert "the same command goes on from here" in error
+    assert "run the same command again to resume" in error
     assert len(list(runs.glob("*/history.csv"))) == 1
     assert not list(runs.glob("*/result.json"))
     (first,) = runs.glob("*-s0-*")

@@ -203,7 +203,7 @@ def test_asked_to_stop_it_saves_says_so_and_goes_on(undisturbed, tmp_path) -> No
         wait_for(lambda p=process: not of_session(p.pid), 60)
         assert process.returncode == 130, (way, error)
         assert "Traceback" not in error, (way, error)
-        assert "the same command goes on from here" in error, way
+        assert "run the same command again to resume" in error, way
         assert not list(sweep.glob("runs/*/failure.json")), way
         saved = [torch.load(path, weights_only=True) for path in open_checkpoints(sweep)]
         if len(numbers) == 1:
@@ -403,7 +403,7 @@ def test_one_controller_at_a_time_anywhere(undisturbed, tmp_path) -> None:
     assert first.returncode == 130
     line = said.splitlines()[-1]
     assert f"pid {first.pid} on host {socket.gethostname()} since 20" in line
-    assert "my sweep is being worked on" in line
+    assert "my sweep is in use" in line
     moved = tmp_path / "ziehen wir um" / "ö"
     moved.parent.mkdir()
     sweep.parent.rename(moved)
@@ -583,7 +583,7 @@ def test_disk_too_small_or_full_midway(undisturbed, small_disk, tmp_path) -> Non
     _, error = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "no space left" in error
-    assert "start the same command again" in error
+    assert "run the same command again" in error
     assert "Traceback" not in error
     assert len(finished(sweep)) < 3
     filler.unlink()

@@ -1,4 +1,4 @@
-"""Checkpoints that go, runs that make room, cells that are removed; killed at every step."""
+"""Runs moved to `earlier/`, removed cells, kept checkpoints; also killed at every step."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def left(paths: RunPaths) -> set[str]:
 
 @pytest.fixture
 def run(tmp_path) -> RunPaths:
-    """Return a finished run with the litter of kills beside its checkpoints."""
+    """Return a finished run whose checkpoints include files left by killed processes."""
     folder = tmp_path / "unet-bce-s0-0"
     paths = add_checkpoints(folder, "best-4.pt", "best-7.pt", "last.pt", ".best-7.pt.12.tmp")
     paths.result.write_text('{"best_epoch": 7, "val_iou": 0.5}')
@@ -58,8 +58,8 @@ def run(tmp_path) -> RunPaths:
         ("none", set()),
     ],
 )
-def test_only_what_is_to_be_kept_stays(run, keep, names):
-    """The best is that of the result; older ones and half-written files go in any case."""
+def test_keep_decides_which_checkpoints_stay(run, keep, names):
+    """The best is that of the result; older and half-written files are always deleted."""
     size = keep_checkpoints(run, keep)
 
     assert left(run) == names
@@ -68,8 +68,8 @@ def test_only_what_is_to_be_kept_stays(run, keep, names):
 
 @pytest.mark.parametrize("keep", ["best", "last", "both", "none"])
 @pytest.mark.parametrize("result", [None, '{"best_epo'])
-def test_run_that_is_not_finished_keeps_all(run, keep, result):
-    """It goes on from them; a result that was cut short is none."""
+def test_unfinished_run_keeps_all_checkpoints(run, keep, result):
+    """It resumes from them; a truncated result does not count as finished."""
     run.result.unlink()
     if result is not None:
         run.result.write_text(result)
@@ -79,8 +79,8 @@ def test_run_that_is_not_finished_keeps_all(run, keep, result):
     assert left(run) == before
 
 
-def test_the_only_checkpoint_there_is_stays(run):
-    """Another setting later does not take the last weights away; none does."""
+def test_the_only_checkpoint_stays(run):
+    """A later `keep=best` does not delete the only weights; `keep=none` does."""
     keep_checkpoints(run, "last")
     keep_checkpoints(run, "best")
     kept = left(run)
@@ -91,8 +91,8 @@ def test_the_only_checkpoint_there_is_stays(run):
     assert keep_checkpoints(run, "best") == 0
 
 
-def test_keeping_something_else_is_refused(run):
-    """What is allowed is said."""
+def test_unknown_keep_is_refused(run):
+    """The error lists the allowed values."""
     with pytest.raises(ValueError, match="best, last, both, none; got 'first'"):
         keep_checkpoints(run, "first")
 
@@ -112,12 +112,12 @@ def finished(sweep: SweepPaths, name: str, val_iou: float | str, size: int = 100
 
 
 def with_checkpoints(sweep: SweepPaths) -> set[str]:
-    """Return the names of the runs that have any."""
+    """Return the names of the runs that have checkpoints."""
     return {paths.root.name for paths in sweep.run_folders() if checkpoint_bytes(paths)}
 
 
 def test_worst_runs_lose_their_checkpoints_first(sweep):
-    """3 kB hold three runs; a run without a figure is worse than any; results stay."""
+    """3 kB hold three runs; a run without a validation IoU counts as the worst; results stay."""
     cap = CheckpointCap(sweep, 3000 / 1e9)
     seen = []
     for name, iou in (("a", 0.5), ("b", 0.7), ("c", float("nan")), ("d", 0.6), ("e", 0.1)):
@@ -128,8 +128,8 @@ def test_worst_runs_lose_their_checkpoints_first(sweep):
     assert len(list(sweep.runs.glob("*/result.json"))) == 5
 
 
-def test_cap_starts_from_what_is_there(sweep):
-    """A later command: the runs that stand count, those that are not finished do not."""
+def test_cap_counts_the_runs_of_earlier_commands(sweep):
+    """Finished runs count, unfinished runs do not."""
     for name, iou in (("a", 0.3), ("b", 0.9), ("c", 0.2)):
         finished(sweep, name, iou)
     finished(sweep, "trains", 0.1, size=10**6).result.unlink()
@@ -145,8 +145,8 @@ def test_cap_starts_from_what_is_there(sweep):
     assert [paths.root.name for paths in gone] == ["a"]
 
 
-def test_run_done_again_counts_once(sweep):
-    """By its new figure and size."""
+def test_repeated_run_counts_once(sweep):
+    """With its new validation IoU and size."""
     cap = CheckpointCap(sweep, 3000 / 1e9)
     cap.add(finished(sweep, "a", 0.1), 0.1)
     cap.add(finished(sweep, "b", 0.5), 0.5)
@@ -160,19 +160,19 @@ def test_run_done_again_counts_once(sweep):
 
 
 def test_run_that_trains_again_keeps_its_checkpoints(sweep):
-    """It was finished when it was counted, and is needed now to go on from."""
+    """It was finished when it was counted; now it needs them to resume."""
     cap = CheckpointCap(sweep, 1000 / 1e9)
-    again = finished(sweep, "a", 0.1)
-    cap.add(again, 0.1)
-    again.result.unlink()
+    repeated = finished(sweep, "a", 0.1)
+    cap.add(repeated, 0.1)
+    repeated.result.unlink()
     gone = cap.add(finished(sweep, "b", 0.5), 0.5)
 
     assert gone == []
     assert with_checkpoints(sweep) == {"a", "b"}
 
 
-def test_cost_of_a_run_does_not_grow(sweep, monkeypatch):
-    """With 1,000 runs on the disk, adding one looks into no other's folder."""
+def test_cost_of_adding_a_run_does_not_grow(sweep, monkeypatch):
+    """With 1,000 runs on the disk, adding one lists no other run's folder."""
     for number in range(1000):
         name = f"r{number}"
         (sweep.runs / name).mkdir(parents=True)
@@ -189,7 +189,7 @@ def test_cost_of_a_run_does_not_grow(sweep, monkeypatch):
 
 @pytest.fixture
 def grid(sweep, frozen, write_run) -> SweepPaths:
-    """Write two cells with two seeds each, finished but for one, and their plan."""
+    """Write two cells with two seeds each, all but one finished, and their plan."""
     lines = [",".join(PLAN)]
     for loss in ("bce", "dice"):
         for seed in (0, 1):
@@ -205,13 +205,13 @@ def grid(sweep, frozen, write_run) -> SweepPaths:
 
 
 def content(root: Path) -> dict[str, bytes]:
-    """Return name -> bytes of the files below *root* that count."""
+    """Return name -> bytes of the files below *root*, without locks."""
     files = [path for path in root.rglob("*") if path.is_file() and path.name != ".claim"]
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
-def test_run_done_again_leaves_the_old_one_behind(grid):
-    """The old folder whole but for its checkpoints; the new one planned, with the reads."""
+def test_moved_run_keeps_all_but_its_checkpoints(grid):
+    """The new folder is planned, with the config and the log of test-set reads."""
     (paths,) = grid.runs.glob("*-bce-s0-*")
     before = content(paths)
     place = move_earlier(grid, RunPaths(paths))
@@ -227,10 +227,10 @@ def test_run_done_again_leaves_the_old_one_behind(grid):
     assert len(read_all(grid.root).runs) == 4
 
 
-def test_run_that_is_not_finished_is_not_moved(grid):
-    """It goes on where it stands; neither is one that is being trained."""
+def test_unfinished_run_is_not_moved(grid):
+    """Nor a run that is being trained."""
     (paths,) = grid.runs.glob("*-dice-s1-*")
-    with pytest.raises(StoreError, match="is not finished"):
+    with pytest.raises(StoreError, match="is not finished: only finished runs are repeated"):
         move_earlier(grid, RunPaths(paths))
     (other,) = grid.runs.glob("*-dice-s0-*")
     with claimed(other / ".claim"), pytest.raises(RunClaimedError, match="is being trained"):
@@ -243,7 +243,7 @@ CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shu
 
 
 def killed_before_change(number: int, action) -> bool:
-    """Carry *action* out in a fork killed before its change *number*; False if it came through."""
+    """Run *action* in a fork killed before its change *number*; False if it completed."""
     child = os.fork()
     if child == 0:
         seen = [0]
@@ -264,19 +264,19 @@ def killed_before_change(number: int, action) -> bool:
 
 
 def rounds(tmp_path: Path, grid: SweepPaths):
-    """Yield (number, a fresh copy of the sweep) without end."""
+    """Yield (number, a new copy of the sweep), up to 200 times."""
     import shutil
 
     for number in range(200):
         copy = SweepPaths(tmp_path / f"copy {number}")
         shutil.copytree(grid.root, copy.root)
         yield number, copy
-    pytest.fail("it never came through")
+    pytest.fail("the action never completed")
 
 
 @pytest.mark.slow
 def test_kill_while_moving_leaves_the_old_run_or_a_clean_new_one(grid, tmp_path):
-    """Before each change on the disk in turn; the log of reads is never lost."""
+    """A kill before each change on the disk in turn; the log of reads is never lost."""
     (name,) = (path.name for path in grid.runs.glob("*-bce-s0-*"))
     whole = content(grid.runs / name)
     states = []
@@ -302,8 +302,8 @@ def test_kill_while_moving_leaves_the_old_run_or_a_clean_new_one(grid, tmp_path)
     assert {*states} == {"finished", "planned"}
 
 
-def test_reads_are_kept_where_nobody_mended(grid):
-    """After a kill between the renames the run was planned anew and has a read of its own."""
+def test_reads_are_merged_if_the_run_was_planned_before_a_repair(grid):
+    """After a kill between the renames, the run was planned again and read the test set."""
     (paths,) = map(RunPaths, grid.runs.glob("*-bce-s0-*"))
     fresh = grid.root / "earlier" / f".new-{paths.root.name}"
     fresh.mkdir(parents=True)
@@ -315,7 +315,7 @@ def test_reads_are_kept_where_nobody_mended(grid):
 
 
 def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
-    """Further keys behind a semicolon; a run whose config is gone goes by the plan."""
+    """Further keys follow a semicolon; a run without config belongs to its cell in the plan."""
     write_run(grid.root, frozen(seed=7, trainer__epochs=80))
     write_run(grid.root, frozen(kind="trial", seed=8, optimizer__lr=0.1))
     (broken,) = grid.runs.glob("*-dice-s0-*")
@@ -330,8 +330,8 @@ def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
     }
 
 
-def test_removed_cell_is_gone(grid):
-    """Its folders, finished or not, and its rows of the plan; nothing else."""
+def test_removing_a_cell_deletes_its_runs_and_plan_rows(grid):
+    """Finished or not; nothing else changes."""
     others = {path.name: content(path) for path in grid.runs.glob("*-bce-*")}
     removed = remove_cells(grid, ["unet2/dice", "unet2/dice"])
 
@@ -342,7 +342,7 @@ def test_removed_cell_is_gone(grid):
 
 
 def test_unknown_cell_names_the_nearest(grid):
-    """And all there are; nothing is removed."""
+    """The error also lists all cells; nothing is removed."""
     with pytest.raises(StoreError) as caught:
         remove_cells(grid, ["unet2/bce", "unet2/dise"])
     (line,) = str(caught.value).splitlines()
@@ -359,7 +359,7 @@ def test_unknown_cell_names_the_nearest(grid):
 
 
 def test_nothing_is_removed_under_a_live_command(grid):
-    """Neither while the sweep is being worked on, nor while one of the runs is trained."""
+    """Neither while a command holds the sweep nor while one of the runs is trained."""
     (trained,) = grid.runs.glob("*-dice-s1-*")
     with SweepLock(grid.lock), pytest.raises(SweepLockedError, match=f"pid {os.getpid()}"):
         remove_cells(grid, ["unet2/bce"])
@@ -373,8 +373,8 @@ def test_nothing_is_removed_under_a_live_command(grid):
     assert len(list(grid.runs.iterdir())) == 2
 
 
-def test_no_sweep_is_made_by_removing(tmp_path):
-    """A wrong name leaves no folder behind."""
+def test_removing_creates_no_sweep(tmp_path):
+    """A wrong name creates no folder."""
     with pytest.raises(StoreError, match="no sweep in"):
         remove_cells(SweepPaths(tmp_path / "none"), ["a/b"])
 
@@ -383,7 +383,7 @@ def test_no_sweep_is_made_by_removing(tmp_path):
 
 @pytest.mark.slow
 def test_kill_while_removing_leaves_whole_runs(grid, tmp_path):
-    """Before each change in turn: what is left is whole, and the same command ends it."""
+    """A kill before each change in turn: the rest is whole, the same command completes it."""
     whole = {path.name: content(path) for path in grid.runs.iterdir()}
     counts = set()
     for number, copy in rounds(tmp_path, grid):
@@ -407,8 +407,8 @@ def test_kill_while_removing_leaves_whole_runs(grid, tmp_path):
     assert number > 10
 
 
-def test_nothing_to_mend_touches_nothing(grid):
-    """The start of every command."""
+def test_nothing_to_repair_changes_nothing(grid):
+    """Every command starts with a repair."""
     move_earlier(grid, RunPaths(next(iter(grid.runs.glob("*-bce-s0-*")))))
     times = {path: path.stat().st_mtime_ns for path in grid.root.rglob("*")}
     time.sleep(0.01)

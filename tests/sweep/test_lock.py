@@ -1,4 +1,4 @@
-"""The sweep's lock: real processes hold it, die, are suspended, and are told apart."""
+"""The sweep's lock, held by real processes that are killed, suspended or replaced."""
 
 import errno
 import fcntl
@@ -37,7 +37,7 @@ QUICK = {"patience": 0.3, "confirm": 0.05, "beat": 0.05}
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    """Return the path of a lock in a sweep's folder; there is no lock yet."""
+    """Return the path of a lock that does not exist yet, in a sweep's folder."""
     folder = tmp_path / "main"
     folder.mkdir()
     return folder / "lock"
@@ -45,7 +45,7 @@ def path(tmp_path) -> Path:
 
 @pytest.fixture
 def elsewhere(path):
-    """Return a function that starts a process which holds the lock; all are killed at the end."""
+    """Return a function that starts a process holding the lock; all are killed at the end."""
     started = []
 
     def start(then: str = "pass") -> "subprocess.Popen[str]":
@@ -62,7 +62,7 @@ def elsewhere(path):
 
 
 def forge(path: Path, age: float, **changed: object) -> None:
-    """Write the lock as a process of another host (or as *changed*) would, *age* s ago."""
+    """Write the lock like a process of another host (or *changed*), *age* seconds ago."""
     values = {"host": "gpu3", "pid": 4711, "boot": "b", "namespace": "pid:[1]", "token": "abc"}
     values |= {"since": "2026-11-24T10:02:11+0000", "slots": None, **changed}
     path.write_text(json.dumps(values))
@@ -71,7 +71,7 @@ def forge(path: Path, age: float, **changed: object) -> None:
 
 
 def refused(path: Path, **times: float) -> str:
-    """Return the line with which the lock is refused, after checking that it is one."""
+    """Return the one line of the error with which the lock is refused."""
     with pytest.raises(SweepLockedError) as caught:
         SweepLock(path, **{**QUICK, **times}).acquire()
     assert "\n" not in str(caught.value)
@@ -79,12 +79,13 @@ def refused(path: Path, **times: float) -> str:
 
 
 def test_held_lock_says_who_has_it(path, elsewhere):
-    """Host, pid, since when, what to do; the holder is not disturbed."""
+    """The error names host, pid, start time and what to do; the holder is not disturbed."""
     process = elsewhere()
     line = refused(path)
     wanted = (
-        rf"sweep main is being worked on by pid {process.pid} on host "
-        rf"{re.escape(socket.gethostname())} since \d{{4}}-\d\d-\d\d \d\d:\d\d; wait for it, .*"
+        rf"sweep main is in use by pid {process.pid} on host "
+        rf"{re.escape(socket.gethostname())} since \d{{4}}-\d\d-\d\d \d\d:\d\d; "
+        "wait for it or stop it there, then run the same command again"
     )
 
     assert re.fullmatch(wanted, line)
@@ -92,13 +93,13 @@ def test_held_lock_says_who_has_it(path, elsewhere):
     assert process.poll() is None
 
 
-def test_dead_holder_is_followed_at_once(path, elsewhere):
-    """Killed, however fresh its sign of life: its pid may have come back, the lock has not."""
+def test_lock_of_a_killed_holder_is_free_at_once(path, elsewhere):
+    """However recent its heartbeat, and even if another process now has its pid."""
     process = elsewhere()
     process.kill()
     process.wait()
     written = json.loads(path.read_text())
-    path.write_text(json.dumps({**written, "pid": os.getpid()}))  # a pid that lives
+    path.write_text(json.dumps({**written, "pid": os.getpid()}))  # the pid of a live process
     nobody = current_holder(path)
     started = time.monotonic()
     with SweepLock(path):
@@ -111,7 +112,7 @@ def test_dead_holder_is_followed_at_once(path, elsewhere):
 
 
 def test_suspended_holder_on_this_host_keeps_it(path, elsewhere):
-    """No sign of life, but the system knows that it lives."""
+    """It sends no heartbeat, but the system still holds its file lock."""
     process = elsewhere()
     process.send_signal(signal.SIGSTOP)
     os.utime(path, (0, 0))
@@ -125,7 +126,7 @@ def test_suspended_holder_on_this_host_keeps_it(path, elsewhere):
 
 
 def test_child_processes_do_not_keep_it(path, elsewhere):
-    """A program started by the holder, and a fork that lives on: the lock dies with its holder."""
+    """Neither a program started by the holder nor a surviving fork keeps a dead holder's lock."""
     program = "import subprocess; subprocess.Popen(['sleep', '30'], close_fds=False)"
     fork = "import os\nif os.fork() == 0:\n os.close(1)\n time.sleep(30)\n os._exit(0)"
     for then in (program, fork):
@@ -142,14 +143,14 @@ def test_child_processes_do_not_keep_it(path, elsewhere):
 
 
 def test_fork_cannot_release_what_its_parent_holds(path, elsewhere):
-    """A forked child that leaves the block gives nothing away."""
+    """A forked child that calls `release` does not free its parent's lock."""
     process = elsewhere("import os\nif os.fork() == 0:\n lock.release()\n os._exit(0)\nos.wait()")
 
     assert f"pid {process.pid}" in refused(path)
 
 
 def test_released_lock_is_an_empty_file(path):
-    """Not deleted: whoever waits for it has it open. The next one gets it."""
+    """It is not deleted, because waiting processes have it open; the next one acquires it."""
     with SweepLock(path):
         inside = current_holder(path)
     empty = path.read_bytes()
@@ -164,7 +165,7 @@ def test_released_lock_is_an_empty_file(path):
 
 
 def test_same_process_cannot_have_it_twice(path):
-    """Two commands in one process are two commands."""
+    """A second lock in the same process is refused like one in another process."""
     with SweepLock(path):
         line = refused(path)
 
@@ -172,25 +173,25 @@ def test_same_process_cannot_have_it_twice(path):
 
 
 @pytest.mark.parametrize("changed", [{}, {"host": socket.gethostname()}])
-def test_holder_elsewhere_is_believed_while_it_shows_signs_of_life(path, changed):
-    """Another host, or another container of this one: its file lock may not reach us."""
+def test_holder_elsewhere_keeps_the_lock_while_its_heartbeat_is_recent(path, changed):
+    """On another host, or in another container here, whose file lock may not be visible."""
     forge(path, 20, **changed)
     line = refused(path)
     host = changed.get("host", "gpu3")
-    (clock,) = re.findall(r"takes over from (\d\d:\d\d:\d\d) on$", line)
+    (clock,) = re.findall(r"if it is dead, run the same command again after ([\d:]{8})$", line)
     hours, minutes, seconds = map(int, clock.split(":"))
     now = time.localtime()
     wait = (hours - now.tm_hour) * 3600 + (minutes - now.tm_min) * 60 + seconds - now.tm_sec
 
     assert f"pid 4711 on host {host} since 2026-11-24" in line
-    assert re.search(r"last sign of life (20|21) s ago", line)
+    assert re.search(r"last heartbeat (20|21) s ago; wait for it or stop it there; ", line)
     assert 37 <= wait % 86400 <= 41
     assert current_holder(path).host == host
     assert json.loads(path.read_text())["token"] == "abc"
 
 
-def test_holder_elsewhere_without_a_sign_of_life_is_followed(path):
-    """After a minute; and that is what looking says, too."""
+def test_holder_elsewhere_without_heartbeat_loses_the_lock(path):
+    """After a minute; `current_holder` then returns None too."""
     forge(path, 61)
     nobody = current_holder(path)
     with SweepLock(path, **QUICK):
@@ -201,17 +202,17 @@ def test_holder_elsewhere_without_a_sign_of_life_is_followed(path):
 
 
 def test_age_goes_by_the_clock_of_the_disk(path, monkeypatch):
-    """A host whose clock is an hour ahead does not throw a live holder out."""
+    """A host whose clock is an hour ahead does not take the lock from a live holder."""
     forge(path, 5)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
 
-    assert "last sign of life 5 s ago" in refused(path) or "6 s ago" in refused(path)
+    assert "last heartbeat 5 s ago" in refused(path) or "6 s ago" in refused(path)
 
 
 @pytest.mark.parametrize("text", ["{", "\0\1", "[]", '{"host": 1}', '{"pid": "x"}', "null"])
-def test_spoilt_content_is_nobody(path, text):
-    """A file cut short by a full disk: the system's lock alone decides."""
+def test_damaged_content_names_no_holder(path, text):
+    """A file cut short by a full disk, for example: then only the file lock decides."""
     path.write_text(text)
     nobody = current_holder(path)
     with SweepLock(path, **QUICK):
@@ -221,16 +222,16 @@ def test_spoilt_content_is_nobody(path, text):
     assert pid == os.getpid()
 
 
-def test_holder_that_said_nothing_is_a_holder(path, elsewhere):
-    """The system's lock is taken, whatever the file says."""
+def test_unnamed_holder_is_a_holder(path, elsewhere):
+    """The file lock is taken, whatever the file contains."""
     elsewhere("lock._ended.set()")
     path.write_text("")
 
-    assert "another process, which has not said who it is; wait" in refused(path)
+    assert "sweep main is in use by an unknown process; wait" in refused(path)
 
 
-def test_signs_of_life_come_by_themselves(path):
-    """The file's time moves on while the lock is held, and no more afterwards."""
+def test_heartbeats_while_the_lock_is_held(path):
+    """The file's time is updated while the lock is held, and not after its release."""
     with SweepLock(path, **QUICK):
         os.utime(path, (0, 0))
         wait_for(lambda: time.time() - path.stat().st_mtime < 5, 2)
@@ -240,8 +241,8 @@ def test_signs_of_life_come_by_themselves(path):
     assert path.stat().st_mtime == 0
 
 
-def test_lock_taken_over_is_noticed_and_left_alone(path):
-    """A suspended laptop wakes up: it stops, and does not throw the new holder out."""
+def test_lock_that_was_taken_over_is_noticed(path):
+    """A suspended laptop wakes up: it sends no heartbeat and does not free the new lock."""
     lock = SweepLock(path, **QUICK)
     lock.acquire()
     before = lock.taken_over
@@ -257,8 +258,8 @@ def test_lock_taken_over_is_noticed_and_left_alone(path):
     assert json.loads(path.read_text())["token"] == "abc"
 
 
-def test_deleted_lock_is_lost(path):
-    """Whoever deletes the file lets another one in."""
+def test_deleted_lock_counts_as_taken_over(path):
+    """Without the file, another command could acquire the lock."""
     with SweepLock(path, **QUICK) as lock:
         path.unlink()
         wait_for(lambda: lock.taken_over, 2)
@@ -266,8 +267,8 @@ def test_deleted_lock_is_lost(path):
         assert not path.exists()
 
 
-def test_looking_keeps_nobody_out(path, look_in_the_act):
-    """Whoever comes while somebody looks tries again, and a second look sees nobody either."""
+def test_checking_the_lock_blocks_nobody(path, check_in_progress):
+    """While one process checks the lock, others can acquire it and check it."""
     forge(path, 0, **HERE)
     nobody = current_holder(path)
     with SweepLock(path):
@@ -278,8 +279,8 @@ def test_looking_keeps_nobody_out(path, look_in_the_act):
 
 
 @pytest.fixture
-def look_in_the_act(path):
-    """Have the lock looked at for 0.2 s, a look that takes far too long."""
+def check_in_progress(path):
+    """Let another check of the lock last 0.2 s, far longer than a real one."""
     path.touch()
     descriptor = os.open(path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -289,16 +290,16 @@ def look_in_the_act(path):
     timer.join()
 
 
-def test_looking_creates_nothing(path):
-    """Neither a lock nor anything beside it, nor where there is no sweep at all."""
+def test_checking_creates_no_file(path):
+    """Neither in a sweep without a lock nor where there is no sweep."""
     found = [current_holder(path), current_holder(path.parent / "nowhere" / "lock")]
 
     assert found == [None, None]
     assert list(path.parent.iterdir()) == []
 
 
-def test_slots_are_told(path):
-    """So that others can say how much goes on at once."""
+def test_slots_are_published(path):
+    """Other processes can read how many runs execute at the same time."""
     with SweepLock(path, **QUICK) as lock:
         first = current_holder(path).slots
         lock.publish_slots(12)
@@ -310,7 +311,7 @@ def test_slots_are_told(path):
 
 @pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, None])
 def no_flock(request, monkeypatch):
-    """Be on a disk without file locks, or (None) on a system without them."""
+    """Simulate a disk without file locks, or (None) a system without them."""
 
     def fails(descriptor: int, kind: int) -> None:
         raise OSError(request.param, os.strerror(request.param))
@@ -321,8 +322,8 @@ def no_flock(request, monkeypatch):
         monkeypatch.setattr(module.fcntl, "flock", fails)
 
 
-def test_without_file_locks_the_sign_of_life_decides(path, no_flock):
-    """Also of this host's own processes; the release lets the next one in at once."""
+def test_without_file_locks_the_heartbeat_decides(path, no_flock):
+    """Also between processes of this host; a released lock is free at once."""
     with SweepLock(path, **QUICK):
         line = refused(path)
         seen = current_holder(path)
@@ -332,14 +333,14 @@ def test_without_file_locks_the_sign_of_life_decides(path, no_flock):
         pid = current_holder(path).pid
 
     assert f"pid {os.getpid()}" in line
-    assert "last sign of life 0 s ago" in line
+    assert "last heartbeat 0 s ago" in line
     assert seen.pid == pid == os.getpid()
     assert released is None
 
 
 @pytest.mark.parametrize("no_flock", [errno.ENOLCK], indirect=True)
 def test_without_file_locks_one_of_two_wins(path, no_flock):
-    """Both start in the same moment; the last one that wrote has it, the other is refused."""
+    """Both start at the same moment: the last one that wrote wins, the other is refused."""
     for _ in range(3):
         locks = [SweepLock(path, confirm=0.1) for _ in range(2)]
         ends: list[str] = []

@@ -1,4 +1,4 @@
-"""How far a sweep is, from folders in every state: running, crashed, copied, spoilt."""
+"""The progress of a sweep whose folders are running, crashed, copied or damaged."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import pytest
 from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN
+from segsweep.store.states import Status
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.status import history_end, sweep_status
 from segsweep.system.files import claimed
@@ -50,7 +51,7 @@ def rows(*ious: object, seconds: float = 2.0) -> str:
 
 
 class Maker:
-    """Writes runs of a sweep by hand, and the plan of all of them."""
+    """Writes the runs of a sweep by hand, and their plan."""
 
     def __init__(self, root: Path) -> None:
         """Start without runs."""
@@ -58,7 +59,7 @@ class Maker:
         self.lines = [",".join(PLAN)]
 
     def run(self, model: str, loss: str, *, folder: bool = True, **files: str) -> RunPaths:
-        """Add a run; *files* by the name of their path in RunPaths."""
+        """Add a run; *files* are texts by the name of their path in RunPaths."""
         number = f"{len(self.lines):012x}"
         paths = self.sweep.run(f"{model}-{loss}-s0-{number}")
         row = [number, "run", f"{model}/{loss}", model, loss, "0", "", paths.root.name]
@@ -74,7 +75,7 @@ class Maker:
 
 @pytest.fixture
 def maker(tmp_path) -> Maker:
-    """Return what makes the sweep tmp_path/main."""
+    """Return a maker of the sweep tmp_path/main."""
     (tmp_path / "main").mkdir()
     return Maker(tmp_path / "main")
 
@@ -85,7 +86,7 @@ FAILED = json.dumps({"cause": "raised", "error": "ValueError: no", "attempts": 2
 
 @pytest.fixture
 def busy(maker):
-    """Write a sweep with a run in each state; the running one is held in this process."""
+    """Write a sweep with a run in each status; the running one is claimed by this process."""
     maker.run("unet", "bce", result=DONE)
     maker.run("unet", "dice", failure=FAILED, history=rows(0.1))
     maker.run("unet", "ss", history=rows(0.1, 0.2))
@@ -95,8 +96,8 @@ def busy(maker):
         yield maker.sweep
 
 
-def test_every_run_is_counted_in_its_state(busy):
-    """A run that is planned and has no folder yet counts, too."""
+def test_every_run_is_counted_by_status(busy):
+    """Also a planned run that has no folder yet."""
     status = sweep_status(busy.root)
 
     assert status.counts == {
@@ -106,27 +107,27 @@ def test_every_run_is_counted_in_its_state(busy):
     assert status.warnings == []
 
 
-def test_what_runs_is_shown_with_its_figures(busy):
-    """Epochs done and in full, validation IoU now and at best, seconds per epoch."""
-    (run,) = sweep_status(busy.root).of("running")
+def test_progress_of_a_running_run(busy):
+    """Finished and all epochs, latest and best validation IoU, seconds per epoch."""
+    (run,) = sweep_status(busy.root).of(Status.RUNNING)
 
     assert (run.model, run.cell, run.seed) == ("unet2", "unet2/bce", "0")
     assert (run.epoch, run.epochs) == (3, 10)
     assert (run.val_iou, run.best, run.pace) == (0.4, 0.6, 4.0)
 
 
-def test_what_failed_is_shown_with_its_cause(busy):
-    """As failure.json has it."""
-    (run,) = sweep_status(busy.root).of("failed")
+def test_failed_run_has_its_cause(busy):
+    """Cause, error and attempts are those of failure.json."""
+    (run,) = sweep_status(busy.root).of(Status.FAILED)
 
     assert (run.cause, run.error, run.attempts) == ("raised", "ValueError: no", 2)
 
 
 def test_time_left_by_hand(busy, maker):
-    """Own pace first; unet's mean is (3 + 4 + 2 + 2) / 4 s; in one slot all is added up."""
+    """A run's own pace first; unet's mean is (3 + 4 + 2 + 2) / 4 s; one slot: the sum."""
     maker.run("unet", "ss", result=DONE.replace("30.0", "40.0"))
-    unknown = sweep_status(busy.root).seconds_left()  # how long the planned one is says no file
-    (planned,) = (run.paths for run in sweep_status(busy.root).of("planned"))
+    unknown = sweep_status(busy.root).seconds_left()  # no file has the planned run's epochs
+    (planned,) = (run.paths for run in sweep_status(busy.root).of(Status.PLANNED))
     planned.root.mkdir()
     planned.config.write_text(CONFIG.format(id="4", seed=0, model="unet", loss="focal"))
 
@@ -135,7 +136,7 @@ def test_time_left_by_hand(busy, maker):
 
 
 def test_time_left_is_unknown_before_the_first_epoch(maker):
-    """And says which network nothing is known of."""
+    """`unknown_pace` names the networks without a finished epoch."""
     maker.run("unet", "bce", result=DONE)
     maker.run("unet", "dice")
     before = sweep_status(maker.sweep.root)
@@ -147,7 +148,7 @@ def test_time_left_is_unknown_before_the_first_epoch(maker):
 
 
 def test_slots_share_the_time_left(maker):
-    """Three runs of 30 s in two slots take 60 s; a cell's own pace counts before its network's."""
+    """Three runs of 30 s in two slots take 60 s; a cell's pace comes before its network's."""
     maker.run("unet", "bce", result=DONE)
     maker.run("unet", "ss", result=DONE.replace("30.0", "90.0"))
     for _ in range(3):
@@ -160,8 +161,8 @@ def test_slots_share_the_time_left(maker):
     assert status.seconds_left() == 60.0
 
 
-def test_who_works_on_it(maker):
-    """The holder of the lock, and nobody once it is released."""
+def test_controller_is_the_lock_holder(maker):
+    """The holder of the lock; None once it is released."""
     maker.run("unet", "bce")
     with SweepLock(maker.sweep.lock):
         inside = sweep_status(maker.sweep.root)
@@ -171,7 +172,7 @@ def test_who_works_on_it(maker):
 
 
 def test_last_change_is_the_last_epoch(maker):
-    """By the time of the newest run folder."""
+    """A written epoch changes the time of the run's folder."""
     paths = maker.run("unet", "bce")
     for path in (maker.sweep.plan, paths.root):
         os.utime(path, (1000, 1000))
@@ -182,7 +183,7 @@ def test_last_change_is_the_last_epoch(maker):
     assert abs(sweep_status(maker.sweep.root).changed - time.time()) < 60
 
 
-SPOILT = {
+DAMAGED = {
     "result": ["", '{"epochs": 1'],
     "failure": ["{", "[]"],
     "history": ["\0\0\0", "a,b\n1,2\n", HEAD + "x,y\n"],
@@ -190,9 +191,9 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize(("name", "text"), [(k, text) for k, v in SPOILT.items() for text in v])
-def test_spoilt_file_costs_a_line(maker, name, text):
-    """The run is there, the rest is, and the warning names the file."""
+@pytest.mark.parametrize(("name", "text"), [(k, text) for k, v in DAMAGED.items() for text in v])
+def test_damaged_file_is_one_warning(maker, name, text):
+    """All runs are counted, and the warning names the file."""
     maker.run("unet", "bce", result=DONE)
     paths = maker.run("unet2", "bce")
     getattr(paths, name).write_text(text)
@@ -205,8 +206,8 @@ def test_spoilt_file_costs_a_line(maker, name, text):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\0\xff", 'run_id,folder\n"x'])
-def test_without_a_plan_the_folders_tell(maker, text):
-    """A copied sweep whose plan is gone or spoilt: names come from the configs."""
+def test_without_a_plan_the_configs_name_the_runs(maker, text):
+    """In a copied sweep whose plan is missing or damaged."""
     for loss in ("bce", "dice"):
         maker.run("unet", loss, history=rows(0.1))
     maker.sweep.plan.write_bytes(text.encode("latin-1"))
@@ -219,8 +220,8 @@ def test_without_a_plan_the_folders_tell(maker, text):
     }
 
 
-def test_figures_that_are_no_numbers_are_none(maker):
-    """NaN of a run that went wrong, and whatever else may stand there."""
+def test_values_that_are_not_numbers_are_none(maker):
+    """NaN of a diverged run, or any other text."""
     running = maker.run("unet", "bce", history=rows("nan", 0.3, "", "x"))
     with claimed(running.claim):
         (run,) = sweep_status(maker.sweep.root).runs
@@ -229,7 +230,7 @@ def test_figures_that_are_no_numbers_are_none(maker):
 
 
 def test_only_the_end_of_a_long_history_is_read(tmp_path):
-    """Half a line at the start of what is read is no row."""
+    """An incomplete line at the start of the part that is read is ignored."""
     path = tmp_path / "history.csv"
     path.write_text(rows(*(n / 1000 for n in range(1000))))
     for most in range(200, 300):
@@ -240,7 +241,7 @@ def test_only_the_end_of_a_long_history_is_read(tmp_path):
 
 
 def test_no_sweep(tmp_path):
-    """One line; a folder without runs is none, and none is made."""
+    """A folder without runs is not a sweep; nothing is created."""
     with pytest.raises(StoreError, match="no sweep in"):
         sweep_status(tmp_path)
     with pytest.raises(StoreError, match="no sweep in"):
@@ -249,8 +250,8 @@ def test_no_sweep(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_looking_writes_nothing(busy):
-    """Not even a lock's file: the folder may be somebody else's."""
+def test_reading_the_status_writes_nothing(busy):
+    """Not even a lock file: the folder may belong to another user."""
 
     def times() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in busy.root.rglob("*")}
@@ -287,7 +288,7 @@ def test_thousand_runs_take_about_a_second(maker):
 
 
 def test_neither_torch_nor_pandas_is_needed(busy):
-    """A look costs a tenth of a second, not the seconds of imports."""
+    """Reading the status takes a tenth of a second, without the seconds of these imports."""
     code = (
         "import sys; from segsweep.sweep.status import sweep_status;"
         "sweep_status(sys.argv[1]).seconds_left();"

@@ -33,7 +33,7 @@ from segsweep.system.signals import StopRequest
 
 CLAIM_SECONDS = 60.0
 """How long to wait for a run that an orphan of a killed command still holds."""
-FULL = "no space left; make some, then start the same command again: it goes on from here"
+FULL = "no space left on the disk; free some, then run the same command again to resume"
 TAIL_LINES = 20
 
 
