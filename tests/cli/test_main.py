@@ -364,7 +364,7 @@ def test_rm_of_what_is_not_there_or_in_use(segsweep, runs):
         held = refusal(segsweep("rm", "main", "--cells", "unet2/dice", "--yes"))
 
     assert "did you mean 'unet2/dice'?; cells are unet2/bce, unet2/dice" in unknown
-    assert held.startswith(f"sweep main is being in use by pid {os.getpid()} ")
+    assert held.startswith(f"sweep main is in use by pid {os.getpid()} ")
     assert all(run.exists() for run in runs)
 
 
