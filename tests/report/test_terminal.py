@@ -345,7 +345,7 @@ def test_other_metric():
 
 
 def test_score_stands_once():
-    """If it was compared, it is in the first column."""
+    """The column of the compared metric is not repeated."""
     frame = none_failed().drop(columns="test_score").rename(columns={"test_iou": "test_score"})
 
     assert titles(printed(print_answer, SAID, frame, metric="score")).count("score") == 1
