@@ -110,3 +110,12 @@ def _write_pid(file):
     temporary = path.with_name(f".{path.name}")
     temporary.write_text(str(os.getpid()))
     temporary.replace(path)
+
+
+def imported_by_run(path, **named):
+    """Execute the run at *path*; return how it ended and the modules that it imported."""
+    from segsweep.sweep.processes.worker import train
+
+    before = set(sys.modules)
+    outcome = train(path, (), 1, **named)
+    return outcome.status, sorted(set(sys.modules) - before)

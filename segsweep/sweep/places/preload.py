@@ -6,21 +6,21 @@ import pkgutil
 import torch
 from PIL import Image
 from skimage import transform  # noqa: F401  loads its parts late
+from skimage.measure import approximate_polygon, find_contours  # noqa: F401
 from torch.utils import serialization  # noqa: F401
 from torchvision import tv_tensors  # noqa: F401
 from torchvision.transforms import v2  # noqa: F401
 
-from segsweep import augment, data, losses, schedulers  # noqa: F401
+from segsweep import augment, data, losses, models, schedulers  # noqa: F401
 from segsweep.config.validate import coerce
-from segsweep.models import segnet, unet, unet2, unet3  # noqa: F401
 from segsweep.sweep.planning import probe  # noqa: F401
 from segsweep.sweep.processes import worker  # noqa: F401
 from segsweep.training import preview  # noqa: F401
 from segsweep.training import run as execute  # noqa: F401
 from segsweep.training.environment import git_commit
 
-for package in (data, losses):
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+for package in (data, losses, models):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
 Image.preinit()

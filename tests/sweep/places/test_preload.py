@@ -1,0 +1,72 @@
+"""A forked run imports nothing: what it needs is in the fork server, imported once."""
+
+import sys
+from itertools import zip_longest
+
+import pytest
+
+from command import APPS, TINY
+from segsweep.sweep.places.place import PRELOAD
+from segsweep.sweep.planning.plan import freeze, plan_run
+from segsweep.sweep.processes import pool as pools
+from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.slots import Slot
+from segsweep.system.installation import conf_folder
+
+sys.path.insert(0, str(APPS))
+import tasks
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server")
+
+
+def stop_server():
+    """End the fork server, so that the next one imports what it is given."""
+    from multiprocessing import forkserver
+
+    forkserver._forkserver._stop()
+
+
+def options(group):
+    """Return the words that choose each built-in option of *group*."""
+    return [f"{group}={file.stem}" for file in sorted((conf_folder() / group).glob("*.yaml"))]
+
+
+GROUPS = [options(group) for group in ("model", "loss", "optimizer", "scheduler", "augment")]
+RUNS = [[word for word in words if word] for words in zip_longest(*GROUPS)]
+"""Command lines that together choose every built-in option."""
+SMALL = [word for word in TINY if not word.startswith(("model.", "augment", "trainer.epochs"))]
+
+
+def runs(composed, outputs):
+    """Return planned runs by name: every option once, and one whose loss becomes non-finite."""
+    found = {}
+    for seed, words in enumerate(RUNS):
+        wide = ["data.size=64"] if any("deeplab" in word or "fcn" in word for word in words) else []
+        found[" ".join(words)] = [*SMALL, *words, *wide, f"seed={seed}"]
+    found["non-finite"] = [*SMALL, "optimizer=sgd", "scheduler=none", "optimizer.lr=1e30"]
+    beside = ("trainer.epochs=1", "trainer.preview_every=1", f"outputs={outputs}")
+    return {name: plan_run(*composed(*words, *beside)) for name, words in found.items()}
+
+
+def test_no_module_is_imported_after_the_fork(composed, tmp_path, monkeypatch) -> None:
+    """For every built-in option, with previews and outlines, and for a run that fails."""
+    monkeypatch.chdir(tmp_path)
+    planned = runs(composed, tmp_path / "outputs")
+    freeze(list(planned.values()), "a command")
+    stop_server()
+    pools.start_server(list(PRELOAD))
+    todo = [
+        Task(name, tasks.imported_by_run, (run.paths.config.resolve(),), log=tmp_path / "log")
+        for name, run in planned.items()
+    ]
+    ended = list(Pool([Slot(0, 1), Slot(1, 1)]).run(todo, lambda: False))
+    stop_server()
+    values = {one.task.name: one.value for one in ended}
+    outlines = [run for run in planned.values() if run.paths.outlines.is_file()]
+
+    assert len(RUNS) >= 12
+    assert [one.error for one in ended if one.value is None] == []
+    assert values.pop("non-finite")[0] == "failed"
+    assert {name: status for name, (status, _) in values.items() if status != "finished"} == {}
+    assert len(outlines) == len(values)
+    assert sorted({module for _, modules in values.values() for module in modules}) == []
