@@ -1,33 +1,40 @@
-"""The `segsweep` command: look at data before training, at results after."""
+"""The `segsweep` command: check data before training, inspect results afterwards."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from segsweep import __version__
-from segsweep.cli import report as answers
-from segsweep.cli import sweeps as look
+from segsweep.cli import report, sweeps
 from segsweep.errors import ConfigError, SegsweepError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from omegaconf import DictConfig
+
+    from segsweep.data.cache import Prepared
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Look at data before training, at results after. Training: segsweep-train.",
+    help="Check data before training, inspect results afterwards. To train: segsweep-train.",
 )
 SHEET_IMAGES = 100
-UsageError: Any = typer.BadParameter.__base__
-"""click's own, wherever typer has it from."""
+"""Images on a contact sheet, at most."""
+UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+"""Base class of all usage errors; where it is defined depends on typer's version."""
 
 
 @app.callback(invoke_without_command=True)
 def version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Answer --version."""
+    """Print the version if --version is given."""
     if show:
         print(__version__)
         raise typer.Exit
@@ -36,14 +43,15 @@ def version(
 @app.command()
 def data(
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="as in training: data=ph2 data.root=/data/PH2")
+        list[str] | None,
+        typer.Argument(help="overrides, as for training: data=ph2 data.root=/data/PH2"),
     ] = None,
     config_dir: Annotated[
         Path | None,
-        typer.Option(help="a folder with config groups of your own", exists=True, file_okay=False),
+        typer.Option(help="folder with your own config groups", exists=True, file_okay=False),
     ] = None,
 ) -> None:
-    """Check a data set, say everything that is wrong with it, draw a contact sheet."""
+    """Check a data set, print all problems, and draw a contact sheet."""
     from segsweep.config.check import check_config
     from segsweep.config.run_config import RunConfig
     from segsweep.data.check import format_problems
@@ -66,34 +74,34 @@ def data(
         print(format_problems(problems))
     sheet = _draw_sheet(prepared, Path(config.outputs) / f"data-{prepared.fingerprint}.png")
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
-    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_share(prepared)}")
+    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
-    shown = f", the first {SHEET_IMAGES}" if len(parts) > SHEET_IMAGES else ""
-    print(f"contact sheet{shown}: {sheet}")
+    which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
+    print(f"contact sheet{which}: {sheet}")
 
 
-app.command()(answers.report)
-app.command()(answers.compare)
-app.command()(look.status)
-app.command()(look.runs)
+app.command()(report.report)
+app.command()(report.compare)
+app.command()(sweeps.status)
+app.command()(sweeps.runs)
 
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="a run's id or a start of it, its folder or name")],
-    outputs: look.Outputs = Path("outputs"),
+    run: Annotated[str, typer.Argument(help="id of a run or its start, folder, or folder name")],
+    outputs: sweeps.Outputs = Path("outputs"),
 ) -> None:
-    """Print a run's config, history, files, result or failure, and how to run it again."""
+    """Print a run's config, history, files, result or failure, and the command to run it again."""
     from segsweep.cli.reproduce import command_of
 
-    look.show_run(run, outputs, lambda paths: command_of(paths, _composed))
+    sweeps.show_run(run, outputs, lambda paths: command_of(paths, compose_values))
 
 
-app.command()(look.rm)
+app.command()(sweeps.rm)
 
 
 def main() -> None:
-    """Run a command; user errors are one line and exit code 2."""
+    """Run the command line; a user error prints one line and exits with code 2."""
     from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
 
     say_warnings_plainly()
@@ -113,8 +121,10 @@ def main() -> None:
         sys.exit(2)
 
 
-def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[Any, Any]:
-    """Return the config that training would compose from *overrides*, and its choices."""
+def compose(
+    overrides: Sequence[str], config_dir: Path | None = None
+) -> tuple["DictConfig", "Mapping[str, str]"]:
+    """Return the config that training composes from *overrides*, and the chosen options."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
@@ -122,23 +132,26 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> tuple[A
     from segsweep.system.installation import conf_folder
 
     if any(word.startswith("-") for word in overrides):
-        raise ConfigError(f"{' '.join(overrides)}: key=value words only")
+        raise ConfigError(f"{' '.join(overrides)}: only overrides of the form key=value allowed")
     register_schema()
-    beside = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
+    search_path = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
     with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
-        cfg = hydra_compose("config", [*beside, *overrides], return_hydra_config=True)
+        cfg = hydra_compose("config", [*search_path, *overrides], return_hydra_config=True)
     return cfg, cfg.hydra.runtime.choices
 
 
-def _composed(overrides: Sequence[str], config_dir: Path | None) -> tuple[Any, Any]:
-    """Return the resolved values that *overrides* compose to, and the options chosen."""
+def compose_values(
+    overrides: Sequence[str], config_dir: Path | None
+) -> tuple["Mapping[str, object]", "Mapping[str, str]"]:
+    """Return the resolved values that *overrides* compose to, and the chosen options."""
     from segsweep.sweep.planning.compose import resolve
 
     cfg, choices = compose(overrides, config_dir)
     return resolve(cfg), choices
 
 
-def _draw_sheet(prepared: Any, path: Path) -> Path:
+def _draw_sheet(prepared: "Prepared", path: Path) -> Path:
+    """Draw the first images with their masks; return *path*."""
     from segsweep.data.contact_sheet import contact_sheet
 
     count = min(len(prepared.samples), SHEET_IMAGES)
@@ -160,7 +173,8 @@ def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
     return text if smallest == largest else f"{text} to {'x'.join(map(str, largest))}"
 
 
-def _share(prepared: Any) -> str:
+def _foreground(prepared: "Prepared") -> str:
+    """Return the range and the mean of the foreground's share of an image."""
     shares = prepared.masks.mean((1, 2, 3))
     return f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
 

@@ -1,11 +1,10 @@
-"""How sweeps and runs are shown in a terminal: plain lines, 80 columns wherever names allow it."""
+"""Sweeps and runs as lines for the terminal, 80 columns wide unless names are longer."""
 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import Status
@@ -14,26 +13,27 @@ from segsweep.sweep.status_text import controller_text, summary
 from segsweep.system.files import read_json
 from segsweep.system.progress import duration
 
-LISTED = 10
-"""Runs named one by one in a status; `segsweep runs` names all."""
+MOST_LISTED = 10
+"""Runs that a status lists per section; `segsweep runs` lists all."""
 LOG_LINES = 5
+"""Lines of output shown for a run in a table of runs."""
 
 
 def status_lines(status: SweepStatus) -> list[str]:
-    """Return a sweep in full: who works on it, what runs, what failed, what is spoilt."""
+    """Return a sweep's summary, its running, failed and interrupted runs, and warnings."""
     lines = [summary(status), controller_text(status)]
     lines += _section(Status.RUNNING, status, _running_row, ("epoch", "val IoU", "best", "left"))
-    lines += _section(Status.FAILED, status, lambda run: (_why(run),), ())
+    lines += _section(Status.FAILED, status, lambda run: (_failure(run),), ())
     lines += _section(Status.INTERRUPTED, status, lambda run: (_epoch(run),), ("epoch",))
     return lines + [f"warning: {line}" for line in status.warnings]
 
 
 def runs_lines(
-    states: Sequence[RunState], cells: dict[str, str], causes: bool = False
+    states: Sequence[RunState], cells: Mapping[str, str], causes: bool = False
 ) -> list[str]:
-    """Return a table of runs, with *causes* what each failed of and its last lines of output.
+    """Return a table of runs; with *causes* also each run's failure and last lines of output.
 
-    *cells* names the cell of each run folder.
+    *cells* maps the name of a run's folder to its cell.
     """
     folds = any(run.fold for run in states)
     head = ["cell", "seed", *(["fold"] if folds else []), "id", "status", "epoch", "val IoU"]
@@ -42,36 +42,38 @@ def runs_lines(
         fold = [run.fold] if folds else []
         kind = " (trial)" if run.kind == "trial" else ""
         names = [cells.get(run.name, run.cell), run.seed, *fold, run.run_id]
-        rows.append([*names, run.status + kind, _epoch(run), _figure(run.val_iou)])
+        rows.append([*names, run.status + kind, _epoch(run), _score(run.val_iou)])
     table = aligned([head, *rows])
     if not causes:
         return table
     lines = table[:1]
     for run, line in zip(states, table[1:], strict=True):
         lines += ["", line]
-        lines += [f"    {_why(run)}"] if run.status == Status.FAILED else []
+        lines += [f"    {_failure(run)}"] if run.status == Status.FAILED else []
         lines += [f"    | {text}" for text in last_output(run.paths)]
     return lines
 
 
-def run_lines(run: RunState, history: Sequence[dict[str, Any]], again: str) -> list[str]:
-    """Return all about one run: *again* is the command that makes it once more."""
+def run_lines(
+    run: RunState, history: Sequence[Mapping[str, float | None]], command: str
+) -> list[str]:
+    """Return everything about one run; *command* runs it again."""
     paths = run.paths
     lines = [f"{run.name}: {run.status}", str(paths.root), ""]
-    lines += _text(paths.config)
+    lines += _file_lines(paths.config)
     lines += ["", "history"] + (_history(history) if history else ["no epoch yet"])
     lines += ["", "files", *(f"  {path}" for path in sorted(paths.root.iterdir()))]
     if run.status == Status.FINISHED:
-        lines += ["", "result", *_text(paths.result)]
+        lines += ["", "result", *_file_lines(paths.result)]
     elif run.status == Status.FAILED:
-        lines += ["", f"failed: {_why(run)}", *_trace(paths)]
+        lines += ["", f"failed: {_failure(run)}", *_traceback(paths)]
     if run.status != Status.FINISHED:
         lines += ["", "last output", *(f"  | {text}" for text in last_output(paths, 20))]
-    return [*lines, "", "to run it again", f"  {again}"]
+    return [*lines, "", "to run it again", f"  {command}"]
 
 
-def dumped(values: Any) -> str:
-    """Return plain values as JSON for people and programs."""
+def json_text(values: object) -> str:
+    """Return plain values as indented JSON."""
     return json.dumps(values, indent=1, ensure_ascii=False)
 
 
@@ -86,7 +88,7 @@ def last_output(paths: RunPaths, count: int = LOG_LINES) -> list[str]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of equal length as lines whose columns stand under each other."""
+    """Return rows of equal length as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
@@ -95,21 +97,27 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def counted(states: Sequence[RunState]) -> str:
-    """Return how many runs are in which status: `3 runs (2 finished, 1 failed)`."""
+    """Return the number of runs by status: `3 runs (2 finished, 1 failed)`."""
     found = Counter(run.status for run in states)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
     return f"{len(states)} run{'s' if len(states) != 1 else ''} ({parts})"
 
 
-def _section(title: Status, status: SweepStatus, row: Any, head: Sequence[str]) -> list[str]:
+def _section(
+    title: Status,
+    status: SweepStatus,
+    row: Callable[[RunState], Sequence[str]],
+    head: Sequence[str],
+) -> list[str]:
+    """Return a table of the runs with status *title*, cut to the terminal's width."""
     states = status.of(title)
     if not states:
         return []
     width = shutil.get_terminal_size().columns
     table = aligned(
-        [(title, *(head or ("",))), *((run.name, *row(run)) for run in states[:LISTED])]
+        [(title, *(head or ("",))), *((run.name, *row(run)) for run in states[:MOST_LISTED])]
     )
-    more = len(states) - LISTED
+    more = len(states) - MOST_LISTED
     option = "--failed" if title == Status.FAILED else f"--status {title}"
     where = f"segsweep runs {status.sweep.root.name} {option}"
     rest = [f"and {more} more: {where}"] if more > 0 else []
@@ -119,10 +127,10 @@ def _section(title: Status, status: SweepStatus, row: Any, head: Sequence[str]) 
 def _running_row(run: RunState) -> tuple[str, ...]:
     left = seconds_left(run, run.pace)
     text = "-" if left is None else duration(left)
-    return _epoch(run), _figure(run.val_iou), _figure(run.best), text
+    return _epoch(run), _score(run.val_iou), _score(run.best), text
 
 
-def _why(run: RunState) -> str:
+def _failure(run: RunState) -> str:
     attempts = f" ({run.attempts} attempts)" if run.attempts > 1 else ""
     return f"{run.cause}{attempts}: {run.error}"
 
@@ -133,31 +141,31 @@ def _epoch(run: RunState) -> str:
     return f"{run.epoch}/{run.epochs}"
 
 
-def _figure(value: float | None) -> str:
+def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _history(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the best epoch and the last ones."""
-    scored = [row for row in rows if row.get("val_iou") is not None]
-    best = max(scored, key=lambda row: row["val_iou"], default=None)
+def _history(rows: Sequence[Mapping[str, float | None]]) -> list[str]:
+    """Return a table of the epoch with the best validation IoU and the last five epochs."""
     names = ("epoch", "train_loss", "val_loss", "val_iou", "lr", "seconds")
-    shown = [("best", best)] if best is not None else []
-    table = [[mark, *(_short(row.get(name)) for name in names)] for mark, row in shown]
-    table += [["", *(_short(row.get(name)) for name in names)] for row in rows[-5:]]
+    scores = [score for row in rows if (score := row.get("val_iou")) is not None]
+    top = max(scores, default=None)
+    best = [row for row in rows if top is not None and row.get("val_iou") == top][:1]
+    marked = [*(("best", row) for row in best), *(("", row) for row in rows[-5:])]
+    table = [[mark, *(_short(row.get(name)) for name in names)] for mark, row in marked]
     return [f"  {line}" for line in aligned([["", *names], *table])]
 
 
-def _short(value: Any) -> str:
+def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _trace(paths: RunPaths) -> list[str]:
+def _traceback(paths: RunPaths) -> list[str]:
     failure = read_json(paths.failure) or {}
     return [f"  {line}" for line in str(failure.get("traceback") or "").splitlines()]
 
 
-def _text(path: Path) -> list[str]:
+def _file_lines(path: Path) -> list[str]:
     try:
         return [f"  {line}" for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:

@@ -1,68 +1,69 @@
-"""The command line that makes a run again: what differs from what its options compose to."""
+"""The command line that runs a run again: its options, and values that differ from theirs."""
 
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from segsweep.config.run_config import FACTS, FrozenConfig, Values
 from segsweep.config.schema import OPTION_NODES
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_config, read_rows
 from segsweep.system.files import read_json
 
-Compose = Callable[[Sequence[str], Path | None], tuple[Mapping[str, Any], Mapping[str, Any]]]
-"""Overrides, a folder of the user's own options -> resolved values, the options chosen."""
-FACTS = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "contents")
-NAMED = ("model", "loss")
-"""Options that are named even where they are the default: a reader looks for them."""
+Compose = Callable[[Sequence[str], Path | None], tuple[Values, Mapping[str, str]]]
+"""Overrides and a folder with the user's own options -> resolved values, chosen options."""
+ALWAYS_NAMED = ("model", "loss")
+"""Options that the command names even if they are the default, for the reader."""
 PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*", re.ASCII)
+"""Text that needs no quotes in an override, unless it is one of WORDS."""
 WORDS = ("null", "true", "false", "nan", "inf", "infinity")
 
 
 def command_of(paths: RunPaths, compose: Compose) -> str:
-    """Return the command line, for a shell, that makes exactly this run.
+    """Return the shell command that runs exactly this run again.
 
-    Raises what *compose* raises where an option of the run is no longer there.
+    Raises what *compose* raises if an option of the run no longer exists.
     """
-    folder = _own_options(paths)
-    beside = [] if folder is None else ["--config-dir", str(folder)]
-    words = overrides_of(read_config(paths.config).values, paths, compose, folder)
-    return shlex.join(["python", "-m", "segsweep.train", *beside, *words])
+    folder = _config_dir(paths)
+    config_dir = [] if folder is None else ["--config-dir", str(folder)]
+    overrides = overrides_of(read_config(paths.config), paths, compose, folder)
+    return shlex.join(["python", "-m", "segsweep.train", *config_dir, *overrides])
 
 
 def overrides_of(
-    config: Mapping[str, Any], paths: RunPaths, compose: Compose, folder: Path | None = None
+    config: FrozenConfig, paths: RunPaths, compose: Compose, config_dir: Path | None = None
 ) -> list[str]:
-    """Return overrides that compose to a frozen *config*, in the place where the run now is."""
-    sweep, choices = paths.root.resolve().parents[1], config["choices"]
-    usual = compose([], folder)[1]
+    """Return overrides that compose to *config*, with the run's current place as its sweep."""
+    sweep, choices = paths.root.resolve().parents[1], config.choices
+    defaults = compose([], config_dir)[1]
     options = [
         f"{node}={choices[node]}"
         for node in OPTION_NODES
-        if node in NAMED or usual.get(node) != choices[node]
+        if node in ALWAYS_NAMED or defaults.get(node) != choices[node]
     ]
-    wanted = {key: value for key, value in config.items() if key not in (*FACTS, "choices")}
-    wanted |= {"sweep": sweep.name, "outputs": _outputs(sweep.parent)}
-    composed = compose(options, folder)[0]
+    kept = {key: value for key, value in config.values.items() if key not in (*FACTS, "choices")}
+    wanted = {**kept, "sweep": sweep.name, "outputs": _outputs(sweep.parent)}
+    composed = compose(options, config_dir)[0]
     return [*options, *_differences(_leaves(wanted), _leaves(composed))]
 
 
-def _differences(wanted: Mapping[str, Any], composed: Mapping[str, Any]) -> list[str]:
-    """Return the overrides that turn *composed* values into those *wanted*, by dotted key."""
+def _differences(wanted: Values, composed: Values) -> list[str]:
+    """Return the overrides that turn the *composed* values into the *wanted* ones; dotted keys."""
     words = []
     for key, value in wanted.items():
         if key not in composed:
-            words.append(f"+{key}={_text(value)}")
-        elif composed[key] != value and not key.endswith("._target_"):  # the option names it
-            words.append(f"{key}={_text(value)}")
-    gone = [key for key in composed if key not in wanted and key.split(".")[0] in OPTION_NODES]
-    return words + [f"~{key}" for key in gone]  # a section's new keys mean "as before"
+            words.append(f"+{key}={value_text(value)}")
+        elif composed[key] != value and not key.endswith("._target_"):  # set by the option
+            words.append(f"{key}={value_text(value)}")
+    # other sections may have keys that this run is older than: their defaults change nothing
+    extra = [key for key in composed if key not in wanted and key.split(".")[0] in OPTION_NODES]
+    return words + [f"~{key}" for key in extra]
 
 
-def _leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def _leaves(values: Values, above: str = "") -> dict[str, object]:
     """Return dotted key -> value; lists and empty sections are values."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             found |= _leaves(value, f"{above}{key}.")
@@ -71,8 +72,8 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _text(value: Any) -> str:
-    """Return a value in the grammar of Hydra's command line."""
+def value_text(value: object) -> str:
+    """Return a value in the grammar of Hydra's overrides."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -80,28 +81,28 @@ def _text(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_text, value))}]"
+        return f"[{','.join(map(value_text, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key}:{_text(item)}' for key, item in value.items())}}}"
+        return f"{{{','.join(f'{key}:{value_text(item)}' for key, item in value.items())}}}"
     text = str(value)
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
-    quoted = re.sub(r"(\\*)'", r"\1\1\\'", text)  # backslashes count before a quote only
+    quoted = re.sub(r"(\\*)'", r"\1\1\\'", text)  # a backslash is special only before a quote
     return "'" + re.sub(r"(\\+)$", r"\1\1", quoted) + "'"
 
 
 def _outputs(folder: Path) -> str:
-    """Return *folder* as seen from here: relative where it lies below."""
+    """Return *folder*, relative to the working folder if it is inside it."""
     here = Path.cwd()
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
 
-def _own_options(paths: RunPaths) -> Path | None:
-    """Return the folder of options that the run's command named, if it named one."""
-    noted = read_json(paths.environment) or {}
+def _config_dir(paths: RunPaths) -> Path | None:
+    """Return the value of --config-dir in the command that ran or requested the run, if any."""
+    environment = read_json(paths.environment) or {}
     plan = read_rows(paths.root.parents[1] / "plan.csv")
-    asked = [row.get("request") or "" for row in plan if row.get("folder") == paths.root.name]
-    for words in (list(map(str, noted.get("command") or [])), *map(_split, asked)):
+    requests = [row.get("request") or "" for row in plan if row.get("folder") == paths.root.name]
+    for words in (list(map(str, environment.get("command") or [])), *map(_split, requests)):
         for word, following in zip(words, [*words, ""][1:], strict=True):
             name, _, value = word.partition("=")
             if name in ("--config-dir", "-cd"):

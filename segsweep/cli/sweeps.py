@@ -1,4 +1,4 @@
-"""Commands that look at sweeps while they run or after, and that make room: no torch here."""
+"""Commands that show sweeps and runs, at any time, and that remove cells. No torch."""
 
 import signal
 import sys
@@ -17,37 +17,37 @@ from segsweep.store.states import Status
 from segsweep.sweep.status import STATUSES, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
-Sweep = Annotated[str, typer.Argument(help="the sweep's folder, or its name in outputs/")]
-Outputs = Annotated[Path, typer.Option(help="the folder that holds the sweeps")]
+Sweep = Annotated[str, typer.Argument(help="folder of a sweep, or its name in --outputs")]
+Outputs = Annotated[Path, typer.Option(help="folder that contains the sweeps")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
 def status(
     sweep: Annotated[
-        str | None, typer.Argument(help="a sweep's folder, or its name; without it: all there are")
+        str | None, typer.Argument(help="folder of a sweep, or its name; default: all sweeps")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="again every 2 s, until Ctrl-C")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="refresh every 2 s until Ctrl-C")] = False,
     json: Json = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Say how far a sweep is: what runs, what failed, how long it will take.
+    """Show the progress of a sweep: what is running, what failed, the time left.
 
-    With --json one object with the keys sweep, folder, runs, trials, counts,
+    --json prints one object with the keys sweep, folder, runs, trials, counts,
     controller, slots, seconds_left, changed, running, failed, interrupted and
-    warnings; without a sweep's name {"sweeps": [such objects]}.
+    warnings; without a sweep's name it prints {"sweeps": [such objects]}.
     """
-    from segsweep.cli.render import dumped
+    from segsweep.cli.render import json_text
     from segsweep.sweep.status_text import status_json
 
     if json and watch:
-        raise StoreError("--json and --watch: one of the two")
+        raise StoreError("--json and --watch: give only one of them")
     if json:
-        found = [status_json(sweep_status(folder)) for folder in _folders(sweep, outputs)]
-        print(dumped(found[0] if sweep is not None else {"sweeps": found}))
+        found = [status_json(sweep_status(folder)) for folder in _sweep_folders(sweep, outputs)]
+        print(json_text(found[0] if sweep is not None else {"sweeps": found}))
         return
 
     def lines() -> list[str]:
-        return _status_lines(_folders(sweep, outputs))
+        return _status_lines(_sweep_folders(sweep, outputs))
 
     if watch:
         _watch(lines)
@@ -57,38 +57,42 @@ def status(
 
 def runs(
     sweep: Sweep,
-    failed: Annotated[bool, typer.Option("--failed", help="only these, and why")] = False,
-    status: Annotated[str | None, typer.Option(help=" | ".join(STATUSES))] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="only failed runs, with cause and last output")
+    ] = False,
+    status: Annotated[
+        str | None, typer.Option(help=f"only runs with this status: {' | '.join(STATUSES)}")
+    ] = None,
     json: Json = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """List a sweep's runs; with --failed their causes and last lines of output.
+    """List a sweep's runs.
 
-    With --json one object with the keys sweep and runs; each run has run, run_id,
+    --json prints one object with the keys sweep and runs; each run has run, run_id,
     kind, cell, model, seed, fold, status, epoch, epochs, val_iou, best_val_iou,
     seconds_per_epoch, seconds_left, cause, error, attempts, folder, and with
     --failed also output.
     """
-    from segsweep.cli.render import dumped, last_output, runs_lines
+    from segsweep.cli.render import json_text, last_output, runs_lines
     from segsweep.sweep.status_text import run_json
 
-    wanted = _wanted(failed, status)
+    wanted = _wanted_statuses(failed, status)
     found = sweep_status(find_sweep(sweep, outputs))
-    cells = _cells(found.sweep)
+    cells = _cell_by_run(found.sweep)
     states = [run for run in found.runs if run.status in wanted]
     states.sort(key=lambda run: (cells.get(run.name, run.cell), run.kind, run.seed, run.fold))
     if json:
         values = [run_json(run, cells.get(run.name)) for run in states]
         for run, one in zip(states, values, strict=True):
             one.update({"output": last_output(run.paths)} if failed else {})
-        print(dumped({"sweep": found.sweep.root.name, "runs": values}))
+        print(json_text({"sweep": found.sweep.root.name, "runs": values}))
         return
-    print("\n".join(runs_lines(states, cells, failed) if states else ["no such runs"]))
+    print("\n".join(runs_lines(states, cells, failed) if states else ["no matching runs"]))
     _warn(found.warnings)
 
 
-def show_run(run: str, outputs: Path, again: Callable[[RunPaths], str]) -> None:
-    """Print all about one run; *again* returns the command that makes it once more."""
+def show_run(run: str, outputs: Path, command_of: Callable[[RunPaths], str]) -> None:
+    """Print everything about one run; *command_of* returns the command that runs it again."""
     from segsweep.cli.render import run_lines
     from segsweep.sweep.planning.hydra_errors import one_line
 
@@ -96,9 +100,9 @@ def show_run(run: str, outputs: Path, again: Callable[[RunPaths], str]) -> None:
     found = sweep_status(paths.root.parents[1])
     (state,) = (one for one in found.runs if one.name == paths.root.name)
     try:
-        command = again(paths)
-    except Exception as error:  # a folder of options that is gone, a key of another version
-        command = f"cannot be said: {one_line(error, [])}"
+        command = command_of(paths)
+    except Exception as error:  # a deleted option, a key of another version
+        command = f"cannot be determined: {one_line(error, [])}"
     for line in run_lines(state, history_end(paths.history), command):
         print(line)
 
@@ -106,12 +110,12 @@ def show_run(run: str, outputs: Path, again: Callable[[RunPaths], str]) -> None:
 def rm(
     sweep: Sweep,
     cells: Annotated[
-        list[str], typer.Option(help="a cell to remove, as `segsweep runs` names it; repeatable")
+        list[str], typer.Option(help="cell to remove, as shown by `segsweep runs`; repeatable")
     ],
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Remove cells from a sweep: their runs, finished or not, and their rows of the plan."""
+    """Delete cells of a sweep: their runs, finished or not, and their rows in the plan."""
     from segsweep.report.write import write_report
     from segsweep.sweep.housekeeping import remove_cells, runs_of_cells
 
@@ -120,17 +124,18 @@ def rm(
     _list_runs(paths, to_remove)
     if not yes:
         if not sys.stdin.isatty():
-            raise StoreError("nothing removed: there is nobody to ask; add --yes to remove them")
-        if not typer.confirm("Remove them for good?"):
+            raise StoreError("nothing removed: no terminal to confirm in; add --yes to remove them")
+        if not typer.confirm("Delete these runs permanently?"):
             print("nothing removed")
             return
-    gone = remove_cells(paths, list(to_remove))
+    removed = remove_cells(paths, list(to_remove))
     if paths.results.exists():
         write_report(paths)
-    print(f"{len(gone)} run{'s' if len(gone) != 1 else ''} removed")
+    print(f"{len(removed)} run{'s' if len(removed) != 1 else ''} removed")
 
 
-def _folders(sweep: str | None, outputs: Path) -> list[Path]:
+def _sweep_folders(sweep: str | None, outputs: Path) -> list[Path]:
+    """Return the folder of *sweep*, or all sweep folders in *outputs*."""
     if sweep is not None:
         return [find_sweep(sweep, outputs)]
     found = sweeps_in(outputs)
@@ -148,30 +153,31 @@ def _status_lines(folders: Sequence[Path]) -> list[str]:
 
 
 def _watch(lines: Callable[[], list[str]]) -> None:
-    """Show *lines* anew every two seconds; to leave with Ctrl-C is what everybody does: no error.
+    """Show *lines* again every two seconds until Ctrl-C, which is a normal end.
 
-    Where output is no terminal, they are printed when they change.
+    If the output is not a terminal, print them when they change.
     """
-    shown = "\n".join(lines())  # what is wrong at the start is an error like any other
-    with _showing() as show, _asked_to_leave() as leave:
-        show(shown)
-        while not leave.wait(WATCH_SECONDS):
-            show("\n".join(_still(lines)))
+    text = "\n".join(lines())  # before the loop: an error at the start ends the command
+    with _live_output() as show, _set_by_ctrl_c() as stop:
+        show(text)
+        while not stop.wait(WATCH_SECONDS):
+            show("\n".join(_lines_or_error(lines)))
 
 
 @contextmanager
-def _asked_to_leave() -> Iterator[threading.Event]:
-    """Yield what Ctrl-C sets: an exception may come at a moment in which Python drops it."""
-    leave = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda number, frame: leave.set())
+def _set_by_ctrl_c() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C sets; a KeyboardInterrupt could be lost inside a callback."""
+    stop = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda number, frame: stop.set())
     try:
-        yield leave
+        yield stop
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
-def _showing() -> Iterator[Callable[[str], None]]:
+def _live_output() -> Iterator[Callable[[str], None]]:
+    """Yield a function that replaces the text on the terminal, or prints it if it changed."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.live import Live
@@ -192,8 +198,8 @@ def _showing() -> Iterator[Callable[[str], None]]:
     yield show
 
 
-def _still(lines: Callable[[], list[str]]) -> list[str]:
-    """Return *lines*, or what keeps them from being read right now."""
+def _lines_or_error(lines: Callable[[], list[str]]) -> list[str]:
+    """Return *lines*, or the error that prevents reading them at the moment."""
     try:
         return lines()
     except (SegsweepError, OSError) as error:
@@ -202,12 +208,12 @@ def _still(lines: Callable[[], list[str]]) -> list[str]:
         return [one_line(error)]
 
 
-def _wanted(failed: bool, status: str | None) -> Sequence[str]:
+def _wanted_statuses(failed: bool, status: str | None) -> Sequence[str]:
     from segsweep.config.validate import nearest
 
     if failed:
         if status not in (None, Status.FAILED):
-            raise StoreError(f"--failed and --status {status}: one of the two")
+            raise StoreError(f"--failed and --status {status}: give only one of them")
         return (Status.FAILED,)
     if status is None:
         return STATUSES
@@ -217,8 +223,8 @@ def _wanted(failed: bool, status: str | None) -> Sequence[str]:
     return (status,)
 
 
-def _cells(sweep: SweepPaths) -> dict[str, str]:
-    """Return each run folder's cell by the name that the tables and `rm` give it."""
+def _cell_by_run(sweep: SweepPaths) -> dict[str, str]:
+    """Return the name of a run's folder -> its cell, named as in the tables."""
     from segsweep.sweep.housekeeping import runs_by_cell
 
     if not sweep.runs.is_dir():
@@ -227,6 +233,7 @@ def _cells(sweep: SweepPaths) -> dict[str, str]:
 
 
 def _list_runs(sweep: SweepPaths, to_remove: dict[str, list[RunPaths]]) -> None:
+    """Print each cell with its number of runs and their size on disk."""
     from segsweep.cli.render import counted
     from segsweep.system.units import size_text
 
