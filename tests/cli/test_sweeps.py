@@ -237,7 +237,7 @@ def test_rm_of_an_unknown_cell_or_a_locked_sweep(segsweep, runs):
         held = refusal(segsweep("rm", "main", "--cells", "unet2/dice", "--yes"))
 
     assert "did you mean 'unet2/dice'?; cells are unet2/bce, unet2/dice" in unknown
-    assert held.startswith(f"sweep main is being in use by pid {os.getpid()} ")
+    assert held.startswith(f"sweep main is in use by pid {os.getpid()} ")
     assert all(run.exists() for run in runs)
 
 
