@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from segsweep.data.source import Raw
 from segsweep.system.files import replacing
 
 MOST_PIXELS = 50_000_000
@@ -19,7 +19,7 @@ INNER, OUTER = (255, 230, 0), (0, 0, 0)
 
 
 def contact_sheet(
-    items: Iterable[tuple[str, NDArray[Any], NDArray[np.bool_]]],
+    items: Iterable[tuple[str, Raw, NDArray[np.bool_]]],
     path: Path,
     columns: int = 10,
     thumb: int = 128,
@@ -56,7 +56,7 @@ def contact_sheet(
     return len(tiles)
 
 
-def _tile(name: str, image: NDArray[Any], mask: NDArray[np.bool_], *, thumb: int) -> Image.Image:
+def _tile(name: str, image: Raw, mask: NDArray[np.bool_], *, thumb: int) -> Image.Image:
     """Return a thumbnail, its outline and its caption, (thumb + CAPTION) high."""
     height, width = mask.shape
     scale = thumb / max(height, width)

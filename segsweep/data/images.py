@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segsweep.data.raster import TURNS, Raster, decode
-from segsweep.data.source import Pixels, Sample
+from segsweep.data.source import Pixels, Raw, Sample
 from segsweep.errors import DataError
 
 READER_VERSION = 1
@@ -54,7 +54,7 @@ def image_files(folder: Path) -> list[Path]:
     )
 
 
-def read_image(path: Path) -> NDArray[Any]:
+def read_image(path: Path) -> Raw:
     """Return (H, W, 3), uint8 or uint16, turned as its orientation tag says.
 
     An alpha channel is dropped, not blended: the colours under it come back as stored, also
@@ -118,14 +118,14 @@ def select(raster: Raster, foreground: Foreground) -> tuple[NDArray[np.bool_], b
     return np.not_equal(chosen, foreground.invert), grey
 
 
-def _luminance(values: NDArray[Any]) -> NDArray[Any]:
+def _luminance(values: Raw) -> Raw:
     if values.ndim == 2:
         return values
     red, green, blue = np.moveaxis(values, 2, 0)
     return (299.0 * red + 587.0 * green + 114.0 * blue) / 1000  # exact for greys
 
 
-def _labels(raster: Raster, foreground: Foreground) -> NDArray[Any]:
+def _labels(raster: Raster, foreground: Foreground) -> Raw:
     if raster.indices is not None:
         return raster.indices
     if raster.values.ndim == 2:
@@ -138,7 +138,7 @@ def _labels(raster: Raster, foreground: Foreground) -> NDArray[Any]:
     return raster.values[..., 0]
 
 
-def _refuse_hidden(raster: Raster, levels: NDArray[Any]) -> None:
+def _refuse_hidden(raster: Raster, levels: Raw) -> None:
     """Raise where a mask that the half rule finds empty was surely not meant to be empty."""
     numbered = {255: 9, 65535: 255}.get(raster.top, 0)  # labels, not brightness, up to here
     coloured = raster.values.ndim == 3 and np.ptp(raster.values, axis=2).max() > raster.top / 8
@@ -155,7 +155,7 @@ def _refuse_hidden(raster: Raster, levels: NDArray[Any]) -> None:
     )
 
 
-def _turn_with(image: Raster, mask: NDArray[Any], path: Path) -> NDArray[Any]:
+def _turn_with(image: Raster, mask: Raw, path: Path) -> Raw:
     shown = image.values.shape[:2]
     stored = shown[::-1] if image.orientation >= 5 else shown
     if mask.shape == stored:
@@ -169,7 +169,7 @@ def _turn_with(image: Raster, mask: NDArray[Any], path: Path) -> NDArray[Any]:
     )
 
 
-def _to_rgb(raster: Raster) -> NDArray[Any]:
+def _to_rgb(raster: Raster) -> Raw:
     values = raster.values
     if values.dtype.kind == "f":
         values = np.rint(values * 65535.0).astype(np.uint16)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from segsweep.data.source import Raw
 from segsweep.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
@@ -25,7 +25,7 @@ ORIENTATION, PHOTOMETRIC, BITS, PLANAR = 0x0112, 0x0106, 0x0102, 0x011C
 TIFFFILE_UNPACKS = (1, 8, 32946, 32773)  # none, deflate twice, packbits
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+TURNS: dict[int, Callable[[Raw], Raw]] = {
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
     4: lambda stored: stored[::-1],
@@ -42,11 +42,11 @@ class Raster:
     """One decoded file, turned as its own orientation tag says."""
 
     path: Path
-    values: NDArray[Any]
+    values: Raw
     """(H, W), or (H, W, 3) for colour; unsigned integers, or float in [0, 1]."""
     top: int
     """The value of full white: 1 (1-bit and float), 255 or 65535."""
-    indices: NDArray[Any] | None = None
+    indices: Raw | None = None
     """(H, W), palette files only; `values` then holds the palette's colours."""
     orientation: int = 1
     """The tag as written, 1 where there is none."""
@@ -113,9 +113,7 @@ def _from_tiff(path: Path, data: bytes) -> Raster:
     return _raster(path, TURNS.get(orientation, np.asarray)(values), None, orientation)
 
 
-def _raster(
-    path: Path, values: NDArray[Any], indices: NDArray[Any] | None, orientation: int
-) -> Raster:
+def _raster(path: Path, values: Raw, indices: Raw | None, orientation: int) -> Raster:
     """Settle the values' type and range; what fits no range of known meaning is refused."""
     orientation = orientation if orientation in TURNS else 1
     if values.dtype in (np.bool_, np.uint8):
@@ -142,9 +140,7 @@ def _exif_orientation(image: Image.Image) -> int:
         return 1
 
 
-def _unpacked(
-    image: ImageFile.ImageFile, data: bytes
-) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+def _unpacked(image: ImageFile.ImageFile, data: bytes) -> tuple[Raw, NDArray[np.uint8] | None]:
     """Return the first frame's values, alpha dropped, and a palette file's indices."""
     rawmode = _rawmode(image)
     if image.mode in ("RGB", "RGBA") and rawmode.endswith((";16B", ";16L", ";16N")):
@@ -171,7 +167,7 @@ def _rawmode(image: ImageFile.ImageFile) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _all_sixteen_bits(data: bytes, rawmode: str) -> NDArray[Any]:
+def _all_sixteen_bits(data: bytes, rawmode: str) -> Raw:
     """Return 16-bit colour whole.
 
     Pillow has no such mode and keeps the high bytes. Unpacked in the other byte order the same
@@ -205,7 +201,7 @@ def _is_misread(image: TiffImageFile) -> bool:
     return len(bits) > 1 and max(bits) > 8 and (apart or _rawmode(image).startswith("RGBa"))
 
 
-def _by_tifffile(path: Path, data: bytes) -> tuple[NDArray[Any], int]:
+def _by_tifffile(path: Path, data: bytes) -> tuple[Raw, int]:
     """Return the first page's grey or RGB values as stored, and the orientation tag."""
     with tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages.first

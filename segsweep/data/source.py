@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Raw: TypeAlias = NDArray[Any]
+"""Pixels as a file holds them, uint8 or uint16: (H, W), or (H, W, channels)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -34,7 +37,7 @@ class Sample:
 class Pixels:
     """A decoded sample at its own size."""
 
-    image: NDArray[Any]
+    image: Raw
     """(H, W, 3), uint8, uint16 or float in [0, 1]."""
     mask: NDArray[np.bool_]
     """(H, W), True where foreground."""
