@@ -24,7 +24,7 @@ from segsweep.sweep.planning.command_words import check_one_sweep
 from segsweep.sweep.planning.compose import expand
 from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
-from segsweep.sweep.planning.preflight import print_plan
+from segsweep.sweep.planning.print_plan import print_plan
 from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot

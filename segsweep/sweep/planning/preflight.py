@@ -1,7 +1,7 @@
 """Before runs start: a real step of each kind in a process of its own, held against the machine."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +10,6 @@ from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import read_rows
 from segsweep.store.retention import checkpoint_bytes
-from segsweep.store.states import Status
 from segsweep.sweep.planning import cost
 from segsweep.sweep.planning.budget import (
     MB,
@@ -26,23 +25,14 @@ from segsweep.sweep.planning.budget import (
     room_of,
 )
 from segsweep.sweep.planning.cost import Measured, probe_key
-from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
-from segsweep.sweep.planning.plan_table import CellRow, cost_lines, plan_sums, plan_table
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
+from segsweep.sweep.planning.plan_table import cost_lines
 from segsweep.sweep.planning.sweep_choices import with_trainer
-from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult
 from segsweep.sweep.processes.slots import Slot, find_slots
 from segsweep.system.machine import available_memory_mb
 from segsweep.system.progress import Counter
 
-STATE_NAMES = {
-    Status.FINISHED: "finished",
-    Status.INTERRUPTED: "resumable",
-    Status.RUNNING: "resumable",
-    Status.FAILED: "failed",
-    Status.PLANNED: "new",
-}
-"""What a plan calls the states of runs."""
 PROBE_SECONDS = 600.0
 """After this a kind of run counts as too slow to be measured."""
 
@@ -254,48 +244,6 @@ def measure_kind(
 def _reason(ended: TaskResult) -> str:
     """Return why a kind of run could not be measured."""
     return ended.value if isinstance(ended.value, str) else ended.error
-
-
-def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
-    """Print the plan: a row per cell, and what the runs to do take together."""
-    from rich.console import Console
-
-    planned = [*work.finished, *work.skipped, *work.todo]
-    names, cells = cell_by_run(planned), dict[str, list[PlannedRun]]()
-    for run in planned:
-        cells.setdefault(names[run.name], []).append(run)
-    todo = {run.name for run in work.todo}
-    rows = [_row(cell, runs, work.states, todo, costs) for cell, runs in cells.items()]
-    budget, room = None, Room()
-    if costs:
-        first = work.todo[0]
-        budget, room = budget_for(list(costs.values()), slots, first, sweep_of(first.config))
-    console = Console(markup=False, highlight=False)
-    console.print(plan_table(rows))
-    console.print(plan_sums(rows, budget, room))
-
-
-def _row(
-    cell: str,
-    runs: Sequence[PlannedRun],
-    states: Mapping[str, Status],
-    todo: Set[str],
-    costs: Mapping[str, Cost],
-) -> CellRow:
-    names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
-    for run in runs:
-        state = states[run.name]
-        again = state == Status.FINISHED and run.name in todo
-        names["new" if again else STATE_NAMES[state]] += 1
-    known = [costs[run.name] for run in runs if run.name in costs]
-    return CellRow(
-        cell=cell,
-        runs=len(runs),
-        **names,
-        seconds=sum(one.seconds for one in known) / len(known) if known else None,
-        peak_mb=max(one.peak_mb for one in known) if known else None,
-        kept_mb=max(one.kept_mb for one in known) if known else None,
-    )
 
 
 def stored_bytes(sweep: SweepPaths) -> int:
