@@ -12,7 +12,7 @@ from segsweep.sweep import housekeeping, session
 from segsweep.sweep.housekeeping import runs_of_cells
 from segsweep.sweep.places.hydra_launchers import _launch_until_done
 from segsweep.sweep.places.live_view import EXACT, View
-from segsweep.sweep.planning.preflight import _row
+from segsweep.sweep.planning.print_plan import _row
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.slots import Slot
 
