@@ -1,1 +1,1 @@
-"""Many runs: plan them, check them, launch them."""
+"""Sweeps: many runs planned, checked and launched by one command."""

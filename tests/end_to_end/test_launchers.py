@@ -146,7 +146,7 @@ def test_jobs_that_outlive_their_command_are_waited_for(undisturbed, tmp_path) -
     _, error = second.communicate(timeout=300)
 
     assert second.returncode == 0, error
-    assert "once more" not in error
+    assert "retrying" not in error
     assert finished(undisturbed, "*-patient-*") == finished(tmp_path)
     for run in runs(tmp_path):
         assert (run / "train.log").read_text().count("images unused") == 1
@@ -193,7 +193,7 @@ def test_slurm_job_cancelled_and_job_cut_by_its_time_limit(slurm, undisturbed, t
     assert len(expected) == 4
     assert expected == finished(tmp_path)
     assert "resuming after epoch" in log(tmp_path, "segnet-patient-*")
-    assert [line.split("-")[:2] for line in error.splitlines() if "once more" in line] == [
+    assert [line.split("-")[:2] for line in error.splitlines() if "retrying" in line] == [
         ["segnet", "patient"]
     ]
     assert "Traceback" not in error

@@ -1,1 +1,1 @@
-"""Where runs are carried out."""
+"""The places where runs execute: this machine, or one of Hydra's launchers."""

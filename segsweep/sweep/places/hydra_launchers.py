@@ -1,8 +1,8 @@
-"""PlannedRun runs through any of Hydra's launchers: joblib, submitit (SLURM), Ray, basic.
+"""Executes planned runs through one of Hydra's launchers: joblib, submitit (SLURM), Ray, basic.
 
-A launcher is handed frozen files. What it says of its jobs is not believed: whether a run is
-finished or failed stands in its folder. Runs of which neither can be said were killed, or
-never started when the launcher gave up; they are launched again.
+A launcher gets the paths of frozen configs. What it returns is ignored: a run's folder shows
+whether it finished or failed. A run that did neither was killed, or was never started because
+the launcher gave up; it is launched again.
 """
 
 import sys
@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
@@ -42,24 +41,24 @@ HELD_SECONDS = 1.0
 
 
 class HydraPlace:
-    """One of Hydra's own launchers, wherever that runs its jobs."""
+    """One of Hydra's own launchers, on this machine or elsewhere."""
 
     def __init__(self, launcher: Launcher, choice: str, config: DictConfig) -> None:
-        """*choice* is the launcher's name on the command line, *config* its composed config."""
+        """*choice* is the launcher's name on the command line, *config* its own config."""
         self.launcher, self.config = launcher, config
         self.known = launcher_named(choice)
 
     def start(self) -> None:
-        """Begin nothing: the launcher starts its own processes."""
+        """Do nothing: the launcher starts its own processes."""
 
     def threads(self, todo: Sequence[PlannedRun]) -> int:
-        """Return the CPU threads that a job has; 0 where its place decides."""
+        """Return the CPU threads of a job; 0 if the machine where it runs decides."""
         return self.known.threads(self.config)
 
     def prepare(
         self, todo: Sequence[PlannedRun]
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
-        """Try a step of each kind of run, if the jobs are of this machine."""
+        """Measure a step of each kind of run, if the jobs run on this machine."""
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
             return list(todo), [], {}
@@ -67,13 +66,13 @@ class HydraPlace:
         return prepare_slots(todo, current.sweep, current.stop, at_once=jobs)
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
-        """Carry out the runs to do; CommandExit where the launcher can start nothing."""
+        """Launch the runs to do; CommandExit if the launcher can start no job."""
         with _watching(work.todo):
             return _launch_until_done(self.launcher, self.known.shares_fate, work.todo)
 
 
 def frozen_override(path: Path) -> str:
-    """Return the one override that names a frozen file, quoted as Hydra's grammar wants."""
+    """Return the override that names a frozen config, quoted for Hydra's grammar."""
     text = str(path.resolve()).replace("\\", "\\\\").replace("'", "\\'")
     return f"frozen='{text}'"
 
@@ -81,7 +80,7 @@ def frozen_override(path: Path) -> str:
 def _launch_until_done(
     launcher: Launcher, shares_fate: bool, runs: Sequence[PlannedRun]
 ) -> list[Outcome]:
-    """Launch, look, and launch again what was killed or never started."""
+    """Launch all runs; launch those again that were killed or never started."""
     attempts = {run.name: _attempts(run.paths) for run in runs}
     retries = Retries()
     todo = list(runs)
@@ -95,25 +94,26 @@ def _launch_until_done(
         rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
         touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
         if error is not None and len(rest) == len(todo) and not touched:
-            raise CommandExit(error, 1)  # it can start nothing at all
+            raise CommandExit(error, 1)  # the launcher can start no job
         started = touched if error is not None else rest
         for run in started:
             if not retries.may_retry(run.name):
                 _record_killed(run.paths, error)
         todo = [run for run in rest if not _has_ended(run.paths, attempts[run.name])]
-        again = {run.name for run in todo}
+        retried = {run.name for run in todo}
         for run in started:
-            if run.name in again:
-                print(f"{run.name}: its job ended without a result; once more", file=sys.stderr)
+            if run.name in retried:
+                print(f"{run.name}: its job ended without a result; retrying", file=sys.stderr)
     return [_outcome(run.paths) for run in runs]
 
 
 def _batches(
     shares_fate: bool, runs: Sequence[PlannedRun], retries: Retries
 ) -> list[list[PlannedRun]]:
-    """Return what to launch at a time: all, but apart what was killed where jobs share a fate.
+    """Return the runs to launch together: all at once, except suspects where jobs share a fate.
 
-    joblib ends all workers when one is killed: which one it was shows when each is alone.
+    joblib ends all workers when one is killed. Each run that may have caused that is then
+    launched alone, which shows the one that did.
     """
     if not shares_fate:
         return [list(runs)]
@@ -123,7 +123,7 @@ def _batches(
 
 
 def _launch(launcher: Launcher, runs: Sequence[PlannedRun]) -> Exception | None:
-    """Launch and wait; return what the launcher raised: one killed job makes most raise."""
+    """Launch and wait; return the launcher's exception: most raise if one job is killed."""
     from hydra.core.utils import setup_globals
 
     setup_globals()
@@ -139,9 +139,9 @@ def _launch(launcher: Launcher, runs: Sequence[PlannedRun]) -> Exception | None:
 
 
 def _wait_while_held(paths: RunPaths) -> None:
-    """Wait while a live job holds a run.
+    """Wait while a job is still training a run.
 
-    Ray gives up at the first dead job while others go on; on SLURM they outlive their command.
+    Ray gives up at the first dead job while others continue; SLURM jobs outlive their command.
     """
     while is_locked(paths.claim):
         time.sleep(HELD_SECONDS)
@@ -174,7 +174,7 @@ def _size(path: Path) -> int:
 
 @contextmanager
 def _watching(runs: Sequence[PlannedRun]) -> Iterator[None]:
-    """Say which runs end while a launcher waits for them, and keep the tables current."""
+    """While a launcher waits for its jobs, print which runs end and refresh the tables."""
     current = session.current
     assert current.sweep is not None
     over = threading.Event()
@@ -191,7 +191,7 @@ def _watching(runs: Sequence[PlannedRun]) -> Iterator[None]:
 
 
 def _watch(runs: Sequence[PlannedRun], refresher: Refresher, over: threading.Event) -> None:
-    open_runs: dict[str, Any] = {run.name: run.paths for run in runs}
+    open_runs = {run.name: run.paths for run in runs}
     attempts = {name: _attempts(paths) for name, paths in open_runs.items()}
     last = False
     while not last:

@@ -1,47 +1,50 @@
-"""What a sweep shows while it runs: one live picture in a terminal, plain lines elsewhere."""
+"""The progress of a running sweep: a live display in a terminal, plain lines elsewhere."""
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segsweep.store.states import AttemptStatus
 from segsweep.sweep.planning.budget import makespan
+from segsweep.sweep.processes.worker import EpochDone
 from segsweep.system.progress import can_rewrite, duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.live import Live
 
 QUIET_SECONDS = 20.0
-"""Where output is no terminal, a line on what runs at most this often."""
+"""Without a terminal, seconds between two lines about the running runs."""
 EXACT = 1000
-"""Waiting runs up to which the time left is reckoned run by run; more are shared out evenly."""
+"""Up to this many waiting runs, the time left is computed run by run; beyond, from their sum."""
 SHOWN = 16
-"""Running runs shown at most: a terminal has few lines."""
+"""Maximum number of running runs that are shown: a terminal has few lines."""
 
 
 @dataclass
 class RunRow:
-    """A run in a slot."""
+    """The progress of a run in a slot."""
 
     name: str
     slot: int
     started: float
     seconds: float
-    """Expected; 0 where unknown."""
+    """Expected duration; 0 if unknown."""
     epoch: int = 0
     epochs: int = 0
     val_iou: float = float("nan")
     best: float = float("nan")
     first: float | None = None
-    """When the first epoch of this attempt was done, and which it was."""
+    """When the first epoch of this attempt was finished."""
     first_epoch: int = 0
+    """The number of that epoch: above 1 in a resumed run."""
 
     def left(self, now: float) -> float:
-        """Return the seconds left: from its own pace where that is known, else as expected."""
+        """Return the seconds left, by the run's own pace or else as expected."""
         if self.first is not None and self.epoch > self.first_epoch:
             pace = (now - self.first) / (self.epoch - self.first_epoch)
             return max(pace * (self.epochs - self.epoch), 0.0)
@@ -49,7 +52,7 @@ class RunRow:
 
 
 class View:
-    """Counts runs and shows them; `with View(...) as view:`."""
+    """Counts runs and shows their progress; used as `with View(...) as view:`."""
 
     def __init__(
         self,
@@ -59,14 +62,14 @@ class View:
         cells: Mapping[str, str],
         skipped: Collection[str] = (),
     ) -> None:
-        """Take what the command asks for.
+        """Start with no run in progress.
 
         Args:
             title: the sweep's name.
-            expected: seconds of each run to do, by name; 0 where unknown.
-            slots: how many run at the same time.
-            cells: cell of each run, those that were finished before included.
-            skipped: those of them that failed before and are not tried again.
+            expected: expected seconds of each run to do, by name; 0 if unknown.
+            slots: runs at the same time.
+            cells: cell of each run of the command, including runs finished before.
+            skipped: the runs among these that failed before and are not retried.
 
         """
         self.title, self.slots, self.cells = title, slots, cells
@@ -77,13 +80,13 @@ class View:
         self.open_runs = Counter(cells[name] for name in (*expected, *skipped))
         self.all_cells = len(set(cells.values()))
         self.rows: dict[str, RunRow] = {}
-        self.pace = 1.0  # what runs took, over what they were expected to take
+        self.pace = 1.0  # actual over expected seconds of finished runs
         self.seconds_taken = self.seconds_expected = 0.0
-        self.live: Any = None
+        self.live: Live | None = None
         self.last_line = time.monotonic()
 
     def __enter__(self) -> "View":
-        """Start to show."""
+        """Start the live display, in a terminal."""
         if can_rewrite(sys.stderr):
             from rich.console import Console
             from rich.live import Live
@@ -96,33 +99,33 @@ class View:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave only the lines."""
+        """Remove the live display; printed lines stay."""
         if self.live is not None:
             self.live.stop()
 
     def run_started(self, name: str, slot: int) -> None:
-        """A run has begun."""
+        """Count a run that started in *slot*."""
         seconds = self.waiting.pop(name, 0.0)
         self.waiting_seconds -= seconds
         self.rows[name] = RunRow(name, slot, time.monotonic(), seconds)
 
-    def epoch_done(self, name: str, epoch: int, epochs: int, val_iou: float) -> None:
-        """A run has done an epoch."""
-        row = self.rows[name]
+    def epoch_done(self, name: str, message: EpochDone) -> None:
+        """Update a run that finished an epoch."""
+        row, (epoch, epochs, val_iou) = self.rows[name], message
         if row.first is None:
             row.first, row.first_epoch = time.monotonic(), epoch
         row.epoch, row.epochs, row.val_iou = epoch, epochs, val_iou
         row.best = val_iou if row.best != row.best else max(row.best, val_iou)
 
     def run_retried(self, name: str, why: str) -> None:
-        """A run will be tried once more."""
+        """Count a run as waiting again because of *why*, and print that."""
         row = self.rows.pop(name)
         self.waiting[name] = row.seconds
         self.waiting_seconds += row.seconds
-        self.print_line(f"{name}: {why}; it is tried once more")
+        self.print_line(f"{name}: {why}; retrying")
 
     def run_ended(self, name: str, status: str, value: float, error: str = "") -> None:
-        """A run has ended: say so."""
+        """Count a run that ended and print a line about it."""
         row = self.rows.pop(name)
         took = time.monotonic() - row.started
         if status == AttemptStatus.FINISHED:
@@ -139,26 +142,26 @@ class View:
         )
 
     def print_if_quiet(self) -> None:
-        """Where nothing is live, say now and then what runs."""
+        """Without a live display, print a line about the running runs from time to time."""
         now = time.monotonic()
         if self.live is None and self.rows and now - self.last_line > QUIET_SECONDS:
             running = "; ".join(_brief(row) for row in list(self.rows.values())[:4])
             self.print_line(f"{self.summary()}  {running}")
 
     def print_line(self, line: str) -> None:
-        """Say a line that stays."""
+        """Print a line that stays."""
         self.last_line = time.monotonic()
-        with suppress(OSError, ValueError):  # a terminal that is gone ends no sweep
+        with suppress(OSError, ValueError):  # a closed terminal does not end the sweep
             if self.live is not None:
                 self.live.console.print(line, soft_wrap=True)
             else:
                 print(line, file=sys.stderr, flush=True)
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until all is done; None where nothing is known."""
+        """Return the seconds until all runs are finished; None if unknown."""
         now = time.monotonic()
         running = [row.left(now) for row in self.rows.values()]
-        if len(self.waiting) > EXACT:  # each run that ends asks
+        if len(self.waiting) > EXACT:  # called for each run that ends: must stay fast
             seconds = sum(running) + self.waiting_seconds * self.pace
             return seconds / self.slots if seconds > 0 else None
         waiting = [seconds * self.pace for seconds in self.waiting.values()]
@@ -167,7 +170,7 @@ class View:
         return makespan([*running, *waiting], self.slots)
 
     def summary(self) -> str:
-        """Return how far the sweep is, in one line."""
+        """Return the progress of the sweep in one line."""
         left = self.seconds_left()
         cells = self.all_cells - sum(count > 0 for count in self.open_runs.values())
         parts = [
@@ -212,7 +215,7 @@ class View:
         return "" if left is None or self.live is not None else f"; about {duration(left)} left"
 
 
-def _shown(rows: Any) -> Sequence[RunRow]:
+def _shown(rows: Iterable[RunRow]) -> Sequence[RunRow]:
     return sorted(rows, key=lambda row: row.slot)[:SHOWN]
 
 

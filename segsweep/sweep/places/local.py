@@ -1,4 +1,4 @@
-"""PlannedRun runs in the slots of this machine: start, watch, record, try again."""
+"""Executes planned runs in the slots of this machine: start, watch, record, retry."""
 
 import errno
 import time
@@ -24,7 +24,7 @@ from segsweep.sweep.planning.preflight import prepare_slots, slots_for
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult, start_server
 from segsweep.sweep.processes.slots import Slot
-from segsweep.sweep.processes.worker import train
+from segsweep.sweep.processes.worker import EpochDone, train
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
@@ -32,13 +32,17 @@ from segsweep.system.files import last_lines, read_json, write_json
 from segsweep.system.signals import StopRequest
 
 CLAIM_SECONDS = 60.0
-"""How long to wait for a run that an orphan of a killed command still holds."""
+"""How long to wait for a run that a process of a killed command still holds."""
 FULL = "no space left on the disk; free some, then run the same command again to resume"
+TAKEN_OVER = (
+    "another command took over this sweep because this one seemed dead; "
+    "wait for it, then run the same command again"
+)
 TAIL_LINES = 20
 
 
 class Local:
-    """The slots of this machine: where runs are carried out unless a launcher is named."""
+    """The slots of this machine, the place of runs unless another launcher is chosen."""
 
     def start(self) -> None:
         """Start the fork server, which imports while the command composes."""
@@ -56,7 +60,7 @@ class Local:
         return prepare_slots(todo, _sweep(), session.current.stop)
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
-        """Carry out the runs to do; CommandExit or KeyboardInterrupt where something stops them."""
+        """Execute the runs to do; CommandExit or KeyboardInterrupt if the sweep must stop."""
         current, sweep, command = session.current, _sweep(), work.todo[0].command_config
         if current.lock is not None:
             current.lock.publish_slots(len(slots))
@@ -67,14 +71,14 @@ class Local:
         cells = cell_by_run([*work.finished, *work.skipped, *work.todo])
         try:
             outcomes = runner.run_all(work.todo, seconds, cells, [run.name for run in work.skipped])
-        except OSError as error:  # the controller's own few files
+        except OSError as error:  # writing the controller's own files
             if error.errno != errno.ENOSPC:
                 raise
             raise CommandExit(DiskFullError(FULL), 1) from error
         if runner.full is not None:
             raise CommandExit(DiskFullError(runner.full.error), 1)
         if current.lock is not None and current.lock.taken_over:
-            raise CommandExit(SweepLockedError("another command has taken this sweep over"), 1)
+            raise CommandExit(SweepLockedError(TAKEN_OVER), 1)
         if current.stop():
             raise KeyboardInterrupt
         return outcomes
@@ -82,13 +86,13 @@ class Local:
 
 def _sweep() -> SweepPaths:
     sweep = session.current.sweep
-    assert sweep is not None, "a command plans before it launches"
+    assert sweep is not None, "the plan sets it before runs are launched"
     return sweep
 
 
 @dataclass
 class SlotRunner:
-    """What carries runs out in slots."""
+    """Executes runs in slots and decides what to do with each result."""
 
     sweep: SweepPaths
     slots: Sequence[Slot]
@@ -98,7 +102,7 @@ class SlotRunner:
     time_limit: float | None = None
     cap: CheckpointCap | None = None
     full: Outcome | None = None
-    """The run that found the disk full, which ends everything."""
+    """The run that found the disk full: no further run starts."""
     _retries: Retries = field(default_factory=Retries)
     _claimed: dict[str, float] = field(default_factory=dict)
 
@@ -107,24 +111,23 @@ class SlotRunner:
         planned: Sequence[PlannedRun],
         seconds: Mapping[str, float],
         cells: Mapping[str, str],
-        left: Collection[str] = (),
+        skipped: Collection[str] = (),
     ) -> list[Outcome]:
-        """Carry all runs out and return how they ended, in the order in which they did.
+        """Execute all runs; return the outcomes of those that finished or failed, as they ended.
 
-        *seconds* are expected per run, by name; *cells* are those of all runs of the command,
-        of which *left* failed before and are not tried again. Runs that were stopped, or never
-        started because of a stop, are left out.
+        *seconds* are the expected seconds per run, by name; *cells* are the cells of all runs
+        of the command, of which *skipped* failed before and are not retried.
         """
         by_name = {run.name: run for run in planned}
         expected = {name: seconds.get(name, 0.0) for name in by_name}
         outcomes = []
         title = self.sweep.root.name
-        with View(title, expected, len(self.slots), cells, left) as view, self.stop.deferring():
+        with View(title, expected, len(self.slots), cells, skipped) as view, self.stop.deferring():
             pool = Pool(
                 self.slots,
                 self.time_limit,
                 on_start=lambda task, slot: view.run_started(task.name, slot.number),
-                on_message=lambda task, message: view.epoch_done(task.name, *message),
+                on_message=lambda task, message: _show_epoch(view, task, message),
                 on_poll=lambda: self._poll(view),
             )
             tasks = [_task(run, expected[run.name]) for run in planned]
@@ -147,17 +150,17 @@ class SlotRunner:
         self.refresher.refresh_if_due()
 
     def _handle(self, ended: TaskResult, run: PlannedRun, pool: Pool, view: View) -> Outcome | None:
-        """Return how the run ended; None where it is started once more."""
-        if ended.cause:
+        """Return the run's outcome; None if it is started again."""
+        outcome = ended.value
+        if not isinstance(outcome, Outcome):
             return self._ended_without_result(ended, run, pool, view)
-        outcome: Outcome = ended.value
         if outcome.status == AttemptStatus.CLAIMED and self._may_wait(run.name):
             view.run_retried(run.name, "still held by a process of an earlier command")
             pool.add(ended.task)
             return None
         if outcome.status == AttemptStatus.INTERRUPTED and not self._should_stop():
-            lost = TaskResult(ended.task, cause=Cause.KILLED, error="it was told to stop (SIGTERM)")
-            return self._ended_without_result(lost, run, pool, view)
+            killed = TaskResult(ended.task, cause=Cause.KILLED, error="stopped by SIGTERM")
+            return self._ended_without_result(killed, run, pool, view)
         if outcome.status == AttemptStatus.CLAIMED:
             return Outcome(run.name, AttemptStatus.FAILED, NAN, outcome.error, cause=Cause.CLAIMED)
         if outcome.status == AttemptStatus.DISK_FULL:
@@ -171,8 +174,8 @@ class SlotRunner:
     def _ended_without_result(
         self, ended: TaskResult, run: PlannedRun, pool: Pool, view: View
     ) -> Outcome | None:
-        """Try a killed run once more; record what happened to any other."""
-        if self._should_stop() and ended.cause != Cause.TIME_LIMIT:  # it has failed at nothing
+        """Retry a killed run once; record the failure of any other."""
+        if self._should_stop() and ended.cause != Cause.TIME_LIMIT:  # the run did not fail
             return Outcome(run.name, AttemptStatus.INTERRUPTED, NAN)
         if ended.cause == Cause.KILLED and self._retries.may_retry(run.name):
             view.run_retried(run.name, ended.error)
@@ -193,8 +196,13 @@ def _task(run: PlannedRun, seconds: float) -> Task:
     return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
 
 
+def _show_epoch(view: View, task: Task, message: object) -> None:
+    if isinstance(message, EpochDone):
+        view.epoch_done(task.name, message)
+
+
 def _with_difference(outcome: Outcome, run: PlannedRun) -> Outcome:
-    """Say where a refused run's file differs from what was planned."""
+    """Add to a refused run's error where its config.yaml differs from the plan."""
     found = "; ".join(differences(run.config.values, run.paths))
     if not found:
         return outcome
@@ -205,13 +213,13 @@ def _with_difference(outcome: Outcome, run: PlannedRun) -> Outcome:
 
 
 def differences(planned: Values, paths: RunPaths) -> list[str]:
-    """Return the values in which a run's config.yaml is not what was planned."""
+    """Return a text for each value of a run's config.yaml that differs from the plan."""
     try:
-        stands = flat_values(read_config(paths.config).values)
+        found = flat_values(read_config(paths.config).values)
     except (StoreError, KeyError, TypeError, AttributeError):
         return []
     wanted = flat_values(planned)
-    keys = [key for key in wanted if key in stands and stands[key] != wanted[key]]
-    lines = [f"{key} is {stands[key]}, planned {wanted[key]}" for key in keys]
-    lines += [f"{key} is gone, planned {wanted[key]}" for key in wanted if key not in stands]
-    return lines + [f"{key} was not planned" for key in stands if key not in wanted]
+    keys = [key for key in wanted if key in found and found[key] != wanted[key]]
+    lines = [f"{key} is {found[key]}, planned {wanted[key]}" for key in keys]
+    lines += [f"{key} is missing, planned {wanted[key]}" for key in wanted if key not in found]
+    return lines + [f"{key} was not planned" for key in found if key not in wanted]

@@ -1,4 +1,4 @@
-"""What a command asks of the place where its runs execute."""
+"""The interface between a command and the place where its runs execute."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -10,17 +10,17 @@ from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.slots import Slot
 
 PRELOAD = ("segsweep.sweep.places.preload",)
-"""What every run would import for itself; the fork server imports it once."""
+"""Imports that every run needs; the fork server imports them once."""
 
 
 class Place(Protocol):
-    """Where runs are carried out."""
+    """Where runs execute."""
 
     def start(self) -> None:
-        """Begin what takes long, while the command still composes."""
+        """Start slow preparations in the background; called before the runs are planned."""
 
     def threads(self, todo: Sequence[PlannedRun]) -> int:
-        """Return the CPU threads that pay off for each run there; 0: the place decides."""
+        """Return the best number of CPU threads of each run; 0: the place decides later."""
 
     def prepare(
         self, todo: Sequence[PlannedRun]
@@ -28,4 +28,4 @@ class Place(Protocol):
         """Return the runs to do, the slots, and each run's cost, by name, where it can be known."""
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
-        """Carry out the runs to do; return how they ended."""
+        """Execute the runs to do; return their outcomes."""

@@ -1,4 +1,4 @@
-"""Imported only by the fork server: what every run would otherwise import, imported once."""
+"""Imported only by the fork server: the modules that every run needs, imported once."""
 
 import importlib
 import pkgutil

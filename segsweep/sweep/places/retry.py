@@ -1,9 +1,9 @@
-"""Whether a run that was killed is started again: decided here for every place."""
+"""Decides for every place whether a killed run is started again."""
 
 from collections import Counter
 
 ATTEMPTS = 2
-"""How often a run is started that something kills."""
+"""Maximum number of starts of a run that is killed."""
 
 
 class Retries:
@@ -19,5 +19,5 @@ class Retries:
         return self._kills[name] < ATTEMPTS
 
     def was_killed(self, name: str) -> bool:
-        """Whether the run *name* was killed before."""
+        """Whether the run *name* was killed before under this command."""
         return self._kills[name] > 0

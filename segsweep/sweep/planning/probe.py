@@ -1,7 +1,7 @@
-"""A few real steps of a run, timed, with the memory and disk that they took.
+"""Times a few real steps of a run and measures the memory and disk that they take.
 
-The same calls as in a run, in the same order, on its own first images: `probe.py` says what
-for. The process should be one that does nothing else.
+It makes the same calls as a run, in the same order, on its first images; `cost.py` uses the
+result. Memory is that of the whole process, so the process should do nothing else.
 """
 
 import io
@@ -12,9 +12,8 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,36 +33,31 @@ from segsweep.training.loop import SHOWN, train_step
 from segsweep.training.preview import draw_preview
 
 TIMED_STEPS = 3
-"""Training steps timed after the first."""
+"""Training steps that are timed after the first one."""
 PATIENCE = 4.0
-"""Seconds of training after which no further step is timed."""
+"""Seconds of training after which no further step starts."""
 GPU_CONTEXT_MB = 500.0
-"""What a process takes of a GPU beside its tensors."""
+"""GPU memory of a process in addition to its tensors."""
 
 
-def measure(config: FrozenConfig, scratch: Path, *, slot: Slot | None = None) -> dict[str, Any]:
-    """Build the run of a frozen config, do a few real steps, and return a `Measured` as values.
+def measure(config: FrozenConfig, scratch: Path, *, slot: Slot | None = None) -> Measured:
+    """Build the run of a frozen config, do a few real steps, and return what they cost.
 
-    Memory is the whole process's, so this is for a process that does nothing else. It takes
-    seconds, or as long as two training steps and three validation batches. What is not finite
-    is no matter here; whatever else the run would raise is raised.
+    It takes seconds, or the time of two training steps and three validation batches. Raises
+    what the run would raise, but not for a loss that is not finite.
 
     Args:
-        config: of the run; the packages it allows are used.
+        config: frozen config of the run.
         scratch: folder for a checkpoint and a picture; deleted at the end.
-        slot: where this process is; of a GPU's share it sees that GPU alone.
+        slot: the slot of this process; a slot on a GPU makes only that GPU visible.
 
     """
     on_gpu = slot is not None and slot.gpu is not None
-    return asdict(measure_run(config.with_values(device="cuda") if on_gpu else config, scratch))
+    return measure_run(config.with_values(device="cuda") if on_gpu else config, scratch)
 
 
 def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
-    """Build the run of *config* and do a little of all that it would do.
-
-    *scratch* is a folder for a checkpoint and a picture; it is deleted at the end. Raises
-    what the run would raise, but not because a loss is not finite.
-    """
+    """Build the run of *config* and do a little of everything that it would do."""
     started = time.perf_counter()
     job = build_job(config, RunPaths(scratch), prepared_data(config))
     start = time.perf_counter() - started
@@ -101,10 +95,10 @@ def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
 def _train(job: Job) -> list[float]:
     """Do a few training steps; return the seconds of each.
 
-    Two at least: the optimizer's own memory comes with the end of the first.
+    At least two: the optimizer allocates its memory at the end of the first.
     """
     job.state.model.train()
-    job.state.every = ""  # these may be more steps than the schedule has
+    job.state.every = ""  # no scheduler: the schedule may have fewer steps than these
     autocast = job.placement.autocast if job.placement.precision != "float32" else None
     took: list[float] = []
     started = latest = time.perf_counter()
@@ -124,19 +118,19 @@ def _batches(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _typical(took: Sequence[float]) -> float:
-    """Return the seconds of a step, the first left out."""
+    """Return the median seconds of the steps after the first."""
     return statistics.median(took[1:])
 
 
 def _few(job: Job) -> Batches:
-    """Return a batch of the validation images."""
+    """Return one batch of the validation images."""
     return replace(job.val, indices=job.val.indices[: job.val.batch])
 
 
 def _score(
     job: Job, loss_fn: nn.Module | None = None, native_mask: NativeMask | None = None
 ) -> Scored:
-    """Score a batch: with a loss as after an epoch, without as at a run's end."""
+    """Score a batch: with a loss as after an epoch, without one as at the end of a run."""
     return score_images(
         job.state.judged,
         _few(job),
@@ -151,8 +145,8 @@ def _score(
 def _store(job: Job) -> tuple[float, float, float]:
     """Store and draw as after an epoch; return the seconds of state, weights and picture.
 
-    Each is done once before it is timed. A full disk is not told here: for that the plan has
-    the sizes.
+    Each is done once before it is timed. A full disk is not an error here: the plan compares
+    the sizes with the free disk.
     """
     state, weights = job.state.to_dict(), job.state.judged.state_dict()
     shown = _score(job).shown
@@ -179,26 +173,26 @@ def _seconds(function: Callable[..., object], *arguments: object) -> float:
 
 
 def _sizes(job: Job) -> tuple[int, int]:
-    """Return the bytes of a checkpoint with all state and of one with the weights."""
+    """Return the bytes of a checkpoint with all state and of one with only the weights."""
     state = {**job.state.to_dict(), "best_file": job.checkpoints.best(1).name}
     return _size(state), _size(job.state.judged.state_dict())
 
 
-def _size(values: Mapping[str, Any]) -> int:
+def _size(values: Mapping[str, object]) -> int:
     buffer = io.BytesIO()
     torch.save(dict(values), buffer)
     return buffer.tell()
 
 
 def _gpu_mb(found: torch.device) -> float:
-    """Return the most memory taken of a GPU, MB; 0 without one."""
+    """Return the peak GPU memory, MB; 0 without a GPU."""
     if found.type != "cuda":
         return 0.0
     return torch.cuda.max_memory_reserved(found) / 2**20 + GPU_CONTEXT_MB
 
 
 def _shared_mb() -> float:
-    """Return what this process has in common with others that live, MB; 0 if that is unknown."""
+    """Return the memory that this process shares with others, MB; 0 if unknown."""
     with suppress(OSError):
         text = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
         return sum(map(int, re.findall(r"^Shared_\w+: +(\d+) kB", text, re.M))) / 2**10

@@ -1,1 +1,1 @@
-"""Runs in processes of their own."""
+"""Slots of this machine and the processes that execute runs in them."""

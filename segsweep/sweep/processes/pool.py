@@ -1,8 +1,7 @@
-"""Tasks in slots, each in a process of its own; a free slot takes the next one at once.
+"""Executes tasks in slots, each in a separate process; a free slot takes the next task at once.
 
-The processes are forks of one server that has torch imported, so that each starts in
-hundredths of a second, and whatever happens to one (a crash, a kill, `sys.exit`, a hang)
-costs that one only.
+The processes are forked from one server that has torch imported, so each starts in
+hundredths of a second, and a crash, a kill, `sys.exit` or a hang affects only its own task.
 """
 
 import heapq
@@ -15,8 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 from segsweep.errors import ConfigError
 from segsweep.store.states import AttemptStatus, Cause
@@ -25,35 +24,35 @@ from segsweep.sweep.processes.worker import STOP, SlotFunction, run_task
 from segsweep.system.machine import oom_kills
 
 TICK = 0.2
-"""Seconds between looks at the clock and at requests to stop."""
+"""Seconds between checks of time limits and requests to stop."""
 GRACE = 10.0
-"""Seconds that a task over its time limit, or one that is done, has to leave."""
+"""Seconds that a process has to end after its time limit or after its result."""
 SERVER_SECONDS = 20.0
-"""How long to try to start a process."""
+"""How long to retry starting a process."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do in a slot."""
+    """A function to call in a slot."""
 
     name: str
     function: SlotFunction
-    arguments: Sequence[Any]
+    arguments: Sequence[object]
     seconds: float = 0.0
-    """How long it is expected to take: the longest goes first."""
+    """Expected duration: the longest task starts first."""
     log: Path | None = None
-    """Where its output goes."""
+    """File for its output; None: discarded."""
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """How a task ended: with a value, or without a word and why."""
+    """A task's return value, or why there is none."""
 
     task: Task
-    value: Any = None
+    value: object = None
     cause: Cause = Cause.NONE
-    """KILLED, EXITED or TIME_LIMIT; NONE where there is a value."""
+    """KILLED, EXITED or TIME_LIMIT; NONE if there is a value."""
     error: str = ""
 
 
@@ -61,44 +60,45 @@ class TaskResult:
 class _Running:
     task: Task
     slot: Slot
-    process: Any
+    process: BaseProcess
     pipe: Connection
     started: float
     ooms: int
-    value: Any = None
+    """The system's count of out-of-memory kills when it started."""
+    value: object = None
     done: bool = False
     limit_hit: bool = False
-    leaving: float | None = None
-    """Since when it should be about to end."""
+    ending_since: float | None = None
+    """When it was asked to stop or sent its result; it should end soon after."""
 
 
 @dataclass
 class Pool:
-    """Slots and what runs in them."""
+    """Executes tasks in its slots."""
 
     slots: Sequence[Slot]
     time_limit: float | None = None
-    """Seconds a task may take; None: any."""
+    """Maximum seconds of a task; None: unlimited."""
     on_start: Callable[[Task, Slot], None] = lambda task, slot: None
-    on_message: Callable[[Task, Any], None] = lambda task, message: None
-    """Given what a task tells while it runs."""
+    on_message: Callable[[Task, object], None] = lambda task, message: None
+    """Called with each message that a running task sends."""
     on_poll: Callable[[], None] = lambda: None
     """Called several times a second."""
     _waiting: list[tuple[float, int, Task]] = field(default_factory=list)
-    """A heap: the longest first, of equals the one that was added first."""
+    """A heap: the longest task first, equal ones in the order of adding."""
     _numbers: Iterator[int] = field(default_factory=count)
     _running: list[_Running] = field(default_factory=list)
     _stopping: bool = False
 
     def add(self, task: Task) -> None:
-        """Let *task* wait for a slot, behind those that take longer."""
+        """Add *task* to the waiting ones, after those that take longer."""
         heapq.heappush(self._waiting, (-task.seconds, next(self._numbers), task))
 
     def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[TaskResult]:
-        """Do all *tasks*, and those added meanwhile; yield each as it ends.
+        """Execute *tasks* and those added in the meantime; yield each result as it comes.
 
-        When *stop* says so, nothing more is started and what runs is asked to leave in good
-        order. If the caller leaves early, what runs is killed.
+        When *stop* returns True, no further task starts and running ones are asked to save
+        and end. If the caller closes this iterator early, running tasks are killed.
         """
         for task in tasks:
             self.add(task)
@@ -113,12 +113,12 @@ class Pool:
             self._kill_all()
 
     def stop(self) -> None:
-        """Start nothing more, and ask what runs to save and leave."""
+        """Start no further task; ask running ones to save and end."""
         self._waiting.clear()
         if not self._stopping:
             self._stopping = True
             for running in self._running:
-                _ask(running)
+                _ask_to_stop(running)
 
     def _fill(self) -> None:
         taken = {running.slot.number for running in self._running}
@@ -130,25 +130,25 @@ class Pool:
                 self.on_start(task, slot)
 
     def _finished_tasks(self) -> Iterator[TaskResult]:
-        """Wait a moment for news; yield the tasks whose process has ended."""
+        """Wait briefly for messages; yield the results of processes that ended."""
         sources = [item for one in self._running for item in (one.process.sentinel, one.pipe)]
         ready = wait(sources, TICK) if sources else []
         for one in list(self._running):
             if one.pipe in ready or one.process.sentinel in ready:
-                self._listen(one)
+                self._receive(one)
             if one.process.sentinel in ready:
                 self._running.remove(one)
                 yield _result(one, self.time_limit)
             else:
-                _hurry(one, self.time_limit)
+                _enforce_limits(one, self.time_limit)
 
-    def _listen(self, one: _Running) -> None:
-        """Take everything that its pipe holds."""
+    def _receive(self, one: _Running) -> None:
+        """Read all messages in its pipe."""
         with suppress(EOFError, OSError):
             while one.pipe.poll():
                 kind, message = one.pipe.recv()
                 if kind == "result":
-                    one.value, one.done, one.leaving = message, True, time.monotonic()
+                    one.value, one.done, one.ending_since = message, True, time.monotonic()
                 else:
                     self.on_message(one.task, message)
 
@@ -162,21 +162,21 @@ class Pool:
 
 
 def start_server(preload: Sequence[str] | None = None) -> None:
-    """Start the fork server, unless it runs; it imports while the caller does other things.
+    """Start the fork server if it is not running; it imports modules in the background.
 
-    The server has one thread and asks no GPU: a process that did cannot be forked safely.
+    The server has one thread and initializes no GPU: otherwise it could not be forked safely.
 
     Args:
-        preload: modules that the server imports, so that no forked process has to; those given
-            last where not given.
+        preload: modules that the server imports, so that no forked process has to; None: the
+            same as in the previous call.
 
     """
     from multiprocessing import forkserver
 
     if "forkserver" not in multiprocessing.get_all_start_methods():
         raise ConfigError(
-            "hydra/launcher=segsweep: this system cannot fork processes; "
-            "hydra/launcher=basic works everywhere, hydra/launcher=joblib in parallel"
+            "hydra/launcher=segsweep: this system cannot fork processes; use "
+            "hydra/launcher=joblib (parallel) or hydra/launcher=basic (one run at a time)"
         )
     context = multiprocessing.get_context("forkserver")
     if preload is not None:
@@ -187,24 +187,24 @@ def start_server(preload: Sequence[str] | None = None) -> None:
 
 
 _preload: list[str] = []
-"""What a server imports, also one that takes the place of a killed one."""
+"""Modules that the server imports; a server started after a kill imports them too."""
 
 
 def stop_server() -> None:
-    """End the fork server at once; nothing it started is left by then."""
+    """End the fork server at once; called when none of its processes is left."""
     from multiprocessing import forkserver
 
     server = getattr(forkserver, "_forkserver", None)
-    pid = getattr(server, "_forkserver_pid", None)  # the library's own way waits for it
+    pid = getattr(server, "_forkserver_pid", None)  # the library's own stop function waits
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
 
 
 def _start(task: Task, slot: Slot) -> _Running:
-    """Start the task's process; with a new server, should that have been killed.
+    """Start the task's process, from a new server if the old one was killed.
 
-    A killed server counts as alive for some hundredths of a second: until its memory is free.
+    A killed server seems alive for some hundredths of a second, until its memory is freed.
     """
     end = time.monotonic() + SERVER_SECONDS
     while True:
@@ -227,24 +227,24 @@ def _forked(task: Task, slot: Slot) -> _Running:
     return _Running(task, slot, process, ours, time.monotonic(), oom_kills())
 
 
-def _ask(one: _Running) -> None:
+def _ask_to_stop(one: _Running) -> None:
     with suppress(OSError):
         one.pipe.send(STOP)
 
 
-def _hurry(one: _Running, limit: float | None) -> None:
-    """Ask a task over its time limit to leave; kill one that should have left and has not."""
+def _enforce_limits(one: _Running, limit: float | None) -> None:
+    """Ask a task over its time limit to stop; kill a process that does not end in time."""
     now = time.monotonic()
-    if one.leaving is None and limit is not None and now - one.started > limit:
-        one.limit_hit, one.leaving = True, now
-        _ask(one)
-    elif one.leaving is not None and now - one.leaving > GRACE:
+    if one.ending_since is None and limit is not None and now - one.started > limit:
+        one.limit_hit, one.ending_since = True, now
+        _ask_to_stop(one)
+    elif one.ending_since is not None and now - one.ending_since > GRACE:
         one.process.kill()
 
 
 def _result(one: _Running, limit: float | None) -> TaskResult:
     one.process.join()
-    code = one.process.exitcode
+    code = one.process.exitcode or 0
     one.pipe.close()
     one.process.close()
     if one.limit_hit and not (one.done and _is_success(one.value)):
@@ -260,7 +260,7 @@ def _result(one: _Running, limit: float | None) -> TaskResult:
     )
 
 
-def _is_success(value: Any) -> bool:
+def _is_success(value: object) -> bool:
     return getattr(value, "status", AttemptStatus.FINISHED) == AttemptStatus.FINISHED
 
 
@@ -268,13 +268,13 @@ def _killed(number: int, ooms: int) -> str:
     if oom_kills() > ooms:
         return "killed by the system: out of memory"
     name = signal.Signals(number).name if number in signal.valid_signals() else "an unknown signal"
-    more = " (by hand, or by the system)" if name == "SIGKILL" else ""
+    more = " (by a user or the system)" if name == "SIGKILL" else ""
     return f"killed by {name}{more}"
 
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Have *values* in the environment for what is started in the block."""
+    """Set *values* in the environment of processes that are started in the block."""
     before = {key: os.environ.get(key) for key in values}
     os.environ.update(values)
     try:

@@ -1,4 +1,4 @@
-"""Where runs execute: shares of the CPU or of a GPU, as many as this machine is good for."""
+"""Slots, the places where runs execute: shares of the CPU or of a GPU of this machine."""
 
 import importlib.util
 import platform
@@ -20,7 +20,7 @@ class Slot:
     threads: int
     """CPU threads of a run in this slot."""
     gpu: str | None = None
-    """What `CUDA_VISIBLE_DEVICES` is there; None: left as it is."""
+    """The run's `CUDA_VISIBLE_DEVICES`; None: unchanged."""
 
 
 def find_slots(
@@ -34,55 +34,55 @@ def find_slots(
     shared_mb: float = 0.0,
     gpu_mb: float = 0.0,
 ) -> list[Slot]:
-    """Return the slots in which this machine does *runs* soonest; as long as asked for.
+    """Return the slots in which this machine finishes *runs* soonest.
 
-    How many, decided in this order:
+    Their number follows from, in this order:
 
-    1. *slots*, if given, whatever else holds.
-    2. On GPUs: each GPU *per_device* times (its memory over *gpu_mb*, if that is less),
-       all GPUs once before any twice.
-    3. On the CPU: as many as there are cores, or cores over *threads*. Small networks gain
-       little from a second thread: two processes of one thread do more than one of two, the
-       more so the smaller the images.
-    4. Not more than fit in the memory available: *shared_mb* once, *per_run_mb* each.
-    5. At least one, and never more than *runs*.
+    1. *slots*, if given: nothing else counts.
+    2. On GPUs: *per_device* slots on each GPU (fewer if its memory over *gpu_mb* is less);
+       every GPU gets its first slot before any gets a second.
+    3. On the CPU: the number of cores, or cores over *threads*. Small networks gain little
+       from a second thread: two processes of one thread are faster than one of two, and the
+       more so the smaller the images are.
+    4. The available memory: *shared_mb* once, *per_run_mb* per slot.
+    5. At least one slot, and never more than *runs*.
 
     The cores are then divided evenly: each run has cores over slots threads, rounded down,
-    at least one; or *threads*, where an earlier command of this sweep fixed them.
+    at least one; or *threads*, if an earlier command of this sweep fixed them.
 
     Args:
         device: auto | cpu | cuda (all GPUs) | cuda:1 (that one) | mps, as in the config.
-        runs: how many there are to do.
-        slots: how many slots the user wants.
+        runs: number of runs to do.
+        slots: number of slots that the user wants.
         per_device: runs at the same time on each GPU.
-        threads: CPU threads of each run, 0 if they may be chosen here.
-        per_run_mb: memory of a run of its own, 0 if unknown.
-        shared_mb: memory that all runs share, once.
-        gpu_mb: GPU memory of a run, 0 if unknown.
+        threads: CPU threads of each run; 0: chosen here.
+        per_run_mb: memory of a run that it does not share; 0: unknown.
+        shared_mb: memory that all runs share.
+        gpu_mb: GPU memory of a run; 0: unknown.
 
     Raises:
         ConfigError: *device* names a GPU that this machine does not have.
 
     """
     cores = usable_cores()
-    places = _places(device, per_device, gpu_mb)
-    most = len(places) if places else max(1, cores // (threads or 1))
+    on_gpu = _gpu_slots(device, per_device, gpu_mb)
+    most = len(on_gpu) if on_gpu else max(1, cores // (threads or 1))
     room = available_memory_mb() - shared_mb
     count = min(slots or _fitting(room, per_run_mb, most), runs)
     each = threads or max(1, cores // max(1, count))
-    sees = places or [None]
-    return [Slot(number, each, sees[number % len(sees)]) for number in range(count)]
+    visible = on_gpu or [None]
+    return [Slot(number, each, visible[number % len(visible)]) for number in range(count)]
 
 
-def _places(device: str, per_device: int, gpu_mb: float) -> list[str | None]:
-    """Return what each run on a GPU is to see, in the order of use; nothing for the CPU."""
+def _gpu_slots(device: str, per_device: int, gpu_mb: float) -> list[str | None]:
+    """Return `CUDA_VISIBLE_DEVICES` of each possible slot on a GPU, in order; [] on the CPU."""
     kind, _, index = device.partition(":")
     if kind == "auto":
         kind = _best_kind()
     if kind not in ("cuda", "mps"):
         return []
     found = _chosen(device, index) if kind == "cuda" else []
-    if not found:  # one that nvidia-smi does not know
+    if not found:  # a GPU that nvidia-smi does not list
         return [None] * per_device
     turns = [_fitting(gpu.free_mb, gpu_mb, per_device) for gpu in found]
     return [
@@ -94,7 +94,7 @@ def _places(device: str, per_device: int, gpu_mb: float) -> list[str | None]:
 
 
 def _chosen(device: str, index: str) -> list[Gpu]:
-    """Return all GPUs, or the one numbered *index*; none where they are not known."""
+    """Return all GPUs, or the one numbered *index*; [] if they are unknown."""
     found = gpus()
     if not index or not found:
         return found
@@ -106,7 +106,7 @@ def _chosen(device: str, index: str) -> list[Gpu]:
 
 
 def _best_kind() -> str:
-    """Return what `auto` will come to: a GPU counts if torch was built to use it."""
+    """Return the kind of device that `auto` will choose: a GPU only if torch can use it."""
     if gpus() and _torch_has_cuda():
         return "cuda"
     on_apple = sys.platform == "darwin" and platform.machine() == "arm64"
@@ -114,7 +114,7 @@ def _best_kind() -> str:
 
 
 def _torch_has_cuda() -> bool:
-    """Read it in torch's own file: to import torch takes seconds."""
+    """Read it from a file of torch: importing torch takes seconds."""
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
         return False

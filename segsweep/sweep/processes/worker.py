@@ -1,8 +1,8 @@
-"""What happens inside a process of a slot: settle down, do one thing, say how it went.
+"""The process of one task: prepare it for its slot, call the function, send back the result.
 
-The process is a fork of the server (`server.py`), which has torch imported. Between it and
-the controller there is one pipe. If that closes, the controller is dead: the worker saves
-and ends, so that nothing trains on unattended.
+The process is forked from the fork server (`pool.start_server`), which has torch imported.
+One pipe connects it to the controller. If the pipe closes, the controller is dead: the worker
+saves and ends, so that no run keeps training without a controller.
 """
 
 import faulthandler
@@ -15,57 +15,69 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
+from segsweep.store.outcome import NAN, Outcome
+from segsweep.store.states import AttemptStatus
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.signals import StopRequest
 
 STOP = "stop"
-"""What the controller sends to end a worker in good order."""
+"""Sent by the controller to make a worker save and end."""
 ORPHAN_SECONDS = 20.0
-"""How long a worker may take to save once its controller is gone."""
+"""How long a worker may take to save after its controller died."""
 
-Send = Callable[[Any], None]
-SlotFunction = Callable[..., Any]
-"""Called as work(*arguments, send, stop, slot); what it returns must pickle."""
+Send: TypeAlias = Callable[[object], None]
+SlotFunction: TypeAlias = Callable[..., object]
+"""Called as function(*arguments, send=..., stop=..., slot=...); its result must pickle."""
+
+
+class EpochDone(NamedTuple):
+    """The message of a run after each epoch."""
+
+    epoch: int
+    epochs: int
+    """All epochs of the run."""
+    val_iou: float
 
 
 def run_task(
-    function: SlotFunction, arguments: Sequence[Any], slot: Slot, log: Path | None, pipe: Connection
+    function: SlotFunction,
+    arguments: Sequence[object],
+    slot: Slot,
+    log: Path | None,
+    pipe: Connection,
 ) -> None:
-    """Do one thing in this process and send ("result", its result) through *pipe*.
+    """Call *function* and send ("result", what it returned) through *pipe*.
 
-    What the process prints goes to the end of *log*, or nowhere.
+    Output of the process is appended to *log*, or discarded without one.
     """
-    stop = StopRequest(
-        second_interrupts=False
-    )  # a whole group may be signalled, and the pipe says it too
+    # a request to stop may come twice: as a signal to the process group and through the pipe
+    stop = StopRequest(second_interrupts=False)
     try:
         stop.install()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process: one will act
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the controller
         _redirect(log)
-        _settle(slot)
+        _use_slot(slot)
         threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
         result = function(*arguments, send=partial(_send_message, pipe), stop=stop, slot=slot)
-    except KeyboardInterrupt:  # before there was anything to save
+    except KeyboardInterrupt:  # stopped before there was anything to save
         os._exit(130)
     _send(pipe, ("result", result))
 
 
 def train(
     path: Path, allow: Sequence[str], epochs: int, *, send: Send, stop: StopRequest, slot: Slot
-) -> Any:
-    """Carry out the run whose frozen config is at *path*; return its Outcome."""
+) -> Outcome:
+    """Execute the run whose frozen config is at *path*; send an `EpochDone` after each epoch."""
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
-    from segsweep.store.outcome import NAN, Outcome
-    from segsweep.store.states import AttemptStatus
     from segsweep.training.run import Around, execute
 
     def each_epoch(row: dict[str, float], best: bool) -> None:
-        send((int(row["epoch"]), epochs, row["val_iou"]))
+        send(EpochDone(int(row["epoch"]), epochs, row["val_iou"]))
 
     name = path.parent.name
-    device = None if slot.gpu is None else "cuda"  # the one that the slot lets it see
+    device = None if slot.gpu is None else "cuda"  # the only GPU that the slot makes visible
     around = Around(stop=stop, each_epoch=each_epoch, verbose=False, device=device)
     try:
         return execute(path, allow, around)
@@ -78,7 +90,7 @@ def train(
 
 
 def _redirect(log: Path | None) -> None:
-    """Let all output, that of libraries and of a crash too, end up in *log*."""
+    """Append all output to *log*, including that of libraries and crashes."""
     sys.stdout.flush()
     sys.stderr.flush()
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -89,14 +101,14 @@ def _redirect(log: Path | None) -> None:
     faulthandler.enable()
 
 
-def _settle(slot: Slot) -> None:
-    """Take the slot's share of the machine."""
+def _use_slot(slot: Slot) -> None:
+    """Restrict this process to the slot's threads and GPU."""
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(slot.threads)
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     if slot.gpu is not None:
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as `nvidia-smi` counts them
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the order of `nvidia-smi`
         os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu
-    with suppress(OSError):  # out of memory, the system should end a run, not the controller
+    with suppress(OSError):  # if memory runs out, the system kills a run, not the controller
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     import torch
 
@@ -104,7 +116,7 @@ def _settle(slot: Slot) -> None:
 
 
 def _watch(pipe: Connection) -> None:
-    """Wait for the word to stop, or for the controller's end."""
+    """Wait for `STOP` or for the end of the controller, then ask this process to stop."""
     try:
         pipe.recv()
     except (EOFError, OSError):
@@ -114,10 +126,10 @@ def _watch(pipe: Connection) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _send_message(pipe: Connection, message: Any) -> None:
+def _send_message(pipe: Connection, message: object) -> None:
     _send(pipe, ("message", message))
 
 
-def _send(pipe: Connection, message: Any) -> None:
-    with suppress(OSError):  # the controller is gone; the watching thread acts on it
+def _send(pipe: Connection, message: tuple[str, object]) -> None:
+    with suppress(OSError):  # the controller is gone; `_watch` handles it
         pipe.send(message)

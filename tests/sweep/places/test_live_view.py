@@ -1,4 +1,4 @@
-"""What a sweep shows: lines that stay where there is no terminal, a live picture in one."""
+"""The progress of a sweep: plain lines without a terminal, a live display in one."""
 
 import io
 import os
@@ -13,6 +13,7 @@ import pytest
 from command import wait_for
 from segsweep.sweep.places import live_view as views
 from segsweep.sweep.places.live_view import View
+from segsweep.sweep.processes.worker import EpochDone
 
 pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
 CELLS = {
@@ -25,7 +26,7 @@ A, B, C = CELLS
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Return a function that lets the view's clock go on by some seconds."""
+    """Return a function that advances the view's clock by some seconds."""
     now = [1000.0]
     monkeypatch.setattr(views, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
@@ -36,7 +37,7 @@ def clock(monkeypatch):
 
 
 def test_a_line_for_each_run_that_ends(clock, capsys):
-    """How many of how many, its name, score and time or what went wrong; in order."""
+    """The line has the count, the run's name, and its score and time or its error; in order."""
     with View("demo", dict.fromkeys(CELLS, 0.0), 1, CELLS) as view:
         for name, ended in (
             (A, ("finished", 0.71234)),
@@ -54,22 +55,22 @@ def test_a_line_for_each_run_that_ends(clock, capsys):
     ]
 
 
-def test_runs_finished_before_count(clock):
-    """Two of three were there; their cell is finished too, the other is not."""
+def test_runs_finished_before_are_counted(clock):
+    """Two of three runs were finished, which completes one of the two cells."""
     view = View("demo", {C: 0.0}, 1, CELLS)
 
     assert view.summary() == "demo: 2/3 runs, 0 running, 1 waiting, 1/2 cells done"
 
 
-def test_runs_that_failed_before_and_are_left_are_not_finished(clock):
-    """With retry_failed=false: one is left failed, one is to do, one was finished; no cell is."""
+def test_skipped_runs_are_not_finished(clock):
+    """With retry_failed=false: one run stays failed, one is to do, one is finished; no cell is."""
     view = View("demo", {C: 0.0}, 1, CELLS, skipped=[B])
 
     assert view.summary() == "demo: 1/3 runs, 0 running, 1 waiting, 1 failed, 0/2 cells done"
 
 
 def test_a_cell_is_finished_with_its_last_run(clock, capsys):
-    """One of its two seeds is not enough; a failed run never makes a cell finished."""
+    """One of its two seeds is not enough; a failed run never completes a cell."""
     view = View("demo", dict.fromkeys(CELLS, 0.0), 1, CELLS)
     for name, status in ((A, "finished"), (C, "failed")):
         view.run_started(name, 0)
@@ -81,8 +82,8 @@ def test_a_cell_is_finished_with_its_last_run(clock, capsys):
     assert view.summary() == "demo: 2/3 runs, 0 running, 0 waiting, 1 failed, 1/2 cells done"
 
 
-def test_time_left_is_that_of_the_slots(clock):
-    """Counted by hand: 30 s, 20 s and 20 s in two slots take 40 s; 10 s later 30 s."""
+def test_time_left_with_two_slots(clock):
+    """By hand: 30 s, 20 s and 20 s in two slots take 40 s; 10 s later, 30 s are left."""
     view = View("demo", {A: 30.0, B: 20.0, C: 20.0}, 2, CELLS)
     assert view.seconds_left() == 40.0
     view.run_started(A, 0)
@@ -92,13 +93,13 @@ def test_time_left_is_that_of_the_slots(clock):
     assert view.seconds_left() == 30.0
 
 
-def test_time_left_follows_what_runs_really_take(clock, capsys):
-    """An epoch each 6 s, 8 of them left: 48 s. A run twice as long as thought: so the next."""
+def test_time_left_follows_the_actual_pace(clock, capsys):
+    """8 epochs of 6 s are left: 48 s. A run took twice the expected time: so will the next."""
     view = View("demo", {A: 10.0, B: 10.0}, 1, {A: "x", B: "y"})
     view.run_started(A, 0)
     for epoch in (1, 2):
         clock(6.0)
-        view.epoch_done(A, epoch, 10, 0.5)
+        view.epoch_done(A, EpochDone(epoch, 10, 0.5))
     assert view.seconds_left() == 48.0 + 10.0
     clock(8.0)
     view.run_ended(A, "finished", 0.5)
@@ -106,29 +107,29 @@ def test_time_left_follows_what_runs_really_take(clock, capsys):
     assert view.seconds_left() == 20.0
 
 
-def test_resumed_run_is_timed_from_where_it_went_on(clock):
-    """Epochs 8 and 9 of 10 took 6 s each: one more is 6 s, whatever came before."""
+def test_resumed_run_is_timed_from_where_it_resumed(clock):
+    """Epochs 8 and 9 of 10 took 6 s each: the last one takes 6 s, whatever came before."""
     view = View("demo", {A: 0.0}, 1, {A: "x"})
     view.run_started(A, 0)
     for epoch in (8, 9):
         clock(6.0)
-        view.epoch_done(A, epoch, 10, 0.5)
+        view.epoch_done(A, EpochDone(epoch, 10, 0.5))
 
     assert view.seconds_left() == 6.0
 
 
-def test_nothing_is_known_and_nothing_is_guessed(clock):
-    """Without expectations there is no time left to tell."""
+def test_unknown_time_left(clock):
+    """Without expected durations the time left is None."""
     assert View("demo", dict.fromkeys(CELLS, 0.0), 2, CELLS).seconds_left() is None
 
 
-def test_now_and_then_a_line_on_what_runs(clock, capsys):
-    """At most one in twenty seconds, with epoch and best validation IoU."""
+def test_lines_about_running_runs(clock, capsys):
+    """At most one in twenty seconds, with the epochs and best validation IoU of each run."""
     view = View("demo", dict.fromkeys(CELLS, 0.0), 2, CELLS)
     view.run_started(A, 0)
     view.run_started(B, 1)
     for epoch, iou in ((1, 0.25), (2, 0.75), (3, 0.5)):
-        view.epoch_done(A, epoch, 40, iou)
+        view.epoch_done(A, EpochDone(epoch, 40, iou))
     said = []
     for seconds in (15.0, 10.0, 15.0, 10.0):
         clock(seconds)
@@ -140,19 +141,19 @@ def test_now_and_then_a_line_on_what_runs(clock, capsys):
     assert "2 running, 1 waiting" in said[1]
 
 
-def test_run_tried_once_more_waits_again(clock, capsys):
-    """It is said why, and it counts as waiting, not as ended."""
+def test_retried_run_waits_again(clock, capsys):
+    """The reason is printed, and the run counts as waiting, not as failed."""
     view = View("demo", {A: 5.0}, 1, {A: "x"})
     view.run_started(A, 0)
     view.run_retried(A, "killed by SIGKILL")
 
-    assert capsys.readouterr().err == f"{A}: killed by SIGKILL; it is tried once more\n"
+    assert capsys.readouterr().err == f"{A}: killed by SIGKILL; retrying\n"
     assert view.summary() == "demo: 0/1 runs, about 5 s left, 0 running, 1 waiting, 0/1 cells done"
     assert view.waiting == {A: 5.0}
 
 
-def test_terminal_that_is_gone_ends_no_sweep(monkeypatch):
-    """Nobody reads any more: the sweep goes on."""
+def test_closed_terminal_does_not_end_the_sweep(monkeypatch):
+    """Printing to a closed terminal is ignored."""
     gone = io.StringIO()
     gone.close()
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False, write=gone.write))
@@ -164,7 +165,7 @@ def test_terminal_that_is_gone_ends_no_sweep(monkeypatch):
 
 
 class Terminal:
-    """A pseudo-terminal and all that was written to it."""
+    """A pseudo-terminal and everything that was written to it."""
 
     def __init__(self):
         self.ours, self.theirs = pty.openpty()
@@ -181,12 +182,12 @@ class Terminal:
 
     @property
     def frames(self):
-        """All text, colours and movements left out."""
+        """All text, without colours and cursor movements."""
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.written.decode(errors="replace"))
 
     @property
     def screen(self):
-        """The lines that a person sees: what was moved over and erased is gone."""
+        """The lines that a person sees, after cursor movements and erased lines."""
         lines, row = [""], 0
         written = self.written.decode(errors="replace")
         for up, erase, text in re.findall(
@@ -205,7 +206,7 @@ class Terminal:
 def terminal_of(monkeypatch):
     """Let standard error be a terminal of 24 lines and 80 columns.
 
-    No fixture: pytest puts its own streams in place when a test begins.
+    Not a fixture: pytest replaces the streams when a test begins.
     """
     made = Terminal()
     monkeypatch.setenv("COLUMNS", "80")
@@ -219,15 +220,15 @@ def terminal_of(monkeypatch):
     made.reader.join(10)
 
 
-def test_terminal_shows_a_live_picture_and_keeps_only_the_lines(monkeypatch):
-    """While it runs: how far the sweep is, each running run; afterwards what ended, no more."""
+def test_terminal_shows_a_live_display_and_keeps_only_the_lines(monkeypatch):
+    """While it runs: the sweep's progress and each running run; afterwards only the lines."""
     with (
         terminal_of(monkeypatch) as terminal,
         View("demo [old]", dict.fromkeys(CELLS, 5.0), 2, CELLS) as view,
     ):
         view.run_started(A, 0)
         view.run_started(B, 1)
-        view.epoch_done(A, 3, 40, 0.5)
+        view.epoch_done(A, EpochDone(3, 40, 0.5))
         wait_for(lambda: "epoch 3/40" in terminal.frames, 10)
         running = "\n".join(terminal.screen)
         view.run_ended(A, "finished", 0.5123)
@@ -247,7 +248,7 @@ def test_terminal_shows_a_live_picture_and_keeps_only_the_lines(monkeypatch):
 
 
 def test_more_runs_than_a_terminal_has_lines(monkeypatch):
-    """Forty slots: sixteen are shown, the others counted; the picture fits the screen."""
+    """Forty slots: sixteen are shown, the others counted; the display fits the screen."""
     names = {f"unet2-bce-s{number}-id": "unet2/bce" for number in range(40)}
     with (
         terminal_of(monkeypatch) as terminal,

@@ -1,4 +1,4 @@
-"""Tasks in slots: each in a process of its own, whatever happens to it; no slot idles."""
+"""Tasks in slots, each in a real process that ends, fails, hangs or is killed; no slot idles."""
 
 import os
 import signal
@@ -22,47 +22,47 @@ TWO = [Slot(0, 1), Slot(1, 1)]
 
 
 def never():
-    """Nobody asks to stop."""
+    """Return False: nobody asks to stop."""
     return False
 
 
 def stop_server():
-    """End the fork server, so that the next one imports what it is told to."""
+    """End the fork server, so that the next one imports other modules."""
     server = forkserver._forkserver._forkserver_pid
     for one in processes() if server else []:
-        if one.parent == server:  # left by a test that failed: the server would wait for it
+        if one.parent == server:  # left by a failed test: the server would wait for it
             os.kill(one.pid, signal.SIGKILL)
     forkserver._forkserver._stop()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_server():
-    """Have a server that imports little; the one after it imports all again."""
+    """Use a server that imports few modules; later tests start a complete one."""
     stop_server()
     pools.start_server(["torch", "segsweep.sweep.processes.worker"])
     yield
     stop_server()
 
 
-def carried_out(*todo, slots=TWO, **settings):
-    """Return name -> how it ended of all tasks."""
+def results(*todo, slots=TWO, **settings):
+    """Run all tasks; return name -> result."""
     ended = list(Pool(slots, **settings).run(todo, never))
     assert len(ended) == len(todo)
     return {one.task.name: one for one in ended}
 
 
 def test_every_task_comes_back_with_its_value():
-    """Seven sums in two slots: each once, with its own value."""
-    ended = carried_out(*(Task(f"sum {n}", tasks.add, (n, 10)) for n in range(7)))
+    """Seven sums in two slots: each returns once, with its own value."""
+    ended = results(*(Task(f"sum {n}", tasks.add, (n, 10)) for n in range(7)))
 
     assert {f"sum {n}": n + 10 for n in range(7)} == {n: one.value for n, one in ended.items()}
     assert {""} == {one.cause for one in ended.values()}
 
 
 def test_each_task_has_its_own_process_and_its_slots_share():
-    """Process, threads and the GPUs that it sees; the server's and ours are left alone."""
+    """Each task has its slot's threads and GPUs; server and controller are not changed."""
     slots = [Slot(0, 1, "GPU-a"), Slot(1, 3, "GPU-b")]
-    ended = carried_out(*(Task(str(n), tasks.place, ()) for n in range(4)), slots=slots)
+    ended = results(*(Task(str(n), tasks.place, ()) for n in range(4)), slots=slots)
     values = [one.value for one in ended.values()]
 
     assert len({pid for pid, *_ in values} | {os.getpid()}) == 5
@@ -81,39 +81,39 @@ ENDINGS = {
 }
 
 
-def test_what_happens_to_one_costs_that_one_only(tmp_path):
-    """Five ends without a word, each with its cause and last words; the sixth task has its value.
+def test_a_task_without_result_affects_no_other(tmp_path):
+    """Five tasks end without a result, each with its cause and output; the sixth has its value.
 
-    Of a crash the log holds where in the code it was.
+    The log of a crash shows the line of code.
     """
     todo = [
         Task(name, function, arguments, log=tmp_path / name)
         for name, (function, arguments, *_) in ENDINGS.items()
     ]
-    ended = carried_out(*todo, Task("well", tasks.add, (1, 1)))
+    ended = results(*todo, Task("well", tasks.add, (1, 1)))
 
     assert ended["well"].value == 2
-    for name, (*_, cause, error, said) in ENDINGS.items():
+    for name, (*_, cause, error, output) in ENDINGS.items():
         assert cause == ended[name].cause, name
         assert error in ended[name].error
-        assert said in (tmp_path / name).read_text()
+        assert output in (tmp_path / name).read_text()
     assert "tasks.py" in (tmp_path / "crashes").read_text()
 
 
 def test_longest_first():
-    """In one slot they start by the time they take; of equals the first comes first."""
+    """In one slot the longest task starts first; equal ones start in their order."""
     order = []
     todo = [Task(f"{s}", tasks.add, (1, 1), seconds=s) for s in (2.0, 5.0, 1.0)]
     todo.insert(0, Task("2.0 before", tasks.add, (1, 1), seconds=2.0))
-    carried_out(*todo, slots=TWO[:1], started=lambda task, slot: order.append(task.name))
+    results(*todo, slots=TWO[:1], on_start=lambda task, slot: order.append(task.name))
 
     assert order == ["5.0", "2.0 before", "2.0", "1.0"]
 
 
 def test_free_slot_takes_the_next_task_while_another_runs(tmp_path):
-    """The first task waits for what only the third does: batches would wait for ever."""
+    """The first task waits for the third: started in batches, it would wait forever."""
     file = str(tmp_path / "file")
-    ended = carried_out(
+    ended = results(
         Task("waits", tasks.wait_for, (file,)),
         Task("short", tasks.add, (1, 1)),
         Task("makes", tasks.make, (file,)),
@@ -123,7 +123,7 @@ def test_free_slot_takes_the_next_task_while_another_runs(tmp_path):
 
 
 def test_a_slot_holds_one_task_at_a_time():
-    """Between the start and the end of a task nothing else starts in its slot."""
+    """While a task runs, no other one starts in its slot."""
     held, seen = {}, []
 
     def started(task, slot):
@@ -132,16 +132,16 @@ def test_a_slot_holds_one_task_at_a_time():
         seen.append(len(held))
 
     todo = [Task(str(n), tasks.add, (n, n)) for n in range(6)]
-    for one in Pool(TWO, started=started).run(todo, never):
+    for one in Pool(TWO, on_start=started).run(todo, never):
         del held[one.task.name]
 
     assert max(seen) == 2
 
 
-def test_what_a_task_tells_arrives_in_order_before_its_end():
-    """Also many messages at once, of a process that has ended by the time they are read."""
+def test_messages_arrive_in_order_before_the_result():
+    """Also many at once, from a process that has ended by the time they are read."""
     heard = []
-    ended = carried_out(
+    ended = results(
         Task("counts", tasks.count, (500,)), on_message=lambda task, message: heard.append(message)
     )
 
@@ -149,8 +149,8 @@ def test_what_a_task_tells_arrives_in_order_before_its_end():
     assert ended["counts"].value == 500
 
 
-def test_added_task_is_carried_out_too():
-    """As one that is tried once more."""
+def test_task_added_later_is_executed_too():
+    """A retried task, for example."""
     pool = Pool(TWO)
     values = []
     for one in pool.run([Task("a", tasks.add, (1, 1))], never):
@@ -161,8 +161,8 @@ def test_added_task_is_carried_out_too():
     assert values == [2, 2, 2]
 
 
-def test_asked_to_stop_what_runs_saves_and_the_rest_never_starts(tmp_path):
-    """Both running tasks leave with a value; the third is not begun."""
+def test_on_stop_running_tasks_save_and_waiting_ones_never_start(tmp_path):
+    """Both running tasks return a value; the third does not start."""
     files = [tmp_path / name for name in "abc"]
     todo = [Task(file.name, tasks.work_until_stopped, (str(file),)) for file in files]
     ended = list(Pool(TWO).run(todo, lambda: files[0].exists() and files[1].exists()))
@@ -173,13 +173,13 @@ def test_asked_to_stop_what_runs_saves_and_the_rest_never_starts(tmp_path):
 
 
 def test_over_its_time_limit_a_task_is_asked_then_killed(tmp_path, monkeypatch):
-    """One that listens has time to save; one that hangs is killed; both have had their time.
+    """A task that handles the request has time to save; one that hangs is killed.
 
-    Those that end in time are not touched.
+    Tasks that end in time are not affected.
     """
     monkeypatch.setattr(pools, "GRACE", 1.0)
     listens, hangs = tmp_path / "listens", tmp_path / "hangs"
-    ended = carried_out(
+    ended = results(
         Task("listens", tasks.work_until_stopped, (str(listens),)),
         Task("hangs", tasks.hang, (str(hangs),)),
         Task("quick", tasks.add, (1, 1)),
@@ -194,8 +194,8 @@ def test_over_its_time_limit_a_task_is_asked_then_killed(tmp_path, monkeypatch):
     assert not alive(int(hangs.read_text()))
 
 
-def test_who_leaves_early_leaves_nothing_behind(tmp_path):
-    """A second Ctrl-C: what runs is killed."""
+def test_closing_the_iterator_kills_running_tasks(tmp_path):
+    """As after a second Ctrl-C."""
     file = tmp_path / "hangs"
     todo = [Task("hangs", tasks.hang, (str(file),)), Task("short", tasks.wait_for, (str(file),))]
     running = Pool(TWO).run(todo, never)
@@ -206,14 +206,14 @@ def test_who_leaves_early_leaves_nothing_behind(tmp_path):
 
 
 def test_ctrl_c_does_not_reach_a_task():
-    """In a terminal it goes to every process; only the controller is to act on it."""
-    ended = carried_out(Task("interrupted", tasks.leave_alone, (signal.SIGINT,)))
+    """In a terminal it is sent to every process; only the controller handles it."""
+    ended = results(Task("interrupted", tasks.leave_alone, (signal.SIGINT,)))
 
     assert ended["interrupted"].value == "still here"
 
 
 def test_without_its_controller_a_task_saves_and_ends(tmp_path):
-    """The pipe closes, whoever held its other end: no orphan works on."""
+    """When the pipe closes, the process saves and ends."""
     file = tmp_path / "works"
     one = pools._forked(Task("works", tasks.work_until_stopped, (str(file),)), TWO[0])
     wait_for(file.exists)
@@ -225,7 +225,7 @@ def test_without_its_controller_a_task_saves_and_ends(tmp_path):
 
 
 def test_without_its_controller_a_task_that_hangs_is_ended(tmp_path):
-    """It has some time to save, then it goes."""
+    """It has some time to save, then it is ended."""
     file = tmp_path / "hangs"
     one = pools._forked(Task("hangs", tasks.hang_after, (0.2, str(file))), TWO[0])
     wait_for(file.exists)
@@ -236,28 +236,28 @@ def test_without_its_controller_a_task_that_hangs_is_ended(tmp_path):
 
 
 def test_killed_server_costs_only_what_ran(tmp_path):
-    """The running task counts as killed and its process ends; the next has a new server."""
+    """The running task counts as killed and its process ends; the next one gets a new server."""
     file = tmp_path / "works"
     todo = [Task("works", tasks.work_until_stopped, (str(file),)), Task("next", tasks.add, (1, 1))]
-    struck = []
+    killed = []
 
     def kill_server():
-        if file.exists() and not struck:
-            struck.append(forkserver._forkserver._forkserver_pid)
-            os.kill(struck[0], signal.SIGKILL)
+        if file.exists() and not killed:
+            killed.append(forkserver._forkserver._forkserver_pid)
+            os.kill(killed[0], signal.SIGKILL)
 
     ended = {one.task.name: one for one in Pool(TWO[:1], on_poll=kill_server).run(todo, never)}
 
-    assert struck
+    assert killed
     assert ended["works"].cause == "killed"
     assert ended["next"].value == 2
     wait_for(lambda: not alive(int(file.read_text())))
 
 
-def test_task_whose_process_does_not_end_holds_no_slot_for_ever(monkeypatch):
-    """A thread that its libraries left behind keeps it up: its value counts, then it is killed."""
+def test_process_that_does_not_end_frees_its_slot(monkeypatch):
+    """A leftover thread keeps the process alive: its value counts, then it is killed."""
     monkeypatch.setattr(pools, "GRACE", 0.5)
-    ended = carried_out(Task("lingers", tasks.linger, ()), Task("next", tasks.add, (1, 1)))
+    ended = results(Task("lingers", tasks.linger, ()), Task("next", tasks.add, (1, 1)))
 
     assert ended["lingers"].value == "done"
     assert ended["next"].value == 2

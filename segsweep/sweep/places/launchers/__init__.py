@@ -1,1 +1,1 @@
-"""What segsweep knows of each of Hydra's launchers: one file each, named as on the command line."""
+"""A file for each of Hydra's launchers, named as on the command line, that describes its jobs."""

@@ -1,4 +1,4 @@
-"""`hydra/launcher=basic`: one run after the other, in the command's own process."""
+"""`hydra/launcher=basic`: one run after another, in the process of the command."""
 
 from omegaconf import DictConfig
 
@@ -6,7 +6,7 @@ from segsweep.sweep.places.launchers.launcher import HydraLauncher
 
 
 def one(config: DictConfig) -> int:
-    """Return that one job runs at a time."""
+    """Return 1: jobs run one after another."""
     return 1
 
 

@@ -1,4 +1,4 @@
-"""`hydra/launcher=joblib`: processes of this machine, which all end when one is killed."""
+"""`hydra/launcher=joblib`: processes on this machine, which all end when one is killed."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from segsweep.system.machine import usable_cores
 
 
 def jobs(config: DictConfig) -> int:
-    """Return the number of processes: `n_jobs`, where a negative one means all cores."""
+    """Return the number of processes: `n_jobs`; a negative value means all cores."""
     count = int(config.get("n_jobs", 1))
     return count if count > 0 else usable_cores()
 

@@ -1,4 +1,4 @@
-"""What a launcher's file says of it, and how the file is found by the launcher's name."""
+"""The description of a launcher's jobs, and how it is found by the launcher's name."""
 
 import importlib
 import importlib.util
@@ -17,21 +17,21 @@ def _unknown(config: DictConfig) -> int:
 
 @dataclass(frozen=True)
 class HydraLauncher:
-    """One of Hydra's launchers; each function is given the launcher's own config."""
+    """Describes the jobs of one of Hydra's launchers; the functions get the launcher's config."""
 
     threads: Callable[[DictConfig], int] = _unknown
-    """CPU threads of a job; 0: the place where it runs decides."""
+    """CPU threads of a job; 0: the machine where it runs decides."""
     jobs_here: Callable[[DictConfig], int] = _unknown
-    """Jobs at the same time on this machine; 0: they run on other machines."""
+    """Jobs at the same time on this machine; 0: they run on other machines or it is unknown."""
     shares_fate: bool = False
-    """All jobs end when one is killed."""
+    """Whether all jobs end when one is killed."""
 
 
 def launcher_named(choice: str) -> HydraLauncher:
-    """Return what is known of `hydra/launcher=<choice>`, such as `submitit_slurm`.
+    """Return the description of `hydra/launcher=<choice>`, such as `submitit_slurm`.
 
-    The file is named by the choice or its first word. A launcher without a file is taken to
-    run jobs elsewhere, each with its own fate.
+    Its file has the name of the choice or of the choice's first word. The jobs of a launcher
+    without a file count as independent jobs on other machines.
     """
     for name in (choice, choice.split("_")[0]):
         path = f"{__package__}.{name}"
@@ -41,6 +41,6 @@ def launcher_named(choice: str) -> HydraLauncher:
 
 
 def names() -> list[str]:
-    """Return the names of the launchers that have a file here."""
+    """Return the names of the launchers that have a file in this folder."""
     folder = str(Path(__file__).parent)
     return sorted({item.name for item in pkgutil.iter_modules([folder])} - {"launcher"})

@@ -6,7 +6,7 @@ from segsweep.sweep.places.launchers.launcher import HydraLauncher
 
 
 def threads(config: DictConfig) -> int:
-    """Return the CPUs that each task reserves."""
+    """Return the CPUs that each task reserves; 0 if the config does not set them."""
     return int(OmegaConf.select(config, "ray.remote.num_cpus") or 0)
 
 

@@ -1,4 +1,4 @@
-"""`hydra/launcher=submitit_slurm` and `submitit_local`: jobs of a SLURM cluster."""
+"""`hydra/launcher=submitit_slurm` and `submitit_local`: jobs of a SLURM cluster or local ones."""
 
 from omegaconf import DictConfig
 
@@ -6,7 +6,7 @@ from segsweep.sweep.places.launchers.launcher import HydraLauncher
 
 
 def threads(config: DictConfig) -> int:
-    """Return the CPUs that each task is given."""
+    """Return the CPUs of each task; 0 if the config does not set them."""
     return int(config.get("cpus_per_task") or 0)
 
 
