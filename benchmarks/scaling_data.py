@@ -154,12 +154,12 @@ def image_rows(folder: Path, count: int) -> Work:
     """Make a run's table of images."""
     from segsweep.store.records import per_image_text
     from segsweep.training.evaluate import Scored
-    from segsweep.training.run import _image_rows
+    from segsweep.training.result import count_rows
 
     prepared, counts = mapped(folder, count), np.ones((count, 4), np.int64)
     job: Any = SimpleNamespace(prepared=prepared, val=None, test=batches_of(prepared))
     scored = Scored(counts, counts, 0.0, np.empty((0, 0, 0), np.float32))
-    return lambda: per_image_text("0123456789ab", _image_rows(job, "test", scored))
+    return lambda: per_image_text("0123456789ab", count_rows(job, "test", scored))
 
 
 def outlines(folder: Path, count: int) -> Work:

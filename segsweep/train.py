@@ -124,14 +124,14 @@ def task(cfg: "DictConfig") -> float:
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
     from segsweep.store.outcome import NAN, Outcome
     from segsweep.sweep.session import CommandExit, current
-    from segsweep.training.run import Around, execute
+    from segsweep.training.run import RunContext, execute
 
     if cfg.frozen is not None:
         return _frozen_task(cfg)
     try:
         planned = _planned(cfg)
-        around = Around(stop=current.stop, each_epoch=lambda row, best: current.refresh())
-        outcome = execute(planned.paths.config, planned.config.allow, around)
+        context = RunContext(stop=current.stop, on_epoch=lambda row, best: current.refresh())
+        outcome = execute(planned.paths.config, planned.config.allow, context)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except RunClaimedError as error:
@@ -157,13 +157,13 @@ def _frozen_task(cfg: "DictConfig") -> float:
 
     from segsweep.errors import Interrupted, SegsweepError
     from segsweep.sweep.session import current
-    from segsweep.training.run import Around, execute
+    from segsweep.training.run import RunContext, execute
 
     with contextlib.suppress(OSError):  # a Ray cluster starts its workers elsewhere
         os.chdir(HydraConfig.get().runtime.cwd)
     try:
-        around = Around(stop=current.stop)
-        return execute(Path(cfg.frozen), list(cfg.allow), around).value
+        context = RunContext(stop=current.stop)
+        return execute(Path(cfg.frozen), list(cfg.allow), context).value
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except SegsweepError as error:

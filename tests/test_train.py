@@ -411,13 +411,13 @@ def test_edited_conf_changes_no_planned_run(train, tmp_path, monkeypatch) -> Non
     groups.mkdir(parents=True)
     file = groups / "ex.yaml"
     file.write_text("# @package _global_\noptimizer: {lr: 0.001}\n")
-    finish = segsweep.training.run._finish
+    finish = segsweep.training.run.write_result
 
     def edit_then_finish(*arguments):
         file.write_text("# @package _global_\noptimizer: {lr: 0.02}\n")
         return finish(*arguments)
 
-    monkeypatch.setattr(segsweep.training.run, "_finish", edit_then_finish)
+    monkeypatch.setattr(segsweep.training.run, "write_result", edit_then_finish)
     words = ["-m", *TINY, "--config-dir", str(tmp_path / "mine"), "experiment=ex"]
     code = train(*words, "model=unet2,unet,segnet")
     rows = rows_of(tmp_path / "outputs/main/results.csv")

@@ -1,6 +1,6 @@
-"""A run with everything built: what its frozen config says, as objects.
+"""Build a run's objects (network, loss, optimizer, batches) from its frozen config.
 
-Here config and code meet; below this file functions take values.
+The config is read here; the modules that this one calls take plain values.
 """
 
 import inspect
@@ -32,13 +32,13 @@ from segsweep.training.state import State, averaging_of
 
 @dataclass(frozen=True)
 class Job:
-    """One run with everything built."""
+    """One run with all its objects."""
 
     config: FrozenConfig
     paths: RunPaths
     prepared: Prepared
     parts: list[str]
-    """train | val | test | unused, for each sample."""
+    """The part of each sample: train | val | test | unused."""
     placement: Placement
     loop: Loop
     state: State
@@ -60,9 +60,9 @@ def build_job(
     prepared: Prepared,
     earlier: Mapping[str, object] | None = None,
 ) -> Job:
-    """Return the run with network, loss, optimizer, scheduler and batches built and seeded.
+    """Build and seed the network, loss, optimizer, scheduler and batches of a run.
 
-    *earlier* is what `environment.json` says of an earlier start of this run.
+    *earlier* is the content of `environment.json` from an earlier start of this run.
     """
     trainer, allow = config.trainer, config.allow
     placement = device.choose(
@@ -100,7 +100,7 @@ def build_job(
 
 
 def _state(config: FrozenConfig, model: nn.Module, steps: int, placement: Placement) -> State:
-    """Return what changes while the run trains; *steps* are those of an epoch."""
+    """Return everything that changes during training; *steps* is the steps of one epoch."""
     trainer = config.trainer
     optimizer = build_optimizer(config.optimizer, model.parameters(), config.allow)
     every = str(config.scheduler["every"])
@@ -142,7 +142,7 @@ def _loop(config: FrozenConfig) -> Loop:
 def build_optimizer(
     node: Node, parameters: Iterable[nn.Parameter], allow: Sequence[str]
 ) -> Optimizer:
-    """Return the optimizer of *node* over *parameters*."""
+    """Return the optimizer that *node* describes, for *parameters*."""
     built: Optimizer = build("optimizer", node, allow, {"params": parameters})
     return built
 
@@ -150,7 +150,7 @@ def build_optimizer(
 def build_scheduler(
     node: Node, optimizer: Optimizer, optimizer_node: Node, total: int, allow: Sequence[str]
 ) -> LRScheduler:
-    """Return the scheduler of *node*; *total* is the run's length in the unit in which it steps."""
+    """Return the scheduler that *node* describes; *total* is how often it steps in a run."""
     every = node.get("every")
     if every not in ("step", "epoch", "val_loss"):
         raise ConfigError(f"scheduler.every={every}: allowed are step, epoch, val_loss")
@@ -158,16 +158,17 @@ def build_scheduler(
     peak = optimizer_node.get("lr", optimizer.defaults.get("lr"))
     given: dict[str, object] = {"optimizer": optimizer, "max_lr": peak, **lengths}
     scheduler: LRScheduler = build("scheduler", node, allow, given)
-    if _goes_by_loss(scheduler) != (every == "val_loss"):
-        takes_none = "takes no loss; allowed are step, epoch"
-        wants = "goes by a loss; allowed is val_loss"
-        what = takes_none if every == "val_loss" else wants
-        raise ConfigError(f"scheduler.every={every}: {type(scheduler).__name__} {what}")
+    needs_loss = _needs_loss(scheduler)
+    if needs_loss != (every == "val_loss"):
+        what = "needs a loss" if needs_loss else "takes no loss"
+        allowed = "is val_loss" if needs_loss else "are step, epoch"
+        name = type(scheduler).__name__
+        raise ConfigError(f"scheduler.every={every}: {name} {what}; allowed {allowed}")
     return scheduler
 
 
-def _goes_by_loss(scheduler: LRScheduler) -> bool:
-    """Whether the scheduler's step must be given a figure, as ReduceLROnPlateau's must."""
+def _needs_loss(scheduler: LRScheduler) -> bool:
+    """Whether the scheduler's step requires a value, as that of ReduceLROnPlateau does."""
     first = next(iter(inspect.signature(scheduler.step).parameters.values()), None)
-    usual = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return first is not None and first.kind in usual and first.default is first.empty
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return first is not None and first.kind in positional and first.default is first.empty

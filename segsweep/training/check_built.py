@@ -1,6 +1,6 @@
-"""Build everything that a config names once, without data, before the first run starts.
+"""Build all objects of a config once, without data, before the first run starts.
 
-Finds what only shows when things are built: sizes, channels, what constructors refuse.
+Finds problems that show only then: sizes, channels, arguments that constructors refuse.
 """
 
 import json
@@ -18,7 +18,7 @@ from segsweep.training.device import check_device
 
 
 def check_built(config: RunConfig) -> None:
-    """Build everything that a config names, without data; raise ConfigError listing misfits."""
+    """Build all objects of a config; raise one ConfigError that lists every problem."""
     problems: list[str] = []
     allow = config.allow
     collect(problems, lambda: check_device(config.device, config.trainer.precision))
@@ -36,7 +36,7 @@ def _check_builds(node: str, values: Node, allow: tuple[str, ...]) -> None:
 
 @once
 def _check_steps(optimizer: Node, scheduler: Node, allow: tuple[str, ...]) -> None:
-    """Build the optimizer, and the scheduler on it."""
+    """Build the optimizer and its scheduler."""
     weight = torch.nn.Parameter(torch.zeros(1))
     built = build_optimizer(optimizer, [weight], allow)
     build_scheduler(scheduler, built, optimizer, 100, allow)
@@ -52,16 +52,30 @@ def _check_model(config: RunConfig) -> None:
 def _check_shapes(
     name: str, node: str, size: tuple[int, int], channels: int, allow: tuple[str, ...]
 ) -> None:
-    """Send one image through the network: sizes and channels must fit.
+    """Run the network on one image of the config's size and channels.
 
-    For real and not on the meta device, which imports the compiler (over a second).
+    On the CPU: the meta device would import the compiler, which takes over a second.
     """
     try:
         model = build("model", json.loads(node), allow).eval()
     except (RuntimeError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"model={name}: cannot be built on this machine ({reason})") from error
-    multiple = int(getattr(model, "size_multiple", 1))
+    _check_multiple(name, size, int(getattr(model, "size_multiple", 1)))
+    try:
+        with torch.inference_mode():
+            logits = model(torch.zeros(1, channels, *size))
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError(
+            f"model={name}: does not accept {channels} x {size[0]} x {size[1]} images "
+            f"({str(error).splitlines()[0]})"
+        ) from error
+    if tuple(getattr(logits, "shape", ())) != (1, 1, *size):
+        raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")
+
+
+def _check_multiple(name: str, size: tuple[int, int], multiple: int) -> None:
+    """Raise ConfigError if a side of *size* is not a multiple of *multiple*."""
     for side in size:
         if side % multiple:
             near = sorted({max(side // multiple, 2) * multiple, (side // multiple + 1) * multiple})
@@ -69,13 +83,3 @@ def _check_shapes(
                 f"data.size={side}: model={name} needs a multiple of "
                 f"{multiple}; the nearest are {' and '.join(map(str, near))}"
             )
-    try:
-        with torch.inference_mode():
-            logits = model(torch.zeros(1, channels, *size))
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise ConfigError(
-            f"model={name}: does not take {channels} x {size[0]} x {size[1]} images "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    if tuple(getattr(logits, "shape", ())) != (1, 1, *size):
-        raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")

@@ -1,14 +1,14 @@
-"""A run's two checkpoints: `last.pt` with all state, and the best epoch's weights.
+"""A run's two checkpoints: `last.pt` with all state, and the weights of the best epoch.
 
-`last.pt` names the best one. The new best file is written first, `last.pt` second, the
-old best file deleted third: a kill between any two of them loses nothing.
+`last.pt` names the file of the best epoch. The new best file is written first, then
+`last.pt`, then the old best file is deleted, so a kill between two of them loses nothing.
 """
 
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -26,15 +26,15 @@ class Checkpoints:
 
     @property
     def last(self) -> Path:
-        """All state of the training, to go on from."""
+        """All state of the training, to resume from."""
         return self.folder / "last.pt"
 
     def best(self, epoch: int) -> Path:
-        """Return the path of the weights of the best epoch, counted from 1."""
+        """Return the path of the weights of the best *epoch*, counted from 1."""
         return self.folder / f"best-{epoch}.pt"
 
-    def save(self, state: Mapping[str, Any], best_epoch: int, weights: Weights | None) -> None:
-        """Store *state*; *weights* are given when `best_epoch` is new."""
+    def save(self, state: Mapping[str, object], best_epoch: int, weights: Weights | None) -> None:
+        """Store *state*, and *weights* if `best_epoch` is new."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if weights is not None:
             _save(weights, self.best(best_epoch))
@@ -43,33 +43,30 @@ class Checkpoints:
             if old.name != self.best(best_epoch).name:
                 old.unlink()
 
-    def load(self) -> dict[str, Any] | None:
-        """Return the state to go on from, on the CPU, or None where there is none."""
+    def load(self) -> Mapping[str, object] | None:
+        """Return the state to resume from, on the CPU; None if there is none."""
         return _load(self.last) if self.last.exists() else None
 
-    def load_best(self, epoch: int) -> dict[str, Any]:
+    def load_best(self, epoch: int) -> Weights:
         """Return the weights of the best epoch, on the CPU."""
-        return _load(self.best(epoch))
+        return cast("Weights", _load(self.best(epoch)))
 
     def clear(self) -> None:
-        """Delete every checkpoint: the run starts from scratch."""
+        """Delete every checkpoint, so that the run starts from scratch."""
         for file in self.folder.glob("*.pt"):
             file.unlink()
 
 
-def _save(values: Mapping[str, Any], path: Path) -> None:
-    buffer = io.BytesIO()  # writing straight to a full disk, torch hides the system's error
+def _save(values: Mapping[str, object], path: Path) -> None:
+    buffer = io.BytesIO()  # torch would hide the system's error about a full disk
     torch.save(dict(values), buffer)
     with replacing(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """Load tensors and plain values only: a checkpoint cannot run code.
-
-    Onto the CPU: what takes them over puts each where it belongs, counters stay here.
-    """
+def _load(path: Path) -> Mapping[str, object]:
+    """Load a checkpoint onto the CPU; only tensors and plain values, so it cannot run code."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return cast("Mapping[str, object]", torch.load(path, "cpu", weights_only=True))
     except Exception as error:
         raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error

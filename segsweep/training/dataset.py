@@ -1,4 +1,4 @@
-"""The data set that a config names, checked and cached; opened once per process. No torch."""
+"""The data set of a config, checked and cached; opened once per process. No torch."""
 
 import json
 from functools import lru_cache
@@ -14,7 +14,7 @@ from segsweep.system.progress import Counter
 
 
 def prepared_data(config: RunConfig) -> Prepared:
-    """Return the config's data set, checked and cached; once per process and setting."""
+    """Return the config's data set; checked and cached once per process and setting."""
     node = json.dumps(config.data.source, sort_keys=True)
     cache = str(Path(config.outputs, ".cache").resolve())
     return _prepared(node, config.data.height_width, config.data.channels, cache, config.allow)
@@ -29,8 +29,8 @@ def _prepared(
 
 
 def check_batch(config: RunConfig, prepared: Prepared) -> None:
-    """Raise ConfigError if there are fewer training images than one batch has."""
-    batch, count = config.trainer.batch, _training_images(config, prepared)
+    """Raise ConfigError if a batch is larger than the training part."""
+    batch, count = config.trainer.batch, _count_training_images(config, prepared)
     if count < batch:
         raise ConfigError(
             f"trainer.batch={batch}: more than the {count} training images; "
@@ -38,7 +38,7 @@ def check_batch(config: RunConfig, prepared: Prepared) -> None:
         )
 
 
-def _training_images(config: RunConfig, prepared: Prepared) -> int:
+def _count_training_images(config: RunConfig, prepared: Prepared) -> int:
     split = config.data.split
     file = content(split.file, "data.split.file") if split.file else ""
     key = (prepared.fingerprint, str(split), file)

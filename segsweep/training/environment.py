@@ -1,10 +1,9 @@
-"""What a run was made with: machine, versions, device, commit."""
+"""The environment of a run: machine, versions, device, commit."""
 
 import os
 import platform
 import sys
 from functools import lru_cache
-from typing import Any
 
 import torch
 
@@ -14,8 +13,8 @@ from segsweep.system.installation import checkout
 from segsweep.training.device import Placement, is_deterministic
 
 
-def facts(placement: Placement) -> dict[str, Any]:
-    """Return what `environment.json` says of this process and its machine."""
+def environment_facts(placement: Placement) -> dict[str, object]:
+    """Return the content of `environment.json` for this process and machine."""
     return {
         **placement.values(),
         "deterministic": is_deterministic(placement.torch_device),
@@ -38,7 +37,7 @@ def _processor(found: torch.device) -> str:
 
 @lru_cache(maxsize=1)
 def git_commit() -> str:
-    """Return the commit of the checkout that segsweep runs from, "" outside one."""
+    """Return the commit of the checkout that segsweep runs from; "" if installed otherwise."""
     import subprocess
 
     folder = checkout()

@@ -1,9 +1,8 @@
-"""A network and images in, four counts per image out."""
+"""Score images with a network: four pixel counts per image."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,21 +13,21 @@ from torch.nn.functional import interpolate
 from segsweep.data.batches import Batches
 
 NativeMask = Callable[[int], NDArray[np.bool_]]
-"""Row of the data set -> its mask at its own size, (H, W)."""
-Seen = Callable[[int, NDArray[np.bool_]], None]
-"""Told of each image: its row of the data set and its predicted mask, (H, W)."""
+"""Row of the data set -> its mask at the image's own size, (H, W)."""
+OnPrediction = Callable[[int, NDArray[np.bool_]], None]
+"""Called for each image with its row of the data set and its predicted mask, (H, W)."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a pass over one part of the data gives."""
+    """The scores of one part of the data."""
 
     counts: NDArray[np.int64]
     """(N, 4): tp, fp, fn, tn of each image at the training size."""
     native: NDArray[np.int64] | None
-    """The same at each image's own size, where asked for."""
+    """The same at each image's own size, if requested."""
     loss: float
-    """Mean over images, NaN without a loss."""
+    """Mean over images; NaN without a loss."""
     shown: NDArray[np.float32]
     """(K, H, W) probabilities of the first K images."""
 
@@ -42,19 +41,19 @@ def score_images(
     loss_fn: nn.Module | None = None,
     native_mask: NativeMask | None = None,
     show: int = 0,
-    seen: Seen | None = None,
-    autocast: AbstractContextManager[Any] | None = None,
+    on_prediction: OnPrediction | None = None,
+    autocast: AbstractContextManager[object] | None = None,
 ) -> Scored:
-    """Score every image of *batches* once, in order, keeping nothing but counts.
+    """Score every image of *batches* once, in order; masks are not kept.
 
     Args:
-        model: in any mode; it is put into evaluation mode.
+        model: the network; it is put into evaluation mode.
         batches: the images.
-        threshold: a pixel is foreground where p is above this.
-        loss_fn: computed in float32 whatever the network runs in.
-        native_mask: gives masks at the images' own sizes, to score there too.
-        show: how many images' probabilities to keep.
-        seen: gets each predicted mask at the training size, in the same pass.
+        threshold: a pixel is foreground where its probability is above this.
+        loss_fn: computed in float32, independent of *autocast*.
+        native_mask: returns masks at the images' own sizes, to score there too.
+        show: the number of images whose probabilities are kept.
+        on_prediction: called with each predicted mask at the training size.
         autocast: the context in which the network runs.
 
     """
@@ -72,9 +71,9 @@ def score_images(
         predicted = probability > threshold
         counts.append(count(predicted, masks > 0.5).cpu())
         rows = batches.indices[done : done + len(images)]
-        if seen is not None:
+        if on_prediction is not None:
             for row, mask in zip(rows, predicted[:, 0].cpu().numpy(), strict=True):
-                seen(row, mask)
+                on_prediction(row, mask)
         if native_mask is not None:
             native += count_native(probability, [native_mask(row) for row in rows], threshold)
         if done < show:
@@ -90,16 +89,16 @@ def score_images(
 
 def count(predicted: Tensor, truth: Tensor) -> Tensor:
     """Return tp, fp, fn, tn per image, (B, 4) int64, from bool masks (B, 1, H, W)."""
-    hit, false, missed = predicted & truth, predicted & ~truth, ~predicted & truth
-    sums = [mask.flatten(1).sum(1) for mask in (hit, false, missed)]
-    rest = truth[0].numel() - sums[0] - sums[1] - sums[2]
-    return torch.stack([*sums, rest], 1)
+    masks = (predicted & truth, predicted & ~truth, ~predicted & truth)
+    tp, fp, fn = (mask.flatten(1).sum(1) for mask in masks)
+    tn = truth[0].numel() - tp - fp - fn
+    return torch.stack([tp, fp, fn, tn], 1)
 
 
 def count_native(
     probability: Tensor, truths: Sequence[NDArray[np.bool_]], threshold: float
 ) -> list[list[int]]:
-    """Return counts after bringing probabilities (B, 1, H, W) back to each image's own size."""
+    """Return counts after resizing probabilities (B, 1, H, W) to each image's own size."""
     rows = []
     for one, truth in zip(probability, truths, strict=True):
         size = truth.shape

@@ -1,7 +1,6 @@
-"""A picture of six validation images: image, truth, output; drawn by Pillow."""
+"""A picture of some validation images: image, true mask, probabilities. Drawn with Pillow."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +16,20 @@ def draw_preview(
     outputs: NDArray[np.float32],
     path: Path,
 ) -> None:
-    """Write a PNG with a column per image: the image, its mask, the probabilities as grey.
+    """Write a PNG with one column per image: the image, its mask, the probabilities in grey.
 
     Args:
         images: (K, C, H, W) in [0, 1], C is 1 or 3.
         masks: (K, 1, H, W) in {0, 1}.
         outputs: (K, H, W) probabilities.
-        path: where to write; replaced in one go.
+        path: the file, replaced atomically.
 
     """
     from PIL import Image
 
     count, _, height, width = images.shape
     sheet = np.full((3 * (height + GAP) - GAP, count * (width + GAP) - GAP, 3), 255, np.uint8)
-    rows: tuple[NDArray[Any], ...] = (
+    rows: tuple[NDArray[np.generic], ...] = (
         images.transpose(0, 2, 3, 1),
         masks.transpose(0, 2, 3, 1),
         outputs[..., None],

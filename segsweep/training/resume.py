@@ -1,8 +1,8 @@
-"""Whether a run resumes from its checkpoint or starts from scratch: decided here and nowhere else.
+"""Decide whether a run resumes from its checkpoint or starts from scratch.
 
-A run that was killed or interrupted resumes. A run that failed by itself (an exception, a
-non-finite loss, an exit) starts from scratch, because its state may be damaged; so does a run
-whose checkpoint cannot be read.
+A run that was killed or interrupted resumes. A run that failed on its own (an exception, a
+non-finite loss, an exit) starts from scratch, because its state may be the reason; so does a
+run whose checkpoint cannot be read.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from segsweep.training.build import Job
 from segsweep.training.checkpoint import Checkpoints
 
 FROM_SCRATCH = (Cause.RAISED, Cause.NON_FINITE, Cause.EXITED)
-"""Causes of failure after which the state in the checkpoint is not trusted."""
+"""Causes of failure after which the checkpoint is not used."""
 
 
 def resumed_or_new(build: Callable[[], Job], paths: RunPaths, progress: Progress) -> Job:
-    """Return the run that *build* makes, with the state of its checkpoint where it resumes."""
+    """Return the run that *build* returns, with the state of its checkpoint if it resumes."""
     failure = read_json(paths.failure) or {}
     checkpoints = Checkpoints(paths.checkpoints)
     if failure.get("cause") in FROM_SCRATCH:
         checkpoints.clear()
     if failure.get("cause", Cause.RETRIED) != Cause.RETRIED:
-        write_json(paths.failure, {**failure, "cause": Cause.RETRIED})  # a kill from now on resumes
+        write_json(paths.failure, {**failure, "cause": Cause.RETRIED})  # after a kill it resumes
     job = build()
     try:
         resumed = _load(job)
@@ -47,15 +47,18 @@ def _load(job: Job) -> bool:
     try:
         job.state.load(saved)
     except (KeyError, ValueError, TypeError, RuntimeError, AttributeError) as error:
-        reason = f"{type(error).__name__}"
+        reason = type(error).__name__
         raise StoreError(f"{job.checkpoints.last}: does not fit this run ({reason})") from error
-    if job.state.best_epoch:  # needed at the end: damage is found now
+    if job.state.best_epoch:  # needed only at the end, but better checked now
         _check_best(job)
     return True
 
 
 def _check_best(job: Job) -> None:
+    """Raise StoreError if the best epoch's weights are not those of this run's network."""
     weights = job.checkpoints.load_best(job.state.best_epoch)
     expected = job.state.judged.state_dict()
     if not isinstance(weights, dict) or weights.keys() != expected.keys():
-        raise StoreError(f"{job.checkpoints.best(job.state.best_epoch)}: holds other weights")
+        raise StoreError(
+            f"{job.checkpoints.best(job.state.best_epoch)}: contains weights of another network"
+        )

@@ -449,7 +449,7 @@ def test_edited_config_is_refused(stored, key, value):
     """Its hash no longer fits its id."""
     _, _, config = stored
     put(config, key, value)
-    with pytest.raises(ConfigError, match=r"was edited \(its hash is [0-9a-f]{12}\); put it back"):
+    with pytest.raises(ConfigError, match=r"was edited \(its hash is [0-9a-f]{12}\); restore it"):
         check_frozen(typed(config))
 
 
@@ -485,7 +485,9 @@ def test_changed_data_are_refused(stored):
     folder, _, config = stored
     Image.fromarray(blob(99)[0]).save(folder / "case0.png")
     dataset._prepared.cache_clear()
-    with pytest.raises(DataError, match=r"^the data changed since run [0-9a-f]{12} was planned"):
+    with pytest.raises(
+        DataError, match=r"^the data have changed since run [0-9a-f]{12} was planned"
+    ):
         check_frozen(typed(config))
 
 

@@ -144,8 +144,8 @@ def test_out_of_range_of_torchs_schedulers(refusal, option, key, value, allowed)
         ("cosine", "val_loss", "CosineAnnealingLR takes no loss; allowed are step, epoch"),
         ("onecycle", "val_loss", "OneCycleLR takes no loss; allowed are step, epoch"),
         ("none", "val_loss", "ConstantLR takes no loss; allowed are step, epoch"),
-        ("plateau", "step", "ReduceLROnPlateau goes by a loss; allowed is val_loss"),
-        ("plateau", "epoch", "ReduceLROnPlateau goes by a loss; allowed is val_loss"),
+        ("plateau", "step", "ReduceLROnPlateau needs a loss; allowed is val_loss"),
+        ("plateau", "epoch", "ReduceLROnPlateau needs a loss; allowed is val_loss"),
     ],
 )
 def test_scheduler_steps_when_it_can(refusal, option, every, line):

@@ -86,7 +86,7 @@ def test_counts_are_scikit_learns(indices, threshold):
 def test_each_predicted_mask_is_shown_once():
     """In the same pass, by its row of the data set."""
     seen = {}
-    score_images(Logits(), part([0, 3, 4]), threshold=0.6, seen=seen.__setitem__)
+    score_images(Logits(), part([0, 3, 4]), threshold=0.6, on_prediction=seen.__setitem__)
 
     assert list(seen) == [0, 3, 4]
     for row, mask in seen.items():

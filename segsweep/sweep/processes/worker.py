@@ -71,16 +71,16 @@ def train(
 ) -> Outcome:
     """Execute the run whose frozen config is at *path*; send an `EpochDone` after each epoch."""
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
-    from segsweep.training.run import Around, execute
+    from segsweep.training.run import RunContext, execute
 
-    def each_epoch(row: dict[str, float], best: bool) -> None:
+    def send_epoch(row: dict[str, float], best: bool) -> None:
         send(EpochDone(int(row["epoch"]), epochs, row["val_iou"]))
 
     name = path.parent.name
     device = None if slot.gpu is None else "cuda"  # the only GPU that the slot makes visible
-    around = Around(stop=stop, each_epoch=each_epoch, verbose=False, device=device)
+    context = RunContext(stop=stop, on_epoch=send_epoch, verbose=False, device=device)
     try:
-        return execute(path, allow, around)
+        return execute(path, allow, context)
     except (Interrupted, KeyboardInterrupt):
         return Outcome(name, AttemptStatus.INTERRUPTED, NAN)
     except RunClaimedError as error:

@@ -1,0 +1,118 @@
+"""Score the selected weights of a trained run and write its result."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segsweep import __version__, metrics
+from segsweep.data.batches import Batches
+from segsweep.store.records import add_test_read, per_image_text, write_history
+from segsweep.system.clock import time_text
+from segsweep.system.files import write_json, write_text
+from segsweep.training import device
+from segsweep.training.build import Job
+from segsweep.training.environment import git_commit
+from segsweep.training.evaluate import OnPrediction, Scored, score_images
+from segsweep.training.loop import SHOWN
+from segsweep.training.outlines import Outlines
+from segsweep.training.preview import draw_preview
+from segsweep.training.state import Row
+
+
+def write_result(job: Job, history: list[Row], started: float) -> float:
+    """Score the selected weights, the test set once; write the result last.
+
+    Returns the validation IoU of the selected epoch.
+    """
+    write_history(job.paths, history)  # a kill may have come between the checkpoint and this file
+    job.state.judged.load_state_dict(job.checkpoints.load_best(job.state.best_epoch))
+    scored = _score(job, job.val)
+    if job.config.trainer.preview_every:  # a kill may have come before it was drawn
+        draw_validation(job, scored.shown, "best")
+    rows = count_rows(job, "val", scored)
+    tested: dict[str, float] = {}
+    if job.config.kind == "run":
+        scored = _score_test_set(job)
+        rows += count_rows(job, "test", scored)
+        tested = _test_metrics(scored, job.loop.empty)
+    write_text(job.paths.per_image, per_image_text(job.config.run_id, rows))
+    write_json(job.paths.result, _result(job, history, started, tested))
+    job.paths.failure.unlink(missing_ok=True)
+    return float(history[job.state.best_epoch - 1]["val_iou"])
+
+
+def draw_validation(job: Job, probabilities: NDArray[np.float32], name: str) -> None:
+    """Draw the first validation images with *probabilities* as `preview/<name>.png`."""
+    rows = job.val.indices[:SHOWN]
+    images, masks = job.prepared.images[rows], job.prepared.masks[rows]
+    draw_preview(images, masks, probabilities, job.paths.preview / f"{name}.png")
+
+
+def count_rows(job: Job, part: str, scored: Scored) -> list[dict[str, object]]:
+    """Return the rows of per_image.csv for a part of the data, val or test."""
+    batches = job.val if part == "val" else job.test
+    rows: list[dict[str, object]] = []
+    for at, counts in (("train", scored.counts), ("native", scored.native)):
+        for index, values in zip(
+            batches.indices, counts if counts is not None else [], strict=False
+        ):
+            names = {"split": part, "at": at, "image": job.prepared.samples[index].id}
+            rows.append({**names, **dict(zip(metrics.COUNTS, map(int, values), strict=True))})
+    return rows
+
+
+def _score_test_set(job: Job) -> Scored:
+    """Score the test set; its read is recorded before, its outlines are stored."""
+    add_test_read(job.paths, time_text(), len(job.test.indices))
+    outlines = Outlines(job.prepared.masks, [sample.id for sample in job.prepared.samples])
+    scored = _score(job, job.test, outlines.add)
+    write_json(job.paths.outlines, outlines.values)
+    return scored
+
+
+def _score(job: Job, batches: Batches, on_prediction: OnPrediction | None = None) -> Scored:
+    native = job.prepared.native_mask if job.config.evaluate.at == "both" else None
+    return score_images(
+        job.state.judged,
+        batches,
+        threshold=job.loop.threshold,
+        native_mask=native,
+        show=SHOWN,
+        on_prediction=on_prediction,
+        autocast=job.placement.autocast(),
+    )
+
+
+def _test_metrics(scored: Scored, empty: metrics.Empty) -> dict[str, float]:
+    tp, fp, fn, tn = scored.counts.T
+    means = {
+        column: metrics.mean_over_images(column.removeprefix("test_"), tp, fp, fn, tn, empty)
+        for column in metrics.columns()
+        if metrics.METRICS[column.removeprefix("test_")].function is not None
+    }
+    over_all = metrics.over_all_pixels("iou", tp, fp, fn, tn)
+    return {**means, "test_iou_all_pixels": over_all, "n_test": len(scored.counts)}
+
+
+def _result(
+    job: Job, history: list[Row], started: float, tested: dict[str, float]
+) -> dict[str, object]:
+    """Return the content of `result.json`."""
+    best, last = history[job.state.best_epoch - 1], history[-1]
+    return {
+        "run_id": job.config.run_id,
+        "epochs": job.state.epoch,
+        "best_epoch": job.state.best_epoch,
+        "selected_by": job.loop.select,
+        **{key: best[key] for key in ("val_loss", *metrics.columns("val")) if key in best},
+        **{f"last_{key}": last[key] for key in metrics.columns("val") if key in last},
+        **tested,
+        "parameters": sum(p.numel() for p in job.state.model.parameters()),
+        "seconds": round(sum(row["seconds"] for row in history), 1),
+        "peak_memory_mb": round(device.peak_memory_mb(job.placement.torch_device), 1),
+        "device": job.placement.device,
+        "version": __version__,
+        "git_commit": git_commit(),
+        "data_fingerprint": job.config.data_fingerprint,
+        "started": time_text(started),
+        "finished": time_text(),
+    }
