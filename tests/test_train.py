@@ -340,7 +340,7 @@ def test_config_lost_to_a_power_failure_is_written_again(train, tmp_path, capsys
     capsys.readouterr()
 
     assert train("-m", *TINY, "seed=0,1") == 0
-    assert "left out" not in capsys.readouterr().err
+    assert "ignored" not in capsys.readouterr().err
     assert config.read_text() == right
 
 

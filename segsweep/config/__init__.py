@@ -1,1 +1,1 @@
-"""The config: its schema, its checks, the identity of a run, what makes a cell."""
+"""The config: schema, checks, identity of a run, definition of a cell."""

@@ -1,4 +1,4 @@
-"""What tells two cells apart: config values that differ, repetitions and searches aside."""
+"""Which runs form a cell: those whose config values agree, except repetitions and searches."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -9,15 +9,15 @@ from segsweep.config.run_config import Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 
 REPEATED = ("seed", "data.split.fold")
-"""Seeds and folds repeat a cell; they are no cells of their own."""
+"""Keys that differ between the runs of one cell."""
 LR = "optimizer.lr"
 ALWAYS = ("model", "loss")
-BESIDE = ("run_id", "kind", "search", "segsweep_version", "contents")
+NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 
 
 def run_names(config: Values) -> dict[str, object]:
-    """Return what names a run in every table: run_id, kind, model, loss, seed, fold."""
+    """Return the values that name a run in every table: run_id, kind, model, loss, seed, fold."""
     choices = mapping(config, "choices")
     return {
         **{"run_id": config["run_id"], "kind": config["kind"]},
@@ -27,10 +27,10 @@ def run_names(config: Values) -> dict[str, object]:
 
 
 def flat_values(config: Values) -> dict[str, object]:
-    """Return a frozen config as dotted key -> value, classes as their option names.
+    """Return a frozen config as dotted key -> value, with option names in place of classes.
 
-    The learning rate stands as `lr`, the name it has in every table; lists as text, so that
-    they can name a cell.
+    The learning rate is called `lr`, as in every table. Lists become text, so that they can
+    be part of a cell's name.
     """
     choices = mapping(config, "choices")
     values: dict[str, object] = {"data_fingerprint": config["data_fingerprint"]}
@@ -43,14 +43,14 @@ def flat_values(config: Values) -> dict[str, object]:
             values.update(_flat(key, value))
         elif key != "choices":
             values[key] = value
-    values.update(mapping({"contents": {}, **config}, "contents"))  # a file counts by its content
+    values.update(mapping({"contents": {}, **config}, "contents"))  # a file's digest, not its path
     if LR in values:
         values["lr"] = values.pop(LR)
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
 
 
 def swept_keys(configs: Sequence[Values]) -> list[str]:
-    """Return the keys beside model and loss by which the cells of *configs* differ.
+    """Return the keys, besides model and loss, in which the cells of *configs* differ.
 
     A key below an option (loss.gamma) counts only if it differs among runs that chose the
     same option. Values that a search filled in, repetitions and what cannot change
@@ -60,11 +60,11 @@ def swept_keys(configs: Sequence[Values]) -> list[str]:
 
 
 def swept_among(configs: Sequence[Values], values: Sequence[Values]) -> list[str]:
-    """Return `swept_keys` of *configs* whose flat *values* are known, in the same order."""
+    """Return the `swept_keys` of *configs*, given their `flat_values` in the same order."""
     runs = zip(configs, values, strict=True)
     flat = [named for config, named in runs if config["kind"] == "run"]
     filled = {key for config in configs for key in _filled(config)}
-    skipped = {*REPEATED, *ALWAYS, *BESIDE, *NOT_IDENTITY, *filled}
+    skipped = {*REPEATED, *ALWAYS, *NOT_SETTINGS, *NOT_IDENTITY, *filled}
     if LR in filled:
         skipped.add("lr")
     keys = dict.fromkeys(key for values in flat for key in values)
@@ -77,11 +77,11 @@ def _filled(config: Values) -> list[str]:
 
 
 def differing_in_one_key(new: Sequence[Values], finished: Sequence[Values]) -> dict[str, int]:
-    """Return key -> how many *finished* runs differ from some *new* run in nothing but that key.
+    """Return key -> number of *finished* runs that differ from a *new* run in this key only.
 
-    All are frozen configs. Model, loss, seed and fold, which make up a sweep, are no such key;
-    another option counts as one key with its arguments, and data as one with the setting that
-    changed them. What cannot change numbers is left out.
+    Both are frozen configs. Model, loss, seed and fold do not count, because a sweep varies
+    them. Another option counts as one key together with its arguments, and other data as one
+    key together with the setting that changed them. Keys that cannot change numbers are ignored.
     """
     old, fresh = [_marks(config) for config in finished], [_marks(config) for config in new]
     keys = dict.fromkeys(key for marks in (*old, *fresh) for key in marks)
@@ -95,11 +95,11 @@ def differing_in_one_key(new: Sequence[Values], finished: Sequence[Values]) -> d
 
 
 def _marks(config: Values) -> dict[str, int]:
-    """Return a hash of each setting; their sum stands for all of them.
+    """Return a hash of each setting; the sum of the hashes represents the whole config.
 
-    Of its text: hashes of tuples of small numbers lie so regularly that their sums coincide.
+    Text is hashed, because hashes of tuples of small numbers are so regular that sums coincide.
     """
-    left_out = {*BESIDE, *NOT_IDENTITY} - {"kind"}
+    left_out = {*NOT_SETTINGS, *NOT_IDENTITY} - {"kind"}
     return {
         key: hash(f"{key}={value!r}")
         for key, value in flat_values(config).items()
@@ -109,7 +109,7 @@ def _marks(config: Values) -> dict[str, int]:
 
 
 def _goes_with(key: str, changed: str) -> bool:
-    """Whether *key* may be another because *changed* is."""
+    """Whether a change of *changed* may change *key* too."""
     if key == changed or key.startswith(changed + "."):
         return True
     if changed == "optimizer":
@@ -124,7 +124,7 @@ def _count_alike(
     new: Sequence[Mapping[str, int]],
     finished: Sequence[Mapping[str, int]],
 ) -> int:
-    """Return how many *finished* runs have another *key* than a *new* one and all else alike."""
+    """Return the number of *finished* runs that differ from a *new* one in *key* only."""
 
     def rest(marks: Mapping[str, int]) -> int:
         return sum(marks.values()) - sum(marks.get(other, 0) for other in together)
@@ -136,9 +136,9 @@ def _count_alike(
 
 
 def cell_name(values: Values, swept: Iterable[str]) -> str:
-    """Return a cell as people write it, from its flat values: `unet2/dice;trainer.epochs=80`."""
-    beside = [f"{key}={values[key]}" for key in swept if key in values]
-    return ";".join([f"{values['model']}/{values['loss']}", *beside])
+    """Return a cell's name from its flat values: `unet2/dice;trainer.epochs=80`."""
+    more = [f"{key}={values[key]}" for key in swept if key in values]
+    return ";".join([f"{values['model']}/{values['loss']}", *more])
 
 
 def cell_columns(swept: Iterable[str]) -> list[str]:
@@ -147,11 +147,11 @@ def cell_columns(swept: Iterable[str]) -> list[str]:
 
 
 def _skip(key: str, skipped: set[str]) -> bool:
-    return key in skipped or key.split(".")[0] in BESIDE
+    return key in skipped or key.split(".")[0] in NOT_SETTINGS
 
 
 def _differs(key: str, flat: Sequence[Values]) -> bool:
-    """Whether *key* has two values among runs that chose the same option above it."""
+    """Whether *key* has several values among runs with the same option (loss, for loss.gamma)."""
     node = key.split(".")[0]
     inside = node in OPTION_NODES and key != node
     seen: dict[object, object] = {}

@@ -1,4 +1,4 @@
-"""Check a composed config as a whole: every key's type and range, every option's arguments."""
+"""Check a composed config: the type and range of each key, the arguments of each option."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object
     collect(problems, lambda: check_sweep_name(str(checked["sweep"])))
     collect(problems, lambda: _check_places(checked))
     problems += [
-        f"{node}: choose one option, {node}=<name>; -m {node}=<name>,<name> compares several"
+        f"{node}: choose one option, {node}=<name>; compare several with -m {node}=<name>,<name>"
         for node in OPTION_NODES
         if node not in choices
     ]
@@ -70,7 +70,7 @@ def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object
 
 
 def check_sweep_name(name: str) -> None:
-    """Raise ConfigError unless *name* is one plain folder name."""
+    """Raise ConfigError unless *name* is a plain folder name."""
     if not SWEEP_NAME.fullmatch(name) or name != name.strip():
         raise ConfigError(
             f"sweep={name}: a folder name of letters, digits, space and _ . + = - "
@@ -79,22 +79,22 @@ def check_sweep_name(name: str) -> None:
 
 
 def _check_places(config: Values) -> None:
-    """Raise ConfigError for a folder or file that an empty shell variable would give."""
+    """Raise ConfigError for a path that is empty, as from an unset shell variable, or has a ~."""
     outputs = str(config["outputs"])
     if not outputs.strip() or outputs.startswith("~"):
-        raise ConfigError(f"outputs={outputs}: give a folder, written out in full")
+        raise ConfigError(f"outputs={outputs}: give the path of a folder, without ~")
     data = config["data"] if isinstance(config["data"], Mapping) else {}
     split = data.get("split") or {}
     if split.get("file") == "":
         raise ConfigError("data.split.file is empty; give it as data.split.file=<path>, or null")
     if split.get("file") and split.get("fold") is not None:
         raise ConfigError(
-            f"data.split.fold={split['fold']}: data.split.file gives the split; set one of the two"
+            f"data.split.fold={split['fold']}: not allowed with data.split.file; set only one of them"
         )
 
 
 def _other_class(node: str, values: Values, choices: Mapping[str, str]) -> str:
-    """Return a line if a shipped option was given another class: ids hash option names."""
+    """Return a message if a shipped option has another class; ids contain only option names."""
     named = values.get(node)
     if not isinstance(named, Mapping) or "_target_" not in named:
         return ""

@@ -1,7 +1,7 @@
-"""A run's id: the same config on the same data is the same run, forever.
+"""The id of a run: the same config on the same data always has the same id.
 
-The id is a hash of everything that can change numbers: no differences from defaults, no
-paths, no module names. A key that is added later carries a neutral value, left out.
+The id is a hash of all values that can change a run's numbers, defaults included, without paths
+and module names. A key that is added in a later version has a neutral value, which is not hashed.
 """
 
 import dataclasses
@@ -18,12 +18,12 @@ from segsweep.config.validate import hints_of
 from segsweep.errors import ConfigError
 from segsweep.system.files import file_digest, text_digest
 
-IDENTITY_VERSION = 1  # raise when the same config would give other numbers
+IDENTITY_VERSION = 1  # increase it when the same config would give other numbers
 ID_DIGITS = 12
 
 
 def run_id(config: Values, data_fingerprint: str) -> str:
-    """Return 12 hex digits for a checked config (with its `choices`) on that data."""
+    """Return the id, 12 hex digits, of a checked config (with `choices`) on the given data."""
     values = [IDENTITY_VERSION, identity_values(config), data_fingerprint]
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return text_digest(text)[:ID_DIGITS]
@@ -99,18 +99,18 @@ def contents(config: Values) -> dict[str, str]:
 
 
 def allowed(config: Values) -> list[str]:
-    """Return the packages that a checked config allows."""
+    """Return the packages in the config's key `allow`."""
     return list(cast("list[str]", config.get("allow") or []))
 
 
 def split_file(config: Values) -> str | None:
-    """Return the split file that a checked config names."""
+    """Return the value of `data.split.file`."""
     file = mapping(mapping(config, "data"), "split").get("file")
     return None if file is None else str(file)
 
 
 def content(path: str, key: str) -> str:
-    """Return the digest of a file that steers numbers; ConfigError if it cannot be read."""
+    """Return the digest of a file named by a config; ConfigError if it cannot be read."""
     try:
         return _digest(Path(path).expanduser())
     except OSError as error:
@@ -118,7 +118,7 @@ def content(path: str, key: str) -> str:
 
 
 def _digest(path: Path) -> str:
-    """Return a file's digest; every run of a sweep asks for it, so it is read once."""
+    """Return a file's digest, kept until the file changes: every run of a sweep needs it."""
     status = path.stat()
     stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     known = _digests.get(path)
@@ -132,7 +132,7 @@ def _digest(path: Path) -> str:
 
 _digests: dict[Path, tuple[tuple[int, ...], str]] = {}
 _FRESH_NS = 2_000_000_000
-"""A file changed this shortly before it was hashed may change again within its time stamp."""
+"""The digest of a file changed more recently is not kept: a change may keep the time stamp."""
 
 
 def not_identity(section: type, above: str = "") -> list[str]:
@@ -142,14 +142,14 @@ def not_identity(section: type, above: str = "") -> list[str]:
 
 
 def neutral_values(section: type, above: str = "") -> dict[str, object]:
-    """Return dotted key -> the value that means "as before", where a key of *section* has one."""
+    """Return dotted key -> neutral value for the keys of *section* that have one."""
     none = dataclasses.MISSING
     found = {key: item.metadata.get("neutral", none) for key, item in _leaves(section, above)}
     return {key: value for key, value in found.items() if value is not none}
 
 
 def _leaves(section: type, above: str) -> "list[tuple[str, dataclasses.Field[object]]]":
-    """Return the dotted keys of *section* that hold values."""
+    """Return the dotted keys and fields of *section*, including those of its sections."""
     hints = hints_of(section)
     leaves: list[tuple[str, dataclasses.Field[object]]] = []
     for item in dataclasses.fields(section):

@@ -1,4 +1,4 @@
-"""A run's config, read by attribute: the schema's dataclasses, and the facts of a frozen run."""
+"""A run's config as typed objects: the schema's dataclasses, and facts about a frozen run."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ from segsweep.config.schema import (
 from segsweep.errors import ConfigError
 
 Values: TypeAlias = Mapping[str, object]
-"""A config as plain values, the way YAML holds it."""
+"""A config as plain values, as in YAML."""
 Node: TypeAlias = Mapping[str, object]
-"""An option: `_target_` and its arguments."""
+"""An option node: `_target_` and its arguments."""
 S = TypeVar("S")
 FACTS = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "contents")
-"""What a frozen config holds besides the config: facts about the run."""
+"""Keys of a frozen config that are facts about the run, not settings."""
 COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
-"""Keys that every data set has besides its source's own arguments."""
+"""Keys of the data node that are not arguments of the source."""
 
 
 @dataclass(frozen=True)
 class DataNode:
-    """The data node, with the source's own arguments apart."""
+    """The data node, split into common keys and the source's arguments."""
 
     size: int | list[int]
     channels: int
@@ -41,7 +41,7 @@ class DataNode:
 
     @property
     def height_width(self) -> tuple[int, int]:
-        """The size that the network sees; ConfigError for a list of other than two numbers."""
+        """The size that the network sees; ConfigError unless it is one number or two."""
         if isinstance(self.size, int):
             return self.size, self.size
         if len(self.size) != 2:
@@ -54,7 +54,7 @@ class RunConfig:
     """A config that passed every check."""
 
     values: Values
-    """The same as plain values: what is hashed, compared and written."""
+    """The config as plain values, to be hashed, compared and written."""
     sweep: str
     outputs: str
     seed: int
@@ -74,25 +74,25 @@ class RunConfig:
     evaluate: EvaluateConfig
     search: SearchConfig
     choices: Mapping[str, str]
-    """The option chosen of each group that names a class."""
+    """The chosen option of each group in OPTION_NODES."""
 
     @classmethod
     def of(cls, values: Values) -> Self:
-        """Return the config of checked *values*, with their `choices`.
+        """Return the config from checked *values*, `choices` included.
 
-        A key that the values lack has its neutral value, else its default. Raises KeyError or
-        TypeError where an option node, a section or a fact is missing.
+        A missing key gets its neutral value if it has one, else its default. Raises KeyError or
+        TypeError if an option node, a section or a fact is missing.
         """
         return cls(**_read(cls, values))
 
     def with_values(self, **changed: object) -> Self:
-        """Return a copy with other values of top-level keys."""
+        """Return a copy with changed top-level keys."""
         return type(self).of({**self.values, **changed})
 
 
 @dataclass(frozen=True)
 class FrozenConfig(RunConfig):
-    """A run's `config.yaml`: its config and what identifies it."""
+    """The content of a run's `config.yaml`: its config and facts about the run."""
 
     run_id: str
     identity_version: int
@@ -108,12 +108,12 @@ def command_config(values: Values) -> CommandConfig:
 
 
 def without_command(values: Values) -> dict[str, object]:
-    """Return the part of checked *values* that is the run, not the command that asks for it."""
+    """Return checked *values* without the keys that steer the command."""
     return {key: value for key, value in values.items() if key not in COMMAND_KEYS}
 
 
 def section(kind: type[S], values: Values) -> S:
-    """Return a section of the schema; a missing key has its neutral value, else its default."""
+    """Return a section of the schema; a missing key gets its neutral value, else its default."""
     known = _fields(cast("type", kind))
     read = {name: values[name] if name in values else missing() for name, missing in known}
     return kind(**read)
@@ -126,7 +126,7 @@ def _fields(kind: type) -> tuple[tuple[str, "_Missing"], ...]:
 
 @dataclass(frozen=True)
 class _Missing:
-    """What a key means where a stored config does not have it."""
+    """The value of a key that a stored config lacks."""
 
     item: "dataclasses.Field[object]"
 

@@ -83,12 +83,12 @@ class SplitConfig:
     val: float = option(0.25, Limits(above=0))
     test: float = option(0.25, Limits(above=0))
     keep_groups: bool = option(True)
-    """Samples of one group stay on one side."""
+    """Put all samples of a group into the same part."""
     folds: int = option(5, Limits(low=2))
     fold: int | None = option(None, Limits(low=0))
-    """Test on this fold of `folds`; validation is drawn from the rest. null: no folds."""
+    """Index of the fold to test on; validation images are drawn from the rest. null: no folds."""
     file: str | None = option(None)
-    """A CSV with columns id and split (train | val | test), instead of drawing one."""
+    """A CSV with columns id and split (train | val | test) that replaces the random split."""
 
 
 @dataclass
@@ -157,7 +157,7 @@ class SearchConfig:
 
 @dataclass
 class CommandConfig:
-    """Keys that steer one command and are no part of any run's config."""
+    """Keys that steer one command; no run's config contains them."""
 
     keep_gb: float | None = option(None, Limits(low=0), identity=False)
     """Gigabytes that the checkpoints of a sweep's finished runs may take; null: no limit."""
@@ -176,12 +176,12 @@ class CommandConfig:
     time_limit: float | None = option(None, Limits(above=0), identity=False)
     """Seconds that a run may take before it counts as hanging; null: no limit."""
     frozen: str | None = option(None, identity=False)
-    """A run's frozen config.yaml: what launchers are given instead of single values."""
+    """Path of a run's frozen config.yaml; launchers get this in place of single values."""
 
 
 @dataclass
 class Config(CommandConfig):
-    """Everything that a command line may set."""
+    """All keys that a command line may set."""
 
     sweep: str = option("main", identity=False)
     outputs: str = option("outputs", identity=False)

@@ -1,6 +1,6 @@
-"""Option nodes: a `_target_` and its arguments, checked against the signature before use.
+"""Option nodes: find the class in `_target_`, check its arguments, and call it.
 
-A user's own class works the same way as ours, once its package is allowed.
+A user's own class works like one of segsweep once its package is allowed.
 """
 
 import importlib
@@ -21,13 +21,13 @@ TRUSTED = (
     *("segsweep.augment", "segsweep.losses", "segsweep.models", "segsweep.schedulers"),
     *("torch.nn", "torch.optim", "torchvision.models", "torchvision.ops"),
 )
-"""Modules that only build things: no file is written, nothing fetched, by naming one of theirs."""
+"""Modules whose classes and functions only build objects: none writes a file or downloads one."""
 SOURCES = "segsweep.data"
-"""Of this package the data sources are trusted, and nothing else: it also writes and deletes."""
+"""Of this package only the data sources are trusted; other functions write or delete files."""
 CONTROL = ("_target_", "every")
-"""Keys of a node that are no arguments."""
+"""Keys of a node that are not arguments."""
 GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
-"""Arguments that the program supplies; a config may still set the numbers among them."""
+"""Arguments that segsweep supplies; a config may still set those that are numbers."""
 RANGES = {
     "optimizer.lr": Limits(above=0),
     "optimizer.weight_decay": Limits(low=0),
@@ -44,11 +44,11 @@ RANGES = {
 def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     """Return the class or function at the dotted path *target*.
 
-    Only packages named in TRUSTED, SOURCES or *allow* are imported: a config is data, and
-    naming a module runs it. What a trusted module merely imported is not trusted either.
+    Only packages in TRUSTED, SOURCES or *allow* are imported, because importing a module runs
+    it. A name that a trusted module has imported from elsewhere is not trusted.
     Raises ConfigError.
     """
-    if not _below(target, (*TRUSTED, SOURCES, *allow)):
+    if not _is_in(target, (*TRUSTED, SOURCES, *allow)):
         package = target.split(".")[0]
         raise ConfigError(
             f"_target_={target}: package {package!r} is not trusted; "
@@ -56,18 +56,20 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
         )
     module, _, name = target.rpartition(".")
     try:
-        _look_here(target.split(".")[0])
+        _add_working_folder(target.split(".")[0])
         found = getattr(importlib.import_module(module), name)
     except Exception as error:  # a user's module may raise anything
-        raise ConfigError(f"_target_={target}: cannot be imported ({_said(error)})") from error
+        raise ConfigError(
+            f"_target_={target}: cannot be imported ({_error_text(error)})"
+        ) from error
     if not callable(found):
-        raise ConfigError(f"_target_={target}: names no class or function")
+        raise ConfigError(f"_target_={target}: is not a class or function")
     home = f"{getattr(found, '__module__', None)}.{name}"
-    if _below(target, allow):
+    if _is_in(target, allow):
         return found
-    if not _below(home, (*TRUSTED, SOURCES)):
-        raise ConfigError(f"_target_={target}: is only imported there; it comes from {home}")
-    if _below(home, (SOURCES,)) and not _is_source(found):
+    if not _is_in(home, (*TRUSTED, SOURCES)):
+        raise ConfigError(f"_target_={target}: is not trusted; it is defined in {home}")
+    if _is_in(home, (SOURCES,)) and not _is_source(found):
         raise ConfigError(
             f"_target_={target}: is not a data source; that is a class with signature, find and "
             "read (segsweep/data/source.py)"
@@ -82,20 +84,20 @@ def _is_source(found: object) -> bool:
     return is_class and all(map(callable, methods)) and hasattr(found, "signature")
 
 
-def _look_here(package: str) -> None:
-    """Let a package be found that lies in the working folder, as `python -m` would."""
+def _add_working_folder(package: str) -> None:
+    """Make a package in the working folder importable, as `python -m` does."""
     here = str(Path.cwd())
     if here not in sys.path and importlib.util.find_spec(package) is None:
         sys.path.append(here)
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     plain = isinstance(error, ImportError | AttributeError | ValueError | TypeError)
     text = " ".join(str(error).split())
     return text if plain and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _below(target: str, packages: Sequence[str]) -> bool:
+def _is_in(target: str, packages: Sequence[str]) -> bool:
     return any(target.startswith(f"{package}.") for package in packages if package)
 
 
@@ -116,12 +118,12 @@ def arguments_of(target: str, allow: tuple[str, ...] = ()) -> dict[str, tuple[Hi
 
 
 def check_node(
-    node: str, values: object, allow: Sequence[str] = (), beside: Sequence[str] = ()
+    node: str, values: object, allow: Sequence[str] = (), other_keys: Sequence[str] = ()
 ) -> dict[str, object]:
     """Return the arguments of option node *node*, coerced to its target's annotations.
 
-    *beside* are the node's other keys, which are no arguments. Raises ConfigError with a
-    line for each unknown, missing or unfit argument.
+    *other_keys* are keys of the node that are not arguments. Raises ConfigError with a line
+    for each argument that is unknown, missing or invalid.
     """
     if not isinstance(values, Mapping) or "_target_" not in values:
         raise ConfigError(f"{node}={values!r}: choose one of the options in conf/{node}/")
@@ -132,7 +134,7 @@ def check_node(
         if key == "_target_" or (key == "every" and node == "scheduler"):
             continue
         if key not in known:
-            problems.append(unknown_key(f"{node}.{key}", {*known, *beside} - {*GIVEN}))
+            problems.append(unknown_key(f"{node}.{key}", {*known, *other_keys} - {*GIVEN}))
             continue
         try:
             checked[key] = _check_argument(f"{node}.{key}", value, known[key][0])
@@ -152,7 +154,7 @@ def _check_argument(key: str, value: object, hint: Hint) -> object:
 
 
 def plain(value: object) -> object:
-    """Return *value* as YAML and JSON have it: paths as text, tuples as lists."""
+    """Return *value* as in YAML and JSON: paths as text, tuples as lists."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, list | tuple):
@@ -161,7 +163,7 @@ def plain(value: object) -> object:
 
 
 def path_arguments(target: str, allow: Sequence[str] = ()) -> frozenset[str]:
-    """Return the names of arguments annotated as Path: their files count by content."""
+    """Return the names of arguments annotated as Path; ids contain the content of their files."""
     return _path_arguments(target, tuple(allow))
 
 
@@ -182,10 +184,10 @@ def build(
     allow: Sequence[str] = (),
     given: Mapping[str, object] | None = None,
 ) -> Any:
-    """Call the node's target with its arguments and those *given* that it takes.
+    """Call the node's target with its arguments, and with those *given* that it accepts.
 
-    Values that the config sets win over *given* ones; what the constructor refuses
-    becomes a ConfigError naming the node.
+    Values of the config take precedence over *given* ones. An error that the target raises
+    becomes a ConfigError that names the node.
     """
     target = str(values["_target_"])
     known = arguments_of(target, tuple(allow))
@@ -195,10 +197,10 @@ def build(
             arguments[key] = _expanded(coerce(f"{node}.{key}", value, known[key][0]))
     try:
         return locate(target, allow)(**arguments)
-    except (SegsweepError, MemoryError, RuntimeError):  # torch's own say what this machine lacks
+    except (SegsweepError, MemoryError, RuntimeError):  # torch's errors describe this machine
         raise
     except Exception as error:
-        raise ConfigError(f"{node}: {_said(error)}") from error
+        raise ConfigError(f"{node}: {_error_text(error)}") from error
 
 
 def _expanded(value: object) -> object:

@@ -66,7 +66,7 @@ def _default(item: "dataclasses.Field[object]") -> object:
 
 
 def coerce(key: str, value: object, hint: Hint, limits: Limits | None = None) -> Any:
-    """Return *value* as the annotated type *hint*, or raise ConfigError saying what is wanted."""
+    """Return *value* as type *hint*; ConfigError names the key, the value and what is wanted."""
     if value == MISSING:
         raise ConfigError(f"{key} is not set; give it as {key}=<{_wanted(hint, limits)}>")
     takes_flag = bool in (hint, *get_args(hint)) or hint is Any
@@ -81,7 +81,7 @@ def coerce(key: str, value: object, hint: Hint, limits: Limits | None = None) ->
 
 
 def _words(hint: Hint) -> list[str]:
-    """Return the words that a type allows, also as one of several types."""
+    """Return the words that a Literal type allows, also within a union."""
     if get_origin(hint) is Literal:
         return [str(item) for item in get_args(hint)]
     return [word for item in get_args(hint) for word in _words(item)]
@@ -115,7 +115,7 @@ def within(key: str, value: Any, limits: Limits) -> Any:
 
 
 def type_text(hint: Hint) -> str:
-    """Return a type as a user would say it: `number`, `whole number or null`."""
+    """Return a type in words: `number`, `whole number or null`."""
     words = {int: "whole number", float: "number", str: "text", bool: "true or false"}
     if hint in words:
         return words[hint]

@@ -157,7 +157,7 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
     status = paths.status()
     result = read_json(paths.result)
     if result is None and paths.result.exists():
-        warnings.append(f"{paths.result}: cut short; the run counts as {status}")
+        warnings.append(f"{paths.result}: damaged; the run counts as {status}")
     state = RunState(
         paths,
         run_id=row.get("run_id") or "",

@@ -158,7 +158,7 @@ def test_scheduler_steps_when_it_can(refusal, option, every, line):
 @pytest.mark.parametrize("folder", ["", " ", "~/sweeps"])
 def test_outputs_must_be_a_folder(refusal, folder):
     """An empty shell variable would write beside the code, a ~ in a folder of that name."""
-    assert refusal(outputs=folder)[0].startswith(f"outputs={folder}: give a folder")
+    assert refusal(outputs=folder)[0].startswith(f"outputs={folder}: give the path of a folder")
 
 
 def test_empty_path_is_not_the_working_folder(refusal):
@@ -171,7 +171,7 @@ def test_split_file_and_fold_exclude_each_other(refusal):
     """Folds that are all the same split would count as several."""
     (line,) = refusal(data__split__file="s.csv", data__split__fold=1)
 
-    assert line == "data.split.fold=1: data.split.file gives the split; set one of the two"
+    assert line == "data.split.fold=1: not allowed with data.split.file; set only one of them"
 
 
 def test_nearest_of_an_options_own_words(refusal):
