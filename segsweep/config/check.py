@@ -89,7 +89,7 @@ def _check_places(config: Values) -> None:
         raise ConfigError("data.split.file is empty; give it as data.split.file=<path>, or null")
     if split.get("file") and split.get("fold") is not None:
         raise ConfigError(
-            f"data.split.fold={split['fold']}: not allowed with data.split.file; set only one of them"
+            f"data.split.fold={split['fold']}: not allowed with data.split.file; set only one"
         )
 
 

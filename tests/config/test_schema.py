@@ -171,7 +171,7 @@ def test_split_file_and_fold_exclude_each_other(refusal):
     """Folds that are all the same split would count as several."""
     (line,) = refusal(data__split__file="s.csv", data__split__fold=1)
 
-    assert line == "data.split.fold=1: not allowed with data.split.file; set only one of them"
+    assert line == "data.split.fold=1: not allowed with data.split.file; set only one"
 
 
 def test_nearest_of_an_options_own_words(refusal):
