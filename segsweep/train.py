@@ -1,7 +1,6 @@
-"""The entry point: `python -m segsweep.train`, one run; with `-m`, many.
+"""The entry point: `python -m segsweep.train` trains one run, with `-m` many.
 
-Hydra composes the config; from there a run is its frozen `config.yaml`, and that file is
-what is carried out.
+Hydra composes the config. It is frozen as `config.yaml`, and the run is executed from that file.
 """
 
 import contextlib
@@ -9,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segsweep.store.states import AttemptStatus
 from segsweep.system.signals import exit_at_once
@@ -17,22 +16,23 @@ from segsweep.system.signals import exit_at_once
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from segsweep.store.paths import SweepPaths
     from segsweep.sweep.planning.plan import PlannedRun
 
 TRUSTED = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
 
 
 def main() -> None:
-    """Train what the command line asks for and leave with the exit code.
+    """Train what the command line asks for and exit.
 
-    0 all asked-for runs are finished; 1 some failed; 2 nothing started because of the
-    input; 130 interrupted.
+    Exit code 0: all requested runs are finished; 1: some failed; 2: nothing started because
+    the input is invalid; 130: stopped by the user.
     """
     code = run_command()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # it is over: nothing is left to interrupt
+        signal.signal(number, signal.SIG_IGN)  # nothing is left to interrupt
     stop_server()
-    if code == 130:  # after an interrupted import Python would end by the signal, not the code
+    if code == 130:  # after an interrupted import, Python would exit by the signal instead
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -40,14 +40,14 @@ def main() -> None:
 
 
 def stop_server() -> None:
-    """End the fork server, if there is one: it would keep the terminal's pipes open for a while."""
+    """End the fork server, if there is one: it would keep this process's pipes open for a while."""
     pool = sys.modules.get("segsweep.sweep.processes.pool")
     if pool is not None:
         pool.stop_server()
 
 
 def run_command() -> int:
-    """Carry out the command line; return the exit code."""
+    """Run the command line; return the exit code."""
     exit_on_early_signal()
     try:
         return _command()
@@ -70,13 +70,13 @@ def _command() -> int:
         sys.argv[1:] = per_run(sys.argv[1:])
         try:
             _hydra_main()
-        except CommandExit as ended:
-            if _was_interrupted(ended.error):
+        except CommandExit as exit_:
+            if _was_interrupted(exit_.error):
                 return _interrupted()
             if verbose:
-                raise ended.error from None
-            return _print_error(ended.error, int(str(ended.code)))
-        return _end()
+                raise exit_.error from None
+            return _print_error(exit_.error, int(str(exit_.code)))
+        return _finish()
     except KeyboardInterrupt:
         return _interrupted()
     except SystemExit as leaving:
@@ -90,9 +90,9 @@ def _command() -> int:
 
 
 def exit_on_early_signal() -> None:
-    """Let a signal end the program at once while it still imports: nothing is written yet.
+    """Let a signal end the program at once during its imports: nothing is written yet.
 
-    An import that is cut off cannot be repeated in the same process, so nothing else will do.
+    An interrupted import cannot be repeated in the same process, so it cannot be handled later.
     """
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -116,10 +116,10 @@ def _hydra_main() -> None:
 
 
 def task(cfg: "DictConfig") -> float:
-    """Carry out a run from its frozen file, which was written before the first run started.
+    """Execute a run from its frozen config, which was written before the first run started.
 
-    What Hydra composed just now counts only in a search, whose values are not known before.
-    Returns the validation IoU, which a search maximizes; NaN where the run failed.
+    The composed *cfg* counts only in a search, whose values are not known before. Returns the
+    validation IoU, which a search maximizes; NaN if the run failed.
     """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
     from segsweep.store.outcome import NAN, Outcome
@@ -147,9 +147,9 @@ def task(cfg: "DictConfig") -> float:
 
 
 def _frozen_task(cfg: "DictConfig") -> float:
-    """Carry out the run that a launcher was handed, perhaps on another machine.
+    """Execute the frozen run of a launcher's job, possibly on another machine.
 
-    Whatever goes wrong stands in the run's folder: an error here would end other jobs too.
+    Errors are recorded in the run's folder and not raised: they would end other jobs too.
     """
     from pathlib import Path
 
@@ -159,7 +159,7 @@ def _frozen_task(cfg: "DictConfig") -> float:
     from segsweep.sweep.session import current
     from segsweep.training.run import RunContext, execute
 
-    with contextlib.suppress(OSError):  # a Ray cluster starts its workers elsewhere
+    with contextlib.suppress(OSError):  # a Ray cluster starts its workers in another folder
         os.chdir(HydraConfig.get().runtime.cwd)
     try:
         context = RunContext(stop=current.stop)
@@ -172,7 +172,7 @@ def _frozen_task(cfg: "DictConfig") -> float:
 
 
 def _planned(cfg: "DictConfig") -> "PlannedRun":
-    """Return the run that was planned in this place, or plan the one a search asks for."""
+    """Return the planned run of this job, or plan the one that a search asks for."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -188,8 +188,8 @@ def _planned(cfg: "DictConfig") -> "PlannedRun":
     return planned
 
 
-def _end() -> int:
-    """Write the report, print the answer and what failed; return the exit code."""
+def _finish() -> int:
+    """Write the report, print the answer and the failed runs; return the exit code."""
     from segsweep.sweep.session import current
 
     if current.sweep is None or current.plan_only:  # None: --help, --cfg and the like
@@ -205,19 +205,19 @@ def _end() -> int:
 
 
 def _end_with_error(error: Exception) -> int:
-    """Say what ended the command; if runs were carried out, show them too."""
+    """Print the error that ended the command; if runs were executed, report them too."""
     from segsweep.sweep.session import current
 
     if not current.outcomes:
         return _print_error(error)
     if all(outcome.status == AttemptStatus.FINISHED for outcome in current.outcomes):
-        _print_error(error)  # else a search without a single value: the reasons below say more
+        _print_error(error)  # else the reasons of the failed runs below say more
     with contextlib.suppress(OSError):
-        _end()
+        _finish()
     return 1
 
 
-def _show(sweep: Any) -> None:
+def _show(sweep: "SweepPaths") -> None:
     from segsweep.report.closing import print_report
     from segsweep.report.write import write_report
     from segsweep.sweep.session import current
@@ -226,7 +226,7 @@ def _show(sweep: Any) -> None:
 
 
 def _was_interrupted(error: BaseException) -> bool:
-    """Whether a signal is behind *error*: Python itself wraps it, as while a class is made."""
+    """Whether a signal caused *error*: Python may wrap it, for example while creating a class."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, KeyboardInterrupt):
         cause = cause.__cause__
@@ -238,7 +238,7 @@ def _interrupted() -> int:
 
     print("\nstopped; run the same command again to resume", file=sys.stderr)
     if current.sweep is not None and current.sweep.runs.is_dir():
-        with contextlib.suppress(Exception, KeyboardInterrupt):  # it can be written at any time
+        with contextlib.suppress(Exception, KeyboardInterrupt):  # the report can be written later
             from segsweep.report.write import write_report
 
             current.wait_for_refresh()

@@ -466,7 +466,7 @@ def test_search_in_which_all_trials_fail_says_why(train, capsys) -> None:
 def test_one_command_fills_one_sweep(train, capsys) -> None:
     """Sweeping over sweep folders is refused."""
     assert train("-m", *TINY, "sweep=a,b") == 2
-    assert "one command fills one sweep folder" in capsys.readouterr().err
+    assert "only one folder is allowed per command" in capsys.readouterr().err
 
 
 def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -> None:

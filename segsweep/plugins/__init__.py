@@ -1,1 +1,1 @@
-"""What Hydra knows of segsweep: sweeper, launcher, callback."""
+"""The plugins that Hydra loads: sweeper, launcher, callback."""

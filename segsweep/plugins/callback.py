@@ -1,10 +1,11 @@
-"""Hydra's callback: what a command asks for is planned before its first run starts.
+"""Hydra's callback: plans what a command asks for before its first run starts.
 
-segsweep's own sweeper plans by itself; here stand single runs and Hydra's other sweepers.
+It plans single runs and the runs of Hydra's other sweepers; segsweep's own sweeper plans by
+itself.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVarTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
@@ -17,18 +18,22 @@ from segsweep.sweep.session import CommandExit
 
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+Arguments = TypeVarTuple("Arguments")
 
 
 class Planning(Callback):
-    """What it finds wrong ends the command with exit code 2."""
+    """Plans a command; an error ends the command with exit code 2.
 
-    def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Plan the one run of a command without `-m`."""
+    Hydra passes more keyword arguments to a callback than are needed here (`**_`).
+    """
+
+    def on_run_start(self, config: DictConfig, **_: object) -> None:
+        """Plan the run of a command without `-m`."""
         _or_exit(check_single, config)
         _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Plan a sweep of Hydra's basic sweeper; of a search, whose values come later, a frame."""
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Plan a sweep of Hydra's basic sweeper; for a search, check only its fixed values."""
         arguments = list(config.hydra.overrides.task)
         if config.hydra.sweeper._target_ == OURS:
             return
@@ -43,7 +48,7 @@ class Planning(Callback):
 
 
 def check_fixed_values(arguments: Sequence[str]) -> None:
-    """Check what a search's command fixes: the first value stands for each that is searched."""
+    """Check the fixed values of a search, with defaults for those that are searched."""
     from segsweep.sweep.planning.plan import check_writable, plan_run, sweep_of
 
     parsed = OverridesParser.create().parse_overrides(list(arguments))
@@ -76,8 +81,8 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     announce(planned)
 
 
-def _or_exit(function: Any, *arguments: Any) -> None:
-    """Call; Hydra swallows a callback's exceptions but not the end of the program."""
+def _or_exit(function: Callable[[*Arguments], None], *arguments: *Arguments) -> None:
+    """Call *function*; turn an exception, which Hydra would ignore, into `CommandExit`."""
     try:
         function(*arguments)
     except Exception as error:

@@ -1,12 +1,12 @@
-"""`hydra/launcher=segsweep`: runs in slots of this machine; the work is in `local.py`.
+"""`hydra/launcher=segsweep`: runs in slots of this machine, executed by `places/local.py`.
 
-segsweep's own sweeper hands it frozen runs. Other sweepers (Hydra's Optuna and basic ones)
-hand it overrides, which are planned here first.
+segsweep's own sweeper passes it frozen runs. Other sweepers (Hydra's Optuna and basic ones)
+pass overrides, which are planned here first.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class SegsweepLauncher(Launcher):
-    """Each run in a process of its own, as many at a time as there are slots."""
+    """Executes each run in a separate process, one per slot at a time."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Make the folder in which Hydra's other sweepers leave files; runs have their own."""
+        """Remember the folder where Hydra's other sweepers write their files."""
         self.folder = Path(config.hydra.sweep.dir)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Carry the runs out; return their validation IoU, NaN where one failed."""
+        """Execute the runs; return their validation IoUs, NaN for a failed run."""
         from segsweep.sweep.command import run_batch
         from segsweep.sweep.places.local import Local
         from segsweep.sweep.session import current
@@ -46,7 +46,7 @@ class SegsweepLauncher(Launcher):
 
 
 def place_of(launcher: Launcher, config: DictConfig) -> "Place":
-    """Return where *launcher* lets runs execute; *config* is the whole composed config."""
+    """Return the place where *launcher* executes runs; *config* is the whole composed config."""
     if isinstance(launcher, SegsweepLauncher):
         from segsweep.sweep.places.local import Local
 
@@ -66,6 +66,6 @@ def _plan(runs: Sequence[Sequence[str]]) -> "list[PlannedRun]":
 
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:
-    result: Any = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    result = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
     result.return_value = value
     return result

@@ -1,8 +1,11 @@
-"""Register segsweep's schema and plugins with Hydra; no other Hydra application sees them."""
+"""Registers segsweep's schema and plugins with Hydra, in this process only.
+
+There is no entry point, so other Hydra applications never load them.
+"""
 
 
 def register_schema() -> None:
-    """Put the schema where `conf/config.yaml` finds it, as `base_config`."""
+    """Store the schema as `base_config`, the name that `conf/config.yaml` includes."""
     from hydra.core.config_store import ConfigStore
 
     from segsweep.config.schema import Config
@@ -11,7 +14,7 @@ def register_schema() -> None:
 
 
 def register_plugins() -> None:
-    """Tell Hydra of our sweeper and launcher; no other Hydra application sees them."""
+    """Register segsweep's sweeper and launcher."""
     from hydra.core.plugins import Plugins
 
     from segsweep.plugins.launcher import SegsweepLauncher

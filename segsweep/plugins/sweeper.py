@@ -1,6 +1,4 @@
-"""`hydra/sweeper=segsweep`: the thin class that Hydra knows; the work is in `command.py`."""
-
-from typing import Any
+"""`hydra/sweeper=segsweep`: a thin class for Hydra; the work is in `sweep/command.py`."""
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -13,7 +11,7 @@ class SegsweepSweeper(Sweeper):
     """Plans every run of a command, then launches those that are not finished."""
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
-        """*params* are overrides that stand in the config."""
+        """*params* are overrides in the sweeper's config."""
         super().__init__()
         self.params = dict(params or {})
         self.launcher: Launcher | None = None
@@ -22,14 +20,14 @@ class SegsweepSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Make the launcher that the config names."""
+        """Instantiate the launcher that the config names."""
         self.config = config
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Carry the command out; how its runs ended stands in the session."""
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the command; the outcomes of its runs are in the session."""
         from segsweep.plugins.launcher import place_of
         from segsweep.sweep.command import run_sweep
 

@@ -602,7 +602,7 @@ def test_run_that_needs_too_much_memory_is_named_before_any_starts(train, tmp_pa
     assert code == 2
     assert len(lines) == 1
     assert lines[0].startswith("not enough memory for unet2/greedy: a training step takes more")
-    assert "a smaller trainer.batch or data.size" in lines[0]
+    assert "use a smaller trainer.batch or data.size" in lines[0]
     assert not list(tmp_path.glob("outputs/main/runs/*/history.csv"))
 
 

@@ -1,4 +1,4 @@
-"""What a command says before its first run starts."""
+"""Prints what a command will do before its first run starts."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from segsweep.training.dataset import prepared_data
 
 
 def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
-    """Say what will run, what is wrong with the data, and what one should know before."""
+    """Print problems of the data, what will run, and what differs from earlier runs."""
     found: dict[Problem, None] = {}
     seen = set()
     for run in planned:
@@ -49,11 +49,11 @@ def _other_versions(work: Work) -> list[str]:
     if not others:
         return []
     names = ", ".join(sorted(set(others)))
-    return [f"{len(others)} finished by segsweep {names}; they stay, rerun=stale redoes them"]
+    return [f"{len(others)} finished by segsweep {names} are kept; rerun=stale trains them again"]
 
 
 def _changed_defaults(work: Work) -> list[str]:
-    """Say where finished runs differ from new ones in one key: those are trained from scratch."""
+    """Return a line per key that alone distinguishes finished runs from new ones."""
     new = [run.config.values for run in work.todo if work.states[run.name] == Status.PLANNED]
     sweep = sweep_of(work.todo[0].config) if work.todo else None
     if not new or sweep is None or not sweep.runs.is_dir():

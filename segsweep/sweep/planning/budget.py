@@ -1,4 +1,4 @@
-"""What a plan takes of this machine: time, memory, disk; and whether it fits. No torch."""
+"""Time, memory and disk that a plan needs, and whether this machine has them. No torch."""
 
 import heapq
 import math
@@ -22,18 +22,18 @@ FILES_MB = 1.0
 """Tables, pictures and log of a run."""
 MOST = 0.8
 """Share of the available memory from which on it is short: other programs need some too."""
-SMALLER = "a smaller trainer.batch or data.size"
+SMALLER = "use a smaller trainer.batch or data.size"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run to do takes."""
+    """What one run to do needs."""
 
     cell: str
     seconds: float
-    """Of what is left of it."""
+    """Of its remaining epochs."""
     peak_mb: float
-    """Memory of its process, what it shares with others included."""
+    """Memory of its process, including shared memory."""
     shared_mb: float
     gpu_mb: float
     last_mb: float
@@ -41,52 +41,52 @@ class Cost:
     best_mb: float
     """A checkpoint with the best weights."""
     kept_mb: float
-    """Checkpoints that stay once it is finished."""
+    """Checkpoints that stay after it is finished."""
 
     @property
     def own_mb(self) -> float:
-        """Memory that it shares with nobody."""
+        """Memory that it does not share."""
         return max(self.peak_mb - self.shared_mb, 0.0)
 
 
 @dataclass(frozen=True)
 class Room:
-    """What this machine has free; infinite where that is not known."""
+    """What this machine has free; infinite if unknown."""
 
     memory_mb: float = math.inf
     disk_mb: float = math.inf
     gpu_mb: float = math.inf
-    """Of the GPU that has least, among those used."""
+    """Of the GPU with the least free memory, among those used."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What all runs to do take together."""
+    """What all runs to do need together."""
 
     runs: int
     slots: int
     threads: int
     """Of each run."""
     seconds: float
-    """From start to end, in these slots."""
+    """From start to end in these slots."""
     per_run: float
-    """Seconds of a run, the mean."""
+    """Mean seconds of a run."""
     memory_mb: float
-    """At most, in all slots together."""
+    """Maximum of all slots together."""
     per_gpu: int
     """Runs at the same time on one GPU."""
     gpu_mb: float
-    """At most, on one GPU; 0 without."""
+    """Maximum on one GPU; 0 without a GPU."""
     kept_mb: float
     """Checkpoints that stay."""
     stored_mb: float
     """Checkpoints of runs that were finished before."""
     disk_mb: float
-    """Checkpoints that stay, those of runs in progress, tables and pictures."""
+    """Checkpoints that stay, checkpoints of runs in progress, tables and pictures."""
 
 
 def cost_of(cell: str, config: FrozenConfig, measured: Measured, epochs_done: int = 0) -> Cost:
-    """Return what the run of *config* takes after *epochs_done*; *cell* is its name in messages."""
+    """Return what the run of *config* needs after *epochs_done*; *cell* is its name in messages."""
     last, best = measured.last_bytes / MB, measured.best_bytes / MB
     kept = {"best": best, "last": last, "both": best + last, "none": 0.0}
     return Cost(
@@ -102,7 +102,7 @@ def cost_of(cell: str, config: FrozenConfig, measured: Measured, epochs_done: in
 
 
 def makespan(seconds: Sequence[float], slots: int) -> float:
-    """Return when all is done: the longest first, each into the slot that is free first."""
+    """Return the total time: the longest run starts first, each in the slot that is free first."""
     free = [0.0] * max(1, slots)
     for one in sorted(seconds, reverse=True):
         heapq.heappush(free, heapq.heappop(free) + one)
@@ -123,12 +123,12 @@ def budget_of(
     keep_gb: float | None = None,
     stored_mb: float = 0.0,
 ) -> Budget:
-    """Return what the runs of *costs* take together in *slots*.
+    """Return what the runs of *costs* need together in *slots*.
 
     Args:
         costs: one for each run to do.
         slots: where they run.
-        keep_gb: the cap on the checkpoints of a sweep's finished runs; None: none.
+        keep_gb: limit on the checkpoints of a sweep's finished runs; None: unlimited.
         stored_mb: checkpoints that earlier finished runs of the sweep hold.
 
     """
@@ -156,9 +156,10 @@ def budget_of(
 def check_budget(
     costs: Sequence[Cost], budget: Budget, room: Room, outputs: str = "outputs"
 ) -> None:
-    """Raise ConfigError, a line for each problem, if the runs do not fit into *room*.
+    """Raise ConfigError, with a line per problem, if the runs do not fit into *room*.
 
-    Cells of which not even one run fits are named; where all do, how many at a time would.
+    A line names each cell of which not even one run fits; if all cells fit alone, the line
+    says how many runs fit at a time.
     """
     at_once = [_together(costs, count) for count in range(1, budget.slots + 1)]
     peaks = _worst(costs, [cost.peak_mb for cost in costs])
@@ -177,12 +178,12 @@ def is_short(costs: Sequence[Cost], slots: int, available_mb: float) -> bool:
 
 
 def is_memory(reason: str) -> bool:
-    """Whether trial steps that ended by *reason* ran out of memory."""
+    """Whether *reason*, the error of a measured step, means that memory ran out."""
     return re.search(r"out of memory|allocate memory|MemoryError", reason) is not None
 
 
 def out_of_memory_line(cell: str, reason: str) -> str:
-    """Return the line for a cell whose trial steps ran out of memory, by *reason*, one line."""
+    """Return the error line for a cell whose measured steps ran out of memory by *reason*."""
     of_gpu = "CUDA" in reason
     what = "GPU memory" if of_gpu else "memory"
     has = "" if of_gpu else f", this machine has {mb_text(available_memory_mb())} free"
@@ -195,7 +196,7 @@ def mb_text(mb: float) -> str:
 
 
 def _together(costs: Sequence[Cost], slots: int) -> float:
-    """Return the memory of the largest runs in all slots at once, what they share counted once."""
+    """Return the memory of the largest runs in all slots at once; shared memory counts once."""
     shared = max((cost.shared_mb for cost in costs), default=0.0)
     return shared + _largest([cost.own_mb for cost in costs], slots)
 
@@ -220,7 +221,7 @@ def _too_little(
     who: str,
     key: str,
 ) -> list[str]:
-    """Return lines on cells that do not fit *alone*, else on 1, 2, ... runs *at_once*."""
+    """Return a line per cell that does not fit *alone*, else one if runs *at_once* do not fit."""
     has = f"{who} has {mb_text(room)} free"
     large = {cell: need for cell, need in alone.items() if need > room}
     if large or not at_once or at_once[-1] <= room:
@@ -230,7 +231,7 @@ def _too_little(
         ]
     fits = max(1, sum(need <= room for need in at_once))
     runs = f"{len(at_once)} runs at a time need {mb_text(at_once[-1])}"
-    return [f"not enough {what}: {runs}, {has}; {key}={fits}"]
+    return [f"not enough {what}: {runs}, {has}; use {key}={fits}"]
 
 
 def _too_little_disk(budget: Budget, room: Room, outputs: str) -> list[str]:
@@ -242,4 +243,4 @@ def _too_little_disk(budget: Budget, room: Room, outputs: str) -> list[str]:
     words += [f"keep_gb={cap:g}"] if words and cap > 0 else []
     ways = " or ".join([*words, "outputs=<folder on a larger disk>"])
     has = f"{outputs} has {mb_text(room.disk_mb)} free"
-    return [f"not enough disk: needs {mb_text(budget.disk_mb)}, {has}; {ways}"]
+    return [f"not enough disk: needs {mb_text(budget.disk_mb)}, {has}; use {ways}"]

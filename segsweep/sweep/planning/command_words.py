@@ -1,4 +1,4 @@
-"""What a command line may say: one sweep folder, one value for each key of the command."""
+"""Checks of the command line: one sweep folder, one value for each setting of the command."""
 
 import dataclasses
 import re
@@ -11,28 +11,34 @@ from segsweep.config.schema import COMMAND_KEYS, Config
 from segsweep.errors import ConfigError
 
 MANY_ONLY = ("plan", "rerun", "retry_failed", "time_limit", "keep_gb")
-"""Keys of commands that one run without `-m` has no use for."""
+"""Settings that have no effect on a single run without `-m`."""
 
 
 def check_one_sweep(arguments: Sequence[str]) -> None:
-    """Raise ConfigError if a command asks for runs in several folders, or has several minds."""
+    """Raise ConfigError for several sweep folders or several values of a command's setting."""
     for override in OverridesParser.create().parse_overrides(list(arguments)):
         key = override.get_key_element()
         if override.is_sweep_override() and key in ("sweep", "outputs"):
-            raise ConfigError(f"{override.input_line}: one command fills one sweep folder")
+            raise ConfigError(
+                f"{override.input_line}: only one folder is allowed per command; "
+                "run a separate command for each"
+            )
         if override.is_sweep_override() and key in COMMAND_KEYS:
-            raise ConfigError(f"{override.input_line}: one value, it holds for the whole command")
+            raise ConfigError(
+                f"{override.input_line}: only one value is allowed, "
+                "because it applies to the whole command"
+            )
 
 
 def check_single(config: DictConfig) -> None:
-    """Raise ConfigError for what only a `-m` command heeds: `plan=true` would train."""
+    """Raise ConfigError for settings that work only with `-m`: `plan=true` would train."""
     for item in dataclasses.fields(Config):
         if item.name in MANY_ONLY and config[item.name] != item.default:
             raise ConfigError(f"{item.name}={config[item.name]}: only with -m; add -m")
 
 
 def check_search(config: DictConfig) -> None:
-    """Raise ConfigError unless a search looks for a high value, and only on validation images."""
+    """Raise ConfigError unless a search maximizes and its runs are trials (no test set)."""
     direction = config.hydra.sweeper.get("direction", "maximize")
     if config.kind != "trial" or str(getattr(direction, "name", direction)) != "maximize":
         raise ConfigError(
@@ -42,11 +48,11 @@ def check_search(config: DictConfig) -> None:
 
 
 def per_run(words: list[str]) -> list[str]:
-    """Return a multirun's command line with keys below a swept group made values per run.
+    """Return a `-m` command line in which keys below a swept group are set per run.
 
-    Hydra first composes a config without the swept groups, in which `loss.gamma=3` of
-    `loss=focal,focal_lin loss.gamma=3` would have nowhere to go: `choice(3)` is only
-    looked at for each run.
+    Hydra first composes a config without the swept groups. In it, `loss.gamma=3` of
+    `loss=focal,focal_lin loss.gamma=3` would be an unknown key; `loss.gamma=choice(3)` is
+    applied only to each run.
     """
     if not {"-m", "--multirun"} & {*words}:
         return words

@@ -1,8 +1,8 @@
-"""Compose many runs: Hydra once per choice of options, plain values on copies of its config.
+"""Composes many runs fast: Hydra once per choice of options, plain values set on copies.
 
-Composing costs Hydra 40 to 80 ms a run, of which setting `trainer.epochs=3` is one call of
-OmegaConf. That call is made here, on the top-level key it belongs to; whatever is not as
-plain as that is left to Hydra, so that results and errors are always Hydra's own.
+Hydra takes 40 to 80 ms to compose a run, but setting `trainer.epochs=3` is one call of
+OmegaConf. This module makes that call itself, on the top-level key of the value. Everything
+less simple is left to Hydra, so that results and errors are always those of Hydra.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TypeAlias, cast
 
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -26,16 +26,18 @@ from segsweep.errors import ConfigError
 from segsweep.system.installation import conf_folder
 
 CONFIG = "config"
+Composed: TypeAlias = tuple[dict[str, object], dict[str, str]]
+"""A run's resolved values and the chosen option of each group."""
 _SETS = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
 _KEY = re.compile(r"\w+(\.\w+)*")
 _REFERENCE = re.compile(r"\$\{([^\W\d]\w*)(?:\.\w+)*\}")
-"""An interpolation that looks at one key: `${data.channels}` looks at nothing but `data`."""
+"""An interpolation that reads one key: `${data.channels}` depends only on `data`."""
 
 
-def expand(arguments: Sequence[str], params: Mapping[str, Any] | None = None) -> list[list[str]]:
+def expand(arguments: Sequence[str], params: Mapping[str, str] | None = None) -> list[list[str]]:
     """Return the overrides of each run of a sweep, in Hydra's own order.
 
-    *params* are the sweeper's own; the command line's *arguments* win over them.
+    *params* are overrides of the sweeper's config; *arguments* of the command line win.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
@@ -48,7 +50,7 @@ def expand(arguments: Sequence[str], params: Mapping[str, Any] | None = None) ->
 def compose(overrides: Sequence[str]) -> DictConfig:
     """Return the config of one run as Hydra composes it, Hydra's own part included."""
     hydra = GlobalHydra.instance().hydra
-    if hydra is None:  # Hydra has ended, as when it refused the command line
+    if hydra is None:  # Hydra is not running, for example because it refused the command line
         with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
             return compose(overrides)
     return hydra.compose_config(
@@ -59,8 +61,8 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     )
 
 
-def resolve(cfg: DictConfig) -> dict[str, Any]:
-    """Return a composed config as plain values, Hydra's own part left out."""
+def resolve(cfg: DictConfig) -> dict[str, object]:
+    """Return a composed config as plain values, without Hydra's own part."""
     task = {key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"}
     try:
         values = OmegaConf.to_container(OmegaConf.create(task), resolve=True)
@@ -71,15 +73,14 @@ def resolve(cfg: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-class _NotPlain(Exception):  # noqa: N818  a reason to ask Hydra, no fault
-    """More than a plain value is to be set."""
+class _NotPlain(Exception):  # noqa: N818  a reason to use Hydra, not an error
+    """An override does more than set a plain value."""
 
 
 class Composer:
-    """Composes the runs of one command; what they have in common is done once.
+    """Composes the runs of one command; common work is done once.
 
-    `conf/` is read when a choice of options first comes up, and the environment is taken
-    to stay as it is.
+    `conf/` is read once per choice of options; the environment is assumed not to change.
     """
 
     def __init__(self) -> None:
@@ -87,19 +88,19 @@ class Composer:
         self._bases: dict[tuple[str, ...], _Base] = {}
         self._groups: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def composed(self, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return a run's resolved values, Hydra's own part left out, and its choices.
+    def composed(self, overrides: Sequence[str]) -> Composed:
+        """Return a run's resolved values, without Hydra's own part, and its choices.
 
         Equal to `resolve(compose(overrides))` and that config's `hydra.runtime.choices`.
         The values of several runs may share sections: treat them as read-only. Raises what
-        Hydra raises, and ConfigError for an interpolation that leads nowhere.
+        Hydra raises, and ConfigError for an interpolation of a missing key.
         """
-        with suppress(Exception):  # what is wrong, or too intricate, is Hydra's to say or do
+        with suppress(Exception):  # errors and complex overrides are left to Hydra
             return self._set_on_base([_parsed(word) for word in overrides])
         cfg = compose(overrides)
         return resolve(cfg), dict(cfg.hydra.runtime.choices)
 
-    def _set_on_base(self, overrides: list[Override]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _set_on_base(self, overrides: list[Override]) -> Composed:
         chosen: list[str] = []
         values: dict[str, list[Override]] = {}
         groups = self._group_names(overrides)
@@ -114,7 +115,7 @@ class Composer:
         return base.with_values(values), dict(base.choices)
 
     def _group_names(self, overrides: list[Override]) -> frozenset[str]:
-        """Return the keys that choose an option, where Hydra's own *overrides* make it look."""
+        """Return the keys that choose an option, on the search path that *overrides* set."""
         key = tuple(str(item.input_line) for item in overrides if item.is_hydra_override())
         if key not in self._groups:
             loader = _loader()
@@ -134,26 +135,26 @@ class Composer:
 class _Part:
     """A top-level key of a config."""
 
-    node: Any
-    """OmegaConf's, interpolations alive."""
-    values: Any
-    """The same as plain values, interpolations as text."""
+    node: object
+    """The node of OmegaConf, with interpolations."""
+    values: object
+    """The same as plain values, with interpolations as text."""
     needs: frozenset[str] | None
-    """Top-level keys that its interpolations look at; None where that cannot be told."""
+    """Top-level keys that its interpolations read; None if unknown."""
 
 
 class _Base:
-    """A choice of options as Hydra composes it, and what values make of it."""
+    """A choice of options as composed by Hydra, on which values are set."""
 
     def __init__(self, cfg: DictConfig) -> None:
         self.choices = dict(cfg.hydra.runtime.choices)
         self.root = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
         self.parts = _parts(self.root)
         self._changed: dict[tuple[str, ...], _Part] = {}
-        self._resolved: dict[tuple[Any, ...], Any] = {}
+        self._resolved: dict[tuple[object, ...], object] = {}
 
-    def with_values(self, overrides: Mapping[str, list[Override]]) -> dict[str, Any]:
-        """Return the resolved values; *overrides* by the top-level key they belong to."""
+    def with_values(self, overrides: Mapping[str, list[Override]]) -> dict[str, object]:
+        """Return the resolved values; *overrides* are grouped by top-level key."""
         parts = dict(self.parts)
         for name, items in overrides.items():
             parts[name] = self._part_with(name, items)
@@ -174,14 +175,13 @@ class _Base:
             self._changed[key] = _parts(root)[name]
         return self._changed[key]
 
-    def _looked_up(self, name: str, parts: Mapping[str, _Part]) -> Any:
-        """Return the resolved values of *name*: it changes only with what it looks at."""
-        seen = {key: parts[key] for key in _looks_at(name, parts)}
+    def _looked_up(self, name: str, parts: Mapping[str, _Part]) -> object:
+        """Return the resolved values of *name*, cached by the parts that it depends on."""
+        seen = {key: parts[key] for key in _dependencies(name, parts)}
         key = (name, *((other, id(part)) for other, part in seen.items()))
         if key not in self._resolved:
             cfg = OmegaConf.create({other: part.node for other, part in seen.items()})
-            values: Any = OmegaConf.to_container(cfg, resolve=True)
-            self._resolved[key] = values[name]
+            self._resolved[key] = _plain(cfg, resolve=True)[name]
         return self._resolved[key]
 
 
@@ -196,7 +196,7 @@ def _loader() -> ConfigLoader | None:
 
 
 def _is_choice(override: Override, groups: frozenset[str]) -> bool:
-    """Whether it steers what Hydra puts together, not a value in it."""
+    """Whether it selects what Hydra composes, instead of setting a value."""
     key = override.key_or_group
     if override.is_hydra_override() or override.package is not None or "/" in key:
         return True
@@ -204,7 +204,7 @@ def _is_choice(override: Override, groups: frozenset[str]) -> bool:
 
 
 def _is_plain(override: Override) -> bool:
-    """Whether it sets one value: no list of values, no deletion, no index, no odd name."""
+    """Whether it sets one value: not several values, a deletion, an index or an unusual name."""
     return (
         override.type in _SETS
         and override.value_type is ValueType.ELEMENT
@@ -213,12 +213,12 @@ def _is_plain(override: Override) -> bool:
 
 
 def _set(root: DictConfig, override: Override) -> None:
-    """Set one value as Hydra does, where nothing but sections stands above it."""
+    """Set one value as Hydra does, if all keys above it are sections."""
     *above, name = override.key_or_group.split(".")
-    values: Any = OmegaConf.to_container(root)
+    values = _plain(root)
     for section in above:
-        values = values.get(section)
-        if not isinstance(values, dict):  # an interpolation, null, a list: for Hydra to judge
+        values = values.get(section)  # type: ignore[assignment]  # checked below
+        if not isinstance(values, dict):  # an interpolation, null or a list: left to Hydra
             raise _NotPlain
     if override.is_add() and name in values:
         raise _NotPlain
@@ -227,20 +227,26 @@ def _set(root: DictConfig, override: Override) -> None:
 
 
 def _parts(root: DictConfig) -> dict[str, _Part]:
-    values: Any = OmegaConf.to_container(root)
+    values = _plain(root)
     nodes = root.items_ex(resolve=False)
-    return {str(key): _Part(node, values[key], _needs(values[key])) for key, node in nodes}
+    return {
+        str(key): _Part(node, values[str(key)], _needs(values[str(key)])) for key, node in nodes
+    }
 
 
-def _needs(values: Any) -> frozenset[str] | None:
-    """Return the top-level keys that interpolations in *values* look at; None: any."""
+def _plain(cfg: DictConfig, *, resolve: bool = False) -> dict[str, object]:
+    return cast("dict[str, object]", OmegaConf.to_container(cfg, resolve=resolve))
+
+
+def _needs(values: object) -> frozenset[str] | None:
+    """Return the top-level keys that interpolations in *values* read; None: possibly any."""
     texts = [text for text in _texts(values) if "${" in text]
     if any("${" in _REFERENCE.sub("", text) for text in texts):
         return None
     return frozenset(name for text in texts for name in _REFERENCE.findall(text))
 
 
-def _texts(values: Any) -> Iterator[str]:
+def _texts(values: object) -> Iterator[str]:
     if isinstance(values, str):
         yield values
     elif isinstance(values, dict | list | tuple):
@@ -248,7 +254,7 @@ def _texts(values: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _looks_at(name: str, parts: Mapping[str, _Part]) -> list[str]:
+def _dependencies(name: str, parts: Mapping[str, _Part]) -> list[str]:
     """Return *name* and all top-level keys that its values depend on, in the config's order."""
     found, new = {name}, [name]
     while new:

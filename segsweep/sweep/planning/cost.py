@@ -1,7 +1,7 @@
-"""What a run costs, from a few real steps of one like it in a process of its own.
+"""The cost of a run, computed from a few measured steps of a run of the same kind.
 
-What was measured holds for every run that costs the same per step (`probe_key`), so it is
-kept in `outputs/.cache/`. Only measuring imports torch.
+A measurement is valid for all runs that cost the same per step (`probe_key`), so it is cached
+in `outputs/.cache/`. Nothing here imports torch.
 """
 
 import json
@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from segsweep import __version__
 from segsweep.config.run_config import FrozenConfig
@@ -18,27 +17,27 @@ from segsweep.system.files import read_json, text_digest, write_json
 from segsweep.system.machine import fingerprint
 
 BEST_SHARE = 0.3
-"""Share of the epochs that are the best so far, and store their weights and a picture."""
+"""Share of the epochs that are the best so far and store weights and a picture."""
 EPOCH_SECONDS = 0.01
 """History, log and table rows of an epoch."""
 RUN_SECONDS = 0.1
-"""What a run takes beside all that is measured: its process, its checks, its last files."""
+"""Time of a run that is not measured: its process, its checks, its last files."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What runs of one kind cost."""
+    """The measured cost of runs of one kind."""
 
     start: float
-    """Seconds to open the data and build everything."""
+    """Seconds to open the data and to build network, loss and optimizer."""
     warm_up: float
-    """Seconds by which the first steps take longer than later ones, once per run."""
+    """Extra seconds of the first steps, once per run."""
     step: float
-    """Seconds per training step, its batch read and augmented."""
+    """Seconds per training step, including reading and augmenting its batch."""
     val_image: float
     """Seconds to validate an image."""
     score_image: float
-    """Seconds to score an image at the end, at its own size too where that is asked for."""
+    """Seconds to score an image at the end, at its native size too if `evaluate.at=both`."""
     save_last: float
     """Seconds to store all state."""
     save_best: float
@@ -46,11 +45,11 @@ class Measured:
     preview: float
     """Seconds to draw a picture."""
     shared_mb: float
-    """Memory that the process has in common with others, such as the one it was forked from."""
+    """Memory that the process shares with others, such as the fork server."""
     peak_mb: float
-    """The most memory of the process, what it shares included."""
+    """Peak memory of the process, including shared memory."""
     gpu_mb: float
-    """The most GPU memory; 0 without one."""
+    """Peak GPU memory; 0 without a GPU."""
     last_bytes: int
     """Size of a checkpoint with all state."""
     best_bytes: int
@@ -64,10 +63,10 @@ class Measured:
 
 
 def probe_key(config: FrozenConfig) -> str:
-    """Return 16 hex digits, the same for frozen configs whose runs cost the same per step.
+    """Return 16 hex digits that are the same for configs whose runs cost the same per step.
 
-    They are of this machine, this torch and this segsweep. Runs that differ in seed, epochs,
-    learning rate or fold have the same.
+    They depend on this machine, torch and segsweep, but not on seed, epochs, learning rate or
+    fold.
     """
     where = [fingerprint(), _torch_version(), __version__]
     return text_digest(json.dumps([*where, _kind(config)], sort_keys=True))[:16]
@@ -104,7 +103,7 @@ def _torch_version() -> str:
 
 
 def load(cache: Path, key: str) -> Measured | None:
-    """Return what was measured before; None if it was not, or the file is spoilt."""
+    """Return a cached measurement; None if there is none or its file is damaged."""
     values = read_json(_file(cache, key)) or {}
     names = {item.name for item in fields(Measured)}
     if set(values) != names or not all(map(_is_amount, values.values())):
@@ -113,7 +112,7 @@ def load(cache: Path, key: str) -> Measured | None:
 
 
 def store(cache: Path, key: str, measured: Measured) -> None:
-    """Keep what was measured in the folder *cache*, in one go."""
+    """Write a measurement to the folder *cache*, atomically."""
     cache.mkdir(parents=True, exist_ok=True)
     write_json(_file(cache, key), asdict(measured))
 
@@ -122,13 +121,14 @@ def _file(cache: Path, key: str) -> Path:
     return cache / f"preflight-{key}.json"
 
 
-def _is_amount(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value >= 0
+def _is_amount(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value >= 0
 
 
 def seconds_of(config: FrozenConfig, measured: Measured, epochs_done: int = 0) -> float:
-    """Return the seconds that a whole run takes, or the rest of one after *epochs_done*."""
+    """Return the seconds of a run, or of its remainder after *epochs_done*."""
     left = max(config.trainer.epochs - epochs_done, 0)
     scored = measured.val + (measured.test if config.kind == "run" else 0)
     training = measured.warm_up + left * epoch_seconds(config, measured) if left else 0.0

@@ -1,4 +1,4 @@
-"""Say in one line what Hydra and OmegaConf say in several."""
+"""Turns the long error messages of Hydra and OmegaConf into one line."""
 
 import dataclasses
 import re
@@ -15,7 +15,7 @@ from segsweep.system.installation import conf_folder
 
 
 def say_warnings_plainly() -> None:
-    """Let Python's warnings be one line without the place in the code."""
+    """Print Python's warnings as one line without the place in the code."""
 
     def show(message: Warning | str, *_: object) -> None:
         print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
@@ -24,10 +24,10 @@ def say_warnings_plainly() -> None:
 
 
 def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
-    """Return what is wrong, where, and what is allowed, as short as it can be said.
+    """Return an error as one line: what, where, what is allowed.
 
-    *words* is the command line that led to it, this process's where not given. Our own
-    errors are passed on; a config with several problems has a line for each.
+    *words* is the command line that caused it, by default that of this process. segsweep's
+    own errors are returned unchanged; a config with several problems has a line for each.
     """
     if isinstance(error, SegsweepError):
         return str(error)
@@ -60,7 +60,7 @@ def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
 
 
 def _extras() -> list[str]:
-    """Return the extras that segsweep can be installed with; a launcher has one of its name."""
+    """Return segsweep's extras; each launcher has an extra of its name."""
     try:
         return metadata("segsweep").get_all("Provides-Extra") or []
     except PackageNotFoundError:
@@ -68,7 +68,7 @@ def _extras() -> list[str]:
 
 
 def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
-    """Name the word that chose something else than an option, as scheduler=null does."""
+    """Name the word that chooses no existing option, such as scheduler=null."""
     for word in words:
         group, _, value = word.partition("=")
         options = sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
@@ -83,7 +83,7 @@ def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
 
 
 def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
-    """Name the nearest key: among the option's own, where the key lies below one."""
+    """Name the nearest key; for a key below an option node, the keys of that option."""
     key = match["key"]
     if key.startswith("data.split."):
         return unknown_key(key, _keys(SplitConfig))
@@ -98,14 +98,14 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
 
 
 def _option_keys(node: str, words: Sequence[str]) -> list[str] | None:
-    """Return the keys of the option of *node* that the command line chooses, if it composes."""
+    """Return the keys of the option that *words* choose for *node*; None if it fails."""
     from segsweep.sweep.planning.compose import compose
 
     chosen = [word for word in words if re.fullmatch(rf"{node}=[\w]+", word)]
     try:
         values = compose(chosen)[node]
         return [str(key) for key in values if key != "_target_"]
-    except Exception:  # a better message is all that is lost
+    except Exception:  # the message is then less specific
         return None
 
 
@@ -153,7 +153,7 @@ def _first(text: str) -> str:
 
 
 _PLAIN = ("Unknown plugin class", "Config group override")
-"""Found in what Hydra raises as one of Python's own errors."""
+"""Texts of Python errors that come from Hydra."""
 _PATTERNS = (
     (r"hydra_plugins\.hydra_(?P<name>[a-z]+)_launcher", _missing_plugin),
     (

@@ -1,4 +1,4 @@
-"""From composed configs to frozen runs: check, give each its id, write its config."""
+"""Turns composed configs into frozen runs: checks them, computes ids, writes config.yaml."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,12 @@ from segsweep.training.dataset import check_batch, prepared_data
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that is ready to be launched by the path of its frozen config."""
+    """A checked run with its id; once frozen, it is launched by the path of its config.yaml."""
 
     config: FrozenConfig
     paths: RunPaths
     command_config: CommandConfig = field(default_factory=CommandConfig)
-    """Keys that steer the command which asks for the run; not in the frozen config."""
+    """Settings of the command that requests the run; not in the frozen config."""
 
     @property
     def name(self) -> str:
@@ -46,14 +46,14 @@ class PlannedRun:
 
 
 def plan_run(values: Values, choices: Mapping[str, str]) -> PlannedRun:
-    """Check a resolved config with its data and return the run it is; writes no run file."""
+    """Check a resolved config with its data; return its run. Writes no file of the run."""
     return plan_checked(check_without_data(values, choices))
 
 
 def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
-    """Return the config checked as far as that goes without its images: reading them takes long.
+    """Return the checked config; its images, which take long to read, are not checked yet.
 
-    Builds nothing where the sweep has a plan: its runs were built before, which takes seconds.
+    Builds network and loss only if the sweep has no plan yet: building takes seconds.
     """
     checked = check_config(values, choices)
     config = RunConfig.of(checked)
@@ -63,7 +63,7 @@ def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, 
 
 
 def plan_checked(checked: Values) -> PlannedRun:
-    """Check a config with its data and return the run it is; writes no run file."""
+    """Check a config with its data; return its run. Writes no file of the run."""
     config = RunConfig.of(checked)
     try:
         prepared = prepared_data(config)
@@ -82,7 +82,7 @@ def plan_checked(checked: Values) -> PlannedRun:
     }
     name = folder_name(config.choices["model"], config.choices["loss"], config.seed, identity)
     paths = sweep_of(config).run(name)
-    if not paths.result.exists():  # a finished run was built before, which takes seconds
+    if not paths.result.exists():  # a finished run was built before, and building takes seconds
         _check_built(config)
     return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked))
 
@@ -99,14 +99,14 @@ def sweep_of(config: RunConfig) -> SweepPaths:
 
 
 def cell_by_run(planned: Sequence[PlannedRun]) -> dict[str, str]:
-    """Return the cell of each run, by its name."""
+    """Return run name -> cell."""
     values = {run.name: flat_values(run.config.values) for run in planned}
     swept = swept_among([run.config.values for run in planned], list(values.values()))
     return {name: cell_name(flat, swept) for name, flat in values.items()}
 
 
 def freeze(planned: Sequence[PlannedRun], request: str) -> None:
-    """Write the runs' configs and add them to their sweep's plan; what stands is kept."""
+    """Write the runs' configs and add them to their sweep's plan; existing rows are kept."""
     config, sweep = planned[0].config, sweep_of(planned[0].config)
     new, rows = _new_texts(planned), _plan_rows(planned, request)
     if not new and not missing_rows(sweep, rows):
@@ -120,9 +120,9 @@ def freeze(planned: Sequence[PlannedRun], request: str) -> None:
 
 
 def _new_texts(planned: Sequence[PlannedRun]) -> dict[Path, str]:
-    """Return path -> text of the configs that do not stand yet, or stand with other places.
+    """Return path -> text of the configs that are missing or differ from the file.
 
-    A finished run keeps the config that it was carried out with.
+    A finished run keeps the config that it was trained with.
     """
     known: dict[str, str] = {}
     todo = [
@@ -133,7 +133,7 @@ def _new_texts(planned: Sequence[PlannedRun]) -> dict[Path, str]:
 
 
 def check_writable(outputs: str) -> None:
-    """Raise ConfigError unless files can be made below the folder *outputs*."""
+    """Raise ConfigError unless files can be written in the folder *outputs*."""
     folder = Path(outputs)
     try:
         folder.mkdir(parents=True, exist_ok=True)

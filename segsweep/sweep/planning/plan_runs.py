@@ -1,4 +1,4 @@
-"""Compose and check every run that a command asks for; misfits are reported together."""
+"""Composes and checks every run that a command asks for; all errors are reported together."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -13,9 +13,9 @@ R = TypeVar("R")
 
 
 def plan_all(runs: Sequence[Sequence[str]]) -> list[PlannedRun]:
-    """Compose and check every run; raise ConfigError naming the cells that do not fit.
+    """Compose and check every run; raise ConfigError naming the runs with invalid values.
 
-    First all of them without images: a typing error does not wait for their decoding.
+    All runs are first checked without images, so a typo is reported before any is decoded.
     """
     composer = Composer()
     configs = _for_each(runs, runs, lambda words: check_without_data(*composer.composed(words)))
@@ -28,7 +28,7 @@ def plan_all(runs: Sequence[Sequence[str]]) -> list[PlannedRun]:
 def _for_each(
     runs: Sequence[Sequence[str]], items: Sequence[T], function: Callable[[T], R]
 ) -> list[R]:
-    """Return what *function* makes of each run's item; raise ConfigError naming all misfits."""
+    """Return *function* of each run's item; raise one ConfigError for all runs that fail."""
     results: list[R] = []
     misfits: dict[str, list[str]] = {}
     fixed = set.intersection(*map(set, runs)) if len(runs) > 1 else set()
@@ -46,7 +46,7 @@ def _for_each(
 
 
 def _raise_misfits(misfits: dict[str, list[str]], total: int) -> None:
-    """Raise one error: each different reason once, with the runs that have it."""
+    """Raise one ConfigError with a line per reason and the runs that have it."""
     lines = []
     for reason, cells in misfits.items():
         more = f" and {len(cells) - 3} more" if len(cells) > 3 else ""

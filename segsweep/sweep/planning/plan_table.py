@@ -1,4 +1,4 @@
-"""The plan as a table: a row per cell, and below it what all runs take together."""
+"""The plan as a table: a row per cell, and below it what all runs need together."""
 
 import math
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ class CellRow:
     runs: int
     finished: int
     resumable: int
-    """Interrupted: they go on from their checkpoint."""
+    """Interrupted: they resume from their checkpoint."""
     failed: int
     new: int
     seconds: float | None = None
-    """Of a run that is to be done; None where not known."""
+    """Of a run to do; None if unknown."""
     peak_mb: float | None = None
     kept_mb: float | None = None
-    """Checkpoints that stay, of one run."""
+    """Checkpoints of one run that stay."""
 
 
 def plan_table(rows: Sequence[CellRow], title: str = "") -> "Table":
-    """Return a row per cell, for a terminal of 80 columns; columns of nothing but 0 left out."""
+    """Return a row per cell, for a terminal of 80 columns; columns of only 0 are left out."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -50,7 +50,7 @@ def plan_table(rows: Sequence[CellRow], title: str = "") -> "Table":
 
 
 def plan_sums(rows: Sequence[CellRow], budget: Budget | None, room: Room) -> str:
-    """Return the lines below the table: all runs, and what those to do take together."""
+    """Return the lines below the table: all runs, and what the runs to do need together."""
     counts = {name: sum(getattr(row, name) for row in rows) for name in STATES}
     states = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     runs = _count(sum(row.runs for row in rows), "run")
@@ -61,7 +61,7 @@ def plan_sums(rows: Sequence[CellRow], budget: Budget | None, room: Room) -> str
 
 
 def cost_lines(budget: Budget, room: Room) -> list[str]:
-    """Return lines on time, memory and disk of the runs to do, against what there is."""
+    """Return lines on time, memory and disk of the runs to do, compared with what is free."""
     return [_time_line(budget), *_memory_lines(budget, room), _disk_line(budget, room)]
 
 

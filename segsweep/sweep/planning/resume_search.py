@@ -1,4 +1,4 @@
-"""Searches by Hydra's Optuna sweeper: what a killed command left is taken up again."""
+"""Searches by Hydra's Optuna sweeper: unfinished trials of a killed command are resumed."""
 
 import sys
 from pathlib import Path
@@ -7,11 +7,11 @@ from omegaconf import DictConfig
 
 
 def requeue_unfinished(sweeper: DictConfig, sweep: Path) -> int:
-    """Let a study ask first for the trials that nobody finished; return how many.
+    """Queue the study's unfinished trials so that it asks for them first; return their number.
 
-    A killed command leaves them running for good, beside runs that are half done. The same
-    values are the same runs, which then go on. For whoever holds the sweep's lock: that says
-    that nobody works on a study in the folder *sweep*. Others are left alone.
+    A killed command leaves trials in the state RUNNING forever, with half-finished runs. The
+    same values are the same runs, which then resume. The caller holds the lock of *sweep*, so
+    no other command uses a study in that folder; studies stored elsewhere are left alone.
     """
     storage, name = sweeper.get("storage"), sweeper.get("study_name")
     if not name or not str(storage).startswith(f"sqlite:///{sweep}/"):
@@ -21,7 +21,7 @@ def requeue_unfinished(sweeper: DictConfig, sweep: Path) -> int:
 
     try:
         study = optuna.load_study(study_name=name, storage=storage)
-    except KeyError:  # there is no such study yet
+    except KeyError:  # the study does not exist yet
         return 0
     left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in left:
@@ -29,6 +29,6 @@ def requeue_unfinished(sweeper: DictConfig, sweep: Path) -> int:
         if trial.params:
             study.enqueue_trial(trial.params)
     if left:
-        count = f"{len(left)} trial{'s' if len(left) > 1 else ''}"
-        print(f"{count} of this search not finished: first to go on", file=sys.stderr)
+        count = f"{len(left)} unfinished trial{'s' if len(left) > 1 else ''}"
+        print(f"{count} of this search will be resumed first", file=sys.stderr)
     return len(left)

@@ -1,7 +1,7 @@
-"""What is chosen once for all runs of a sweep, because it changes how sums are rounded.
+"""Settings chosen once for all runs of a sweep, because they change how sums are rounded.
 
-Threads, the precision that `auto` means on a CPU, and whether the special kernels are used:
-those of the sweep's earlier runs, else what is best here. They are written into the frozen
+Threads, the precision that `auto` means on a CPU, and the special kernels are those of the
+sweep's earlier runs, or else the best ones on this machine. They are written into the frozen
 configs, and no later command changes them.
 """
 

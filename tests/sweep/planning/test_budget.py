@@ -204,7 +204,7 @@ def test_cell_too_large_for_the_machine():
 
     assert refusal([SMALL, LARGE, LARGE, replace(LARGE, cell="unet3/bce")], TWO, room) == [
         f"not enough memory for {cell}: needs 2.5 GB, this machine has 2.1 GB free; "
-        "a smaller trainer.batch or data.size"
+        "use a smaller trainer.batch or data.size"
         for cell in ("unet3/dice", "unet3/bce")
     ]
 
@@ -216,7 +216,7 @@ def test_too_many_at_a_time():
 
         assert line == (
             "not enough memory: 3 runs at a time need 6.7 GB, "
-            f"this machine has {mb_text(room)} free; slots={fits}"
+            f"this machine has {mb_text(room)} free; use slots={fits}"
         )
 
 
@@ -227,11 +227,11 @@ def test_too_large_for_the_gpu():
 
     assert refusal(costs, slots, Room(gpu_mb=5 * GB)) == [
         "not enough GPU memory for unet/bce: needs 6.4 GB, the GPU has 5.4 GB free; "
-        "a smaller trainer.batch or data.size"
+        "use a smaller trainer.batch or data.size"
     ]
     assert refusal(costs, slots, Room(gpu_mb=11 * GB)) == [
         "not enough GPU memory: 2 runs at a time need 12.9 GB, the GPU has 11.8 GB free; "
-        "per_device=1"
+        "use per_device=1"
     ]
 
 
@@ -242,7 +242,7 @@ def test_disk_too_small():
 
     assert line == (
         "not enough disk: needs 4.7 GB, outputs has 3.2 GB free; "
-        "keep=none or keep_gb=2.6 or outputs=<folder on a larger disk>"
+        "use keep=none or keep_gb=2.6 or outputs=<folder on a larger disk>"
     )
     assert refusal(costs, TWO, Room(disk_mb=3 * GB), keep_gb=2.6) == []
     (line,) = refusal(costs, TWO, Room(disk_mb=3 * GB), stored_mb=1 * GB)
@@ -254,7 +254,7 @@ def test_disk_too_small_for_any_checkpoint():
     """Where nothing that is kept is to blame, less of it is no way out."""
     (line,) = refusal([replace(LARGE, kept_mb=0.0)], TWO, Room(disk_mb=100.0))
 
-    assert line.endswith("outputs has 105 MB free; outputs=<folder on a larger disk>")
+    assert line.endswith("outputs has 105 MB free; use outputs=<folder on a larger disk>")
 
 
 @given(
