@@ -14,7 +14,7 @@ GRID = ("model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss")
 
 @pytest.fixture
 def train(monkeypatch, tmp_path):
-    """Return a function that carries out a command line in tmp_path and gives the exit code."""
+    """Return a function that runs a command line in tmp_path and returns its exit code."""
     return lambda *words: train_here(words, monkeypatch, tmp_path)
 
 
@@ -46,7 +46,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_line_and_starts_nothing(name, train, tmp_path, capsys) -> None:
-    """What, where, what is allowed; exit code 2; no run folder, no traceback."""
+    """The line says what, where and what is allowed; exit code 2; no run folder, no traceback."""
     words, expected = BAD[name]
     code = train(*words)
     lines = [line for line in capsys.readouterr().err.splitlines() if "reading images" not in line]
@@ -57,8 +57,8 @@ def test_bad_input_is_one_line_and_starts_nothing(name, train, tmp_path, capsys)
     assert not list(tmp_path.glob("outputs/*/runs"))
 
 
-def test_empty_and_useless_folders(train, tmp_path, capsys) -> None:
-    """A data folder that is empty, or holds only text, says so and names itself."""
+def test_folders_without_images(train, tmp_path, capsys) -> None:
+    """The error names a data folder that is empty or contains only text."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "readme.txt").write_text("no image")
@@ -76,7 +76,7 @@ def test_empty_and_useless_folders(train, tmp_path, capsys) -> None:
 
 
 def test_value_that_fits_only_some_options_names_the_cells(train, tmp_path, capsys) -> None:
-    """loss=bce has no gamma; loss=focal has: nothing starts, the cell is named."""
+    """loss=bce has no gamma, loss=focal has one: nothing starts, the cell is named."""
     code = train("-m", *TINY, "loss=bce,focal", "loss.gamma=3")
     error = capsys.readouterr().err
 
@@ -89,7 +89,7 @@ def test_value_that_fits_only_some_options_names_the_cells(train, tmp_path, caps
 
 
 def test_value_that_fits_all_options_of_a_swept_group(train, tmp_path) -> None:
-    """Both losses have a gamma, the default loss has not: this is a fine sweep."""
+    """Both losses have a gamma, only the default loss has none: the sweep runs."""
     code = train("-m", *TINY, "trainer.epochs=1", "loss=focal,focal_lin", "loss.gamma=3")
     rows = rows_of(tmp_path / "outputs/main/results.csv")
 
@@ -98,7 +98,7 @@ def test_value_that_fits_all_options_of_a_swept_group(train, tmp_path) -> None:
 
 
 def test_bad_value_in_the_last_cell_stops_the_first(train, tmp_path, capsys) -> None:
-    """A sweep is checked whole before anything trains."""
+    """All runs of a sweep are checked before any is trained."""
     code = train("-m", *TINY, "optimizer.lr=1e-3,1e-2,-1")
 
     assert code == 2
@@ -107,7 +107,7 @@ def test_bad_value_in_the_last_cell_stops_the_first(train, tmp_path, capsys) -> 
 
 
 def test_outputs_that_cannot_be_written(train, tmp_path, capsys) -> None:
-    """A file stands where the folder should: one line, exit code 2."""
+    """There is a file in place of the folder: one line, exit code 2."""
     (tmp_path / "taken").write_text("")
     code = train(*TINY, "outputs=taken/inside")
 
@@ -116,7 +116,7 @@ def test_outputs_that_cannot_be_written(train, tmp_path, capsys) -> None:
 
 
 def test_full_outputs_folder(train, tmp_path, capsys, small_disk) -> None:
-    """2 MB for images that need 5: one line, nothing left behind."""
+    """2 MB for images that need 5: one line, no temporary file is left."""
     code = train("data.count=24", "data.size=128", "data.side=32", f"outputs='{small_disk}/o'")
     error = capsys.readouterr().err
 
@@ -125,8 +125,8 @@ def test_full_outputs_folder(train, tmp_path, capsys, small_disk) -> None:
     assert not list(small_disk.glob("o/.cache/*.tmp*"))
 
 
-def test_typing_errors_do_not_wait_for_the_images(train, tmp_path, capsys) -> None:
-    """One in a group, one in a size, one in weights that cannot be read: nothing is decoded."""
+def test_typos_are_reported_before_images_are_decoded(train, tmp_path, capsys) -> None:
+    """In a group, a size, or the file of weights."""
     (tmp_path / "w.pt").write_text("no weights")
     codes, errors = [], []
     for words in (
@@ -167,8 +167,8 @@ def test_literal_grid_trains_every_cell_and_prints_the_table(train, tmp_path, ca
     assert "20 finished, 0 to do" in capsys.readouterr().err
 
 
-def test_run_folder_holds_what_the_contract_names(train, tmp_path) -> None:
-    """Every file of a finished run; one reading of the test set; 40 digits of nothing lost."""
+def test_files_of_a_finished_run(train, tmp_path) -> None:
+    """Its folder has every file; the test set was read once; test IoU equals that of the counts."""
     assert train(*TINY) == 0
     (run,) = (tmp_path / "outputs/main/runs").iterdir()
     names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
@@ -193,7 +193,7 @@ def test_run_folder_holds_what_the_contract_names(train, tmp_path) -> None:
 
 
 def test_failing_run_stops_no_other(train, tmp_path, capsys, monkeypatch) -> None:
-    """One loss raises, one gives NaN: the third trains; exit code 1 and both reasons."""
+    """One loss raises, one returns NaN: the third trains; exit code 1 and both reasons."""
     package = tmp_path / "mylosses.py"
     package.write_text(
         "from torch import nn\n"
@@ -222,8 +222,8 @@ def test_failing_run_stops_no_other(train, tmp_path, capsys, monkeypatch) -> Non
     assert "mylosses" in sys.modules
 
 
-def test_failed_run_is_tried_again(train, tmp_path, monkeypatch) -> None:
-    """After the cause is mended the same command finishes the run; the failure is forgotten."""
+def test_failed_run_is_retried(train, tmp_path, monkeypatch) -> None:
+    """Once the cause is fixed, the same command finishes the run and deletes failure.json."""
     import segsweep.training.loop
 
     def broken(*arguments, **named):
@@ -243,7 +243,7 @@ def test_failed_run_is_tried_again(train, tmp_path, monkeypatch) -> None:
 
 
 def test_folds_and_seeds_are_repetitions_of_one_cell(train, tmp_path) -> None:
-    """Each image is tested in exactly one fold; the comparison has one row."""
+    """Each image is in the test set of exactly one fold; the comparison has one row."""
     code = train("-m", *TINY, "trainer.epochs=1", "data.split.fold=0,1,2,3,4", "seed=0,1")
     results = rows_of(tmp_path / "outputs/main/results.csv")
     images = rows_of(tmp_path / "outputs/main/per_image.csv")
@@ -261,8 +261,8 @@ def test_folds_and_seeds_are_repetitions_of_one_cell(train, tmp_path) -> None:
     assert len(tested) == 24
 
 
-def test_protocols_in_one_folder_are_told_apart(train, tmp_path) -> None:
-    """A changed default makes a second cell, with the key that differs as a column."""
+def test_protocols_in_one_folder_are_separate_cells(train, tmp_path) -> None:
+    """A changed default makes a second cell, with the changed key as a column."""
     assert train(*TINY) == 0
     assert train(*TINY, "trainer.epochs=1") == 0
     cells = rows_of(tmp_path / "outputs/main/comparison.csv")
@@ -272,7 +272,7 @@ def test_protocols_in_one_folder_are_told_apart(train, tmp_path) -> None:
 
 
 def test_optuna_maximizes_validation_iou_and_never_reads_the_test_set(train, tmp_path) -> None:
-    """Hydra's own Optuna sweeper: the study lies in the sweep folder, its best is ours."""
+    """With Hydra's Optuna sweeper: the study is in the sweep folder, its values are the IoUs."""
     import optuna
 
     words = ["-m", *TINY, "trainer.epochs=1", "experiment=optuna_lr", "hydra/sweeper=optuna"]
@@ -291,8 +291,8 @@ def test_optuna_maximizes_validation_iou_and_never_reads_the_test_set(train, tmp
     assert len({row["lr"] for row in trials}) == 3
 
 
-def test_search_takes_up_what_a_killed_command_left(train, tmp_path) -> None:
-    """A trial that nobody finished is asked for again: the same rate, hence the same run."""
+def test_search_resumes_the_trials_of_a_killed_command(train, tmp_path, capsys) -> None:
+    """An unfinished trial is queued again with the same learning rate, hence the same run."""
     import optuna
 
     folder = tmp_path / "outputs/optuna_lr"
@@ -308,13 +308,14 @@ def test_search_takes_up_what_a_killed_command_left(train, tmp_path) -> None:
     rates = [float(row["lr"]) for row in rows_of(folder / "trials.csv")]
 
     assert code == 0
+    assert "1 unfinished trial of this search will be resumed first" in capsys.readouterr().err
     assert states == ["FAIL", "COMPLETE", "COMPLETE"]
     assert len(rates) == 2
     assert any(abs(found - rate) < 1e-12 for found in rates)
 
 
 def test_picture_of_the_best_epoch_survives_a_kill(train, tmp_path) -> None:
-    """One that came between the checkpoint and the picture leaves another epoch's, or none."""
+    """A kill between checkpoint and picture leaves the picture of another epoch, or none."""
     words = [*TINY, "trainer.preview_every=10", "keep=both"]
     assert train(*words) == 0
     (run,) = (tmp_path / "outputs/main/runs").iterdir()
@@ -332,7 +333,7 @@ def test_picture_of_the_best_epoch_survives_a_kill(train, tmp_path) -> None:
 
 
 def test_config_lost_to_a_power_failure_is_written_again(train, tmp_path, capsys) -> None:
-    """The run is finished, the file is there, and empty: the same command mends it."""
+    """The run is finished but its config is empty: the same command writes it again."""
     assert train("-m", *TINY, "seed=0,1") == 0
     config = sorted(tmp_path.glob("outputs/main/runs/*/config.yaml"))[0]
     right = config.read_text()
@@ -344,8 +345,8 @@ def test_config_lost_to_a_power_failure_is_written_again(train, tmp_path, capsys
     assert config.read_text() == right
 
 
-def test_whole_numbers_stay_whole_beside_a_failure(train, tmp_path, monkeypatch) -> None:
-    """Epochs and parameters of the finished run, in a table where another has none."""
+def test_whole_numbers_stay_whole_next_to_a_failed_run(train, tmp_path, monkeypatch) -> None:
+    """Epochs and parameters of a finished run, in a table where another run has none."""
     assert train("-m", *TINY, "optimizer.lr=1e-3,1e30") == 1
     rows = rows_of(tmp_path / "outputs/main/results.csv")
     finished = [row for row in rows if row["status"] == "finished"]
@@ -367,7 +368,7 @@ def test_optuna_takes_an_interval_from_the_command_line(train, tmp_path) -> None
 
 
 def test_bad_input_under_optuna_is_one_line(train, tmp_path, capsys) -> None:
-    """Before the study exists: exit code 2."""
+    """Exit code 2, before the study exists."""
     code = train("-m", "experiment=optuna_lr", "optimizer=sgd", "optimizer.momentum=2")
     error = capsys.readouterr().err
 
@@ -376,8 +377,8 @@ def test_bad_input_under_optuna_is_one_line(train, tmp_path, capsys) -> None:
     assert not (tmp_path / "outputs/optuna_lr/search.db").exists()
 
 
-def test_notebook_says_that_its_split_takes_a_lesion_apart(train, tmp_path, capsys) -> None:
-    """IMD199 and IMD200 are one lesion; the original split has them in train and validation."""
+def test_notebook_split_warns_about_a_divided_lesion(train, tmp_path, capsys) -> None:
+    """IMD199 and IMD200 show one lesion; the original split has them in train and validation."""
     from PIL import Image
 
     order = np.random.RandomState(42).permutation(200).tolist()
@@ -404,7 +405,7 @@ def test_notebook_says_that_its_split_takes_a_lesion_apart(train, tmp_path, caps
 
 
 def test_edited_conf_changes_no_planned_run(train, tmp_path, monkeypatch) -> None:
-    """A yaml edited while run 1 trains: run 2 has the value that was planned."""
+    """A yaml file is edited while run 1 trains: run 2 still uses the planned value."""
     import segsweep.training.run
 
     groups = tmp_path / "mine" / "experiment"
@@ -444,15 +445,15 @@ def test_missing_gpu_is_refused_before_anything_starts(train, tmp_path, capsys) 
 
 
 def test_search_without_its_experiment_is_refused(train, capsys) -> None:
-    """Hydra's sweeper would minimize the IoU and each run would read the test set."""
+    """Hydra's sweeper would minimize the IoU, and each run would read the test set."""
     code = train("-m", *TINY, "hydra/sweeper=optuna", "optimizer.lr=interval(0.001,0.01)")
 
     assert code == 2
     assert "experiment=optuna_lr" in capsys.readouterr().err
 
 
-def test_search_in_which_all_trials_fail_says_why(train, capsys) -> None:
-    """Exit code 1 and a reason for each, not Optuna's own complaint."""
+def test_search_whose_trials_all_fail_prints_the_reasons(train, capsys) -> None:
+    """Exit code 1 and a reason for each trial instead of Optuna's own error."""
     words = ["-m", *TINY, "experiment=optuna_lr", "hydra.sweeper.n_trials=2"]
     code = train(*words, "optimizer.lr=interval(1e20,1e22)")
     error = capsys.readouterr().err
@@ -470,7 +471,7 @@ def test_one_command_fills_one_sweep(train, capsys) -> None:
 
 
 def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -> None:
-    """Only the first attempt after a failure starts anew."""
+    """Only the first attempt after a failure starts from scratch."""
     import segsweep.training.loop
     from segsweep.store.paths import RunPaths
 
@@ -508,7 +509,7 @@ def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -
 
 
 def test_history_is_rebuilt_from_the_checkpoint(train, tmp_path) -> None:
-    """A kill between the last checkpoint and the CSV loses no row."""
+    """A kill between the last checkpoint and history.csv loses no row."""
     assert train(*TINY, "keep=both") == 0
     (run,) = (tmp_path / "outputs/main/runs").iterdir()
     before = (run / "history.csv").read_text()
@@ -520,7 +521,7 @@ def test_history_is_rebuilt_from_the_checkpoint(train, tmp_path) -> None:
 
 
 def test_rerun_of_a_finished_sweep_touches_no_file(train, tmp_path) -> None:
-    """Every file of outputs/ keeps its time, but for what Hydra writes into the cache."""
+    """Every file of outputs/ keeps its time, except what Hydra writes into the cache."""
     words = ["-m", *TINY, "trainer.epochs=1", "model=unet,unet2"]
     assert train(*words) == 0
 
@@ -533,8 +534,8 @@ def test_rerun_of_a_finished_sweep_touches_no_file(train, tmp_path) -> None:
     assert before == times()
 
 
-def test_files_cut_in_half_are_made_again(train, tmp_path) -> None:
-    """A result and a plan that something else spoilt: the same command repairs them."""
+def test_truncated_files_are_written_again(train, tmp_path) -> None:
+    """The same command repairs a damaged result and a damaged plan."""
     words = ["-m", *TINY, "seed=0,1"]
     assert train(*words) == 0
     first, second = sorted((tmp_path / "outputs/main/runs").iterdir())
@@ -554,8 +555,8 @@ def test_files_cut_in_half_are_made_again(train, tmp_path) -> None:
     )
 
 
-def test_signal_that_python_wraps_is_still_one(train, capsys, monkeypatch) -> None:
-    """While a class is made an interrupt comes out as a RuntimeError that it caused."""
+def test_interrupt_that_python_wraps_is_recognized(train, capsys, monkeypatch) -> None:
+    """An interrupt while a class is created is raised as the cause of a RuntimeError."""
 
     class Interrupting:
         def __set_name__(self, owner: type, name: str) -> None:
@@ -576,8 +577,8 @@ def test_signal_that_python_wraps_is_still_one(train, capsys, monkeypatch) -> No
 @pytest.mark.parametrize(
     "word", ["plan=true", "rerun=all", "retry_failed=false", "time_limit=5", "keep_gb=0"]
 )
-def test_what_only_a_sweep_heeds_is_refused_without_m(word, train, tmp_path, capsys) -> None:
-    """A plan that trains, and reads the test set, would be the worst of them."""
+def test_settings_of_sweeps_are_refused_without_m(word, train, tmp_path, capsys) -> None:
+    """`plan=true` would train and read the test set."""
     code = train(*TINY, word)
     error = capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Time, memory and disk of a plan: sums made on paper, and what is refused in which words."""
+"""Time, memory and disk of a plan: sums computed by hand, and the exact text of refusals."""
 
 import itertools
 import math
@@ -50,7 +50,7 @@ def test_memory_is_short_from_four_fifths_on(costs, slots, available_mb, expecte
 
 
 def best_possible(seconds, slots):
-    """Return the shortest time of all ways to put the runs into slots."""
+    """Return the shortest time of all ways to distribute the runs over slots."""
     ways = itertools.product(range(slots), repeat=len(seconds))
     loads = (
         [sum(s for s, k in zip(seconds, way, strict=True) if k == n) for n in range(slots)]
@@ -71,7 +71,7 @@ def best_possible(seconds, slots):
     ],
 )
 def test_makespan_by_hand(seconds, slots, expected):
-    """The longest first, each into the slot that is free first."""
+    """The longest run starts first, each in the slot that is free first."""
     assert makespan(seconds, slots) == expected
 
 
@@ -84,7 +84,7 @@ def test_makespan_is_near_the_best(seconds, slots):
 
 
 def test_sums_by_hand():
-    """Shared memory once, the largest runs side by side; checkpoints that stay and that pass."""
+    """Shared memory once, the largest runs at once; kept and temporary checkpoints."""
     budget = budget_of([SMALL, SMALL, SMALL, LARGE], TWO)
 
     assert (budget.runs, budget.slots, budget.threads) == (4, 2, 1)
@@ -96,14 +96,14 @@ def test_sums_by_hand():
     assert budget.disk_mb == 42 + 2 * (90 + 30) + 2 * (12 + 4) + 4 * 1
 
 
-def test_slots_that_stay_empty_take_nothing():
-    """One run in three slots needs the memory of one."""
+def test_empty_slots_need_no_memory():
+    """One run in three slots needs the memory of one run."""
     assert budget_of([LARGE], THREE).memory_mb == LARGE.peak_mb
     assert budget_of([LARGE], THREE).threads == 2
 
 
 def test_nothing_to_do_takes_nothing():
-    """No runs: nothing, and nothing is refused."""
+    """Without runs nothing is needed, and nothing is refused."""
     budget = budget_of([], [])
 
     assert (budget.seconds, budget.per_run, budget.memory_mb, budget.disk_mb) == (0, 0, 0, 0)
@@ -210,7 +210,7 @@ def test_cell_too_large_for_the_machine():
 
 
 def test_too_many_at_a_time():
-    """Where each run fits but not all at once, the line says how many would."""
+    """If each run fits but not all at once, the line says how many fit."""
     for room, fits in ((5 * GB, 2), (4400.0, 2), (4399.0, 1)):
         (line,) = refusal([LARGE] * 5, THREE, Room(room))
 
@@ -221,7 +221,7 @@ def test_too_many_at_a_time():
 
 
 def test_too_large_for_the_gpu():
-    """The same for GPUs, in the words that steer them."""
+    """The same for GPUs, with the settings for GPUs."""
     slots = [Slot(number, 4, "GPU-a") for number in range(2)]
     costs = [replace(SMALL, gpu_mb=6 * GB)] * 3
 
@@ -236,7 +236,7 @@ def test_too_large_for_the_gpu():
 
 
 def test_disk_too_small():
-    """The ways out: keep less, keep up to what there is room for, or write elsewhere."""
+    """The line offers to keep no checkpoints, to limit them, or to write elsewhere."""
     costs = [replace(LARGE, kept_mb=200.0)] * 20
     (line,) = refusal(costs, TWO, Room(disk_mb=3 * GB))
 
@@ -251,7 +251,7 @@ def test_disk_too_small():
 
 
 def test_disk_too_small_for_any_checkpoint():
-    """Where nothing that is kept is to blame, less of it is no way out."""
+    """If kept checkpoints are not the reason, keeping fewer is not offered."""
     (line,) = refusal([replace(LARGE, kept_mb=0.0)], TWO, Room(disk_mb=100.0))
 
     assert line.endswith("outputs has 105 MB free; use outputs=<folder on a larger disk>")
@@ -262,8 +262,8 @@ def test_disk_too_small_for_any_checkpoint():
     st.integers(1, 4),
     st.integers(0, 20000),
 )
-def test_memory_is_refused_exactly_where_it_lacks(needs, slots, room):
-    """No choice of runs to meet in the slots may need more than there is."""
+def test_memory_is_refused_exactly_if_too_small(needs, slots, room):
+    """For any runs that may execute at the same time."""
     costs = [replace(SMALL, peak_mb=own + 400.0, shared_mb=400.0, gpu_mb=0.0) for own, _ in needs]
     worst = max(
         400 + sum(cost.own_mb for cost in chosen)
@@ -282,8 +282,8 @@ def test_memory_is_refused_exactly_where_it_lacks(needs, slots, room):
         ("OutOfMemoryError: CUDA out of memory. Tried", "not enough GPU memory for unet3/dice"),
     ],
 )
-def test_cell_whose_trial_steps_ran_out_of_memory(reason, start):
-    """Cell, reason and way out stand in one line."""
+def test_cell_whose_measured_steps_ran_out_of_memory(reason, start):
+    """One line has cell, reason and what to do."""
     line = out_of_memory_line("unet3/dice", reason)
 
     assert line.startswith(start)

@@ -1,4 +1,4 @@
-"""Many runs are composed quickly, and every one is what Hydra would have made of it."""
+"""Runs are composed fast, and every result equals that of Hydra."""
 
 import itertools
 from functools import cache
@@ -26,7 +26,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def in_hydra():
-    """Have Hydra live, as inside its sweeper."""
+    """Initialize Hydra, as inside its sweeper."""
     register_schema()
     with initialize_config_dir(str(conf_folder()), job_name="test"):
         yield
@@ -34,13 +34,13 @@ def in_hydra():
 
 @pytest.fixture(scope="module")
 def composer():
-    """One for the whole file: what one command line leaves behind must not reach the next."""
+    """Return one composer for all tests: a command line must not affect the next one."""
     return Composer()
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Return the list of what Hydra itself is asked to compose from here on."""
+    """Return a list that records what Hydra itself composes."""
     words = []
 
     def spy(overrides):
@@ -53,7 +53,7 @@ def asked(monkeypatch):
 
 @cache
 def by_hydra(*words):
-    """Return what Hydra makes of a command line, or what it raises."""
+    """Return what Hydra composes from a command line, or what it raises."""
     try:
         cfg = compose(words)
         return resolve(cfg), dict(cfg.hydra.runtime.choices)
@@ -62,7 +62,7 @@ def by_hydra(*words):
 
 
 def by_composer(composer, *words):
-    """Return what the composer makes of a command line, or what it raises."""
+    """Return what the composer composes from a command line, or what it raises."""
     try:
         return composer.composed(words)
     except Exception as error:
@@ -70,14 +70,14 @@ def by_composer(composer, *words):
 
 
 def same(composer, *words):
-    """Hold values, their types, their order and the choices of both ways equal; return them."""
+    """Assert equal values, types, order and choices of both ways; return them."""
     expected, found = by_hydra(*words), by_composer(composer, *words)
     assert repr(found) == repr(expected)
     return found
 
 
-def test_oracle_is_hydras_own_function():
-    """What the other tests compare with is what `hydra.compose` gives, resolved by OmegaConf."""
+def test_reference_is_hydras_own_function():
+    """The reference of the other tests is `hydra.compose`, resolved by OmegaConf."""
     words = ["model=unet", "loss=focal", "loss.gamma=3", "seed=2"]
     cfg = hydra.compose("config", words, return_hydra_config=True)
     task = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
@@ -135,7 +135,7 @@ PLAIN = {
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_values_are_set_as_hydra_sets_them(composer, asked, monkeypatch, name):
-    """The same values of the same types in the same order; Hydra is asked for options alone."""
+    """The same values, types and order; Hydra itself only composes the options."""
     monkeypatch.setenv("OF_THE_TEST", "here")
     words = PLAIN[name]
     values, _ = same(composer, *words)
@@ -145,7 +145,7 @@ def test_plain_values_are_set_as_hydra_sets_them(composer, asked, monkeypatch, n
     assert asked in ([], [choices])
 
 
-INTRICATE = {
+COMPLEX = {
     "deleted": ["~optimizer.weight_decay"],
     "deleted option": ["~augment"],
     "item of a list": ["model.channels[0]=3"],
@@ -162,17 +162,17 @@ INTRICATE = {
 }
 
 
-@pytest.mark.parametrize("name", INTRICATE)
-def test_whatever_else_a_command_line_holds(composer, name):
-    """Deletions, indices, experiments: Hydra's result, whoever made it."""
-    values, _ = same(composer, *INTRICATE[name])
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex_overrides_equal_hydras_result(composer, name):
+    """Deletions, indices, experiments."""
+    values, _ = same(composer, *COMPLEX[name])
 
     assert isinstance(values, dict)
 
 
 @pytest.mark.filterwarnings("ignore:extend_list")
-def test_what_hydra_is_about_to_drop_is_left_to_hydra(composer):
-    """Its result while there is one, its own refusal where deprecations are errors."""
+def test_deprecated_grammar_is_left_to_hydra(composer):
+    """Hydra's result, or its error if deprecations are errors."""
     same(composer, "model.channels=extend_list(seed)", "seed=2")
 
 
@@ -213,7 +213,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_errors_are_hydras_own(composer, name):
-    """The same error with the same words, also where a good command line came before."""
+    """The same error with the same text, also after a valid command line."""
     same(composer, "seed=4")
     kind, text = same(composer, *WRONG[name])
 
@@ -223,7 +223,7 @@ def test_errors_are_hydras_own(composer, name):
 
 @pytest.mark.parametrize("number", range(max(map(len, OPTIONS.values()))))
 def test_every_option_of_every_group(composer, number):
-    """The option files side by side, one of each group in a command line, values beside them."""
+    """One option of each group per command line, together with values."""
     groups = {name: files for name, files in OPTIONS.items() if name != "experiment"}
     chosen = [f"{group}={files[number % len(files)]}" for group, files in groups.items()]
     values, choices = same(composer, *chosen, f"seed={number}", "data.size=32")
@@ -232,15 +232,15 @@ def test_every_option_of_every_group(composer, number):
     assert choices.items() >= {tuple(word.split("=")) for word in chosen}
 
 
-def test_walk_over_the_options_finds_them():
-    """The test above stands for nothing if it walks over nothing."""
+def test_options_are_found():
+    """The test above would pass with no options at all."""
     assert set(OPTIONS) == {*OPTION_NODES, "trainer", "experiment"}
     assert len(OPTIONS["model"]) >= 4
     assert len(OPTIONS["loss"]) >= 5
 
 
 def test_groups_and_options_of_the_users_own_folder(composer, tmp_path):
-    """An option that looks at a value, an experiment and a group, from beside `conf/`."""
+    """An option with an interpolation, an experiment and a group from another folder."""
     for name, text in {
         "loss/mine.yaml": "_target_: mine.Loss\nalpha: ${optimizer.lr}\nbeta: 2\n",
         "extra/one.yaml": "a: 1\n",
@@ -283,7 +283,7 @@ KEYS = {
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_any_command_line(composer, data):
-    """Keys in any order and number, with values that fit and some that do not."""
+    """Keys in any order and number, with valid and invalid values."""
     keys = data.draw(st.lists(st.sampled_from(sorted(KEYS)), max_size=6))
     values = [data.draw(KEYS[key]) for key in keys]
     words = [
@@ -297,17 +297,17 @@ def test_hydra_composes_once_per_choice_of_options(asked):
     composer = Composer()
     runs = expand(["model=unet,unet2", "loss=bce,focal", "seed=range(250)", "trainer.epochs=3"])
     found = [composer.composed(words)[0] for words in runs]
-    told_apart = {(run["model"]["_target_"], run["loss"]["_target_"], run["seed"]) for run in found}
+    different = {(run["model"]["_target_"], run["loss"]["_target_"], run["seed"]) for run in found}
 
     assert len(runs) == 1000
-    assert len(told_apart) == 1000
+    assert len(different) == 1000
     assert {run["trainer"]["epochs"] for run in found} == {3}
     pairs = itertools.product(("unet", "unet2"), ("bce", "focal"))
     assert asked == [[f"model={model}", f"loss={loss}"] for model, loss in pairs]
 
 
 def test_interpolation_follows_the_value_of_each_run(asked):
-    """What looks at a swept key is another in each run, though Hydra composes once."""
+    """A value that refers to a swept key differs in each run, although Hydra composes once."""
     runs = expand(["seed=0,1,2", "optimizer.weight_decay=${seed}", "sweep=s${trainer.epochs}"])
     composer = Composer()
     found = [composer.composed(words)[0] for words in runs]
@@ -318,7 +318,7 @@ def test_interpolation_follows_the_value_of_each_run(asked):
 
 
 def test_composing_works_after_hydra_has_ended(monkeypatch):
-    """As where Hydra refused the command line and a better message is looked for."""
+    """For example after Hydra refused the command line, to compute a better message."""
     from hydra.core.global_hydra import GlobalHydra
 
     live = GlobalHydra.instance().hydra
@@ -354,19 +354,19 @@ def test_composing_works_after_hydra_has_ended(monkeypatch):
     ],
 )
 def test_expanded_command_lines(words, runs):
-    """The product of what is swept, the last key fastest, each value as Hydra writes it."""
+    """The product of the swept values, the last key changing fastest, in Hydra's notation."""
     assert expand(words) == runs
 
 
 def test_command_line_wins_over_the_sweepers_own_values():
-    """What the sweeper brings stands first and yields to the same key."""
+    """The sweeper's values come first; the same key on the command line replaces them."""
     params = {"seed": "0,1", "loss": "bce"}
 
     assert expand(["seed=7", "model=unet"], params) == [["seed=7", "loss=bce", "model=unet"]]
     assert expand([], params) == [["seed=0", "loss=bce"], ["seed=1", "loss=bce"]]
 
 
-def test_values_between_two_ends_are_no_list_of_runs():
-    """An interval is for a search."""
+def test_interval_is_refused_outside_a_search():
+    """An interval is not a list of runs."""
     with pytest.raises(HydraException, match="INTERVAL"):
         expand(["optimizer.lr=interval(0,1)"])

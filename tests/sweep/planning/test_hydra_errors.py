@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf say in several lines is said in one, with what is allowed."""
+"""The long errors of Hydra and OmegaConf become one line with the allowed values."""
 
 import pytest
 from hydra.errors import HydraException
@@ -9,7 +9,7 @@ from segsweep.sweep.planning.hydra_errors import one_line
 
 
 def said(*words):
-    """Return the explanation of the error that a command line raises in Hydra itself."""
+    """Return the one line for the error that a command line raises in Hydra."""
     with pytest.raises((HydraException, ConfigError)) as caught:
         compose_here(*words)
     line = one_line(caught.value, words)
@@ -32,7 +32,7 @@ def said(*words):
     ],
 )
 def test_unknown_option_names_the_options(word, allowed, meant):
-    """Every option there is, and the nearest; none that is far away."""
+    """The line lists every option, and the nearest one if it is similar."""
     line = said(word)
 
     assert line.startswith(f"{word}: no such option; allowed are ")
@@ -52,7 +52,7 @@ def test_unknown_option_names_the_options(word, allowed, meant):
     ],
 )
 def test_unknown_key_names_the_nearest(word, meant):
-    """With its section, wherever it stands."""
+    """With its section."""
     key = word.partition("=")[0]
 
     assert said(word) == (
@@ -60,8 +60,8 @@ def test_unknown_key_names_the_nearest(word, meant):
     )
 
 
-def test_key_that_resembles_nothing_is_guessed_at_by_nobody():
-    """The way to see all keys is named instead."""
+def test_key_without_similar_keys():
+    """The line names the command that lists all keys."""
     assert (
         said("qqqq.zzzz=1") == "qqqq.zzzz: no such key; `segsweep-train --cfg job` lists them all"
     )
@@ -80,7 +80,7 @@ def test_key_that_resembles_nothing_is_guessed_at_by_nobody():
     ],
 )
 def test_unknown_key_of_an_option_names_that_options_keys(words, place):
-    """Not those of the default option, and how to have another."""
+    """Not those of the default option; the line says how to add an option."""
     key = words[-1].partition("=")[0]
     node = key.partition(".")[0]
     line = said(*words)
@@ -104,7 +104,7 @@ def test_unknown_key_of_an_option_names_that_options_keys(words, place):
     ],
 )
 def test_wrong_type_names_the_type_wanted(word, wanted):
-    """Hydra checks the sections by the schema, before our own check."""
+    """Hydra checks the sections against the schema, before segsweep's own check."""
     key, _, value = word.partition("=")
 
     assert said(word).lower() == f"{key}={value}: wanted {wanted}"
@@ -114,25 +114,25 @@ def test_wrong_type_names_the_type_wanted(word, wanted):
     ("word", "wanted"),
     [("seed=null", "a value, not null"), ("allow=mine", "a list, as in allow=[mine]")],
 )
-def test_null_and_single_words_say_what_is_wanted(word, wanted):
-    """A key that may not be empty, and one that holds several."""
+def test_null_and_single_words_name_the_type_wanted(word, wanted):
+    """A key that must not be null, and a key with a list."""
     assert said(word) == f"{word}: wanted {wanted}"
 
 
 def test_several_values_without_m():
-    """The one thing to do."""
+    """The line says to add -m."""
     assert said("loss=bce,dice") == "loss has several values; add -m to run one after the other"
 
 
 @pytest.mark.parametrize("word", ["loss", "seed 3"])
-def test_what_is_no_override_is_said(word):
-    """Without Hydra's grammar and its links."""
+def test_word_that_is_not_an_override(word):
+    """The line does not contain Hydra's grammar and links."""
     assert said(word) == f"{word}: cannot be read as key=value"
 
 
 @pytest.mark.parametrize("value", ["[mine", "x={"])
 def test_value_that_needs_quotes_is_shown_with_them(value):
-    """What is proposed, as a shell hands it on, is a value that Hydra reads."""
+    """The suggestion, after a shell removed its quotes, is a value that Hydra can read."""
     quoted = f'sweep="{value}"'
 
     assert said(f"sweep={value}") == (
@@ -142,34 +142,34 @@ def test_value_that_needs_quotes_is_shown_with_them(value):
     assert compose_here(quoted)[0]["sweep"] == value
 
 
-def test_reference_to_nothing():
-    """An interpolation that leads nowhere."""
+def test_interpolation_of_a_missing_key():
+    """The line names the missing key."""
     assert said("sweep=${nowhere}") == "config: Interpolation key 'nowhere' not found"
 
 
-def test_own_errors_are_passed_on():
-    """A line for each problem stays a line for each problem."""
+def test_own_errors_are_unchanged():
+    """An error with a line for each problem keeps its lines."""
     assert one_line(ConfigError("a=1: no\nb=2: no")) == "a=1: no\nb=2: no"
     assert one_line(DataError("x.png: no mask")) == "x.png: no mask"
 
 
 def test_errors_of_the_system_name_the_file():
-    """And not the number of the error."""
+    """Without the error number."""
     with pytest.raises(OSError) as caught:
         open("/nowhere/at/all")  # noqa: PTH123, SIM115  any error that the system raises
     assert one_line(caught.value) == "/nowhere/at/all: No such file or directory"
 
 
-def test_anything_else_names_its_kind():
-    """One line of it, two at most put together."""
+def test_other_errors_name_their_class():
+    """With the first two lines of the message, joined."""
     assert one_line(RuntimeError("first\n\n  second\nthird")) == "RuntimeError: first second"
     assert one_line(KeyError("x")) == "KeyError: 'x'"
     assert one_line(ValueError()) == "ValueError: unknown error"
 
 
 @pytest.mark.parametrize(("word", "kind"), [("scheduler=null", "NoneType"), ("scheduler=3", "int")])
-def test_option_that_is_no_name(word, kind):
-    """Hydra says neither which group it was nor what there is."""
+def test_option_that_is_not_a_name(word, kind):
+    """Hydra's own error names neither the group nor its options."""
     error = ValueError(f"Config group override must be a string or a list. Got {kind}")
 
     assert one_line(error, ["model=unet", word]) == (
@@ -177,8 +177,8 @@ def test_option_that_is_no_name(word, kind):
     )
 
 
-def test_misspelt_key_of_the_split_is_looked_for_there():
-    """Not among the keys above it."""
+def test_misspelt_key_of_the_split_names_its_keys():
+    """Not those of the sections above it."""
     with pytest.raises(HydraException) as caught:
         compose_here("data.split.flod=1")
 
@@ -190,7 +190,7 @@ def test_misspelt_key_of_the_split_is_looked_for_there():
 
 @pytest.mark.parametrize("name", ["ray", "joblib", "submitit"])
 def test_launcher_that_is_not_installed_says_what_to_install(name):
-    """Hydra speaks of an unknown class, or an option that could not be found."""
+    """Hydra's own error names an unknown class or a missing option."""
     unknown = RuntimeError(
         f"Unknown plugin class : 'hydra_plugins.hydra_{name}_launcher.x.XLauncher'"
     )

@@ -1,4 +1,4 @@
-"""The plan's table: what stands in it, and that it fits a terminal."""
+"""The plan's table: its content, and that it fits a terminal."""
 
 import io
 import re
@@ -24,7 +24,7 @@ def drawn(rows, width=80):
 
 
 def test_a_row_per_cell():
-    """Counts, then what a run takes; what is not known is a dash, what is none is left blank."""
+    """Counts, then what a run needs; unknown values are a dash, zeros are blank."""
     title, _, head, _, first, second = drawn([KNOWN, UNKNOWN], 120)[:6]
 
     assert title.strip() == "main"
@@ -36,13 +36,13 @@ def test_a_row_per_cell():
 
 
 def test_states_that_no_run_has_are_no_columns():
-    """A new sweep's table has no columns of blanks."""
+    """A new sweep's table has no blank columns."""
     assert drawn([UNKNOWN], 120)[2].split() == ["cell", "runs", "new", "time", "memory", "disk"]
 
 
 @pytest.mark.parametrize("rows", [[KNOWN, UNKNOWN], [WIDEST], [WIDEST, UNKNOWN]])
 def test_it_fits_80_columns(rows):
-    """Long names of cells go on in the next line; nothing is cut, no figure is broken."""
+    """Long cell names continue on the next line; nothing is cut off."""
     lines = drawn(rows)
     width = lines[2].index("runs")
     names = re.sub(r"\s", "", "".join(line[:width] for line in lines[4:]))
@@ -56,7 +56,7 @@ def test_it_fits_80_columns(rows):
 
 
 def test_what_all_runs_take():
-    """The counts of all cells, then time, memory and disk of those to do."""
+    """The counts of all cells, then time, memory and disk of the runs to do."""
     costs, slots = [COST] * 27, [Slot(0, 1), Slot(1, 1)]
     text = plan_sums([KNOWN, UNKNOWN], budget_of(costs, slots), Room(22 * 1024, 51 * 1024))
 
@@ -69,7 +69,7 @@ def test_what_all_runs_take():
 
 
 def test_what_runs_on_gpus_take():
-    """GPU memory has a line of its own; what is not known has no bound."""
+    """GPU memory has a separate line; unknown free amounts are not printed."""
     cost = Cost("a/b", 4.0, 700.0, 400.0, 6144.0, 12.0, 4.0, 4.0)
     lines = plan_sums([KNOWN], budget_of([cost], [Slot(0, 8, "GPU-a")]), Room(gpu_mb=81920.0))
 
@@ -83,7 +83,7 @@ def test_what_runs_on_gpus_take():
 
 @pytest.mark.parametrize("budget", [None, budget_of([], [])])
 def test_nothing_known_or_to_do(budget):
-    """The counts stand alone."""
+    """Only the counts are printed."""
     row = CellRow("unet/bce", 1, 1, 0, 0, 0)
 
     assert plan_sums([row], budget, Room()) == "1 run in 1 cell: 1 finished"

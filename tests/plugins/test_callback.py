@@ -1,0 +1,45 @@
+"""Errors before the first run end the command, although Hydra ignores a callback's errors."""
+
+import pytest
+
+from segsweep.errors import ConfigError
+from segsweep.plugins.callback import Planning, check_fixed_values
+from segsweep.plugins.register import register_schema
+from segsweep.sweep import session
+from segsweep.sweep.planning.compose import compose
+from segsweep.sweep.session import CommandExit
+
+
+@pytest.fixture(autouse=True)
+def command(monkeypatch, tmp_path):
+    """Start a new command in an empty folder."""
+    register_schema()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "current", session.Session())
+
+
+def test_error_in_a_single_run_ends_the_command():
+    """With exit code 2 and the error to show; nothing is planned."""
+    with pytest.raises(CommandExit) as caught:
+        Planning().on_run_start(compose(["plan=true"]), config_name="config")
+
+    assert caught.value.code == 2
+    assert isinstance(caught.value.error, ConfigError)
+    assert session.current.planned == []
+
+
+def test_segsweeps_own_sweeper_plans_by_itself():
+    """The callback does nothing, not even a check."""
+    Planning().on_multirun_start(compose(["optimizer.lr=-1"]), config_name="config")
+
+    assert session.current.planned == []
+
+
+def test_fixed_values_of_a_search_are_checked(tmp_path):
+    """The searched value is left out: an invalid fixed value is an error, an interval is not."""
+    searched = ["optimizer.lr=interval(0.001,0.1)", "data.count=24", "data.size=32"]
+    with pytest.raises(ConfigError, match=r"trainer\.epochs=0"):
+        check_fixed_values([*searched, "trainer.epochs=0"])
+    check_fixed_values([*searched, "sweep=mine"])
+
+    assert session.current.sweep.root.name == "mine"
