@@ -1,4 +1,4 @@
-"""Print the plan: a row per cell, and what the runs to do take together."""
+"""Prints the plan: a row per cell, and what the runs to do need together."""
 
 from collections.abc import Mapping, Sequence, Set
 
@@ -17,11 +17,11 @@ STATE_NAMES = {
     Status.FAILED: "failed",
     Status.PLANNED: "new",
 }
-"""What a plan calls the states of runs."""
+"""The words of the plan for a run's status."""
 
 
 def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
-    """Print the plan: a row per cell, and what the runs to do take together."""
+    """Print the plan: a row per cell, and what the runs to do need together."""
     from rich.console import Console
 
     planned = [*work.finished, *work.skipped, *work.todo]
@@ -49,8 +49,8 @@ def _row(
     names = {"finished": 0, "resumable": 0, "failed": 0, "new": 0}
     for run in runs:
         state = states[run.name]
-        again = state == Status.FINISHED and run.name in todo
-        names["new" if again else STATE_NAMES[state]] += 1
+        is_repeated = state == Status.FINISHED and run.name in todo
+        names["new" if is_repeated else STATE_NAMES[state]] += 1
     known = [costs[run.name] for run in runs if run.name in costs]
     return CellRow(
         cell=cell,
