@@ -1,7 +1,6 @@
 """Jobs of Hydra's basic launcher, from its real config."""
 
 from launcher_configs import launcher_config
-
 from segsweep.sweep.places.launchers.basic import LAUNCHER
 
 

@@ -1,8 +1,8 @@
 """Jobs of the Ray launcher, from its real config."""
 
 import pytest
-from launcher_configs import launcher_config
 
+from launcher_configs import launcher_config
 from segsweep.sweep.places.launchers.ray import LAUNCHER
 
 

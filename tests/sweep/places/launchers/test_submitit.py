@@ -1,8 +1,8 @@
 """Jobs of the submitit launchers, from their real configs."""
 
 import pytest
-from launcher_configs import launcher_config
 
+from launcher_configs import launcher_config
 from segsweep.sweep.places.launchers.submitit import LAUNCHER
 
 
