@@ -10,7 +10,6 @@ from segsweep.store.records import PLAN, add_test_read, add_to_plan, read_rows
 from segsweep.store.run_cache import RunCache
 from segsweep.sweep import housekeeping, session
 from segsweep.sweep.housekeeping import runs_of_cells
-from segsweep.sweep.places.hydra_launchers import _launch_until_done
 from segsweep.sweep.places.live_view import EXACT, View
 from segsweep.sweep.planning.print_plan import _row
 from segsweep.sweep.processes.pool import Pool, Task
@@ -179,26 +178,3 @@ def test_one_refresher_per_command(tmp_path):
     sweep = SweepPaths(tmp_path)
 
     assert current.refresher_of(sweep) is current.refresher_of(sweep)
-
-
-def test_launched_again_are_found_by_name(tmp_path, capsys):
-    """Jobs that ended without a result are not compared config by config with all others."""
-
-    class Run:
-        def __init__(self, number):
-            self.name, self.paths = f"r{number}", RunPaths(tmp_path / f"r{number}")
-            self.config = SimpleNamespace(allow=[])
-            self.paths.root.mkdir()
-
-        def __eq__(self, other):
-            raise AssertionError("compared")
-
-        __hash__ = None
-
-    launches = []
-    launcher = SimpleNamespace(launch=lambda words, start: launches.append(len(words)))
-    runs = [Run(number) for number in range(5)]
-    outcomes = _launch_until_done(launcher, False, runs)
-
-    assert [(one.run, one.cause) for one in outcomes] == [(run.name, "killed") for run in runs]
-    assert launches == [5, 5]

@@ -2,10 +2,8 @@
 
 import importlib
 import importlib.util
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from omegaconf import DictConfig
@@ -38,9 +36,3 @@ def launcher_named(choice: str) -> HydraLauncher:
         if name.isidentifier() and name != "launcher" and importlib.util.find_spec(path):
             return cast(HydraLauncher, importlib.import_module(path).LAUNCHER)
     return HydraLauncher()
-
-
-def names() -> list[str]:
-    """Return the names of the launchers that have a file in this folder."""
-    folder = str(Path(__file__).parent)
-    return sorted({item.name for item in pkgutil.iter_modules([folder])} - {"launcher"})
