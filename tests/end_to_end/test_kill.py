@@ -1,4 +1,4 @@
-"""Kill it, interrupt it, fill its disk: nothing is lost, and it ends as if undisturbed."""
+"""A run that is killed, interrupted or out of disk loses nothing and ends as if undisturbed."""
 
 import csv
 import json
@@ -20,13 +20,13 @@ TIMES = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
 
 
 def run_folder(folder: Path) -> Path:
-    """Return the one run there is."""
+    """Return the only run."""
     (run,) = (folder / "outputs/main/runs").iterdir()
     return run
 
 
 def facts(run: Path) -> tuple[object, ...]:
-    """Return all that must be the same bit by bit: result, history, counts, weights."""
+    """Return everything that must be identical: result, history, counts, weights."""
     result = json.loads((run / "result.json").read_text())
     with (run / "history.csv").open() as file:
         history = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
@@ -38,7 +38,7 @@ def facts(run: Path) -> tuple[object, ...]:
 
 
 def finish(folder: Path, words: tuple[str, ...] = LONGER) -> str:
-    """Carry the command out to its end; return what it said."""
+    """Run the command to its end; return its error output."""
     process = start(words, folder)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
@@ -55,7 +55,7 @@ def undisturbed(tmp_path_factory) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("draw", range(3))
 def test_killed_at_random_moments_ends_bit_identical(draw, undisturbed, tmp_path) -> None:
-    """SIGKILL at a random moment of start-up or training, three times over, then to the end."""
+    """SIGKILL at three random moments of start-up or training, then a run to the end."""
     generator = random.Random(draw)
     for _ in range(3):
         process = start(LONGER, tmp_path)
@@ -70,7 +70,7 @@ def test_killed_at_random_moments_ends_bit_identical(draw, undisturbed, tmp_path
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_it_saves_and_goes_on(number, undisturbed, tmp_path) -> None:
+def test_stopped_sweep_saves_and_resumes(number, undisturbed, tmp_path) -> None:
     """Exit code 130, one line, no traceback, the rest of the sweep not started; then resumed."""
     process = start(("-m", *LONGER, "slots=1", "seed=0,1"), tmp_path)
     runs = tmp_path / "outputs/main/runs"
@@ -104,7 +104,7 @@ def test_second_ctrl_c_leaves_at_once_and_loses_nothing(undisturbed, tmp_path) -
 
 
 def test_ctrl_c_before_training_leaves_quietly(tmp_path) -> None:
-    """While it starts up a signal ends it with 130 and no traceback."""
+    """A signal during start-up ends it with exit code 130 and no traceback."""
     process = start(("data.count=3000", "data.side=64"), tmp_path)
     wait_for(lambda: list((tmp_path / "outputs/.cache").glob("*.tmp*")))
     os.kill(process.pid, signal.SIGINT)
@@ -116,7 +116,7 @@ def test_ctrl_c_before_training_leaves_quietly(tmp_path) -> None:
 
 
 def test_two_processes_on_one_run(tmp_path) -> None:
-    """The second is told that the run is being trained, and harms nothing."""
+    """The second one is refused because the run is being trained; the first is not affected."""
     words = (*LONGER, "trainer.epochs=400")
     first = start(words, tmp_path)
     wait_for(lambda: list((tmp_path / "outputs/main/runs").glob("*/history.csv")))
@@ -132,7 +132,7 @@ def test_two_processes_on_one_run(tmp_path) -> None:
 def test_disk_that_fills_up_ends_the_sweep_and_is_resumed(
     undisturbed, small_disk, tmp_path
 ) -> None:
-    """One line that says so, exit code 1; after room is made the same command finishes."""
+    """One line, exit code 1; once disk is free, the same command finishes the run."""
     words = (*LONGER, f"outputs='{small_disk}/outputs'")
     (small_disk / "outputs/.cache").mkdir(parents=True)
     process = start(words, tmp_path)
@@ -152,7 +152,7 @@ def test_disk_that_fills_up_ends_the_sweep_and_is_resumed(
 
 
 def test_full_and_read_only_outputs_are_refused(small_disk, tmp_path) -> None:
-    """Nothing is started; one line; exit code 2."""
+    """Nothing starts; one line; exit code 2."""
     errors = []
     fill(small_disk / "filler")
     for _ in range(2):

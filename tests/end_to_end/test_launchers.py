@@ -27,9 +27,9 @@ WORDS = (
     *("trainer.epochs=20", "preflight=false"),
 )
 LOSSES = "loss=kills,slow,dies_once,bce"
-"""The first always dies, the second is running when others die, the third dies once."""
+"""The first always dies, the second runs while others die, the third dies once."""
 FOUR = ("model=unet2,segnet", "loss=patient,bce")
-"""Four cells; the first and the third go on for minutes until they are let go."""
+"""Four cells; the first and the third wait for minutes until the file `go on` exists."""
 RAY_INIT = "+hydra.launcher.ray.init"
 LAUNCHERS = {
     "joblib": ("hydra.launcher.n_jobs=2",),
@@ -47,7 +47,7 @@ MEASURED = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
 
 
 def needs(launcher: str) -> None:
-    """Skip where the plugin of a launcher is not installed."""
+    """Skip the test if the plugin of a launcher is not installed."""
     extra = launcher.partition("_")[0]
     if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None:
         pytest.skip(f"not installed: segsweep[{extra}]")
@@ -59,7 +59,7 @@ def runs(folder: Path, names: str = "*") -> list[Path]:
 
 
 def facts(run: Path) -> dict[str, Any]:
-    """Return all that a finished run holds of its result: numbers, history, counts, split."""
+    """Return everything that a finished run has: numbers, history, counts, split."""
     result = json.loads((run / "result.json").read_text())
     with (run / "history.csv").open() as file:
         history = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
@@ -83,7 +83,7 @@ def log(folder: Path, names: str) -> str:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
-    """Return the folder in which the default launcher carried out all cells, undisturbed."""
+    """Return a folder in which the default launcher trained all cells undisturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
     for marker in ("died", "go on"):
         (folder / marker).touch()
@@ -94,7 +94,7 @@ def undisturbed(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def surroundings(request) -> Iterator[dict[str, str]]:
-    """Yield the environment for a launcher: Ray gets a folder and a token of its own."""
+    """Yield the environment for a launcher: Ray gets a separate folder and token."""
     folder = tempfile.mkdtemp(prefix="ray-")  # the paths of its sockets must be short
     token = Path(folder) / "token"
     token.write_text(secrets.token_hex(32))
@@ -104,10 +104,11 @@ def surroundings(request) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_killed_run_costs_only_itself(launcher, undisturbed, surroundings, tmp_path) -> None:
-    """One run dies always, one once: the others' files equal those of the default launcher.
+def test_killed_run_affects_no_other(launcher, undisturbed, surroundings, tmp_path) -> None:
+    """One run always dies, one dies once: all others equal those of the default launcher.
 
-    The one that always dies is tried twice and left; mended, the default launcher does it.
+    The run that always dies is started twice; once it is fixed, the default launcher
+    finishes it.
     """
     needs(launcher)
     words = (*WORDS, LOSSES, f"hydra/launcher={launcher}", *LAUNCHERS[launcher])
@@ -131,7 +132,7 @@ def test_killed_run_costs_only_itself(launcher, undisturbed, surroundings, tmp_p
 
 
 def test_jobs_that_outlive_their_command_are_waited_for(undisturbed, tmp_path) -> None:
-    """The command is killed, its jobs go on: the same command again trains nothing twice."""
+    """The command is killed, its jobs continue: the same command again trains nothing twice."""
     needs("submitit_local")
     words = (*WORDS, "model=unet2,segnet", "loss=patient", "hydra/launcher=submitit_local")
     first = start(words, tmp_path)
@@ -141,7 +142,7 @@ def test_jobs_that_outlive_their_command_are_waited_for(undisturbed, tmp_path) -
     second = start(words, tmp_path)
     left_at_once = "outputs/.cache/hydra/.submitit/*/*_result.pkl"
     wait_for(lambda: len(list(tmp_path.glob(left_at_once))) == 2, 300)
-    time.sleep(3)  # it must go on waiting
+    time.sleep(3)  # it must keep waiting
     (tmp_path / "go on").touch()
     _, error = second.communicate(timeout=300)
 
@@ -154,7 +155,7 @@ def test_jobs_that_outlive_their_command_are_waited_for(undisturbed, tmp_path) -
 
 @pytest.fixture
 def slurm() -> Iterator[dict[str, str]]:
-    """Yield the environment of a SLURM cluster that is there for one test."""
+    """Yield the environment of a SLURM cluster that exists for one test."""
     if reason := cluster.missing():
         pytest.skip(f"no SLURM cluster: {reason}")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
@@ -167,7 +168,7 @@ def slurm() -> Iterator[dict[str, str]]:
 
 
 def asked(environment: dict[str, str], *command: str) -> list[str]:
-    """Return the words that a command of SLURM printed."""
+    """Return the words that a SLURM command printed."""
     path = shutil.which(command[0], path=environment["PATH"])
     full = [str(path), *command[1:]]
     done = subprocess.run(full, env=os.environ | environment, capture_output=True, check=True)
@@ -177,7 +178,7 @@ def asked(environment: dict[str, str], *command: str) -> list[str]:
 def test_slurm_job_cancelled_and_job_cut_by_its_time_limit(slurm, undisturbed, tmp_path) -> None:
     """Four cells, one cut by its time limit and requeued, one cancelled with scancel: all finish.
 
-    Both go on from their checkpoints; the files equal those of the default launcher's sweep.
+    Both resume from their checkpoints; the files equal those of the default launcher's sweep.
     """
     needs("submitit_slurm")
     command = start((*WORDS, *FOUR, *SLURM), tmp_path, **slurm)

@@ -1,4 +1,4 @@
-"""Whole sweeps, killed, interrupted, moved, edited, refused and extended: nothing is lost."""
+"""Whole sweeps that are killed, stopped, moved, edited, refused and extended lose nothing."""
 
 import contextlib
 import json
@@ -60,7 +60,7 @@ def epochs_done(sweep: Path) -> int:
 
 
 def times_begun(run: Path) -> int:
-    """Return how often a run was begun or gone on with."""
+    """Return how often a run was started or resumed."""
     return (run / "train.log").read_text().count("images unused")
 
 
@@ -70,7 +70,7 @@ def finished(sweep: Path) -> list[Path]:
 
 
 def facts(run: Path) -> tuple[object, ...]:
-    """Return all of a run that must be the same bit by bit."""
+    """Return everything of a run that must be identical."""
     result = json.loads((run / "result.json").read_text())
     history = [{**row, "seconds": ""} for row in rows_of(run / "history.csv")]
     best = torch.load(run / f"checkpoints/best-{result['best_epoch']}.pt", weights_only=True)
@@ -85,7 +85,7 @@ def all_facts(sweep: Path) -> dict[str, tuple[object, ...]]:
 
 
 def table(sweep: Path, name: str = "results.csv") -> list[dict[str, str]]:
-    """Return a table without what differs between any two sweeps."""
+    """Return a table without the values that differ between any two sweeps."""
     rows = rows_of(sweep / name)
     return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
 
@@ -100,7 +100,7 @@ def undisturbed(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def train(monkeypatch, tmp_path):
-    """Return a function that carries out a command line here: its runs have processes anyway."""
+    """Return a function that runs a command line in this process; its runs have their own."""
     monkeypatch.syspath_prepend(str(APPS))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield lambda *words: train_here(words, monkeypatch, tmp_path)
@@ -109,7 +109,7 @@ def train(monkeypatch, tmp_path):
 
 
 def strike(process: "subprocess.Popen[str]", what: str, generator: random.Random) -> None:
-    """Kill the controller, its fork server or one of its workers, whichever is there."""
+    """Kill the fork server or a worker; the controller if there is none."""
     servers, workers = server_and_workers(process.pid)
     victims = {"server": servers, "worker": sorted(workers)}.get(what, [])
     pid = generator.choice(victims) if victims else process.pid
@@ -119,10 +119,10 @@ def strike(process: "subprocess.Popen[str]", what: str, generator: random.Random
 
 @pytest.mark.parametrize("draw", range(2))
 def test_killed_at_random_moments_nothing_is_lost_or_doubled(draw, undisturbed, tmp_path) -> None:
-    """SIGKILL for controller, worker or fork server at five moments; rerun until all is done.
+    """SIGKILL of controller, worker or fork server at five moments; rerun until all is finished.
 
-    No process outlives its controller, a run that is finished is never touched again, and in
-    the end the tables are those of the undisturbed sweep.
+    No process outlives its controller, finished runs are never changed, and in the end the
+    tables are those of the undisturbed sweep.
     """
     generator = random.Random(draw)
     victims = generator.sample([*["controller"] * 5, *["worker"] * 4, "server"], MOMENTS)
@@ -160,8 +160,8 @@ def test_killed_at_random_moments_nothing_is_lost_or_doubled(draw, undisturbed, 
         assert reasons == ["the run's one reading", *["repeat after a crash"] * (len(reasons) - 1)]
 
 
-def test_nothing_trains_on_without_its_controller(tmp_path) -> None:
-    """Runs that would take hours save where they are and end, soon after SIGKILL."""
+def test_no_run_continues_without_its_controller(tmp_path) -> None:
+    """Soon after SIGKILL of the controller, runs that would take hours save and end."""
     sweep = tmp_path / "outputs/main"
     process = start((*STEADY, "trainer.epochs=5000", "preflight=false"), tmp_path)
     wait_for(lambda: len(list(sweep.glob("runs/*/history.csv"))) == 2)
@@ -184,11 +184,11 @@ STOPS = {
 }
 
 
-def test_asked_to_stop_it_saves_says_so_and_goes_on(undisturbed, tmp_path) -> None:
-    """Every way to stop, one after the other on one sweep, which ends as if undisturbed.
+def test_stopped_sweep_saves_and_resumes(undisturbed, tmp_path) -> None:
+    """Every way to stop, one after another on one sweep, which ends as if undisturbed.
 
-    Each time: exit code 130, no traceback, no failure recorded, no process left; where it is
-    asked once, what runs saves after its batch, or after the validation it was at.
+    Each time: exit code 130, no traceback, no failure recorded, no process left. After a
+    single signal, running runs save after their batch or validation.
     """
     sweep = tmp_path / "outputs/main"
     for way, (send, numbers) in STOPS.items():
@@ -228,7 +228,7 @@ def open_checkpoints(sweep: Path) -> list[Path]:
 
 
 def test_second_ctrl_c_does_not_wait_for_a_run_that_hangs(tmp_path) -> None:
-    """The first waits for the batch, which never ends; the second leaves at once."""
+    """The first waits for the batch, which never ends; the second ends the command at once."""
     words = ("-m", *TROUBLE, *TINY, "loss=hangs", "trainer.epochs=4", "preflight=false")
     process = start(words, tmp_path)
     wait_for(lambda: epochs_done(tmp_path / "outputs/main") == 2)
@@ -254,11 +254,11 @@ CAUSES = {
 }
 
 
-def test_five_kinds_of_trouble_cost_only_themselves(tmp_path) -> None:
-    """Five causes, told and kept with the last output; the others finish.
+def test_five_kinds_of_failure_affect_no_other_run(tmp_path) -> None:
+    """Five causes are reported and recorded with the last output; the other runs finish.
 
-    Mended, the same command carries out those five alone: what raised or was not finite
-    starts anew, what was killed goes on: one run twice, the other after its time was up.
+    Once they are fixed, the same command trains only those five. Runs that raised or became
+    non-finite start from scratch; the killed one and the one over its time limit resume.
     """
     words = (
         *("-m", *TROUBLE, *TINY, f"loss={','.join(CAUSES)},well,bce", "trainer.epochs=6"),
@@ -305,8 +305,8 @@ def test_five_kinds_of_trouble_cost_only_themselves(tmp_path) -> None:
 def test_two_slots_are_used_as_well_as_they_can_be(tmp_path) -> None:
     """One run takes five times as long as four others: within 15 % of the best schedule.
 
-    It stands last and starts first. In the order given, or in batches of two, all would take
-    40 % longer than the best.
+    It is requested last and starts first. In the requested order, or in batches of two, the
+    sweep would take 40 % longer than the best schedule.
     """
     short = [0.15, 0.151, 0.152, 0.153]
     words = (
@@ -331,9 +331,9 @@ def test_two_slots_are_used_as_well_as_they_can_be(tmp_path) -> None:
 
 
 def test_what_was_planned_is_what_runs(tmp_path) -> None:
-    """While run 1 trains, a YAML is edited: run 2 has the frozen value. A frozen config is
-    edited too: that run is refused with the difference, the next trains, and the same command
-    repairs it.
+    """While run 1 trains, a yaml file is edited: run 2 has the planned value. A frozen config
+    is edited too: that run is refused with the difference, the next one trains, and the same
+    command repairs it.
     """
     mine = tmp_path / "mine"
     shutil.copytree(APPS / "conf", mine)
@@ -383,10 +383,10 @@ def test_what_was_planned_is_what_runs(tmp_path) -> None:
 
 
 def test_one_controller_at_a_time_anywhere(undisturbed, tmp_path) -> None:
-    """A second one is refused; stopped, moved and called from elsewhere the sweep goes on.
+    """A second command is refused; a stopped sweep can be moved and resumed from elsewhere.
 
-    Its folders have spaces and letters beyond ASCII. The threads of its runs were fixed at
-    the start: with one slot each could have more, and would end with other numbers.
+    Its folders have spaces and non-ASCII letters. The threads of its runs are fixed at the
+    start: with one slot each could have more, and would end with other numbers.
     """
     here = tmp_path / "hier, wo é ist"
     here.mkdir()
@@ -424,8 +424,8 @@ def test_one_controller_at_a_time_anywhere(undisturbed, tmp_path) -> None:
     assert before == snapshot(moved)
 
 
-def test_the_literal_command_and_once_more(tmp_path) -> None:
-    """Twenty cells, nothing to complain about; the second time it touches no file at all."""
+def test_the_command_of_the_readme_twice(tmp_path) -> None:
+    """Twenty cells without a warning; the second time it changes no file."""
     words = ("-m", "model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss", *TINY)
     strict = {"HYDRA_DEPRECATION_WARNINGS_AS_ERRORS": "1", "PYTHONWARNINGS": "default"}
     said = finish((*words, "trainer.epochs=1"), tmp_path, **strict)
@@ -441,7 +441,7 @@ def test_the_literal_command_and_once_more(tmp_path) -> None:
 
 
 def trained_by(sweep: Path, train, *words: str) -> set[str]:
-    """Carry the command out; return the runs that it trained, all others left untouched."""
+    """Run the command; return the runs that it trained; all others must be unchanged."""
     old = {run: snapshot(run) for run in finished(sweep)} if sweep.is_dir() else {}
     assert train(*words) == 0
     for run, before in old.items():
@@ -450,9 +450,9 @@ def trained_by(sweep: Path, train, *words: str) -> set[str]:
 
 
 def test_the_same_command_extends_a_sweep(train, tmp_path, capsys) -> None:
-    """A plan trains nothing; a seed, a loss and a changed default train what is new, no more.
+    """A plan trains nothing; a new seed, loss or default trains only the new runs.
 
-    What differs is said before and becomes a column; nothing is mixed.
+    A changed key is announced and becomes a column; protocols are never mixed.
     """
     sweep = tmp_path / "outputs/main"
     words = ("-m", *TINY, "loss=bce,dice", "seed=0,1")
@@ -480,9 +480,9 @@ def test_the_same_command_extends_a_sweep(train, tmp_path, capsys) -> None:
     assert len(rows_of(sweep / "comparison.csv")) == 4
 
 
-def test_finished_runs_can_be_asked_for_again(train, tmp_path) -> None:
-    """`rerun=stale` redoes those of another version, `rerun=all` all; reads of the test set
-    stay on record.
+def test_finished_runs_can_be_repeated(train, tmp_path) -> None:
+    """`rerun=stale` repeats those of another version, `rerun=all` all; the log keeps all reads
+    of the test set.
     """
     sweep = tmp_path / "outputs/main"
     words = ("-m", *TINY, "seed=0,1")
@@ -504,7 +504,7 @@ def test_finished_runs_can_be_asked_for_again(train, tmp_path) -> None:
 
 
 def test_threads_are_fixed_when_a_sweep_is_planned(train, tmp_path) -> None:
-    """One slot gives a run all cores; so have the runs that later commands add, in any slots."""
+    """One slot gives a run all cores; runs of later commands have the same, in any slots."""
     cores = len(os.sched_getaffinity(0))
     if cores < 2:
         pytest.skip("one core: nothing to divide")
@@ -535,7 +535,7 @@ def configs(sweep: Path) -> list[str]:
     ("keep", "left"), [("none", []), ("best", ["best"]), ("last", ["last"]), ("both", [1, 2])]
 )
 def test_checkpoints_that_stay(keep, left, train, tmp_path) -> None:
-    """After a sweep there is what `keep` says, and the tables are there without it."""
+    """`keep` decides which checkpoints stay; the tables need none."""
     assert train("-m", *TINY, "seed=0,1", f"keep={keep}") == 0
     sweep = tmp_path / "outputs/main"
     for run in runs_of(sweep):
@@ -547,7 +547,7 @@ def test_checkpoints_that_stay(keep, left, train, tmp_path) -> None:
 
 
 def test_checkpoints_of_a_sweep_have_a_cap(train, tmp_path) -> None:
-    """Room for two of four: those with the highest validation IoU stay."""
+    """A limit of two of four checkpoints: those with the highest validation IoU stay."""
     sweep = tmp_path / "outputs/main"
     words = ("-m", *TINY, "seed=0,1,2,3", "optimizer.lr=0.02")
     assert train(*words, "seed=0") == 0
@@ -566,8 +566,8 @@ def test_checkpoints_of_a_sweep_have_a_cap(train, tmp_path) -> None:
 
 @pytest.mark.parametrize("small_disk", [8], indirect=True)
 def test_disk_too_small_or_full_midway(undisturbed, small_disk, tmp_path) -> None:
-    """Too small for the plan: refused, exit code 2. Full in the middle: it stops and says so,
-    exit code 1. After space is made the same command goes on to the end.
+    """Too small for the plan: refused, exit code 2. Full midway: it stops with a message, exit
+    code 1. Once disk is free, the same command resumes to the end.
     """
     words = (*STEADY, "seed=0,1,2", f"outputs='{small_disk}/outputs'")
     filler, sweep = small_disk / "filler", small_disk / "outputs/main"
@@ -594,7 +594,7 @@ def test_disk_too_small_or_full_midway(undisturbed, small_disk, tmp_path) -> Non
 
 
 def test_run_that_needs_too_much_memory_is_named_before_any_starts(train, tmp_path, capsys) -> None:
-    """One of two cells asks for a petabyte: exit code 2, one line, nothing trained."""
+    """One of two cells requests a petabyte: exit code 2, one line, no run starts."""
     code = train("-m", *TROUBLE, *TINY, "loss=well,greedy")
     error = capsys.readouterr().err
     lines = [line for line in error.splitlines() if "not enough memory" in line]
@@ -631,8 +631,8 @@ def test_other_sweepers_use_the_slots_too(train, tmp_path) -> None:
     assert overlaps(sweep)
 
 
-def test_run_that_somebody_still_trains_is_waited_for(tmp_path) -> None:
-    """A single command trains one of two runs: the sweep does the other and waits its turn."""
+def test_run_that_another_command_trains_is_waited_for(tmp_path) -> None:
+    """A command without -m trains one of two runs: the sweep trains the other and waits."""
     words = (
         *(f"--config-dir={APPS / 'conf'}", "allow=[patience]", *TINY, "loss=patient"),
         "trainer.epochs=30",

@@ -1,4 +1,4 @@
-"""Large sweeps: the work per run does not grow with the number of runs. Counted, not timed."""
+"""In large sweeps the work per run does not grow with the number of runs: counted, not timed."""
 
 from types import SimpleNamespace
 
@@ -20,8 +20,8 @@ LINEAR = 11.0
 """Times the work for ten times the runs, logarithms included."""
 
 
-def test_waiting_tasks_are_not_sorted_for_each_that_is_added():
-    """To hand over ten times the tasks is ten times the work."""
+def test_adding_a_task_does_not_sort_all_waiting_ones():
+    """Adding ten times the tasks is ten times the work."""
 
     def added(count):
         pool = Pool([Slot(0, 1)])
@@ -32,7 +32,7 @@ def test_waiting_tasks_are_not_sorted_for_each_that_is_added():
 
 
 def test_longest_task_waits_in_front_and_equals_in_their_order():
-    """As before: the longest first, of equals the one that was added first."""
+    """The longest task first, equal ones in the order of adding."""
     pool = Pool([])
     for name, seconds in (("a", 1.0), ("b", 3.0), ("c", 3.0), ("d", 2.0), ("e", 3.0)):
         pool.add(Task(name, print, (), seconds=seconds))
@@ -41,8 +41,8 @@ def test_longest_task_waits_in_front_and_equals_in_their_order():
     assert order == ["b", "c", "e", "d", "a"]
 
 
-def test_a_run_that_ends_does_not_ask_all_that_wait(capsys):
-    """The line it leaves has the time left: as much work with ten times the runs waiting."""
+def test_line_of_an_ended_run_does_not_look_at_all_waiting_ones(capsys):
+    """The time left in that line is the same work with ten times the waiting runs."""
 
     def work(count):
         names = {f"unet2-bce-s{number}-id": "unet2/bce" for number in range(count)}
@@ -59,7 +59,7 @@ def test_a_run_that_ends_does_not_ask_all_that_wait(capsys):
 
 
 def test_time_left_of_many_runs_is_that_of_their_sum(capsys):
-    """Counted by hand: 3,000 runs of 60 s in two slots are 25 hours, one of them begun or not."""
+    """By hand: 3,000 runs of 60 s in two slots take 25 hours, also after a retry."""
     names = {f"unet2-bce-s{number}-id": "unet2/bce" for number in range(3 * EXACT)}
     view = View("demo", dict.fromkeys(names, 60.0), 2, names)
     before = view.seconds_left()
@@ -77,7 +77,7 @@ def row(number, request="search"):
 
 
 def test_a_search_adds_run_by_run_to_a_long_plan(tmp_path):
-    """One more run costs as much after two thousand as after two hundred; nothing is lost."""
+    """Adding a run is as much work after two thousand as after two hundred; no row is lost."""
 
     def added(count):
         sweep = SweepPaths(tmp_path / str(count))
@@ -93,8 +93,8 @@ def test_a_search_adds_run_by_run_to_a_long_plan(tmp_path):
     assert added(MANY) < 1.1 * added(FEW)
 
 
-def test_plan_that_was_cut_short_is_made_whole(tmp_path):
-    """A kill in the middle of a row: the row is no run, and the next one does not join it."""
+def test_truncated_plan_is_repaired(tmp_path):
+    """After a kill in the middle of a row, that row is ignored and the next one is separate."""
     sweep = SweepPaths(tmp_path)
     add_to_plan(sweep, [row(0), row(1)])
     sweep.plan.write_bytes(sweep.plan.read_bytes()[:-5])
@@ -107,7 +107,7 @@ def test_plan_that_was_cut_short_is_made_whole(tmp_path):
 
 
 def test_plan_with_the_columns_of_an_early_version_is_rewritten(tmp_path):
-    """Its rows get today's columns, empty where they had none."""
+    """Its rows get today's columns; new ones are empty."""
     sweep = SweepPaths(tmp_path)
     sweep.plan.write_text("run_id,kind,folder,requested_at,request\na,run,m-l-s0-a,now,x\n")
     add_to_plan(sweep, [row(2)])
@@ -118,7 +118,7 @@ def test_plan_with_the_columns_of_an_early_version_is_rewritten(tmp_path):
 
 @pytest.mark.parametrize("small_disk", [1], indirect=True)
 def test_full_disk_leaves_the_plan_as_it_was(small_disk):
-    """Not a row that is cut short: what stood there is still the whole plan."""
+    """No truncated row: the old plan stays complete."""
     sweep = SweepPaths(small_disk)
     add_to_plan(sweep, [row(0)])
     before = sweep.plan.read_bytes()
@@ -128,8 +128,8 @@ def test_full_disk_leaves_the_plan_as_it_was(small_disk):
     assert sweep.plan.read_bytes() == before
 
 
-def test_a_test_read_does_not_list_what_was_put_aside(tmp_path):
-    """With two thousand runs in `earlier/` as with none; its own repeats are still known."""
+def test_a_test_read_does_not_list_earlier_runs(tmp_path):
+    """The same work with two thousand runs in `earlier/` as with none; its repeats are known."""
 
     def work(count):
         paths = RunPaths(tmp_path / str(count) / "runs" / "m-l-s0-a")
@@ -146,7 +146,7 @@ def test_a_test_read_does_not_list_what_was_put_aside(tmp_path):
 
 
 def test_cells_to_remove_are_looked_up_together(tmp_path, frozen, write_run, monkeypatch):
-    """Three cells: the tables are read once."""
+    """For three cells the tables are read once."""
     for loss in ("bce", "dice", "focal"):
         write_run(tmp_path, frozen(f"loss={loss}"))
     reads = Looked()
@@ -161,7 +161,7 @@ def test_cells_to_remove_are_looked_up_together(tmp_path, frozen, write_run, mon
 
 
 def test_rows_of_the_plan_share_what_is_to_do():
-    """A cell per run: a row looks at its own runs alone."""
+    """With a cell per run, a row of the plan looks only at its own runs."""
 
     def work(count):
         names = [f"r{number}" for number in range(count)]
@@ -173,7 +173,7 @@ def test_rows_of_the_plan_share_what_is_to_do():
 
 
 def test_one_refresher_per_command(tmp_path):
-    """A search launches run by run: each launch must remember when tables were last written."""
+    """A search launches run by run; each launch must know when the tables were last written."""
     current = session.Session(run_cache=RunCache())
     sweep = SweepPaths(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Slots: what holds for every machine, and what people would do on theirs."""
+"""The number of slots and their threads and GPUs, on real and on random machines."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ GPUS = [Gpu(f"GPU-{letter}", "H100", 80e3, 70e3) for letter in "abcd"]
 
 
 def found(cores=8, memory=64e3, gpus=(), has_cuda=True, platform=("linux", "x86_64"), **arguments):
-    """Return the slots on a machine like this."""
+    """Return the slots on such a machine."""
     with (
         mock.patch.object(module, "usable_cores", lambda: cores),
         mock.patch.object(module, "available_memory_mb", lambda: memory),
@@ -58,7 +58,7 @@ def shapes(slots):
     ],
 )
 def test_on_the_processor(machine, count, threads):
-    """As many processes as cores, fewer where there is no more to do or no more memory."""
+    """As many slots as cores, fewer if there are fewer runs or too little memory."""
     assert shapes(found(**machine)) == (count, threads, [None] * count)
 
 
@@ -81,14 +81,14 @@ def test_on_the_processor(machine, count, threads):
     ],
 )
 def test_on_gpus(machine, threads, seen):
-    """Each GPU in turn, each as often as asked for and as its memory allows."""
+    """Each GPU in turn, as often as requested and as its memory allows."""
     expected = [f"GPU-{letter}" for letter in seen]
 
     assert shapes(found(**machine)) == (len(seen), threads, expected)
 
 
 def test_gpus_of_different_memory():
-    """A smaller GPU takes fewer."""
+    """A smaller GPU has fewer slots."""
     small = Gpu("GPU-s", "T4", 16e3, 15e3)
 
     assert shapes(found(gpus=[small, GPUS[0]], per_device=3, gpu_mb=10e3))[2] == [
@@ -97,7 +97,7 @@ def test_gpus_of_different_memory():
 
 
 def test_gpu_that_the_driver_does_not_list():
-    """Where nothing is known of GPUs: one run at a time, which sees what there is."""
+    """If the GPUs are unknown: one run at a time, with unchanged visibility."""
     assert shapes(found(device="cuda")) == (1, 8, [None])
     assert shapes(found(device="cuda:1", per_device=2)) == (2, 4, [None, None])
 
@@ -111,14 +111,14 @@ def test_on_apple_silicon():
 
 
 @pytest.mark.parametrize("device", ["cuda:4", "cuda:x", "cuda:-1"])
-def test_gpu_that_is_not_there(device):
-    """The message names what was asked for and what there is."""
+def test_missing_gpu(device):
+    """The message names the requested GPU and the existing ones."""
     with pytest.raises(ConfigError, match=rf"device={device}: .*4 CUDA GPUs.*cuda:0.*cuda:3$"):
         found(device=device, gpus=GPUS)
 
 
 def test_nothing_to_do():
-    """No run, no slot."""
+    """Without runs there are no slots."""
     assert found(runs=0) == []
 
 
