@@ -136,7 +136,7 @@ def budget_of(
     kept = sum(cost.kept_mb for cost in costs)
     if keep_gb is not None:
         kept = min(kept, max(keep_gb * GB / MB - stored_mb, 0.0))
-    # both files are written in full beside the old ones, which go afterwards
+    # new checkpoints are complete before the old ones are deleted: both exist for a moment
     passing = _largest([2 * cost.last_mb + 2 * cost.best_mb for cost in costs], len(slots))
     return Budget(
         runs=len(costs),

@@ -41,9 +41,9 @@ def expand(arguments: Sequence[str], params: Mapping[str, str] | None = None) ->
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-    beside = [f"{key}={value}" for key, value in (params or {}).items()]
+    own = [f"{key}={value}" for key, value in (params or {}).items()]
     parser = OverridesParser.create(_loader())
-    overrides = parser.parse_overrides([*beside, *arguments])
+    overrides = parser.parse_overrides([*own, *arguments])
     return BasicSweeper.split_arguments(overrides, None)[0]
 
 

@@ -12,7 +12,7 @@ TINY = ("data=synthetic", "data.count=16", "data.side=32", "data.size=32", "trai
 
 @pytest.fixture
 def plan(composed, tmp_path, monkeypatch):
-    """Return a function: words -> a run planned in a folder of its own."""
+    """Return a function: words -> a run planned in a separate folder."""
     monkeypatch.chdir(tmp_path)
     return lambda *words: plan_run(*composed(*TINY, f"outputs={tmp_path}/outputs", *words))
 
@@ -85,7 +85,7 @@ def _measured_names():
 
 
 def test_an_unchanged_run_is_the_same_object(plan):
-    """Nothing is read and written again where nothing changes."""
+    """Nothing is read or written again if nothing changes."""
     run = plan()
 
     assert with_trainer(run, {"lean": "auto"}) is run

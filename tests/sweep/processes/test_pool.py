@@ -15,7 +15,7 @@ from segsweep.sweep.processes.slots import Slot
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
 sys.path.insert(0, str(APPS))
-import tasks  # noqa: E402  beside the tests, as a user's own module would be
+import tasks  # noqa: E402  a module outside the package, like a user's own
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server")
 TWO = [Slot(0, 1), Slot(1, 1)]

@@ -156,8 +156,8 @@ def test_what_holds_on_every_machine(machine):
 
 
 @given(MACHINES)
-def test_no_slot_more_would_do(machine):
-    """On the processor one more would lack a core, a run or memory."""
+def test_no_further_slot_would_fit(machine):
+    """On the CPU, another slot would lack a core, a run or memory."""
     machine |= {"device": "cpu", "slots": None}
     more = len(found(**machine)) + 1
 
@@ -170,7 +170,7 @@ def test_no_slot_more_would_do(machine):
 
 @given(MACHINES)
 def test_gpus_are_shared_evenly(machine):
-    """No GPU has two runs more than another, nor more than asked for or than fit."""
+    """The numbers of slots differ by at most one, and fit the request and the memory."""
     machine |= {"gpus": GPUS, "device": "cuda", "slots": None}
     counts = Counter(slot.gpu for slot in found(**machine))
 
@@ -181,7 +181,7 @@ def test_gpus_are_shared_evenly(machine):
 
 
 def test_a_slot_is_a_plain_value():
-    """Slots travel to other processes and compare by value."""
+    """Slots are pickled for other processes and compare by value."""
     assert found(cores=1) == [Slot(0, 1, None)]
 
 
@@ -195,7 +195,7 @@ def test_a_slot_is_a_plain_value():
     ],
 )
 def test_what_torch_was_built_for_is_read(text, has, tmp_path, monkeypatch):
-    """A torch without CUDA makes no use of a GPU: its file says so."""
+    """A torch built without CUDA cannot use a GPU: its version file shows that."""
     (tmp_path / "version.py").write_text(text)
     spec = mock.Mock(origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: spec)
@@ -204,7 +204,7 @@ def test_what_torch_was_built_for_is_read(text, has, tmp_path, monkeypatch):
 
 
 def test_what_this_torch_was_built_for():
-    """As torch itself says."""
+    """It agrees with torch itself."""
     import torch
 
     assert module._torch_has_cuda() is (torch.version.cuda is not None)
