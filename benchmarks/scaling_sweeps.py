@@ -116,7 +116,7 @@ def changed_defaults(folder: Path, count: int) -> Work:
 
 def plan_table(folder: Path, count: int) -> Work:
     """Print a plan whose runs are a cell each."""
-    from segsweep.sweep.planning.preflight import print_plan
+    from segsweep.sweep.planning.print_plan import print_plan
 
     runs = planned(folder, count)
     runs = [

@@ -172,7 +172,7 @@ def _decode_all(
         writer = _Writer(folder, len(samples), size, channels, stack) if folder else None
         for index, sample in enumerate(samples):
             if progress:
-                progress(index, len(samples))
+                progress(index + 1, len(samples))
             try:
                 pixels = source.read(sample)
             except (DataError, OSError) as error:

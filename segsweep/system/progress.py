@@ -102,14 +102,14 @@ class Counter:
         self.shown = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Show *done* of *total*, at most every two seconds."""
+        """Show that *done* of *total* items are done, at most every two seconds."""
         now = time.monotonic()
-        if now - self.last_output < 2 and not (self.shown and done + 1 == total):
+        if now - self.last_output < 2 and not (self.shown and done == total):
             return
         left = (now - self.started) / max(done, 1) * (total - done)
         text = f"{self.what} {done}/{total}, {duration(left)} left"
         if can_rewrite(sys.stderr):
-            sys.stderr.write(f"\r\033[K{text}" + ("\n" if done + 1 == total else ""))
+            sys.stderr.write(f"\r\033[K{text}" + ("\n" if done == total else ""))
         else:
             print(text, file=sys.stderr)
         sys.stderr.flush()

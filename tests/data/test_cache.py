@@ -166,7 +166,7 @@ def test_second_call_decodes_nothing(tmp_path, root):
     again = prepare(source, tmp_path / "cache", progress=lambda *step: steps.append(step))
 
     assert source.decoded() == "abcde"
-    assert steps == [(index, 5) for index in range(5)]
+    assert steps == [(done, 5) for done in range(1, 6)]
     assert_same(first, again)
     assert isinstance(again.images, np.memmap)
     assert not again.images.flags.writeable

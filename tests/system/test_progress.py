@@ -58,7 +58,7 @@ def test_announcements_are_printed_and_logged(tmp_path, capsys):
 def test_short_tasks_show_no_counter(capsys):
     """Nothing is printed in the first two seconds."""
     count = Counter("reading images")
-    for done in range(3):
+    for done in range(1, 4):
         count(done, 3)
 
     assert capsys.readouterr().err == ""
@@ -72,6 +72,17 @@ def test_long_tasks_show_how_far_they_are(capsys):
     count(2, 6)
 
     assert capsys.readouterr().err == "reading images 2/6, 20 s left\n"
+
+
+def test_last_item_is_counted(capsys):
+    """A line that was shown ends with all items done."""
+    count = Counter("reading images")
+    count.started -= 10
+    count.last_output -= 10
+    count(2, 3)
+    count(3, 3)
+
+    assert capsys.readouterr().err.splitlines()[-1] == "reading images 3/3, 0 s left"
 
 
 def test_output_of_a_notebook_is_no_terminal(monkeypatch):

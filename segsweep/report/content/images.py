@@ -25,7 +25,8 @@ def image_table(images: DataFrame, metric: Metric) -> DataFrame:
         return DataFrame(columns=list(names))
     whole = images.dropna(axis="columns", how="all")
     good = metric.sign * whole
-    best, worst = good.idxmax(), good.idxmin()
+    differ = good.max() > good.min()  # equal cells: neither is the best one
+    best, worst = good.idxmax().where(differ, None), good.idxmin().where(differ, None)
     table = DataFrame(
         {
             "image": [str(name) for name in whole.columns],

@@ -91,7 +91,7 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     inside = _option_keys(node, words) if name and node in OPTION_NODES else None
     if inside is not None:
         place = f"{node} has {', '.join(inside)}" if inside else f"this {node} has none"
-        more = f"another {node} needs a file conf/{node}/<name>.yaml"
+        more = f"to add an option, write a file conf/{node}/<name>.yaml"
         return f"{key}: no such key; {place}{nearest(name, inside)}; {more}"
     close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
     return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"

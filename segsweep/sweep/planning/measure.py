@@ -87,7 +87,7 @@ def _measure_in(
     """Add the measured kinds to *found*; return kind -> reason of those out of memory."""
     short: dict[str, str] = {}
     counter = Counter("measuring a step of each kind of run:")
-    for done, result in enumerate(Pool(slots, MEASURE_SECONDS).run(tasks, stop)):
+    for done, result in enumerate(Pool(slots, MEASURE_SECONDS).run(tasks, stop), 1):
         kind, measured = result.task.name, result.value
         if isinstance(measured, Measured):
             found[kind] = measured

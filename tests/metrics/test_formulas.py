@@ -15,7 +15,7 @@ from sklearn import metrics as sklearn
 from segsweep import metrics
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-GOLDEN = json.loads((Path(__file__).parent / "golden_losses.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden_losses.json").read_text())
 COUNTS = st.tuples(*[st.integers(0, 12)] * 4).filter(any)
 BY_HAND = {  # tp, fp, fn, tn = 3, 1, 2, 10
     "iou": 1 / 2,

@@ -1,0 +1,52 @@
+"""From pixel counts to metrics: every metric is one entry of METRICS. numpy only.
+
+Add a metric in `formulas.py`. One that needs more than counts is a stored column of per_image.csv.
+"""
+
+from segsweep.metrics.columns import columns, label, lower_is_better, metric_of, stored_columns
+from segsweep.metrics.formulas import (
+    METRICS,
+    SCORE_PERCENT,
+    accuracy,
+    dice,
+    iou,
+    mcc,
+    precision,
+    ratio,
+    recall,
+    score,
+    specificity,
+)
+from segsweep.metrics.images import mean_over_images, of_rows, over_all_pixels, per_image
+from segsweep.metrics.metric import COUNTS, Counts, Empty, Function, Metric, Part, Rows, Values
+
+__all__ = [
+    "COUNTS",
+    "METRICS",
+    "SCORE_PERCENT",
+    "Counts",
+    "Empty",
+    "Function",
+    "Metric",
+    "Part",
+    "Rows",
+    "Values",
+    "accuracy",
+    "columns",
+    "dice",
+    "iou",
+    "label",
+    "lower_is_better",
+    "mcc",
+    "mean_over_images",
+    "metric_of",
+    "of_rows",
+    "over_all_pixels",
+    "per_image",
+    "precision",
+    "ratio",
+    "recall",
+    "score",
+    "specificity",
+    "stored_columns",
+]
