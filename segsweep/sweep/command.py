@@ -91,7 +91,8 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
     if not work.todo:
         if damaged := [run for run in work.finished if not has_content(run.paths.config)]:
             current.lock_sweep(current.sweep)
-            freeze(damaged, current.request)
+            choices = sweep_choices(current.sweep, lambda: 0)  # those of its intact runs
+            freeze(with_choices(damaged, choices), current.request)
         return before
     freeze_work(work)
     return [*before, *place.launch(work, slots, costs)]
