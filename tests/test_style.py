@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from test_layers import ROOMS, ROOT
+from tested_in import TESTED_IN
 
 PACKAGE = sorted((ROOT / "segsweep").rglob("*.py"))
 FILE_LINES, BODY_LINES = 300, 45
@@ -125,3 +126,20 @@ def _missing_paths(text: str) -> list[str]:
             if not any((place / file).is_file() for place in rooms)
         ]
     return missing
+
+
+def test_every_module_has_a_place_where_it_is_tested() -> None:
+    """A test file of its name in the mirrored folder, or a line in tests/tested_in.py."""
+    modules = [name for name in trees() if not name.endswith("__init__.py")]
+    own = {name for name in modules if _own_test(name).exists()}
+    files = {name: ROOT / "tests" / test for name, test in TESTED_IN.items()}
+
+    assert sorted({*modules} - own - {*TESTED_IN}) == []
+    assert sorted({*TESTED_IN} - ({*modules} - own)) == []
+    assert [name for name, file in files.items() if not file.is_file()] == []
+
+
+def _own_test(name: str) -> Path:
+    """Return the test file of a module's own name, by its path in the package."""
+    path = ROOT / "tests" / name
+    return path.with_name(f"test_{path.name}")
