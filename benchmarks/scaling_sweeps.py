@@ -120,7 +120,7 @@ def plan_table(folder: Path, count: int) -> Work:
 
     runs = planned(folder, count)
     runs = [
-        PlannedRun(run.config.with_values(threshold=number + 0.5), run.paths)
+        PlannedRun(run.config.with_values({"threshold": number + 0.5}), run.paths)
         for number, run in enumerate(runs)
     ]
     work = Sorted([], runs, [], [], dict.fromkeys((run.name for run in runs), Status.PLANNED))

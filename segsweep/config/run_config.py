@@ -85,7 +85,7 @@ class RunConfig:
         """
         return cls(**_read(cls, values))
 
-    def with_values(self, **changed: object) -> Self:
+    def with_values(self, changed: Values) -> Self:
         """Return a copy with changed top-level keys."""
         return type(self).of({**self.values, **changed})
 

@@ -85,7 +85,7 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
         _remove_temporary_files(paths)
         try:
             config = check_frozen(_at_current_place(read_config(path), path, allow))
-            config = config.with_values(device=context.device) if context.device else config
+            config = config.with_values({"device": context.device}) if context.device else config
             value = _train_and_score(config, paths, context)
         except (ConfigError, DataError) as error:
             return _failed(paths, Cause.REFUSED, error)
@@ -114,7 +114,9 @@ def _remove_temporary_files(paths: RunPaths) -> None:
 def _at_current_place(config: FrozenConfig, path: Path, allow: Sequence[str]) -> FrozenConfig:
     """Return the config with the sweep and outputs folder that *path* is in, and *allow*."""
     sweep = path.resolve().parents[2]
-    return config.with_values(allow=list(allow), outputs=str(sweep.parent), sweep=sweep.name)
+    return config.with_values(
+        {"allow": list(allow), "outputs": str(sweep.parent), "sweep": sweep.name}
+    )
 
 
 @contextmanager

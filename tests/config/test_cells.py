@@ -1,4 +1,4 @@
-"""Which runs are one cell: all values alike but seed, fold and what a search filled in."""
+"""Runs form one cell if all values agree except seed, fold and what a search filled in."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from segsweep.config.cells import cell_columns, differing_in_one_key, flat_value
 
 
 def test_model_and_loss_always_name_a_cell():
-    """Also where there is one of each; other keys follow."""
+    """Even if there is only one of each; other keys follow."""
     assert cell_columns([]) == ["model", "loss"]
     assert cell_columns(["lr", "trainer.epochs"]) == ["model", "loss", "lr", "trainer.epochs"]
 
 
-def test_models_and_losses_are_no_columns_of_their_own(frozen):
-    """They stand in every table already."""
+def test_models_and_losses_are_not_swept_keys(frozen):
+    """Every table has columns for them anyway."""
     configs = [frozen(), frozen("model=unet"), frozen("loss=dice"), frozen("model=segnet")]
 
     assert swept_keys(configs) == []
@@ -38,7 +38,7 @@ def test_models_and_losses_are_no_columns_of_their_own(frozen):
         ("segsweep_version", "9.9"),
     ],
 )
-def test_repetitions_and_what_cannot_change_numbers_never_do(frozen, key, value):
+def test_repetitions_and_facts_are_not_swept_keys(frozen, key, value):
     """Seeds and folds repeat a cell; device, folder and version are facts about a run."""
     assert swept_keys([frozen(), frozen(**{key: value})]) == []
 
@@ -61,12 +61,12 @@ def test_repetitions_and_what_cannot_change_numbers_never_do(frozen, key, value)
     ],
 )
 def test_everything_else_that_differs_is_a_column(frozen, key, value):
-    """Two protocols in one folder are never mixed silently."""
+    """Runs of two protocols in one sweep are different cells."""
     assert swept_keys([frozen(), frozen(seed=1), frozen(**{key: value})]) == [key]
 
 
 def test_learning_rate_is_called_lr(frozen):
-    """The name it has in every table."""
+    """As in every table."""
     slow = frozen(optimizer__lr=0.0005)
 
     assert swept_keys([frozen(), slow]) == ["lr"]
@@ -75,8 +75,8 @@ def test_learning_rate_is_called_lr(frozen):
 
 
 @pytest.mark.parametrize("key", ["optimizer.lr", "optimizer.weight_decay", "loss.gamma"])
-def test_what_a_search_filled_in_tells_no_cells_apart(frozen, key):
-    """Each cell got its own best value with the same budget; that is the protocol."""
+def test_values_that_a_search_filled_in_are_not_swept_keys(frozen, key):
+    """By protocol, each cell has its own best value, found with the same budget."""
     filled = {"search.filled": [key]}
     configs = [frozen("loss=focal", **{key: value}, **filled) for value in (0.1, 0.2)]
 
@@ -84,14 +84,14 @@ def test_what_a_search_filled_in_tells_no_cells_apart(frozen, key):
 
 
 def test_trials_do_not_make_columns(frozen):
-    """They stand in a table of their own."""
+    """They have a separate table."""
     trials = [frozen(kind="trial", optimizer__lr=lr) for lr in (0.1, 0.2, 0.3)]
 
     assert swept_keys([frozen(), *trials]) == []
 
 
 def test_argument_counts_only_among_runs_of_one_option(frozen):
-    """Gamma 2 of focal and gamma 3 of focal_lin are two losses, not two gammas."""
+    """Gamma 2 of focal and gamma 3 of focal_lin differ in the loss, not in gamma."""
     focal = [frozen("loss=focal", loss__gamma=gamma) for gamma in (2.0, 3.0)]
     lin = frozen("loss=focal_lin", loss__gamma=3.0)
 
@@ -114,7 +114,7 @@ def test_moved_data_are_the_same_cell(frozen):
 
 
 def test_file_overwritten_in_place_is_another_cell(frozen):
-    """Same path, other content: two protocols, told apart by the digest."""
+    """The same path with other content is another protocol; the digest differs."""
     configs = [frozen(data__split__file="split.csv") for _ in range(2)]
     for config, digest in zip(configs, ("aa", "bb"), strict=True):
         config["contents"] = {"data.split.file": digest}
@@ -122,8 +122,8 @@ def test_file_overwritten_in_place_is_another_cell(frozen):
     assert swept_keys(configs) == ["data.split.file"]
 
 
-def test_optimizer_is_one_column_by_its_option(frozen):
-    """Its arguments differ because the option does; they add nothing."""
+def test_another_optimizer_is_one_column(frozen):
+    """Its arguments differ too, but only because the option does."""
     configs = [frozen(), frozen("optimizer=sgd", optimizer__lr=0.002)]
 
     assert swept_keys(configs) == ["optimizer"]
@@ -131,7 +131,7 @@ def test_optimizer_is_one_column_by_its_option(frozen):
 
 
 def test_flat_values_name_every_setting_once(frozen):
-    """Sections by dotted path, classes by option name, nothing of how it is stored."""
+    """Keys of sections are dotted, classes are option names; choices and targets are absent."""
     values = flat_values(frozen("loss=focal"))
 
     assert values["loss"] == "focal"
@@ -155,7 +155,7 @@ def test_flat_values_name_every_setting_once(frozen):
     ],
 )
 def test_finished_runs_that_differ_from_new_ones_in_one_key(frozen, changed, key):
-    """Seeds 0 and 1 are there with another value; seed 2 is not asked for again."""
+    """Seeds 0 and 1 are finished with another value; seed 2 is not requested again."""
     finished = [frozen(seed=seed, **changed) for seed in (0, 1, 2)]
     new = [frozen(seed=seed) for seed in (0, 1)]
 
@@ -164,7 +164,7 @@ def test_finished_runs_that_differ_from_new_ones_in_one_key(frozen, changed, key
 
 
 def test_another_option_is_one_key_with_its_arguments(frozen):
-    """SGD has a momentum that AdamW has not, and another learning rate: still one choice."""
+    """SGD has a momentum and another learning rate than AdamW, but it is one change."""
     finished = [frozen("optimizer=sgd")]
 
     assert differing_in_one_key([frozen()], finished) == {"optimizer": 1}
@@ -174,8 +174,8 @@ def test_another_option_is_one_key_with_its_arguments(frozen):
     assert differing_in_one_key([frozen(threshold=0.6)], finished) == {}
 
 
-def test_several_keys_are_counted_each_for_itself(frozen):
-    """One finished run may be near two new ones, and is near in two keys."""
+def test_each_key_is_counted_separately(frozen):
+    """A finished run may differ from two new ones in one key each."""
     new = [frozen(trainer__epochs=80), frozen(threshold=0.6), frozen("+optimizer.amsgrad=true")]
 
     assert differing_in_one_key(new, [frozen(), frozen()]) == {
@@ -197,24 +197,24 @@ def test_several_keys_are_counted_each_for_itself(frozen):
         {"data_fingerprint": "f" * 16, "data__size": 64},
     ],
 )
-def test_what_a_sweep_is_made_of_and_two_changes_count_nothing(frozen, changed):
-    """Another seed is another run, not another default; two changes are another protocol."""
+def test_other_cells_repetitions_and_two_changes_do_not_count(frozen, changed):
+    """A sweep varies model, loss and seed on purpose; two changes are another protocol."""
     assert differing_in_one_key([frozen()], [frozen(**changed)]) == {}
     assert differing_in_one_key([frozen("model=unet")], [frozen()]) == {}
     assert differing_in_one_key([frozen("loss=focal")], [frozen()]) == {}
     assert differing_in_one_key([], [frozen()]) == {}
 
 
-def test_key_that_an_older_version_did_not_have_is_no_difference(frozen):
-    """A later key's neutral value means "as before"."""
+def test_key_that_an_older_version_lacks_is_no_difference(frozen):
+    """The neutral value of a later key means "as before"."""
     old = frozen(trainer__epochs=80)
     del old["trainer"]["precision"]
 
     assert differing_in_one_key([frozen()], [old]) == {"trainer.epochs": 1}
 
 
-def test_grid_of_small_numbers_is_not_mixed_up(frozen):
-    """No two of these differ in one key alone, however their values add up."""
+def test_sums_of_hashes_do_not_coincide(frozen):
+    """No two of these runs differ in one key only; small numbers must not make it seem so."""
     new = [frozen(seed=seed, trainer__epochs=40, trainer__batch=10) for seed in range(40)]
     old = [frozen(seed=seed, trainer__epochs=50, trainer__batch=5) for seed in range(40)]
 

@@ -1,4 +1,4 @@
-"""What is wrong with a config is said in one line, with what was given and what is allowed."""
+"""Every problem in a config is reported in one line, with the value given and those allowed."""
 
 import pytest
 
@@ -15,7 +15,7 @@ SMALL = ("data.size=32", "model.channels=[2,2]")
 
 @pytest.fixture
 def refusal(composed):
-    """Return a function: overrides and {dotted key: value} -> the lines of the refusal."""
+    """Return a function: overrides and {dotted key: value} -> the lines of the ConfigError."""
 
     def refuse(*overrides, **changed):
         values, choices = composed(*SMALL, *overrides)
@@ -58,8 +58,8 @@ def accepted(composed):
         ("scheduler.evry", "scheduler has", "every"),
     ],
 )
-def test_misspelt_key_names_what_there_is_and_what_was_meant(refusal, key, known, meant):
-    """A key that nothing knows would be silently without effect."""
+def test_misspelt_key_lists_the_keys_and_the_nearest(refusal, key, known, meant):
+    """An unknown key would have no effect."""
     (line,) = refusal(**{key: 3})
 
     assert line.startswith(f"{key}: no such key; {known} ")
@@ -88,7 +88,7 @@ def test_misspelt_key_names_what_there_is_and_what_was_meant(refusal, key, known
     ],
 )
 def test_wrong_type_names_the_type_wanted(refusal, key, value, wanted):
-    """Key, value, and what stands there instead."""
+    """The line has the key, the value and the type."""
     assert refusal(**{key: value}) == [f"{key}={value!r}: wanted {wanted}"]
 
 
@@ -116,7 +116,7 @@ def test_wrong_type_names_the_type_wanted(refusal, key, value, wanted):
     ],
 )
 def test_out_of_range_names_the_range(refusal, key, value, allowed):
-    """The ends of each range are tried; NaN is inside no range."""
+    """At the ends of each range; NaN is outside every range."""
     assert refusal(**{key: value}) == [f"{key}={value}: must be {allowed}"]
 
 
@@ -132,7 +132,7 @@ def test_out_of_range_names_the_range(refusal, key, value, allowed):
     ],
 )
 def test_out_of_range_of_torchs_schedulers(refusal, option, key, value, allowed):
-    """Torch takes them and trains with a learning rate that rises, or is negative."""
+    """Torch would accept them and train with a rising or negative learning rate."""
     found = refusal(f"scheduler={option}", **{f"scheduler__{key}": value})
 
     assert found == [f"scheduler.{key}={value}: must be {allowed}"]
@@ -148,8 +148,8 @@ def test_out_of_range_of_torchs_schedulers(refusal, option, key, value, allowed)
         ("plateau", "epoch", "ReduceLROnPlateau needs a loss; allowed is val_loss"),
     ],
 )
-def test_scheduler_steps_when_it_can(refusal, option, every, line):
-    """Torch would take the loss for an epoch's number, or fail after the first epoch."""
+def test_scheduler_steps_on_a_loss_only_if_it_takes_one(refusal, option, every, line):
+    """Torch would use the loss as the number of an epoch, or fail after the first epoch."""
     found = refusal(f"scheduler={option}", scheduler__every=every)
 
     assert found == [f"scheduler.every={every}: {line}"]
@@ -157,32 +157,32 @@ def test_scheduler_steps_when_it_can(refusal, option, every, line):
 
 @pytest.mark.parametrize("folder", ["", " ", "~/sweeps"])
 def test_outputs_must_be_a_folder(refusal, folder):
-    """An empty shell variable would write beside the code, a ~ in a folder of that name."""
+    """An unset shell variable gives an empty path; ~ would be the name of a folder."""
     assert refusal(outputs=folder)[0].startswith(f"outputs={folder}: give the path of a folder")
 
 
 def test_empty_path_is_not_the_working_folder(refusal):
-    """What an empty shell variable gives."""
+    """An unset shell variable gives an empty path."""
     assert refusal("data=ph2", data__root="") == ["data.root is empty; give it as data.root=<path>"]
     assert refusal(data__split__file="")[0].startswith("data.split.file is empty")
 
 
 def test_split_file_and_fold_exclude_each_other(refusal):
-    """Folds that are all the same split would count as several."""
+    """All folds would be the same split, but count as several."""
     (line,) = refusal(data__split__file="s.csv", data__split__fold=1)
 
     assert line == "data.split.fold=1: not allowed with data.split.file; set only one"
 
 
-def test_nearest_of_an_options_own_words(refusal):
-    """Words that a class allows are no less known than ours."""
+def test_nearest_word_of_an_argument(refusal):
+    """Words that a class allows are suggested like those of the schema."""
     (line,) = refusal("scheduler=plateau", scheduler__mode="mni")
 
     assert line == "scheduler.mode='mni': wanted one of min, max; did you mean 'min'?"
 
 
-def test_nan_where_no_range_is_known_is_no_number(refusal):
-    """An argument of a class that is not ours has no range, and NaN is still none."""
+def test_nan_is_refused_without_a_range_too(refusal):
+    """Arguments of a user's class have no range."""
     assert refusal(optimizer__eps=float("nan")) == ["optimizer.eps=nan: must be a number"]
 
 
@@ -197,15 +197,15 @@ def test_nan_where_no_range_is_known_is_no_number(refusal):
         ("scheduler.every", "batch", "step, epoch, val_loss"),
     ],
 )
-def test_unknown_word_names_the_words(refusal, key, value, line):
-    """The allowed words, all of them."""
+def test_unknown_word_lists_all_allowed_words(refusal, key, value, line):
+    """The line has the key, the value and the words."""
     (found,) = refusal(**{key: value})
 
     assert found.startswith(f"{key}={value}: allowed are {line}")
 
 
-def test_nearest_word_is_offered_only_if_near():
-    """One letter off is a slip; nothing alike is no guess."""
+def test_nearest_word_is_suggested_only_if_similar():
+    """A misspelt word has a suggestion, an unrelated one has none."""
     assert nearest("val_iuo", ("val_iou", "val_loss")) == "; did you mean 'val_iou'?"
     assert nearest("xyz", ("val_iou", "val_loss")) == ""
 
@@ -214,8 +214,8 @@ def test_nearest_word_is_offered_only_if_near():
 @pytest.mark.parametrize(
     "key", ["seed", "threshold", "trainer.batch", "trainer.early_stop", "data.size", "optimizer.lr"]
 )
-def test_true_is_no_number(refusal, key, value):
-    """In Python True is 1; in a config it is a slip."""
+def test_true_is_not_a_number(refusal, key, value):
+    """Python treats True as 1; in a config it is a mistake."""
     (line,) = refusal(**{key: value})
 
     assert line.startswith(f"{key}={value}: wanted ")
@@ -223,13 +223,13 @@ def test_true_is_no_number(refusal, key, value):
 
 
 @pytest.mark.parametrize("key", ["data.size", "model.channels"])
-def test_true_inside_a_list_is_no_number_either(refusal, key):
-    """The same slip, one level down."""
+def test_true_in_a_list_is_not_a_number(refusal, key):
+    """The same mistake in an item of a list."""
     assert refusal(**{key: [True, 32]})[0].startswith(f"{key}=[True, 32]: wanted ")
 
 
 def test_all_problems_are_listed_at_once(refusal):
-    """Seven things wrong are seven lines, each opening with its key."""
+    """Seven problems give seven lines, each starting with its key."""
     lines = refusal(
         "loss=focal",
         sead=1,
@@ -249,8 +249,8 @@ def test_all_problems_are_listed_at_once(refusal):
     }
 
 
-def test_misfits_of_building_are_listed_at_once_too(refusal):
-    """What only a constructor knows: loss, augmentation and scheduler, a line each."""
+def test_problems_of_building_are_listed_at_once_too(refusal):
+    """One line for each constructor that refuses its arguments: loss, augmentation, scheduler."""
     lines = refusal(
         "loss=focal", loss__gamma=-1, augment__probability=2, scheduler__every="sometimes"
     )
@@ -277,8 +277,8 @@ def test_misfits_of_building_are_listed_at_once_too(refusal):
         ("trainer.early_stop", None, None),
     ],
 )
-def test_numbers_become_what_the_key_wants(accepted, key, given, expected):
-    """1 and 1.0 are the same learning rate, so they must be the same run."""
+def test_numbers_are_converted_to_the_type_of_the_key(accepted, key, given, expected):
+    """1 and 1.0 are the same learning rate, so they must give the same run."""
     found = accepted(**{key: given})
     for part in key.split("."):
         found = found[part]
@@ -288,7 +288,7 @@ def test_numbers_become_what_the_key_wants(accepted, key, given, expected):
 
 
 def test_keys_left_out_get_their_defaults(composed):
-    """A config is complete after the check, the data set's own part included."""
+    """A checked config is complete, the data node included."""
     values, choices = composed(*SMALL)
     for key in ("seed", "trainer", "evaluate"):
         del values[key]
@@ -302,7 +302,7 @@ def test_keys_left_out_get_their_defaults(composed):
 
 
 def test_checking_twice_changes_nothing(accepted):
-    """A frozen config comes out of the check as it went in."""
+    """A frozen config is returned unchanged."""
     once = accepted()
     values = {key: value for key, value in once.items() if key != "choices"}
 
@@ -310,7 +310,7 @@ def test_checking_twice_changes_nothing(accepted):
 
 
 def test_choices_are_those_of_the_nodes(accepted):
-    """Hydra's own choices and those of trainer and experiment name no class."""
+    """Choices of Hydra's groups, trainer and experiment are removed: they name no class."""
     assert accepted()["choices"] == {
         **{"model": "unet2", "loss": "bce", "optimizer": "adamw"},
         **{"scheduler": "onecycle", "augment": "flips", "data": "synthetic"},
@@ -318,7 +318,7 @@ def test_choices_are_those_of_the_nodes(accepted):
 
 
 def test_two_options_at_once_are_refused(composed):
-    """`loss=[bce,dice]` would merge two nodes into one that is neither."""
+    """`loss=[bce,dice]` would merge two nodes into one."""
     values, choices = composed(*SMALL, "loss=[bce,dice]")
     with pytest.raises(ConfigError) as caught:
         check_config(values, choices)
@@ -338,7 +338,7 @@ def test_two_options_at_once_are_refused(composed):
 def test_size_that_does_not_divide_names_the_nearest_two(
     refusal, size, channels, side, multiple, near
 ):
-    """Sides are halved once per stage."""
+    """The network halves the sides once per stage."""
     assert refusal(data__size=size, model__channels=channels) == [
         f"data.size={side}: model=unet2 needs a multiple of {multiple}; the nearest are {near}"
     ]
@@ -346,7 +346,7 @@ def test_size_that_does_not_divide_names_the_nearest_two(
 
 @pytest.mark.parametrize("size", [50, [40, 70]])
 def test_torchvisions_networks_take_any_size(composed, size):
-    """They bring their logits back to the size of the image themselves."""
+    """They resize their logits to the size of the image."""
     values, choices = composed("model=lraspp")
     values["data"]["size"] = size
 
@@ -355,7 +355,7 @@ def test_torchvisions_networks_take_any_size(composed, size):
 
 @pytest.mark.parametrize("size", [[32], [32, 32, 32], []])
 def test_size_is_one_number_or_two(refusal, size):
-    """Three sides are no image."""
+    """An image has two sides."""
     assert refusal(data__size=size) == [f"data.size={size}: give one number, or [height, width]"]
 
 
@@ -367,13 +367,13 @@ def test_size_is_one_number_or_two(refusal, size):
     ],
 )
 def test_missing_values_say_how_to_give_them(refusal, data, line):
-    """`???` in an option file is asked for by name."""
+    """The line for a `???` in an option file has the key and its type."""
     assert refusal(f"data={data}") == [line]
 
 
 @pytest.mark.parametrize("node", ["model", "loss", "optimizer", "scheduler", "augment", "data"])
 @pytest.mark.parametrize("value", ["???", None, {"lr": 1}])
-def test_node_without_a_class_says_where_the_options_are(refusal, node, value):
+def test_node_without_a_class_names_the_folder_of_options(refusal, node, value):
     """No option chosen, `null`, or arguments without a class."""
     (line,) = refusal(**{node: value})
 
@@ -381,8 +381,8 @@ def test_node_without_a_class_says_where_the_options_are(refusal, node, value):
 
 
 @pytest.mark.parametrize("value", [5, None, "quick"])
-def test_section_is_no_value(refusal, value):
-    """`trainer` holds keys."""
+def test_section_is_not_a_value(refusal, value):
+    """`trainer` has keys."""
     assert refusal(trainer=value) == [
         f"trainer={value!r}: a section, not a value; set trainer.<key>"
     ]
@@ -391,21 +391,21 @@ def test_section_is_no_value(refusal, value):
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../up", "a/b", "/tmp", " a", "a ", ".a", "a" * 101]
 )
-def test_sweep_is_one_plain_folder_name(refusal, name):
-    """It becomes a folder below outputs, and nothing else."""
+def test_sweep_is_a_plain_folder_name(refusal, name):
+    """It becomes a folder in outputs."""
     (line,) = refusal(sweep=name)
 
     assert line.startswith(f"sweep={name}: a folder name of letters")
 
 
 @pytest.mark.parametrize("name", ["main", "a" * 100, "my sweep-1.2_x+y=z", "Läsion 2"])
-def test_sweep_may_be_called_much(accepted, name):
-    """Letters of any language, digits, space and some signs."""
+def test_allowed_sweep_names(accepted, name):
+    """Letters of any language, digits, space and some signs are allowed."""
     assert accepted(sweep=name)["sweep"] == name
 
 
-def test_sections_hold_their_own_defaults():
-    """Every default lies inside its own range and type."""
+def test_defaults_pass_the_check():
+    """Every default has the type and range of its key."""
     assert check_section(DataConfig, {})["size"] == 128
     assert check_section(SplitConfig, {}) == vars(SplitConfig())
     assert check_section(Config, {})["trainer"]["batch"] == 10
@@ -421,20 +421,20 @@ def test_sections_hold_their_own_defaults():
         (int | list[int], "whole number or list of whole number"),
     ],
 )
-def test_types_are_said_in_words(hint, text):
-    """A user need not know Python."""
+def test_types_in_words(hint, text):
+    """Messages do not use the names of Python's types."""
     assert type_text(hint) == text
 
 
-def test_order_of_types_counts():
-    """Python holds these two equal; the first type that takes the value wins all the same."""
+def test_order_of_types_in_a_union_matters():
+    """The first type that fits the value is used, although Python treats the unions as equal."""
     found = [coerce("x", "3", hint) for hint in (int | float, float | int, int | float)]
 
     assert [repr(value) for value in found] == ["3", "3.0", "3"]
 
 
 def test_checked_configs_share_nothing(composed):
-    """Runs of a sweep are checked alike, yet changing one leaves the others as they are."""
+    """Checks are cached, but changing one config does not change the others."""
     first, second = (check_config(*composed(*SMALL)) for _ in range(2))
     first["model"]["channels"].append(99)
     first["data"]["split"]["fold"] = 3
@@ -445,13 +445,13 @@ def test_checked_configs_share_nothing(composed):
 
 
 @pytest.mark.parametrize(("given", "kind"), [(1, "float"), (1.0, "float"), ("1", "float")])
-def test_equal_numbers_of_other_types_are_checked_for_themselves(accepted, refusal, given, kind):
-    """1, 1.0 and true are equal in Python; a check that remembers must not mix them up."""
+def test_equal_numbers_of_other_types_are_checked_separately(accepted, refusal, given, kind):
+    """1, 1.0 and true are equal in Python; a cached check must distinguish them."""
     assert type(accepted(optimizer__lr=given)["optimizer"]["lr"]).__name__ == kind
     assert refusal(optimizer__lr=True) == ["optimizer.lr=True: wanted number"]
 
 
-def test_coerce_asks_for_what_is_missing():
-    """The key, its type and its range."""
+def test_missing_value_names_the_type_and_range():
+    """The line has the key, its type and its range."""
     with pytest.raises(ConfigError, match=r"^lr is not set; give it as lr=<number, > 0>$"):
         coerce("lr", "???", float, "> 0")

@@ -1,4 +1,4 @@
-"""A node's class and arguments: whose classes may be named, and what fits their signatures."""
+"""Option nodes: which classes a config may name, and which arguments fit their signatures."""
 
 import sys
 from pathlib import Path
@@ -43,7 +43,7 @@ made = iter(range(1000))
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Return the name of a user's package that can be imported, another one for each test."""
+    """Return the name of an importable package of a user, a new one for each test."""
     name = f"someones_nets_{next(made)}"
     folder = tmp_path / name
     folder.mkdir()
@@ -82,8 +82,8 @@ def checked(package):
         ("anything", [1, "a", None], [1, "a", None]),
     ],
 )
-def test_arguments_become_what_the_signature_wants(checked, key, given, expected):
-    """As YAML and JSON have them: paths as text, tuples as lists."""
+def test_arguments_are_converted_to_the_types_of_the_signature(checked, key, given, expected):
+    """In the form of YAML and JSON: paths as text, tuples as lists."""
     found = checked(**{key: given})[key]
 
     assert found == expected
@@ -111,16 +111,16 @@ def test_arguments_become_what_the_signature_wants(checked, key, given, expected
         ("name", 3, "text"),
     ],
 )
-def test_misfits_name_what_is_wanted(checked, key, value, wanted):
-    """One line: key, value, type."""
+def test_wrong_type_names_the_type_wanted(checked, key, value, wanted):
+    """One line with the key, the value and the type."""
     with pytest.raises(ConfigError) as caught:
         checked(**{key: value})
 
     assert str(caught.value) == f"model.{key}={value!r}: wanted {wanted}"
 
 
-def test_unknown_and_missing_arguments_are_said_together(package):
-    """A line for each: misspelt, unfit, and required but absent."""
+def test_all_problems_of_a_node_are_listed_at_once(package):
+    """One line each for a misspelt, an invalid and a missing argument."""
     node = {"_target_": f"{package}.nets.Tiny", "widht": 3, "mode": "left"}
     with pytest.raises(ConfigError) as caught:
         check_node("model", node, [package])
@@ -132,8 +132,8 @@ def test_unknown_and_missing_arguments_are_said_together(package):
     assert lines[1:] == ["model.mode='left': wanted one of up, down", "model.width is not set"]
 
 
-def test_arguments_are_handed_over_as_the_class_wants_them(package):
-    """Tuples and paths again, after the config had lists and text; functions work too."""
+def test_class_gets_arguments_of_its_types(package):
+    """Tuples and paths, where the config has lists and text; functions work too."""
     node = {"_target_": f"{package}.nets.Tiny", "width": 2, "sides": [1, 2], "weights": "a/b"}
     given = build("model", node, [package]).given
 
@@ -143,16 +143,16 @@ def test_arguments_are_handed_over_as_the_class_wants_them(package):
     assert build("model", {"_target_": f"{package}.nets.make", "width": "7"}, [package]) == 7
 
 
-def test_given_values_are_used_where_taken_and_yield_to_the_config(package):
-    """The program supplies lengths and parameters to whoever has a name for them."""
+def test_given_values_are_passed_if_accepted_and_not_in_the_config(package):
+    """Lengths and parameters are passed to signatures that have their names."""
     node = {"_target_": f"{package}.nets.Tiny", "width": 2, "rate": 0.5}
     given = build("model", node, [package], {"rate": 9.0, "name": "x", "unheard_of": 1}).given
 
     assert (given["rate"], given["name"]) == (0.5, "x")
 
 
-def test_what_a_constructor_refuses_names_the_node(package):
-    """A ValueError or a TypeError inside becomes one line of the user's config."""
+def test_error_of_a_constructor_names_the_node(package):
+    """Its ValueError or TypeError becomes one line of a ConfigError."""
     with pytest.raises(ConfigError) as wide:
         build("model", {"_target_": f"{package}.nets.Tiny", "width": 101}, [package])
     with pytest.raises(ConfigError, match=r"^loss: gamma must be >= 0; got -1\.0$"):
@@ -166,14 +166,14 @@ def test_what_a_constructor_refuses_names_the_node(package):
 
 
 def test_only_path_arguments_count_by_content(package):
-    """A path is told by its annotation, optional or not."""
+    """A path is recognized by its annotation, optional or not."""
     assert path_arguments(f"{package}.nets.Tiny", [package]) == {"weights"}
     assert path_arguments("segsweep.data.folder.Folder") == {"images", "masks", "groups_file"}
     assert path_arguments("torch.optim.AdamW") == set()
 
 
-def test_torch_classes_are_read_by_their_own_annotations():
-    """What the program supplies is required there, and no business of the user's."""
+def test_annotations_of_torch_classes_are_used():
+    """Required arguments that segsweep supplies may be missing in the config."""
     known = arguments_of("torch.optim.AdamW")
 
     assert known["params"][1] is True
@@ -185,7 +185,7 @@ def test_torch_classes_are_read_by_their_own_annotations():
 
 
 def test_own_package_works_only_when_allowed(package):
-    """Naming a module runs it, so it is not even imported before its user says it is theirs."""
+    """Importing a module runs it, so it is not imported before the user allows it."""
     target = f"{package}.nets.Tiny"
     with pytest.raises(ConfigError) as caught:
         locate(target)
@@ -201,7 +201,7 @@ def test_own_package_works_only_when_allowed(package):
 
 
 def test_part_of_a_name_allows_nothing(package):
-    """`allow=[some]` is the package `some`, not all that begin like it."""
+    """`allow=[some]` allows the package `some`, not every package whose name starts with it."""
     with pytest.raises(ConfigError, match="is not trusted"):
         locate(f"{package}.nets.Tiny", [package[:-1], "", f"{package}.net"])
 
@@ -215,7 +215,7 @@ def test_part_of_a_name_allows_nothing(package):
     ],
 )
 def test_untrusted_packages_are_refused(target):
-    """Neither python's own, nor all of torch, nor a name that only begins like ours."""
+    """Python's own modules, most of torch, and names that only start like trusted ones."""
     with pytest.raises(ConfigError, match="is not trusted"):
         locate(target)
 
@@ -234,7 +234,7 @@ def test_untrusted_packages_are_refused(target):
     ],
 )
 def test_dotted_paths_do_not_lead_through_a_module(target):
-    """The path is module and name: what a module has imported is not a part of it."""
+    """The path is a module and a name; modules that it has imported are not part of it."""
     with pytest.raises(ConfigError, match=r"cannot be imported|is not a class|is not trusted"):
         locate(target)
 
@@ -250,7 +250,7 @@ def test_dotted_paths_do_not_lead_through_a_module(target):
     ],
 )
 def test_what_a_trusted_module_imported_is_not_trusted(target):
-    """A config from somebody else must not reach code through a name that lies around."""
+    """A config from someone else must not run code through an imported name."""
     with pytest.raises(ConfigError):
         locate(target)
 
@@ -271,20 +271,20 @@ def test_what_a_trusted_module_imported_is_not_trusted(target):
         "torchvision.io.write_file",
     ],
 )
-def test_only_what_builds_something_is_trusted(target):
-    """Writing a file or fetching one is no network, loss or data set."""
+def test_functions_that_write_or_download_are_refused(target):
+    """In trusted packages, too, a config may only name classes and functions that build objects."""
     with pytest.raises(ConfigError):
         locate(target)
 
 
 @pytest.mark.parametrize("name", ["folder.Folder", "ph2.PH2", "synthetic.Synthetic"])
 def test_data_sources_are_trusted(name):
-    """Classes of segsweep/data with signature, find and read; their modules stand in no list."""
+    """Classes in segsweep/data with signature, find and read, without a list of modules."""
     assert locate(f"segsweep.data.{name}").__name__ == name.partition(".")[2]
 
 
-def test_other_classes_of_the_data_package_are_named_as_such():
-    """The message says what a data source is."""
+def test_other_classes_of_the_data_package_are_refused():
+    """The message explains what a data source is."""
     with pytest.raises(ConfigError) as caught:
         locate("segsweep.data.cache.Prepared")
 
@@ -295,8 +295,8 @@ def test_other_classes_of_the_data_package_are_named_as_such():
 
 
 @pytest.mark.parametrize("raised", ["KeyError('x')", "SystemError()", "AssertionError('no')"])
-def test_module_of_the_users_own_that_breaks(package, tmp_path, raised):
-    """Whatever its import raises is one line that names it."""
+def test_user_module_that_cannot_be_imported(package, tmp_path, raised):
+    """Any error of the import becomes one line with the target and the error."""
     (tmp_path / package / "broken.py").write_text(f"raise {raised}")
     with pytest.raises(ConfigError) as caught:
         locate(f"{package}.broken.Net", (package,))
@@ -305,15 +305,15 @@ def test_module_of_the_users_own_that_breaks(package, tmp_path, raised):
     assert raised.split("(")[0] in str(caught.value)
 
 
-def test_constructor_of_the_users_own_that_breaks(package, tmp_path):
-    """An error that says little of itself is named with its kind."""
+def test_user_constructor_that_fails(package, tmp_path):
+    """The line has the type of an error whose text alone is unclear."""
     (tmp_path / package / "broken.py").write_text("def make():\n    return {}['width']\n")
     with pytest.raises(ConfigError, match=r"^model: KeyError: 'width'$"):
         build("model", {"_target_": f"{package}.broken.make"}, (package,))
 
 
-def test_package_beside_the_commands_folder(tmp_path, monkeypatch):
-    """A console script finds what `python -m` finds; a package that is not allowed is not run."""
+def test_package_in_the_working_folder(tmp_path, monkeypatch):
+    """The console script finds it, as `python -m` does, but only if it is allowed."""
     name = f"someones_nets_{next(made)}"
     (tmp_path / name).mkdir()
     (tmp_path / name / "nets.py").write_text(SOURCE)
@@ -326,7 +326,7 @@ def test_package_beside_the_commands_folder(tmp_path, monkeypatch):
 
 
 def test_home_folder_of_a_path(package, monkeypatch, tmp_path):
-    """~ is what it is in a shell."""
+    """~ means the same as in a shell."""
     monkeypatch.setenv("HOME", str(tmp_path))
     node = {"_target_": f"{package}.nets.Tiny", "width": 1, "weights": "~/w.pt"}
 

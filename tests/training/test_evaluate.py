@@ -1,4 +1,4 @@
-"""Scoring: counts against scikit-learn, sizes against Pillow, losses against plain sums."""
+"""Scores equal those of scikit-learn, Pillow's resizing, and plain sums of losses."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from segsweep.training.evaluate import count, count_native, score_images
 
 CPU = torch.device("cpu")
 SIZES = [(16, 24), (33, 50), (7, 9), (16, 9), (40, 24), (5, 61), (16, 24)]
-"""Height and width of seven images before they became 16 x 24: larger, smaller, mixed."""
+"""Original heights and widths of seven images of 16 x 24: larger, smaller, mixed."""
 
 
 class Logits(nn.Module):
-    """A network whose logits are 8 * (grey - 1/2), and which notes how it was called."""
+    """A network whose logits are 8 * (grey - 1/2); it records its calls."""
 
     def __init__(self):
         super().__init__()
@@ -29,7 +29,7 @@ class Logits(nn.Module):
 
 
 class Brightness(nn.Module):
-    """A loss that is the mean logit plus the mean target, and notes the types."""
+    """A loss that is the mean logit plus the mean target; it records the types."""
 
     def __init__(self):
         super().__init__()
@@ -41,7 +41,7 @@ class Brightness(nn.Module):
 
 
 def images_and_masks():
-    """Return seven images (7, 1, 16, 24), masks alike, with no value near a threshold used."""
+    """Return seven images (7, 1, 16, 24) and masks; no value is close to a tested threshold."""
     random = np.random.default_rng(0)
     images = random.random((7, 1, 16, 24), dtype=np.float32)
     masks = (random.random((7, 1, 16, 24)) < random.random((7, 1, 1, 1))).astype(np.uint8)
@@ -54,7 +54,7 @@ def part(indices=range(7), batch=3, **options):
 
 
 def probabilities():
-    """Return what the network makes of the images, in float64 (7, 16, 24)."""
+    """Return the network's probabilities for the images, (7, 16, 24) float64."""
     logits = 8 * (images_and_masks()[0][:, 0].astype(np.float64) - 0.5)
     return 1 / (1 + np.exp(-logits))
 
@@ -72,8 +72,8 @@ def native_mask(row):
 
 @pytest.mark.parametrize("threshold", [0.5, 0.622, 0.1, 0.97])
 @pytest.mark.parametrize("indices", [range(7), [0, 3, 4], [6]])
-def test_counts_are_scikit_learns(indices, threshold):
-    """tp, fp, fn, tn of each image in the part's order, p above the threshold."""
+def test_counts_equal_those_of_scikit_learn(indices, threshold):
+    """For each image in the order of the part: tp, fp, fn, tn of p above the threshold."""
     masks = images_and_masks()[1][:, 0]
     scored = score_images(Logits(), part(indices), threshold=threshold)
     expected = [table(masks[i] > 0, probabilities()[i] > threshold) for i in indices]
@@ -83,8 +83,8 @@ def test_counts_are_scikit_learns(indices, threshold):
     assert scored.native is None
 
 
-def test_each_predicted_mask_is_shown_once():
-    """In the same pass, by its row of the data set."""
+def test_each_predicted_mask_is_reported_once():
+    """With its row of the data set."""
     seen = {}
     score_images(Logits(), part([0, 3, 4]), threshold=0.6, on_prediction=seen.__setitem__)
 
@@ -112,8 +112,8 @@ def test_count_by_hand():
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7])
 @pytest.mark.parametrize("indices", [range(7), [1, 2, 5, 6]])
-def test_native_counts_are_pillows(indices, threshold):
-    """Probabilities resized by Pillow's bilinear filter to each own size, then compared there."""
+def test_native_counts_equal_those_of_pillow(indices, threshold):
+    """Probabilities resized with Pillow's bilinear filter to the image's own size."""
     scored = score_images(Logits(), part(indices), threshold=threshold, native_mask=native_mask)
     for row, found in zip(indices, scored.native.tolist(), strict=True):
         height, width = SIZES[row]
@@ -130,7 +130,7 @@ def test_native_counts_are_pillows(indices, threshold):
 
 
 def test_native_at_the_training_size_is_the_same():
-    """Where nothing is resized both tables agree."""
+    """Without resizing, both tables of counts are equal."""
     masks = images_and_masks()[1][:, 0] > 0
     scored = score_images(Logits(), part(), native_mask=lambda row: masks[row])
 
@@ -149,7 +149,7 @@ def test_native_by_hand():
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 7, 20])
 def test_loss_is_the_mean_over_images(batch):
-    """An incomplete last batch weighs by its images, not like a whole one."""
+    """An incomplete last batch has the weight of its images, not of a whole batch."""
     logits = 8 * (images_and_masks()[0].astype(np.float64) - 0.5)
     per_image = logits.mean((1, 2, 3)) + images_and_masks()[1].mean((1, 2, 3))
     scored = score_images(Logits(), part(batch=batch), loss_fn=Brightness())
@@ -157,13 +157,13 @@ def test_loss_is_the_mean_over_images(batch):
     assert scored.loss == pytest.approx(per_image.mean(), abs=1e-6)
 
 
-def test_without_a_loss_it_is_nan():
-    """No number is made up."""
+def test_loss_is_nan_without_a_loss_function():
+    """There is no default."""
     assert np.isnan(score_images(Logits(), part()).loss)
 
 
 def test_a_loss_that_is_not_finite_stays_so():
-    """One bad batch is not averaged away."""
+    """One non-finite batch makes the mean non-finite."""
 
     class Explodes(nn.Module):
         def forward(self, logits, target):
@@ -174,7 +174,7 @@ def test_a_loss_that_is_not_finite_stays_so():
 
 @pytest.mark.parametrize(("show", "kept"), [(0, 0), (1, 1), (3, 3), (5, 5), (7, 7), (30, 7)])
 def test_shown_are_the_first_images(show, kept):
-    """Their probabilities, whole batches or not, and no more than there are."""
+    """Their probabilities, across batches, and at most all of them."""
     shown = score_images(Logits(), part(), show=show).shown
 
     assert len(shown) == kept
@@ -184,7 +184,7 @@ def test_shown_are_the_first_images(show, kept):
 
 
 def test_network_runs_once_in_evaluation_without_gradients():
-    """Every image once, in order, no dropout; a loss sees float32."""
+    """Each image once, in order, without dropout; the loss gets float32."""
     model, loss = Logits().train(), Brightness()
     score_images(model, part(), loss_fn=loss, native_mask=native_mask, show=2)
 
@@ -202,7 +202,7 @@ def test_double_precision_stays():
 
 
 def test_only_the_network_runs_in_reduced_precision():
-    """In bfloat16 for every batch, while the loss still gets float32."""
+    """The network runs in bfloat16 for every batch, the loss gets float32."""
     seen = []
 
     class Convolution(nn.Conv2d):

@@ -1,4 +1,4 @@
-"""What a run stores to have its predictions drawn: rings that give the mask back."""
+"""Stored outlines: filled again, they give the mask."""
 
 import json
 
@@ -35,8 +35,8 @@ MASKS = {
 
 
 @pytest.mark.parametrize("name", MASKS)
-def test_rings_filled_are_the_mask(name):
-    """Filled by a second library they cover the mask but for a border of half a pixel."""
+def test_filled_rings_equal_the_mask(name):
+    """Filled with another library, they differ from it by a border of half a pixel at most."""
     mask = MASKS[name]
     rings = rings_of(mask)
     differing = (filled(rings, mask.shape) ^ mask).sum()
@@ -45,13 +45,13 @@ def test_rings_filled_are_the_mask(name):
     assert all(len(ring) % 2 == 0 and len(ring) >= 6 for ring in rings)
 
 
-def test_nothing_has_no_ring():
-    """An empty mask is drawn as nothing."""
+def test_empty_mask_has_no_rings():
+    """Nothing is drawn."""
     assert rings_of(np.zeros((5, 7), bool)) == []
 
 
 def test_a_square_by_hand():
-    """First x, then y; borders half a pixel outside of the pixels' centres, corners cut."""
+    """Coordinates are x, y; the border is half a pixel outside the pixels' centres, corners are cut."""
     mask = np.zeros((8, 10), bool)
     mask[2:5, 4:9] = True
     (ring,) = rings_of(mask)
@@ -63,7 +63,7 @@ def test_a_square_by_hand():
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2)])
 def test_smallest_masks_keep_their_shape(size):
-    """A single pixel is a diamond of half a pixel around its centre; a row of five is long."""
+    """A single pixel becomes a diamond around its centre, a row of five pixels a long shape."""
     mask = np.zeros((9, 9), bool)
     mask[4 : 4 + size[0], 2 : 2 + size[1]] = True
     (ring,) = rings_of(mask)
@@ -74,15 +74,15 @@ def test_smallest_masks_keep_their_shape(size):
     assert (ys.min(), ys.max()) == (3.5, 3.5 + size[0])
 
 
-def test_noise_is_cut():
-    """A mask of specks keeps its longest rings alone."""
+def test_noisy_mask_keeps_its_longest_rings():
+    """Their number is limited."""
     specks = np.random.default_rng(0).random((100, 100)) < 0.2
 
     assert 20 < len(rings_of(specks)) <= MOST_RINGS
 
 
-def test_images_by_their_names_in_any_order():
-    """Truth comes from the data set's row, whatever part is scored; JSON takes it all."""
+def test_outlines_are_stored_by_image_id():
+    """The true mask is taken from the row of the data set; the values can be written as JSON."""
     masks = np.stack([BLOB, ~BLOB]).astype(np.uint8)[:, None]
     outlines = Outlines(masks, ["first", "second"])
     outlines.add(1, BLOB)
@@ -94,8 +94,8 @@ def test_images_by_their_names_in_any_order():
     }
 
 
-def test_a_large_set_is_cut():
-    """Disk stays bounded."""
+def test_number_of_outlined_images_is_limited():
+    """The file stays small for a large test set."""
     number = MOST_IMAGES + 3
     outlines = Outlines(np.zeros((number, 1, 2, 2), np.uint8), [str(row) for row in range(number)])
     for row in range(number):

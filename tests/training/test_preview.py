@@ -1,4 +1,4 @@
-"""The preview's pixels, read back by Pillow."""
+"""The pixels of a preview, read with Pillow."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def read(path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_column_per_image_of_image_mask_and_output(tmp_path, channels):
-    """Every picture stands in its place, to half a grey level; grey is three equal channels."""
+    """Each picture is at its place, to half a grey level; grey has three equal channels."""
     images, masks, outputs = pictures(channels)
     path = tmp_path / "new" / "epoch1.png"
     draw_preview(images, masks, outputs, path)
@@ -41,7 +41,7 @@ def test_a_column_per_image_of_image_mask_and_output(tmp_path, channels):
 
 
 def test_between_the_pictures_it_is_white(tmp_path):
-    """Black pictures leave white gaps, and nothing around them."""
+    """Black pictures have white gaps and no outer border."""
     nothing = [np.zeros(shape, np.float32) for shape in ((2, 3, 4, 6), (2, 1, 4, 6), (2, 4, 6))]
     draw_preview(nothing[0], nothing[1].astype(np.uint8), nothing[2], tmp_path / "a.png")
     white = read(tmp_path / "a.png").min(-1) == 255
@@ -51,8 +51,8 @@ def test_between_the_pictures_it_is_white(tmp_path):
     assert white.sum() == white.size - 6 * 4 * 6
 
 
-def test_extremes_do_not_wrap(tmp_path):
-    """0 is black, 1 is white, in all three rows."""
+def test_zero_is_black_and_one_is_white(tmp_path):
+    """In all three rows, without overflow."""
     one = np.ones((1, 1, 2, 2), np.float32)
     draw_preview(one, one.astype(np.uint8), one[0], tmp_path / "a.png")
     draw_preview(0 * one, 0 * one.astype(np.uint8), 0 * one[0], tmp_path / "b.png")
@@ -61,8 +61,8 @@ def test_extremes_do_not_wrap(tmp_path):
     assert set(np.unique(read(tmp_path / "b.png")[:2])) == {0}
 
 
-def test_replaced_in_one_go(tmp_path):
-    """The picture of an earlier epoch is replaced, and nothing else is left in the folder."""
+def test_preview_is_replaced_atomically(tmp_path):
+    """It replaces an earlier picture and leaves no temporary file."""
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
     draw_preview(*pictures(3), path)

@@ -1,4 +1,4 @@
-"""A run resumes from its checkpoint, or starts from scratch where it cannot."""
+"""A run resumes from its checkpoint, or starts from scratch if it cannot."""
 
 import json
 
@@ -13,7 +13,7 @@ WORDS = (*TINY, "trainer.epochs=4", "trainer.preview_every=0", "keep=both")
 
 @pytest.fixture
 def interrupted(tmp_path, monkeypatch):
-    """Return a run that was stopped in its third epoch, and a function that starts it again."""
+    """Return a run that was stopped in its third epoch, and a function that resumes it."""
     import segsweep.training.loop
     from segsweep.sweep import session
 
@@ -33,7 +33,7 @@ def interrupted(tmp_path, monkeypatch):
 
 
 def half(path):
-    """Leave the first half of a file."""
+    """Cut off the second half of a file."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
@@ -48,7 +48,7 @@ DAMAGES = {
 
 
 def test_interrupted_run_resumes(interrupted):
-    """The log names where; the history has every epoch once."""
+    """The log says from which epoch and step; the history has every epoch once."""
     paths, again = interrupted
 
     assert again() == 0
@@ -58,8 +58,8 @@ def test_interrupted_run_resumes(interrupted):
 
 @pytest.mark.parametrize("file", ["last.pt", "best"])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_checkpoint_is_healed_at_once(interrupted, file, damage):
-    """One command: the run starts from scratch, says why, and finishes."""
+def test_run_with_a_damaged_checkpoint_starts_from_scratch(interrupted, file, damage):
+    """Within the same command it logs the reason and finishes."""
     paths, again = interrupted
     (best,) = paths.checkpoints.glob("best-*.pt")
     DAMAGES[damage](best if file == "best" else paths.checkpoints / file)

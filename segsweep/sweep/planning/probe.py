@@ -53,7 +53,7 @@ def measure(config: FrozenConfig, scratch: Path, *, slot: Slot | None = None) ->
 
     """
     on_gpu = slot is not None and slot.gpu is not None
-    return measure_run(config.with_values(device="cuda") if on_gpu else config, scratch)
+    return measure_run(config.with_values({"device": "cuda"}) if on_gpu else config, scratch)
 
 
 def measure_run(config: FrozenConfig, scratch: Path) -> Measured:

@@ -55,7 +55,7 @@ def _with_choices(run: PlannedRun, choices: SweepChoices) -> PlannedRun:
     run = with_trainer(run, changed)
     if run.config.threads:
         return run
-    return replace(run, config=run.config.with_values(threads=choices.threads))
+    return replace(run, config=run.config.with_values({"threads": choices.threads}))
 
 
 def with_trainer(run: PlannedRun, changed: Mapping[str, str]) -> PlannedRun:
@@ -64,4 +64,4 @@ def with_trainer(run: PlannedRun, changed: Mapping[str, str]) -> PlannedRun:
     if trainer == run.config.trainer:
         return run
     values = {**run.config.values["trainer"], **changed}  # type: ignore[dict-item]
-    return replace(run, config=run.config.with_values(trainer=values))
+    return replace(run, config=run.config.with_values({"trainer": values}))

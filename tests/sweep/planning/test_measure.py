@@ -28,7 +28,7 @@ def plan(composed, tmp_path, monkeypatch):
 def test_one_run_of_each_kind_is_measured_and_cached(plan, tmp_path):
     """A kind whose first step fails is reported and left out; the other is stored."""
     good, bad = plan(), plan("seed=1")
-    broken = bad.config.with_values(model={**bad.config.model, "in_channels": 1})
+    broken = bad.config.with_values({"model": {**bad.config.model, "in_channels": 1}})
     runs = [good, type(bad)(broken, bad.paths)]
     kinds = {good.name: "good", bad.name: "bad"}
     cells = {good.name: "unet2/bce", bad.name: "unet2/dice"}

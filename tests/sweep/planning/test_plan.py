@@ -64,11 +64,11 @@ def test_planning_again_writes_nothing(stored, own_images, finished):
 def test_config_of_an_unfinished_run_is_updated(stored):
     """The same run with other threads; the config of a finished run stays."""
     _, run, config = stored
-    run = replace(run, config=run.config.with_values(threads=3))
+    run = replace(run, config=run.config.with_values({"threads": 3}))
     freeze([run], "a command")
     moved = yaml.safe_load(run.paths.config.read_text())
     run.paths.result.write_text("{}")
-    run = replace(run, config=run.config.with_values(threads=4))
+    run = replace(run, config=run.config.with_values({"threads": 4}))
     freeze([run], "a command")
 
     assert moved == config | {"threads": 3}

@@ -81,7 +81,8 @@ def test_a_schedule_shorter_than_the_steps(plan, tmp_path):
     """A schedule of three steps would refuse the fourth step that is measured."""
     config = plan("trainer.epochs=1").config
     target = "torch.optim.lr_scheduler.OneCycleLR"
-    config = config.with_values(scheduler={"_target_": target, "every": "step", "pct_start": 0.5})
+    scheduler = {"_target_": target, "every": "step", "pct_start": 0.5}
+    config = config.with_values({"scheduler": scheduler})
 
     assert measure(config, tmp_path / "scratch").train == 12
 
@@ -89,7 +90,7 @@ def test_a_schedule_shorter_than_the_steps(plan, tmp_path):
 def test_an_error_of_the_run_is_raised(plan, tmp_path):
     """A network that does not accept the images fails here, and no file is left."""
     config = plan().config
-    config = config.with_values(model={**config.model, "in_channels": 1})
+    config = config.with_values({"model": {**config.model, "in_channels": 1}})
 
     with pytest.raises(RuntimeError, match="channels"):
         measure(config, tmp_path / "scratch")
