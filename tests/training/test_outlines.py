@@ -51,7 +51,7 @@ def test_empty_mask_has_no_rings():
 
 
 def test_a_square_by_hand():
-    """Coordinates are x, y; the border is half a pixel outside the pixels' centres, corners are cut."""
+    """Coordinates are x, y; the border is half a pixel outside pixel centres, corners are cut."""
     mask = np.zeros((8, 10), bool)
     mask[2:5, 4:9] = True
     (ring,) = rings_of(mask)
