@@ -12,11 +12,12 @@ import torch
 
 from command import TINY
 from segsweep.errors import ConfigError
+from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.planning.cost import load, seconds_of, store
 from segsweep.sweep.planning.measure import measure_kind
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.planning.probe import measure
-from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.pool import Pool, Task, start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train
 from segsweep.training.run import execute
@@ -117,6 +118,7 @@ def test_slot_on_a_gpu_uses_that_gpu(plan, tmp_path):
 
 def in_a_slot(function, *arguments, threads=1):
     """Return the value of a function called in a process forked from the server."""
+    start_server(PRELOAD)
     tasks = [Task("one", function, arguments)]
     (ended,) = Pool([Slot(0, threads)]).run(tasks, lambda: False)
     assert not ended.cause, ended.error
