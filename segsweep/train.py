@@ -177,13 +177,16 @@ def _planned(cfg: "DictConfig") -> "PlannedRun":
     from hydra.types import RunMode
 
     from segsweep.sweep.planning.compose import resolve
-    from segsweep.sweep.planning.plan import freeze, plan_run
+    from segsweep.sweep.planning.plan import freeze, plan_run, sweep_of
+    from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
     from segsweep.sweep.session import current
 
     config = HydraConfig.get()
     if current.planned:
         return current.planned[config.job.num if config.mode == RunMode.MULTIRUN else 0]
     planned = plan_run(resolve(cfg), config.runtime.choices)
+    choices = sweep_choices(sweep_of(planned.config), lambda: 0)
+    (planned,) = with_choices([planned], choices)
     freeze([planned], current.request)
     return planned
 

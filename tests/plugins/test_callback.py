@@ -1,11 +1,14 @@
 """Errors before the first run end the command, although Hydra ignores a callback's errors."""
 
 import pytest
+from omegaconf import open_dict
 
 from segsweep.errors import ConfigError
 from segsweep.plugins.callback import Planning, check_fixed_values
 from segsweep.plugins.register import register_schema
+from segsweep.store.records import read_config
 from segsweep.sweep import session
+from segsweep.sweep.planning import sweep_choices
 from segsweep.sweep.planning.compose import compose
 from segsweep.sweep.session import CommandExit
 
@@ -43,3 +46,17 @@ def test_fixed_values_of_a_search_are_checked(tmp_path):
     check_fixed_values([*searched, "sweep=mine"])
 
     assert session.current.sweep.root.name == "mine"
+
+
+@pytest.mark.parametrize(("has", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_single_run_has_the_precision_of_a_sweep(has, expected, monkeypatch):
+    """The same run has the same precision, whether a command with or without -m starts it."""
+    monkeypatch.setattr(sweep_choices, "has_bfloat16", lambda: has)
+    words = ["data.count=24", "data.size=32", "trainer.batch=4"]
+    config = compose(words)
+    with open_dict(config):
+        config.hydra.overrides.task = words
+    Planning().on_run_start(config, config_name="config")
+    (run,) = session.current.planned
+
+    assert read_config(run.paths.config).trainer.cpu_precision == expected
