@@ -13,7 +13,7 @@ import torch
 from command import TINY
 from segsweep.errors import ConfigError
 from segsweep.sweep.places.place import PRELOAD
-from segsweep.sweep.planning.cost import load, seconds_of, store
+from segsweep.sweep.planning.cost import Measured, load, seconds_of, store
 from segsweep.sweep.planning.measure import measure_kind
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.planning.probe import measure
@@ -123,6 +123,15 @@ def in_a_slot(function, *arguments, threads=1):
     (ended,) = Pool([Slot(0, threads)]).run(tasks, lambda: False)
     assert not ended.cause, ended.error
     return ended.value
+
+
+def test_kind_is_measured_in_a_process_of_a_slot(plan, tmp_path):
+    """As a preflight does it: what comes back through the pipe is a measurement."""
+    value = in_a_slot(measure_kind, plan("trainer.epochs=1").config, tmp_path / "scratch")
+
+    assert isinstance(value, Measured), value
+    assert value.step > 0
+    assert (value.train, value.val, value.test) == (12, 6, 6)
 
 
 @pytest.mark.slow
