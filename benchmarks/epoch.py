@@ -11,8 +11,8 @@ validation loss; then the training and the validation images scored again, each 
 under `no_grad`. `notebook` is the same as in the original experiment, which kept gradients while
 scoring (13 GB: only with --notebook). segsweep's own loop has a row for each `trainer.lean`
 (off: plain layers, auto: kernels that save time, on: also those that save memory) and precision.
-Each loop runs in its own process and they take turns, so that all see the same machine; memory
-is the peak of the process. CPU seconds (the smallest) are what to look at on a busy machine. First the loops are shown to learn the same: in float64 the weights
+The loops take turns, so that all see the same machine. In each turn a new process trains one
+epoch to warm up and one that is timed; memory is its peak. CPU seconds (the smallest) are what to look at on a busy machine. First the loops are shown to learn the same: in float64 the weights
 after an epoch, in float32 the loss of each step.
 """
 
@@ -246,15 +246,13 @@ def compare(arguments) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.only_time:
             found += ["", *same_learning(arguments, folder, rows)]
-        workers = {row: Worker(row, arguments, folder) for row in rows}
         taken = {row: [] for row in rows}
-        for number in range(arguments.rounds + 1):
-            for row, worker in workers.items():
-                epoch = worker.epoch()
-                if number:  # the first epoch of each warms up
-                    taken[row].append(epoch)
-        for worker in workers.values():
-            worker.close()
+        for _ in range(arguments.rounds):
+            for row in rows:  # one process at a time: idle ones would hold their memory
+                worker = Worker(row, arguments, folder)
+                worker.epoch()  # warms up
+                taken[row].append(worker.epoch())
+                worker.close()
         found += ["", *table(arguments, taken), "", first_step(folder)]
     text = "\n".join(found)
     print(text)
@@ -302,7 +300,7 @@ def table(arguments, taken) -> list[str]:
     lines = [
         f"{arguments.size}x{arguments.size}, {arguments.threads} threads, "
         f"medians of {arguments.rounds}; ratio to lean=auto in float32",
-        f"{'lean, precision':16} {'s/epoch':>8} {'range':>14} {'CPU s':>6} {'ratio':>6} {'peak GB':>8}",
+        f"{'lean, precision':16} {'s/epoch':>8} {'range':>14} {'CPU s':>6} {'ratio':>6} {'GB':>8}",
     ]
     for row, epochs in taken.items():
         seconds = [epoch["seconds"] for epoch in epochs]
