@@ -56,7 +56,10 @@ def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
     extra = word.split("_")[0]
     if group == "hydra/launcher" and extra in _extras():
         return f"{group}={word}: not installed; pip install 'segsweep[{extra}]'"
-    return f"{group}={word}: no such option; allowed are {allowed}{nearest(word, options)}"
+    close = nearest(word, options)
+    if group == "hydra/launcher":
+        return f"{group}={word}: no such launcher is installed; allowed are {allowed}{close}"
+    return f"{group}={word}: no such option; allowed are {allowed}{close}"
 
 
 def _extras() -> list[str]:

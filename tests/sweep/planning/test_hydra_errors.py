@@ -198,3 +198,10 @@ def test_launcher_that_is_not_installed_says_what_to_install(name):
     assert one_line(unknown, []) == (
         f"hydra/launcher={name}: not installed; pip install 'segsweep[{name}]'"
     )
+
+
+def test_launcher_without_a_plugin_is_not_installed():
+    """Another of Hydra's launchers may exist: what is missing is its plugin."""
+    line = said("hydra/launcher=dask")
+
+    assert line.startswith("hydra/launcher=dask: no such launcher is installed; allowed are basic")
