@@ -13,7 +13,6 @@ FILE_LINES, BODY_LINES = 300, 45
 KWARGS = {
     ("plugins/callback.py", "on_run_start"),  # Hydra's own interface
     ("plugins/callback.py", "on_multirun_start"),
-    ("config/run_config.py", "with_values"),  # names of fields, as in dataclasses.replace
     ("config/check.py", "cached"),  # a decorator passes on what it was given
     ("report/figures/svg.py", "add"),  # attributes of an SVG element
 }

@@ -64,7 +64,6 @@ TESTED_IN = {
     "sweep/command.py": "test_train.py",
     "sweep/places/place.py": "sweep/places/test_preload.py",
     "sweep/planning/announce.py": "test_train.py",
-    "sweep/planning/preflight.py": "sweep/planning/test_cost.py",
     "sweep/planning/print_plan.py": "sweep/test_scale.py",
     "sweep/processes/worker.py": "sweep/processes/test_pool.py",
     "sweep/status_view.py": "cli/test_sweeps.py",
