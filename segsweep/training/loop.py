@@ -10,19 +10,22 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from segsweep import metrics
 from segsweep.data.batches import Augment, Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
 from segsweep.training.evaluate import score_images
-from segsweep.training.state import Row, State
+from segsweep.training.state import Row, Saved, State
 
+Autocast: TypeAlias = Callable[[], AbstractContextManager[object]]
+"""Returns the context in which the network runs."""
 SHOWN = 6
 
 
@@ -45,7 +48,7 @@ class Loop:
 class Hooks:
     """What the loop hands out; it writes no file itself."""
 
-    save: Callable[[dict[str, Any], int, Mapping[str, Tensor] | None], None]
+    save: Callable[[Saved, int, Mapping[str, Tensor] | None], None]
     """(state, best epoch, its weights if new)."""
     epoch_done: Callable[[list[Row], NDArray[np.float32], bool], None]
     """(history, probabilities of the first validation images, whether it is the best)."""
@@ -61,7 +64,7 @@ def fit(
     loop: Loop,
     hooks: Hooks,
     augment: Augment | None = None,
-    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+    autocast: Autocast | None = None,
 ) -> list[Row]:
     """Train from where *state* stands to the end; return the history, a row per epoch.
 
@@ -86,7 +89,7 @@ def train_epoch(
     loop: Loop,
     hooks: Hooks,
     augment: Augment | None = None,
-    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+    autocast: Autocast | None = None,
 ) -> None:
     """Do the steps of the epoch that are left."""
     state.model.train()
@@ -118,7 +121,7 @@ def train_step(
     images: Tensor,
     masks: Tensor,
     loop: Loop,
-    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+    autocast: Autocast | None = None,
 ) -> Tensor:
     """Do one step on a batch and return its loss, not yet read from the device."""
     state.optimizer.zero_grad(set_to_none=True)
@@ -132,7 +135,7 @@ def train_step(
         nn.utils.clip_grad_norm_(state.model.parameters(), loop.clip_norm)
     if state.scaler is None:
         state.optimizer.step()
-    elif not _scaled_step(state):
+    elif not _scaled_step(state.scaler, state.optimizer):
         return loss.detach()  # float16 overflowed: the step was left out, and so is what follows
     if state.every == "step":
         state.scheduler.step()
@@ -141,12 +144,12 @@ def train_step(
     return loss.detach()
 
 
-def _scaled_step(state: State) -> bool:
+def _scaled_step(scaler: torch.amp.GradScaler, optimizer: Optimizer) -> bool:
     """Step through the gradient scaler; False if it left the step out."""
-    before = state.scaler.get_scale()
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
-    return bool(state.scaler.get_scale() >= before)
+    before = scaler.get_scale()
+    scaler.step(optimizer)
+    scaler.update()
+    return bool(scaler.get_scale() >= before)
 
 
 def validate(
@@ -155,7 +158,7 @@ def validate(
     val: Batches,
     loop: Loop,
     hooks: Hooks,
-    autocast: Callable[[], AbstractContextManager[Any]] | None = None,
+    autocast: Autocast | None = None,
 ) -> None:
     """Score the validation images, write the epoch's row, keep the best, save."""
     started = time.perf_counter()
@@ -174,7 +177,7 @@ def validate(
             f"last finite training loss {_last(state.losses)}"
         )
     if state.every == "val_loss":
-        state.scheduler.step(scored.loss)
+        state.scheduler.step(scored.loss)  # type: ignore[arg-type]  # ReduceLROnPlateau
     elif state.every == "epoch":
         state.scheduler.step()
     row = {

@@ -1,17 +1,20 @@
-"""All that changes while a run trains, and how it is stored and taken up again."""
+"""Everything that changes while a run trains, and how it is stored and loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from segsweep.models.kernels import Around, untouched
 
 Row = dict[str, float]
+Saved: TypeAlias = Mapping[str, Any]
+"""A checkpoint: tensors and plain values by name."""
 
 
 @dataclass
@@ -20,11 +23,11 @@ class State:
 
     model: nn.Module
     optimizer: Optimizer
-    scheduler: Any
+    scheduler: LRScheduler
     every: str
     """When the scheduler steps: step | epoch | val_loss."""
     averaged: AveragedModel | None = None
-    scaler: Any = None
+    scaler: torch.amp.GradScaler | None = None
     epoch: int = 0
     """Epochs finished."""
     step: int = 0
@@ -44,14 +47,14 @@ class State:
         """What is validated, selected and tested: the averaged weights, where used."""
         return self.model if self.averaged is None else self.averaged.module
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Saved:
         """Return all of it as tensors and plain values."""
         parts = {name: getattr(self, name).state_dict() for name in self._parts()}
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         values = {name: getattr(self, name) for name in _PLAIN}
         return {**parts, **values, "rng": torch.get_rng_state(), "cuda_rng": cuda}
 
-    def load(self, saved: Mapping[str, Any]) -> None:
+    def load(self, saved: Saved) -> None:
         """Take over what `to_dict` returned."""
         for name in self._parts():
             getattr(self, name).load_state_dict(saved[name])
@@ -79,7 +82,9 @@ def averaging_of(model: nn.Module, decay: float) -> AveragedModel | None:
         return None
 
     @torch.no_grad()
-    def average(averages: Any, values: Any, updates: Tensor | int) -> None:
+    def average(
+        averages: Sequence[Tensor], values: Sequence[Tensor], updates: Tensor | int
+    ) -> None:
         n = int(updates)
         keep = min(decay, (1 + n) / (10 + n))
         for mean, value in zip(averages, values, strict=True):
