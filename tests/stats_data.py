@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from segsweep.metrics import columns
 from segsweep.stats.values import Values
 
 
@@ -51,8 +52,8 @@ def results_of(values, **more):
     for cell, table in zip(values.cells, values.tables, strict=True):
         model, loss = cell.split("/")
         for seed, row in enumerate(table):
-            measured = dict.fromkeys(("val_iou", "val_dice", "val_score"), 0.5)
-            measured |= {f"test_{name}": row.mean() for name in ("iou", "dice", "score")}
+            measured = dict.fromkeys(columns("val"), 0.5)
+            measured |= dict.fromkeys(columns(), row.mean())
             cost = {"lr": 0.01, "seconds": 10.0, "parameters": 5.0}
             names = {"run_id": f"{cell}{seed}", "model": model, "loss": loss, "seed": seed}
             rows.append({**names, "status": "finished", **measured, **cost})

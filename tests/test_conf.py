@@ -137,13 +137,17 @@ def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
 
 @pytest.mark.parametrize("name", names("model"))
 def test_every_model_gives_a_logit_per_pixel(name):
-    """A batch of grey images gives logits of the same height and width, in training mode."""
+    """Grey images give logits of their height and width, of both signs, in training mode.
+
+    A network that ends with a sigmoid gives no negative value.
+    """
     model = build("model", compose_here(f"model={name}", "data.channels=1")[0]["model"]).train()
     with torch.no_grad():
         logits = model(torch.rand(2, 1, 32, 48))
 
     assert logits.shape == (2, 1, 32, 48)
     assert logits.isfinite().all()
+    assert logits.min() < 0 < logits.max(), "all of one sign: return logits, no activation"
 
 
 @pytest.mark.parametrize("name", names("loss"))

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 SCORE_PERCENT = range(50, 100, 5)
 
 
-def ratio(numerator: ArrayLike, denominator: ArrayLike, empty: float) -> Values:
-    """Return numerator / denominator as float64, *empty* where the denominator is 0."""
+def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> Values:
+    """Return numerator / denominator as float64, *otherwise* where the denominator is 0."""
     import numpy as np
 
     over, under = np.broadcast_arrays(
         np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     )
-    return np.divide(over, under, out=np.full(over.shape, empty), where=under != 0)
+    return np.divide(over, under, out=np.full(over.shape, otherwise), where=under != 0)
 
 
 def iou(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
@@ -136,7 +136,7 @@ METRICS: dict[str, Metric] = {
             description="Matthews' correlation; 0 where a row or column of the table is empty",
             function=mcc,
             limits=(-1.0, 1.0),
-            empty=0.0,
+            both_empty=0.0,
         ),
     )
 }

@@ -23,7 +23,7 @@ def per_image(
     """Return *metric* for each image, from counts of equal shape.
 
     With ``empty="skip"`` an image whose truth and prediction are both empty is NaN,
-    so that a mean leaves it out; with ``"one"`` it has the metric's own value, `Metric.empty`.
+    so that a mean leaves it out; with ``"one"`` it has the metric's own value, `Metric.both_empty`.
     A metric that is a stored column needs the values of that column: *stored*.
     """
     import numpy as np

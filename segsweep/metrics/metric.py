@@ -47,7 +47,7 @@ class Metric:
     """The lowest and the highest value."""
     margin: float = 0.01
     """Two means closer than this are equal for practical purposes."""
-    empty: float = 1.0
+    both_empty: float = 1.0
     """The value of an image whose truth and prediction are both empty."""
     column: bool = False
     """Whether results.csv and comparison.csv have it whatever was compared."""
@@ -72,4 +72,4 @@ class Metric:
 
         tp, fp, fn, tn = counts
         found = stored if self.function is None else self.function(tp, fp, fn, tn)
-        return np.where(tp + fp + fn == 0, self.empty, np.asarray(found, np.float64))
+        return np.where(tp + fp + fn == 0, self.both_empty, np.asarray(found, np.float64))

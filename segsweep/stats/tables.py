@@ -95,12 +95,15 @@ def comparison_table(
 def _further(
     analysis: Analysis | None, results: DataFrame, per_image: DataFrame | None, empty: Empty
 ) -> dict[str, Array]:
-    """Return the further columns, from the runs that count in *analysis*."""
+    """Return the further columns, from the runs that count in *analysis*.
+
+    A column that *results* lacks, of a later metric, follows from *per_image* or is empty.
+    """
     names = [*metrics.columns(), *NUMBERS]
     if analysis is None:
         return dict.fromkeys(names, np.empty(0))
     runs = counted_runs_of(analysis.values, results)
-    numbers = results.loc[runs.index, names].apply(to_numeric)
+    numbers = results.loc[runs.index].reindex(columns=names).apply(to_numeric)
     means = numbers.groupby(runs["cell"]).mean().reindex(analysis.values.cells)
     found = {name: means[name].to_numpy(float) for name in names}
     if per_image is not None:

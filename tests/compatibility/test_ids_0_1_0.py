@@ -10,7 +10,19 @@ from compatibility.make_ids import COMMANDS, runs_of, words_of, write_data
 from segsweep.system.installation import conf_folder
 
 IDS = json.loads((Path(__file__).parent / "ids_0_1_0.json").read_text())
-GROUPS = ("model", "loss", "optimizer", "scheduler", "augment", "data", "trainer", "experiment")
+
+OPTIONS = {
+    "model": "deeplabv3 fcn lraspp segnet unet unet2 unet3",
+    "loss": "bce bce_ss dice dice_bce focal focal_lin focal_tversky jaccard lovasz soft_dice ss tversky",
+    "optimizer": "adam adamw sgd",
+    "scheduler": "cosine none onecycle plateau",
+    "augment": "dermoscopy flips none",
+    "data": "folder ph2",
+    "trainer": "default notebook quick",
+    "experiment": "demo notebook optuna_lr",
+}
+OF_THE_RELEASE = {f"{group}={name}" for group in OPTIONS for name in OPTIONS[group].split()}
+"""The options of 0.1.0; `data=synthetic`, its default, was not named yet in its commands."""
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +43,21 @@ def test_ids_are_those_of_the_release(workplace, monkeypatch, name):
 
 
 def test_every_option_of_the_release_has_an_id():
-    """No option was forgotten, except the ones that are searches or that came later."""
+    """No option of 0.1.0 was forgotten, except the one that is a search; later ones may be added."""
     words = [word for command in COMMANDS.values() for word in command]
     named = {
         f"{group}={option}"
-        for group in GROUPS
+        for group in OPTIONS
         for word in words
         if word.startswith(f"{group}=")
         for option in word.partition("=")[2].split(",")
     }
     options = {
         f"{path.parent.name}={path.stem}"
-        for group in GROUPS
+        for group in OPTIONS
         for path in (conf_folder() / group).glob("*.yaml")
     }
 
-    assert options - named == {"experiment=optuna_lr", "data=synthetic"}
+    assert OF_THE_RELEASE - named == {"experiment=optuna_lr"}
+    assert OF_THE_RELEASE <= options
     assert named <= options

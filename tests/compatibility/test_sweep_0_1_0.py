@@ -102,6 +102,11 @@ def comparable(keys, exact, same_epoch=True):
     return sorted(key for key in kept if same_epoch or not key.startswith(of_epoch))
 
 
+def columns_of_both(found, expected):
+    """Return the columns of *found* that *expected* has, in order; later metrics add others."""
+    return [key for key in found[0] if key in expected[0]]
+
+
 def assert_same_results(run, exact=SAME_ROUNDING):
     """Compare a run's result, history and counts with those of a run that nothing disturbed."""
     expected = EXPECTED["runs"][run.name]
@@ -222,11 +227,11 @@ def test_decoded_images_are_made_again_and_are_the_same_data(resumed):
 
 @pytest.mark.parametrize("table", ["results.csv", "comparison.csv", "pairs.csv"])
 def test_tables_are_those_of_an_undisturbed_sweep(resumed, table):
-    """Same columns and number of rows; where sums are rounded alike, the same values."""
+    """Its columns in its order, as many rows; where sums are rounded alike, the same values."""
     found = rows_of(resumed[0] / table)
     expected = list(csv.DictReader(EXPECTED["tables"][table].splitlines()))
 
-    assert list(found[0]) == list(expected[0])
+    assert columns_of_both(found, expected) == list(expected[0])
     assert len(found) == len(expected)
     if SAME_ROUNDING:  # else ranks and verdicts of almost equal cells may change
         for row, other in zip(found, expected, strict=True):
@@ -250,9 +255,7 @@ def test_report_equals_the_one_that_was_stored(old_sweep, segsweep, table):
     found, stored = rows_of(old_sweep / table), rows_of(SWEEP / table)
 
     assert code == 0
-    assert (old_sweep / table).read_text().splitlines()[0] == (
-        SWEEP / table
-    ).read_text().splitlines()[0]
+    assert columns_of_both(found, stored) == list(stored[0])
     assert len(found) == len(stored)
     for row, other in zip(found, stored, strict=True):
         for key, value in other.items():

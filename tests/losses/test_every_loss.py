@@ -234,9 +234,9 @@ def test_every_class_has_its_option_file():
     assert {type(loss) for loss in LOSSES.values()} == classes
     assert len(classes) == len(LOSSES) >= 12
     for stem, loss in LOSSES.items():
-        assert (
-            "".join(word.capitalize() for word in stem.split("_")) + "Loss" == type(loss).__name__
-        )
+        expected = "".join(word.capitalize() for word in stem.split("_")) + "Loss"
+
+        assert type(loss).__name__ == expected, f"conf/loss/{stem}.yaml must name {expected}"
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -259,4 +259,4 @@ def test_files_give_the_defaults_of_the_code(name):
     hints = get_type_hints(type(LOSSES[name]).__init__)
 
     assert {one.name: one.default for one in parameters if one.default is not one.empty} == node
-    assert {hints[key] for key in node} <= {float, bool, float | None}
+    assert {hints[key] for key in node} <= {float, int, bool, float | None, int | None}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from result_frames import baseline, compared, levels, sweeps
+from segsweep.metrics import columns, label
 from segsweep.report.export import FORMS, pasted
 from segsweep.stats.engine import analyse
 from segsweep.stats.null import Settings
@@ -33,9 +34,10 @@ EVIL = (
     "`c`",
     "a--b``''?`",
 )
+FURTHER = [label(name) for name in columns()[1:]]
 TITLES = [
     *("model", "loss", "epochs", "IoU", "95 % interval", "may be best", "chance best", "seeds"),
-    *("failed", "sd (seeds)", "sd (images)", "Dice", "score", "val IoU", "lr", "params", "seconds"),
+    *("failed", "sd (seeds)", "sd (images)", *FURTHER, "val IoU", "lr", "params", "seconds"),
 ]
 UNESCAPED = {
     **{rf"\{sign}": sign for sign in "&%$#_{}"},
@@ -200,7 +202,7 @@ def test_columns_stand_in_one_order(form):
     frame = compared()
     mixed = frame[["model", "loss", "trainer.epochs", *sorted(frame.columns[3:], key=hash)]]
     mixed = mixed[[*mixed.columns[:3], "test_iou", *mixed.columns[3:].drop("test_iou")]]
-    others = {"Dice", "score", "val IoU"}
+    others = {*FURTHER, "val IoU"}
     order = [title for title in read(mixed, form)[0].columns if title not in others]
 
     assert order == [title for title in TITLES if title not in others | {"failed"}]
@@ -479,7 +481,7 @@ def test_real_analysis_is_pasted():
         for cell in values.cells
         for seed in range(4)
     ]
-    measured = ("test_iou", "test_dice", "test_score", "val_iou", "val_dice", "val_score")
+    measured = (*columns(), *columns("val"))
     rest = {**dict.fromkeys(measured, 0.5), "lr": 0.01, "seconds": 10.0, "parameters": 5.0}
     results = pd.DataFrame(rows).assign(status="finished", fold=None, **rest)
     analysis = analyse(values, Settings(draws=500))

@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[2]
 COUNTS = ["tp", "fp", "fn", "tn"]
 
 
-def f2(tp, fp, fn, tn):
+def f7(tp, fp, fn, tn):
     """Return 5 tp / (5 tp + 4 fn + fp)."""
     return metrics.ratio(5 * tp, 5 * tp + 4 * fn + fp, 1.0)
 
@@ -37,9 +37,9 @@ def distance(tp, fp, fn, tn):
     return 1 - metrics.iou(tp, fp, fn, tn)
 
 
-F2 = Metric("f2", "F2", "weighs recall", function=f2, column=True, validated=True)
+F7 = Metric("f7", "F7", "weighs recall", function=f7, column=True, validated=True)
 DISTANCE = Metric(
-    "distance", "distance", "1 - IoU", function=distance, higher_is_better=False, empty=0.0
+    "distance", "distance", "1 - IoU", function=distance, higher_is_better=False, both_empty=0.0
 )
 HD95 = Metric(
     name="hd95",
@@ -50,7 +50,7 @@ HD95 = Metric(
     unit="pixels",
     limits=(0.0, float("inf")),
     margin=1.0,
-    empty=0.0,
+    both_empty=0.0,
 )
 
 
@@ -77,31 +77,31 @@ def with_stored_column(sweep):
 def test_old_runs_show_a_new_metric_in_every_table(sweep, monkeypatch):
     """Their results lack it, so it is computed from their counts; nothing else moves."""
     before = read_all(sweep.root).results
-    add(monkeypatch, F2)
+    add(monkeypatch, F7)
     write_report(sweep)
     results, cells = pd.read_csv(sweep.results), pd.read_csv(sweep.comparison)
     images = pd.read_csv(sweep.per_image)
-    own = images.assign(f2=f2(*images[COUNTS].T.to_numpy())).groupby("run_id")["f2"].mean()
+    own = images.assign(f7=f7(*images[COUNTS].T.to_numpy())).groupby("run_id")["f7"].mean()
 
-    assert results["test_f2"].to_numpy() == pytest.approx(own[results["run_id"]].to_numpy())
-    assert list(before) == [name for name in results if name not in ("test_f2", "val_f2")]
-    assert list(results)[list(results).index("test_score") + 1] == "test_f2"
-    assert list(results)[list(results).index("val_score") + 1] == "val_f2"
-    assert cells["test_f2"].mean() == pytest.approx(own.mean())
-    assert "test F2" in sweep.page.read_text()
+    assert results["test_f7"].to_numpy() == pytest.approx(own[results["run_id"]].to_numpy())
+    assert list(before) == [name for name in results if name not in ("test_f7", "val_f7")]
+    assert list(results)[list(results).index("test_score") + 1] == "test_f7"
+    assert list(results)[list(results).index("val_score") + 1] == "val_f7"
+    assert cells["test_f7"].mean() == pytest.approx(own.mean())
+    assert "test F7" in sweep.page.read_text()
 
 
 def test_new_metric_is_an_option_of_the_command(sweep, segsweep, monkeypatch):
-    """`--metric f2` compares by it; before the entry it is refused with the metrics there are."""
-    code, _, refused = segsweep("report", "mine", "--metric", "f2")
-    add(monkeypatch, F2)
-    works, out, _ = segsweep("report", "mine", "--metric", "f2")
+    """`--metric f7` compares by it; before the entry it is refused with the metrics there are."""
+    code, _, refused = segsweep("report", "mine", "--metric", "f7")
+    add(monkeypatch, F7)
+    works, out, _ = segsweep("report", "mine", "--metric", "f7")
 
     assert code == 2
     assert "score" in refused
     assert works == 0
-    assert "F2" in out, out
-    assert list(pd.read_csv(sweep.comparison))[4] == "test_f2"
+    assert "F7" in out, out
+    assert list(pd.read_csv(sweep.comparison))[4] == "test_f7"
 
 
 def test_validated_metric_is_a_column_of_history(sweep, monkeypatch):
@@ -109,16 +109,16 @@ def test_validated_metric_is_a_column_of_history(sweep, monkeypatch):
     from segsweep.store.records import history_columns, write_history
     from segsweep.training.loop import is_best, validation_metrics
 
-    add(monkeypatch, F2)
+    add(monkeypatch, F7)
     row = validation_metrics(np.array([[3, 1, 2, 10]]), "one")
     paths = read_all(sweep.root).sweep.run_folders()[0]
     write_history(paths, [{"epoch": 1, **dict.fromkeys(history_columns()[1:], 0.5), **row}])
     history = read_all(sweep.root).history
 
-    assert row["val_f2"] == pytest.approx(15 / 24)
-    assert is_best([{"val_f2": 0.1}, {"val_f2": 0.2}], "val_f2")
-    assert history_columns()[-3:] == ("val_f2", "lr", "seconds")
-    assert sorted(history["val_f2"].dropna()) == [pytest.approx(15 / 24)]
+    assert row["val_f7"] == pytest.approx(15 / 24)
+    assert is_best([{"val_f7": 0.1}, {"val_f7": 0.2}], "val_f7")
+    assert history_columns()[-3:] == ("val_f7", "lr", "seconds")
+    assert sorted(history["val_f7"].dropna()) == [pytest.approx(15 / 24)]
     assert history["val_score"].notna().all()
 
 
@@ -258,8 +258,12 @@ def test_docs_list_every_metric():
     lines = [line_of(metric) for metric in METRICS.values()]
     names = ", ".join(METRICS)
 
-    assert found == lines, "docs/tables.md, Metrics: its rows must be\n" + "\n".join(lines)
-    assert f"| `--metric dice` | {names} |" in (PROJECT / "README.md").read_text(), names
+    choice = f"| `--metric dice` | {names} |"
+    in_tables, in_readme = found == lines, choice in (PROJECT / "README.md").read_text()
+
+    assert in_tables and in_readme, "\n".join(
+        ["docs/tables.md, Metrics: its rows must be", *lines, "README.md: its row must be", choice]
+    )
 
 
 def line_of(metric):
@@ -274,5 +278,5 @@ def line_of(metric):
     ]
     return (
         f"| `{metric.name}` | {metric.description} | {low:g} to {high:g}{unit} | {better} "
-        f"| {metric.empty:g} | {', '.join(columns)} |"
+        f"| {metric.both_empty:g} | {', '.join(columns)} |"
     )

@@ -7,12 +7,13 @@ import warnings
 import pytest
 
 from segsweep.errors import StoreError
+from segsweep.metrics import columns
 from segsweep.store.tables import read_all
 from stored_sweep import write_states
 
 RESULTS_AS_DOCUMENTED = [
     *("run_id", "model", "loss", "seed", "fold", "lr", "status", "epochs", "best_epoch"),
-    *("val_loss", "val_iou", "val_dice", "val_score", "test_iou", "test_dice", "test_score"),
+    *("val_loss", *columns("val"), *columns("test")),
     *("n_test", "parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
     *("data_fingerprint", "started", "finished", "error"),
 ]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segsweep.metrics import columns
 from segsweep.stats.engine import analyse
 from segsweep.stats.null import Settings
 from segsweep.stats.tables import PAIRS, comparison_table, pairs_table
@@ -18,7 +19,7 @@ FEW = Settings(draws=1_000)
 GRID = ["m/a", "m/b", "n/a", "n/b"]
 COMPARISON = [
     *("model", "loss", "seeds", "failed", "test_iou", "ci_low", "ci_high", "sd_seeds"),
-    *("sd_images", "test_dice", "test_score", "val_iou", "rank", "may_be_best", "p_best"),
+    *("sd_images", *columns()[1:], "val_iou", "rank", "may_be_best", "p_best"),
     *("lr", "seconds", "parameters"),
 ]
 
