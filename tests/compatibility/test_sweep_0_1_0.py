@@ -173,6 +173,7 @@ def test_half_done_runs_resume(resumed, name):
     assert_same_results(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lean", ["on", "off"])
 def test_special_kernels_are_kept_on_resume_and_chosen_at_a_start(tmp_path, lean):
     """0.1.0 always trained with the kernels: half-done runs keep them, new runs may do without.

@@ -68,6 +68,7 @@ def place(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_module_and_yaml_are_all_it_takes(place):
     """A sweep over it trains in its slots, and the fork server has the module loaded."""
     path = {"PYTHONPATH": str(place)}

@@ -100,6 +100,7 @@ def without_the_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_everything_works_without_the_folder(tmp_path):
     """A copy of the package without it trains a run from plain layers, and says so."""
     place = without_the_folder(tmp_path)

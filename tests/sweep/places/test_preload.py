@@ -48,6 +48,7 @@ def runs(composed, outputs):
     return {name: plan_run(*composed(*words, *beside)) for name, words in found.items()}
 
 
+@pytest.mark.slow
 def test_no_module_is_imported_after_the_fork(composed, tmp_path, monkeypatch) -> None:
     """For every built-in option, with previews and outlines, and for a run that fails."""
     monkeypatch.chdir(tmp_path)
