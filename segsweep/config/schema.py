@@ -78,13 +78,17 @@ class SplitConfig:
     """How samples are divided into train, validation and test."""
 
     seed: int = option(42, Limits(low=0, high=2**32 - 1))
+    """Of the random split; independent of the run's seed."""
     train: float = option(0.5, Limits(above=0))
-    """Share of the samples where below 1, else their number; the same for val and test."""
+    """Training samples: a share if below 1, else their number."""
     val: float = option(0.25, Limits(above=0))
+    """Validation samples: a share if below 1, else their number."""
     test: float = option(0.25, Limits(above=0))
+    """Test samples: a share if below 1, else their number."""
     keep_groups: bool = option(True)
     """Put all samples of a group into the same part."""
     folds: int = option(5, Limits(low=2))
+    """Number of folds; used only if `fold` is set."""
     fold: int | None = option(None, Limits(low=0))
     """Index of the fold to test on; validation images are drawn from the rest. null: no folds."""
     file: str | None = option(None)
@@ -107,6 +111,7 @@ class TrainerConfig:
     """The training loop."""
 
     epochs: int = option(40, Limits(low=1))
+    """Passes over the training images."""
     batch: int = option(10, Limits(low=1))
     """Images in a training step."""
     early_stop: int | None = option(None, Limits(low=1))
@@ -122,6 +127,7 @@ class TrainerConfig:
     memory_format: str = option(
         "auto", Limits(allowed=("auto", "contiguous", "channels_last")), identity=False
     )
+    """Memory layout of images and weights; auto: chosen for the device."""
     cpu_precision: str | None = option(
         None, Limits(allowed=("float32", "bfloat16")), identity=False
     )
@@ -130,6 +136,7 @@ class TrainerConfig:
     """Special kernels. on: save memory, also where that costs time; off: plain torch layers;
     auto: those that save time, and on where memory is short."""
     compile: bool = option(False, identity=False)
+    """Compile the network with torch.compile: slow to start, then faster on some devices."""
     checkpoint_every_steps: int | None = option(None, Limits(low=1), identity=False)
     """Also save a checkpoint after this many steps of an epoch; null: after each epoch only."""
     preview_every: int = option(10, Limits(low=0), identity=False)
@@ -153,6 +160,7 @@ class SearchConfig:
     """Values that a search filled in: they do not distinguish cells."""
 
     filled: list[str] = option([], identity=False)
+    """Keys that a search chooses a value for; filled in by the search."""
 
 
 @dataclass
@@ -184,13 +192,17 @@ class Config(CommandConfig):
     """All keys that a command line may set."""
 
     sweep: str = option("main", identity=False)
+    """Name of the sweep: its folder is `<outputs>/<sweep>`."""
     outputs: str = option("outputs", identity=False)
+    """Folder of all sweeps."""
     seed: int = option(0, Limits(low=0, high=2**32 - 1))
+    """Of the initial weights, the order of the images and the augmentation."""
     kind: str = option("run", Limits(allowed=("run", "trial")))
     """A trial belongs to a search and never reads the test set."""
     threshold: float = option(0.5, Limits(above=0, below=1))
     """A pixel is foreground where p is above this."""
     device: str = option("auto", identity=False)
+    """auto, cpu, mps, cuda, or one GPU, such as cuda:1; auto: a GPU if there is one."""
     threads: int = option(0, Limits(low=0), identity=False)
     """CPU threads of a run; 0: chosen for this machine."""
     allow: list[str] = option([], identity=False)
@@ -198,11 +210,17 @@ class Config(CommandConfig):
     keep: str = option("best", Limits(allowed=("best", "last", "both", "none")), identity=False)
     """Checkpoints to keep of a finished run; tables and report need none."""
     model: Any = MISSING
+    """The network: an option of `conf/model/`."""
     loss: Any = MISSING
+    """The loss: an option of `conf/loss/`."""
     optimizer: Any = MISSING
+    """The optimizer: an option of `conf/optimizer/`."""
     scheduler: Any = MISSING
+    """The learning-rate schedule: an option of `conf/scheduler/`."""
     augment: Any = MISSING
+    """The augmentation of training images: an option of `conf/augment/`."""
     data: Any = MISSING
+    """The data set: an option of `conf/data/`."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     search: SearchConfig = field(default_factory=SearchConfig)

@@ -123,11 +123,7 @@ def _one_cell(analysis: Analysis, planned: int | None) -> str:
     name, (mean, low, high) = analysis.values.cells[0], analysis.mean(0)
     seeds, missing = int(analysis.parts.seeds[0]), finished_cells(analysis, planned)
     where = interval(low, high)
-    only = (
-        " With one seed, the interval covers other images, not other trainings."
-        if seeds == 1
-        else ""
-    )
+    only = " It is one trained network: another seed may give another mean." if seeds == 1 else ""
     first = f"{missing}, nothing to compare yet" if missing else "One cell, nothing to compare"
     return f"{first}: {name} has a mean of {mean:.4f} {where}.{only}"
 

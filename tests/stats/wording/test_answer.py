@@ -188,6 +188,13 @@ def test_nothing_finished_and_one_cell():
     )
 
 
+def test_one_cell_with_one_seed():
+    """The headline says what the interval does not cover."""
+    headline = answer(analyse(drawn((1,)), FEW)).headline
+
+    assert headline.endswith("). It is one trained network: another seed may give another mean.")
+
+
 def test_paragraph_about_two_cells():
     """In either order the better cell comes first; unknown cells raise KeyError."""
     result = analyse(drawn((5, 5, 5), gaps=[0, 0.3, 0]), FEW)
