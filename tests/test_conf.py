@@ -1,6 +1,8 @@
 """Every option file of conf/ is composed, checked, built and used."""
 
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from segsweep.training.build import build_optimizer, build_scheduler
 from segsweep.training.check_built import check_built
 
 CONF = conf_folder()
+README = Path(__file__).resolve().parents[1] / "README.md"
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
 OPTIONS = [(path.parent.as_posix(), path.stem) for path in FILES if path.parent.name]
 GROUPS = {"model", "loss", "optimizer", "scheduler", "data", "augment", "trainer", "experiment"}
@@ -97,6 +100,15 @@ def test_every_option_composes_and_is_checked(places, group, name):
     assert "???" not in str(config)
 
 
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_readme_lists_every_option(group):
+    """Its table "What you can choose": the last word of each item, what is in brackets aside."""
+    (row,) = re.findall(rf"^\| `{group}` \| (.*) \|$", README.read_text("utf-8"), re.MULTILINE)
+    listed = [item.split()[-1] for item in re.split("[,;]", re.sub(r"\(.*?\)", "", row))]
+
+    assert sorted(listed) == sorted(names(group)), f"README.md, What you can choose: {group}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_every_file_opens_with_what_it_is(path):
     """The first line, after Hydra's own directive, is a comment that describes the option."""
@@ -137,17 +149,19 @@ def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
 
 @pytest.mark.parametrize("name", names("model"))
 def test_every_model_gives_a_logit_per_pixel(name):
-    """Grey images give logits of their height and width, of both signs, in training mode.
+    """A batch of grey images gives logits of the same height and width, in training mode.
 
-    A network that ends with a sigmoid gives no negative value.
+    They are of both signs: a network that ends with a sigmoid gives none below 0.
     """
+    torch.manual_seed(0)
     model = build("model", compose_here(f"model={name}", "data.channels=1")[0]["model"]).train()
     with torch.no_grad():
         logits = model(torch.rand(2, 1, 32, 48))
+        of_noise = model(100 * torch.randn(2, 1, 32, 48))
 
     assert logits.shape == (2, 1, 32, 48)
     assert logits.isfinite().all()
-    assert logits.min() < 0 < logits.max(), "all of one sign: return logits, no activation"
+    assert of_noise.min() < 0 < of_noise.max(), "the model must return logits, without activation"
 
 
 @pytest.mark.parametrize("name", names("loss"))

@@ -17,7 +17,7 @@ ROOMS = (
     *("data", "store", "training", "stats", "report"),
     *("sweep", "plugins", "train", "cli", "api"),
 )
-"""From the ground up: a module imports from its own room and from those before it."""
+"""In order: a module imports from its own room and from those before it."""
 SWEEP = (
     *("holder", "lock", "housekeeping", "refresh"),
     *(
@@ -31,7 +31,7 @@ SWEEP = (
         "command",
     ),
 )
-"""The same inside `sweep`: files and folders, from the ground up."""
+"""The same inside `sweep`: files and folders in order."""
 REPORT = (
     *("question", "columns", "export", "terminal", "analysis", "part"),
     *("content", "two_sweeps", "figures", "page", "write", "closing", "notebook", "comparison"),

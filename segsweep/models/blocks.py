@@ -16,7 +16,7 @@ from torch import Tensor, nn
 class EncoderDecoder(nn.Module):
     """A network that halves its image stage by stage and doubles it again.
 
-    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W divide by `size_multiple`.
+    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
 
     Args:
         in_channels: channels of the image, >= 1.

@@ -8,7 +8,7 @@ class SegNet(EncoderDecoder):
 
     Down by max-pooling that keeps the indices, up by max-unpooling with them, no skips.
 
-    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W divide by `size_multiple`.
+    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
     """
 
     def __init__(self, in_channels: int = 3, channels: tuple[int, ...] = (16, 32, 64, 128)) -> None:

@@ -8,7 +8,7 @@ class UNet2(EncoderDecoder):
 
     Down by max-pooling, up by nearest upsampling, with skips.
 
-    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W divide by `size_multiple`.
+    Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
     """
 
     def __init__(self, in_channels: int = 3, channels: tuple[int, ...] = (16, 32, 64, 128)) -> None:

@@ -24,6 +24,7 @@ from loss_cases import (
 )
 from segsweep import losses
 from segsweep.config.targets import locate
+from segsweep.losses.arguments import whole
 
 OTHER_SETTINGS = {
     "dice, tiny smooth": losses.DiceLoss(smooth=1e-6),
@@ -214,6 +215,14 @@ def test_arguments_out_of_range_are_refused(loss, arguments, message):
         getattr(losses, loss)(**arguments)
 
     assert message == str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.5, 2.0, True])
+def test_whole_numbers_are_whole(value):
+    """For lengths in pixels: an int of at least 1."""
+    assert whole("radius", 3) == 3
+    with pytest.raises(ValueError, match=f"^radius must be a whole number >= 1; got {value}$"):
+        whole("radius", value)
 
 
 def test_every_class_has_its_option_file():
