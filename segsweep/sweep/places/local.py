@@ -1,7 +1,6 @@
 """Executes planned runs in the slots of this machine: start, watch, record, retry."""
 
 import errno
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,8 +30,6 @@ from segsweep.system.clock import time_text
 from segsweep.system.files import last_lines, read_json, write_json
 from segsweep.system.signals import StopRequest
 
-CLAIM_SECONDS = 60.0
-"""How long to wait for a run that a process of a killed command still holds."""
 FULL = "no space left on the disk; free some, then run the same command again to resume"
 TAKEN_OVER = (
     "another command took over this sweep because this one seemed dead; "
@@ -104,7 +101,6 @@ class SlotRunner:
     full: Outcome | None = None
     """The run that found the disk full: no further run starts."""
     _retries: Retries = field(default_factory=Retries)
-    _claimed: dict[str, float] = field(default_factory=dict)
 
     def run_all(
         self,
@@ -154,7 +150,7 @@ class SlotRunner:
         outcome = ended.value
         if not isinstance(outcome, Outcome):
             return self._ended_without_result(ended, run, pool, view)
-        if outcome.status == AttemptStatus.CLAIMED and self._may_wait(run.name):
+        if outcome.status == AttemptStatus.CLAIMED and self._retries.may_wait(run.name):
             view.run_retried(run.name, "still held by a process of an earlier command")
             pool.add(ended.task)
             return None
@@ -184,10 +180,6 @@ class SlotRunner:
         output = "\n".join(last_lines(run.paths.log, TAIL_LINES))
         record_failure(run.paths, ended.cause, ended.error, output, time_text())
         return Outcome(run.name, AttemptStatus.FAILED, NAN, ended.error, cause=ended.cause)
-
-    def _may_wait(self, name: str) -> bool:
-        first = self._claimed.setdefault(name, time.monotonic())
-        return time.monotonic() - first < CLAIM_SECONDS
 
 
 def _task(run: PlannedRun, seconds: float) -> Task:
