@@ -33,7 +33,7 @@ SWEEP = (
 )
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
-    *("question", "columns", "export", "terminal", "analysis", "part"),
+    *("placement", "question", "columns", "export", "terminal", "analysis", "part"),
     *("content", "two_sweeps", "figures", "page", "write", "closing", "notebook", "comparison"),
 )
 """The same inside `report`."""

@@ -129,7 +129,12 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
     """Print the comparison of the cells that two sweeps share."""
     from segsweep.report.question import check_metric
     from segsweep.report.terminal import print_frame
-    from segsweep.report.two_sweeps import differing_settings, sweep_names, values_of_both
+    from segsweep.report.two_sweeps import (
+        differing_placements,
+        differing_settings,
+        sweep_names,
+        values_of_both,
+    )
     from segsweep.stats.wording.notes import note_texts
     from segsweep.stats.wording.two_sweeps import compare_sweeps
 
@@ -141,7 +146,8 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
         sentence, frame = compare_sweeps(values, *names)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    notes = [note for note in (differing_settings(*tables), *note_texts(values.notes)) if note]
+    said = (differing_settings(*tables), *differing_placements(*tables))
+    notes = [note for note in (*said, *note_texts(values.notes)) if note]
     if form is not None:
         _paste(frame, form, not frame["p_adjusted"].isna().all(), [sentence, *notes])
         return

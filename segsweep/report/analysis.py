@@ -10,6 +10,7 @@ import numpy as np
 from segsweep.config.cells import cell_name
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS, Metric
+from segsweep.report.placement import placement_notes
 from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
 from segsweep.store.tables import Tables
 
@@ -114,7 +115,8 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None
     planned = int(runs.results["cell"].nunique())
-    said = answer(analysis, _swept_note(tables), planned)
+    notes = (*_swept_note(tables), *placement_notes(runs.counted_runs))
+    said = answer(analysis, notes, planned)
     if analysis is None:
         said = replace(
             said, headline=_nothing(tables), notes=(*note_texts(values.notes), *said.notes)

@@ -51,8 +51,13 @@ class Comparable:
     @property
     def first_run(self) -> RunRecord | None:
         """The first run that counts: it is on the data that are compared."""
+        return next(iter(self.counted_runs), None)
+
+    @property
+    def counted_runs(self) -> list[RunRecord]:
+        """The runs that count."""
         used = set(self.counted[0]["run_id"])
-        return next((run for run in self.tables.runs if run.run_id in used), None)
+        return [run for run in self.tables.runs if run.run_id in used]
 
 
 def comparable(tables: Tables) -> Comparable:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
 from segsweep.report.content.records import settings_of
+from segsweep.report.placement import placement_notes
 from segsweep.report.question import (
     Asked,
     comparable,
@@ -13,6 +14,7 @@ from segsweep.report.question import (
     named_results,
     with_group_notes,
 )
+from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -70,6 +72,18 @@ def differing_settings(first: Tables, second: Tables) -> str:
     return f"The sweeps differ in {', '.join(words)}."
 
 
+def differing_placements(first: Tables, second: Tables) -> tuple[str, ...]:
+    """Return a sentence each if the finished runs on common data differ in precision or kernels."""
+    common = _common_data(first, second)
+    runs = [
+        run
+        for run in (*first.runs, *second.runs)
+        if run.kind == "run" and run.status == Status.FINISHED
+        if run.columns.get("data_fingerprint") in common
+    ]
+    return placement_notes(runs)
+
+
 def _differs(key: str, one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     """Whether *key* differs; an argument of an option that only one sweep has is ignored."""
     if ": " in key and not (key in one and key in other):
@@ -114,7 +128,7 @@ def _common_data(first: Tables, second: Tables) -> set[str]:
 
 def _fingerprints(tables: Tables) -> dict[str, int]:
     """Return fingerprint of the data -> number of finished runs."""
-    done = tables.results[tables.results["status"] == "finished"]
+    done = tables.results[tables.results["status"] == Status.FINISHED]
     return {
         str(name): int(count) for name, count in done["data_fingerprint"].value_counts().items()
     }

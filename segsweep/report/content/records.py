@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from segsweep.report.placement import kernels_of
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
 from segsweep.store.run_cache import RunRecord
+from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 from segsweep.system.clock import FORMAT, time_text
 from segsweep.system.files import read_json
@@ -22,7 +24,7 @@ SECONDS = 2
 SHARE = 0.9
 """Share of the training time that must have passed for a reading to count as after it."""
 MACHINE = (
-    *("machine", "processor", "device", "precision", "threads", "lean"),
+    *("machine", "processor", "device", "precision", "threads", "memory_format", "lean"),
     *("platform", "python", "torch"),
 )
 VERSIONS = ("segsweep", "git_commit")
@@ -43,7 +45,7 @@ def failures_of(tables: Tables) -> list[Record]:
     """Return run, cell, seed, cause, error, attempts, time, traceback of each failed run."""
     rows = []
     for run in tables.runs:
-        if run.status == "failed":
+        if run.status == Status.FAILED:
             failure = read_json(RunPaths(run.path).failure) or {}
             names = ("cause", "error", "attempts", "time", "traceback")
             rows.append({**_names(run), **{name: failure.get(name) for name in names}})
@@ -66,9 +68,9 @@ def last_change(tables: Tables) -> str:
     times = [row.get("requested_at") or "" for row in _read_rows(tables.sweep.plan)]
     for run in tables.runs:
         paths = RunPaths(run.path)
-        if run.status == "finished":
+        if run.status == Status.FINISHED:
             times.append(str(run.columns.get("finished") or ""))
-        elif run.status == "failed":
+        elif run.status == Status.FAILED:
             times.append(str((read_json(paths.failure) or {}).get("time") or ""))
         elif paths.history.exists():
             times.append(time_text(paths.history.stat().st_mtime))
@@ -83,10 +85,11 @@ def machines_of(tables: Tables) -> list[Record]:
         facts = read_json(RunPaths(run.path).environment)
         if facts is not None:
             counts[tuple(str(facts.get(name, "")) for name in (*MACHINE, *VERSIONS))] += 1
-    return [
+    rows = [
         {**dict(zip((*MACHINE, *VERSIONS), values, strict=True)), "runs": count}
         for values, count in counts.most_common()
     ]
+    return [{**row, "kernels": kernels_of(row)} for row in rows]
 
 
 def commands_of(tables: Tables) -> list[Record]:
@@ -116,17 +119,15 @@ def settings_of(tables: Tables) -> tuple[list[Record], list[Record]]:
 
     Rows of the second have group, option, key and value: `model`, `unet2`, `channels`.
     """
-    common: Mapping[str, object] = {}
     options: dict[tuple[str, str], Record] = {}
     for run in _one_of_each(tables):
         values = run.settings
         for group in ("model", "loss"):
             options.setdefault((group, getattr(run, group)), _below(values, f"{group}."))
-        common = common or values
     left_out = {*tables.swept, *NO_SETTINGS, "model", "loss", "seed", "data.split.fold"}
     shared = [
         {"key": key, "value": value}
-        for key, value in sorted(common.items())
+        for key, value in sorted(_common(tables.runs).items())
         if key not in left_out and key.split(".")[0] not in ("model", "loss", "contents", "search")
         if value is not None and (key != "lr" or _same_lr(tables))
     ]
@@ -138,10 +139,18 @@ def settings_of(tables: Tables) -> tuple[list[Record], list[Record]]:
     return shared, rows
 
 
+def _common(runs: Sequence[RunRecord]) -> Record:
+    """Return the settings that have the same value in all *runs*."""
+    first = dict(runs[0].settings) if runs else {}
+    for run in runs[1:]:
+        first = {key: value for key, value in first.items() if run.settings.get(key) == value}
+    return first
+
+
 def _one_of_each(tables: Tables) -> list[RunRecord]:
     """Return one run for each model and each loss, preferably a finished one."""
     found: dict[tuple[str, str], RunRecord] = {}
-    for run in sorted(tables.runs, key=lambda run: (run.kind, run.status != "finished")):
+    for run in sorted(tables.runs, key=lambda run: (run.kind, run.status != Status.FINISHED)):
         for group in ("model", "loss"):
             found.setdefault((group, getattr(run, group)), run)
     return list({run.path: run for run in found.values()}.values())
@@ -177,7 +186,7 @@ def _irregular(run: RunRecord, reads: Sequence[Mapping[str, str]]) -> list[str]:
     ):
         many = f"the test set was read {len(reads)} times"
         said.append(many + (f" ({alien[0].get('reason')})" if alien else ""))
-    if reads and run.status == "finished":
+    if reads and run.status == Status.FINISHED:
         said += _too_early(run, _time(reads[-1].get("time")))
     return said
 
