@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from segsweep.plugins.register import register_schema
 from segsweep.system.installation import conf_folder
-from segsweep.train import TRUSTED
+from segsweep.train import HYDRA_WHITELIST
 
 
 class Nothing(Launcher):
@@ -64,7 +64,7 @@ def main() -> None:
     Plugins.instance().register(Nothing)
     sys.argv[1:1] = ["hydra/sweeper=basic", "~hydra.callbacks.segsweep"]
     folder = str(conf_folder())
-    hydra.main(config_path=folder, config_name="config", execution_whitelist=TRUSTED)(train)()
+    hydra.main(config_path=folder, config_name="config", execution_whitelist=HYDRA_WHITELIST)(train)()
 
 
 if __name__ == "__main__":

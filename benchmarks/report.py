@@ -33,8 +33,8 @@ REPORT = (
 )
 AGAIN = (
     "import sys; from segsweep.report.write import write_report; "
-    "from segsweep.store.records import SweepPaths; from pathlib import Path; "
-    "report = write_report(SweepPaths(Path(sys.argv[1])), anew=False); "
+    "from segsweep.store.paths import SweepPaths; from pathlib import Path; "
+    "report = write_report(SweepPaths(Path(sys.argv[1])), only_if_changed=True); "
     "assert report.compared is None"
 )
 COLUMNS = ("runs", "cells", "seconds", "cpu_seconds", "unchanged_seconds", "memory_mb", "page_mb")

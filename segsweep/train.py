@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segsweep.store.paths import SweepPaths
     from segsweep.sweep.planning.plan import PlannedRun
 
-TRUSTED = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
+HYDRA_WHITELIST = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def _hydra_main() -> None:
     register_schema()
     register_plugins()
 
-    @hydra.main(config_path=str(conf_folder()), config_name="config", execution_whitelist=TRUSTED)
+    @hydra.main(config_path=str(conf_folder()), config_name="config", execution_whitelist=HYDRA_WHITELIST)
     def train(cfg: "DictConfig") -> float:
         return task(cfg)
 
@@ -225,7 +225,7 @@ def _show(sweep: "SweepPaths") -> None:
     from segsweep.report.write import write_report
     from segsweep.sweep.session import current
 
-    print_report(write_report(sweep, current.run_cache, anew=False))
+    print_report(write_report(sweep, current.run_cache, only_if_changed=True))
 
 
 def _was_interrupted(error: BaseException) -> bool:
@@ -245,7 +245,7 @@ def _interrupted() -> int:
             from segsweep.report.write import write_report
 
             current.wait_for_refresh()
-            write_report(current.sweep, current.run_cache, anew=False)
+            write_report(current.sweep, current.run_cache, only_if_changed=True)
     return 130
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from networks import seeded
 from segsweep.models.blocks import Stage
 from segsweep.models.lean.parts import LeanStage, SplitStage, Unrepeated, apply, replace_parts
-from segsweep.models.lean.recompute import Pool
+from segsweep.models.lean.recompute import RecomputedMaxPool
 from segsweep.models.lean.reflect_conv import ReflectConv2d
 
 either_size = pytest.mark.parametrize("large", [1, 1 << 30], ids=["large", "small"])
@@ -17,7 +17,7 @@ PLAIN = {
     ReflectConv2d: nn.Conv2d,
     SplitStage: Stage,
     LeanStage: Stage,
-    Pool: nn.MaxPool2d,
+    RecomputedMaxPool: nn.MaxPool2d,
     Unrepeated: nn.Upsample,
 }
 

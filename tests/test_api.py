@@ -160,7 +160,7 @@ def test_ph2_answers_as_the_stored_report(tmp_path, frozen, write_run):
 
 
 def test_tables_are_kept_until_refresh(sweep, maker):
-    """Cells of a notebook agree with each other while the sweep goes on; status looks each time."""
+    """Cells of a notebook agree with each other while the sweep runs; status is read each time."""
     before = len(sweep.results)
     maker.finished("unet2", "bce", 0)
     kept, now, fresh = len(sweep.results), len(sweep.status().runs), len(sweep.refresh().results)

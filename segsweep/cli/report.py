@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segsweep.cli.sweeps import Outputs, Sweep
+from segsweep.cli.sweeps import Outputs, SweepArgument
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS
 from segsweep.store.find import find_sweep, sweeps_in
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from segsweep.report.question import Asked
     from segsweep.store.tables import Tables
 
-Metric = Annotated[str, typer.Option(help=f"what is compared: {', '.join(METRICS)}")]
+MetricOption = Annotated[str, typer.Option(help=f"what is compared: {', '.join(METRICS)}")]
 Groups = Annotated[
     Path | None,
     typer.Option(help="CSV with the columns id and group: images of one patient belong together"),
@@ -29,8 +29,8 @@ Groups = Annotated[
 
 
 def report(
-    sweep: Sweep,
-    metric: Metric = "iou",
+    sweep: SweepArgument,
+    metric: MetricOption = "iou",
     by: Annotated[str | None, typer.Option(help="model | loss: averages over the rest")] = None,
     baseline: Annotated[
         str | None, typer.Option(help="a cell that every other is compared with: unet/bce")
@@ -80,7 +80,7 @@ def compare(
     sweep: Annotated[
         str | None, typer.Option(help="where they are; without it: the sweep that has both")
     ] = None,
-    metric: Metric = "iou",
+    metric: MetricOption = "iou",
     groups: Groups = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:

@@ -17,7 +17,7 @@ from segsweep.store.states import Status
 from segsweep.sweep.status import STATUSES, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
-Sweep = Annotated[str, typer.Argument(help="folder of a sweep, or its name in --outputs")]
+SweepArgument = Annotated[str, typer.Argument(help="folder of a sweep, or its name in --outputs")]
 Outputs = Annotated[Path, typer.Option(help="folder that contains the sweeps")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
@@ -56,7 +56,7 @@ def status(
 
 
 def runs(
-    sweep: Sweep,
+    sweep: SweepArgument,
     failed: Annotated[
         bool, typer.Option("--failed", help="only failed runs, with cause and last output")
     ] = False,
@@ -108,7 +108,7 @@ def show_run(run: str, outputs: Path, command_of: Callable[[RunPaths], str]) -> 
 
 
 def rm(
-    sweep: Sweep,
+    sweep: SweepArgument,
     cells: Annotated[
         list[str], typer.Option(help="cell to remove, as shown by `segsweep runs`; repeatable")
     ],

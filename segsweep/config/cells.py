@@ -141,11 +141,6 @@ def cell_name(values: Values, swept: Iterable[str]) -> str:
     return ";".join([f"{values['model']}/{values['loss']}", *more])
 
 
-def cell_columns(swept: Iterable[str]) -> list[str]:
-    """Return the columns that name a cell."""
-    return [*ALWAYS, *swept]
-
-
 def _skip(key: str, skipped: set[str]) -> bool:
     return key in skipped or key.split(".")[0] in NOT_SETTINGS
 

@@ -28,7 +28,7 @@ from segsweep.system.files import is_locked, locked, read_json, text_digest, wri
 from segsweep.system.units import size_text
 
 CACHE_VERSION = 1
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def prepare(
     size: tuple[int, int],
     channels: int,
     folder: Path,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Prepared:
     """Return *source* memory-mapped: checked, decoded and resized now, or taken from the cache.
 
@@ -121,7 +121,7 @@ def _build(
     size: tuple[int, int],
     channels: int,
     target: Path,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> None:
     _remove_left(target)
     temporary = target.with_name(f"{target.name}.tmp{os.getpid()}")
@@ -163,7 +163,7 @@ def _decode_all(
     size: tuple[int, int],
     channels: int,
     folder: Path | None,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> list[Problem]:
     """Read every sample once into the files of *folder*; with None, only look for problems."""
     problems: list[Problem] = []

@@ -54,17 +54,6 @@ def image_files(folder: Path) -> list[Path]:
     )
 
 
-def read_image(path: Path) -> Raw:
-    """Return (H, W, 3), uint8 or uint16, turned as its orientation tag says.
-
-    An alpha channel is dropped, not blended: the colours under it come back as stored, also
-    where they are invisible. Palettes give their colours, grey three equal channels, of several
-    frames the first; CMYK and the like are converted to RGB; 1-bit becomes 0 and 255, float in
-    [0, 1] becomes uint16.
-    """
-    return _to_rgb(decode(path))
-
-
 def read_mask(path: Path, foreground: Foreground) -> tuple[NDArray[np.bool_], bool]:
     """Return the mask (H, W), and whether the file held more than two values."""
     return select(decode(path), foreground)
@@ -93,7 +82,7 @@ def read_sample(sample: Sample, foreground: Foreground) -> Pixels:
     chosen, grey = select(mask, foreground)
     if image.orientation != 1 and mask.orientation == 1:
         chosen = _turn_with(image, chosen, mask.path)
-    return Pixels(_to_rgb(image), np.ascontiguousarray(chosen), grey)
+    return Pixels(to_rgb(image), np.ascontiguousarray(chosen), grey)
 
 
 def select(raster: Raster, foreground: Foreground) -> tuple[NDArray[np.bool_], bool]:
@@ -169,7 +158,13 @@ def _turn_with(image: Raster, mask: Raw, path: Path) -> Raw:
     )
 
 
-def _to_rgb(raster: Raster) -> Raw:
+def to_rgb(raster: Raster) -> Raw:
+    """Return a decoded file as an image, (H, W, 3), uint8 or uint16.
+
+    An alpha channel is dropped, not blended: the colours under it are returned as stored, even
+    where they are invisible. A palette gives its colours, grey three equal channels; 1-bit
+    becomes 0 and 255, float in [0, 1] becomes uint16.
+    """
     values = raster.values
     if values.dtype.kind == "f":
         values = np.rint(values * 65535.0).astype(np.uint16)

@@ -66,7 +66,7 @@ def columns_of(frame: "DataFrame", claims: bool = True) -> list[Column]:
     rows, head = frame.to_dict("records"), headline(frame)
     kept = _key_columns(keys_of(frame), rows)
     for name in _measured(frame):
-        texts = tuple(_text(row, name, SHOWN.get(name, _number)) for row in rows)
+        texts = tuple(_text(row, name, COLUMN_TEXTS.get(name, _number)) for row in rows)
         empty = set(texts) <= ({DASH, "0"} if name == "failed" else {DASH})
         if (name == head or not empty) and (claims or name not in ABOUT_BEST):
             title = label(name) if name.startswith(METRIC) else TITLES.get(name, name)
@@ -150,7 +150,7 @@ TITLES = {
     **{"p_adjusted": "p (adjusted)", "p_best": "chance best", "p_equal": "chance equal"},
     **{"sd_seeds": "sd (seeds)", "sd_images": "sd (images)", "may_be_best": "may be best"},
 }
-SHOWN: dict[str, Show] = {
+COLUMN_TEXTS: dict[str, Show] = {
     **dict.fromkeys(("p_best", "p_equal"), _chance),
     **dict.fromkeys(("cells", "seeds", "failed", "parameters", "seconds"), "{:,.0f}".format),
     **{"p_adjusted": _p, "lr": "{:.3g}".format},

@@ -25,7 +25,7 @@ from segsweep.store.tables import Tables
 MOST_ROWS = 20
 """Rows of a table; the frames hold all."""
 LABELS = {"settled": "Settled", "unsettled": "Open", "next": "Next", "notes": "Note"}
-SHOWN = ("ci_low", "ci_high", "may_be_best", "p_best", "seeds", "failed", "sd_seeds")
+SUMMARY_COLUMNS = ("ci_low", "ci_high", "may_be_best", "p_best", "seeds", "failed", "sd_seeds")
 """Columns of a cell besides its keys and its mean."""
 OPEN = ("running", "interrupted", "planned")
 
@@ -136,7 +136,7 @@ def _compact(frame: DataFrame, cells: bool) -> DataFrame:
     """Return the columns of *cells* that are needed to read the answer; other tables whole."""
     if not cells or (mean := headline(frame)) is None:
         return frame
-    kept = [*keys_of(frame), mean, *SHOWN]
+    kept = [*keys_of(frame), mean, *SUMMARY_COLUMNS]
     return frame[[name for name in kept if name in frame]]
 
 

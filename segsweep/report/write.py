@@ -45,7 +45,7 @@ def write_report(
     asked: Asked | None = None,
     *,
     live: bool = False,
-    anew: bool = True,
+    only_if_changed: bool = False,
 ) -> Report:
     """Write a sweep's tables as CSV, answer.json, curves.svg and report.html.
 
@@ -57,7 +57,7 @@ def write_report(
         cache: finished runs that were read earlier.
         asked: metric, baseline, groups.
         live: a command is working on the sweep: the page reloads itself, advice is left out.
-        anew: False keeps the files as they are if nothing has changed since.
+        only_if_changed: write nothing if the stored files are up to date.
 
     Raises:
         StoreError: there is no sweep in the folder.
@@ -67,7 +67,7 @@ def write_report(
     asked = asked or Asked()
     tables = read_all(sweep.root, cache, warn_ignored=not live)
     texts = _texts_of_runs(tables)
-    if not anew and not live:
+    if only_if_changed and not live:
         stands = _standing(sweep, asked)
         if stands is not None and all(has_text(path, text) for path, text in texts.items()):
             return Report(tables, stands, _read_cells(sweep), None)

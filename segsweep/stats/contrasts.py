@@ -13,7 +13,7 @@ CELLS, ARCHITECTURES, LOSSES, INTERACTION = "cells", "architectures", "losses", 
 BASELINE, SWEEPS = "baseline", "sweeps"
 Factors = Sequence[tuple[str, ...]]
 """Architecture, loss and further keys of each cell."""
-Weights = dict[int, float]
+CellWeights = dict[int, float]
 Positions = dict[str, dict[tuple[str, ...], int]]
 
 
@@ -82,7 +82,7 @@ def main_effects(factors: Factors) -> list[Family]:
     ]
 
 
-def _main_effect(where: Positions) -> Iterable[tuple[str, str, Weights]]:
+def _main_effect(where: Positions) -> Iterable[tuple[str, str, CellWeights]]:
     for a, b in combinations(sorted(where), 2):
         shared = sorted(where[a].keys() & where[b].keys())
         if len(shared) > 1:
@@ -117,7 +117,7 @@ def _positions(factors: Factors, place: int) -> Positions:
     return where
 
 
-def family_of(name: str, rows: Iterable[tuple[str, str, Weights]], cells: int) -> Family:
+def family_of(name: str, rows: Iterable[tuple[str, str, CellWeights]], cells: int) -> Family:
     """Return the family of *rows*: a, b, and weights by position of the cell."""
     found = list(rows)
     ends = np.cumsum([0, *(len(weights) for *_, weights in found)])

@@ -11,7 +11,7 @@ from segsweep.stats.posterior import cell_intervals
 from segsweep.stats.values import Array, factors_of
 from segsweep.stats.verdicts import A_BETTER, B_BETTER
 
-BY = ("model", "loss")
+FACTORS = ("model", "loss")
 """The factors, in the order of `factors_of`."""
 FAMILY = {"model": ARCHITECTURES, "loss": LOSSES}
 LOSER = {A_BETTER: 1, B_BETTER: 0}
@@ -81,10 +81,10 @@ def levels_table(analysis: Analysis, by: str, metric: str = "iou") -> DataFrame:
 
 
 def levels_of(analysis: Analysis, by: str) -> Levels:
-    """Return the levels of factor *by*; ValueError if it is not one of BY."""
-    if by not in BY:
+    """Return the levels of factor *by*; ValueError if it is not one of FACTORS."""
+    if by not in FACTORS:
         raise ValueError(f"by must be model or loss; got {by!r}")
-    place = BY.index(by)
+    place = FACTORS.index(by)
     where: dict[str, dict[tuple[str, ...], int]] = {}
     for position, factors in enumerate(analysis.values.factors):
         rest = (*factors[:place], *factors[place + 1 :])
@@ -105,7 +105,7 @@ def level_pairs(analysis: Analysis, by: str) -> list[LevelPair]:
     levels that share only one combination have no contrast in their family and are left out.
     """
     are_cells = levels_of(analysis, by).every == 1
-    tested, place = analysis.tested.get(CELLS if are_cells else FAMILY[by]), BY.index(by)
+    tested, place = analysis.tested.get(CELLS if are_cells else FAMILY[by]), FACTORS.index(by)
     if tested is None:
         return []
     names = [

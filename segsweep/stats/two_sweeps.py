@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from pandas import DataFrame
 
-from segsweep.stats.contrasts import SWEEPS, Family, Weights, family_of
+from segsweep.stats.contrasts import SWEEPS, Family, CellWeights, family_of
 from segsweep.stats.engine import Analysis, analyse_families
 from segsweep.stats.null import TINY, Settings
 from segsweep.stats.runs import SWEEP_KEY
@@ -89,7 +89,7 @@ def _label(cell: str, sweep: str) -> str:
 def _families(names: Sequence[str], cells: Sequence[str], first: str, second: str) -> list[Family]:
     """Return the contrasts of the rows whose *cells* are all claimed; *names* are the claimed."""
     place = {name: position for position, name in enumerate(names)}
-    rows: list[tuple[str, str, Weights]] = []
+    rows: list[tuple[str, str, CellWeights]] = []
     for cell, (one, other) in sweep_rows(cells, first, second).items():
         if place.keys() >= {cells[k] for k in (*one, *other)}:
             weights = {place[cells[k]]: 1 / len(one) for k in one}

@@ -128,22 +128,6 @@ def _oriented(values: Values, metric: metrics.Metric) -> Values:
     return replace(values, tables=negated, limits=(-high, -low), sign=-1, margin=metric.margin)
 
 
-def frame_of(
-    results: DataFrame,
-    per_image: DataFrame,
-    metric: str = "iou",
-    at: str = "train",
-    split: str = "test",
-    empty: metrics.Empty = "one",
-) -> tuple[DataFrame, list[Note]]:
-    """Return columns cell, seed, image, value of complete seeds on one data set, and notes.
-
-    A seed with folds is complete if it has every fold that any run of the sweep has.
-    Arguments as in `values_of`.
-    """
-    return _frame_of(counted_runs(results), per_image, metric, at, split, empty)
-
-
 def _frame_of(
     counted: Counted,
     per_image: DataFrame,
@@ -152,6 +136,7 @@ def _frame_of(
     split: str,
     empty: metrics.Empty,
 ) -> tuple[DataFrame, list[Note]]:
+    """Return columns cell, seed, image, value of complete seeds on one data set, and notes."""
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
     runs, notes = counted[0], list(counted[1])

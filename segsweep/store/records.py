@@ -21,7 +21,7 @@ from segsweep.errors import StoreError
 from segsweep.metrics import COUNTS, columns, stored_columns
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Cause
-from segsweep.system.files import csv_text, has_text, read_json, write_json, write_text
+from segsweep.system.files import csv_text, read_json, write_json, write_text
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
 """The fixed columns of per_image.csv; stored metrics follow (`image_columns`)."""
@@ -73,13 +73,6 @@ def config_text(config: Values, cache: dict[str, str] | None = None) -> str:
             )
         parts.append(cache[name])
     return "".join(parts)
-
-
-def write_config(path: Path, config: Values) -> None:
-    """Write a frozen config, unless the file already has this content."""
-    text = config_text(config)
-    if not has_text(path, text):
-        write_config_text(path, text)
 
 
 def write_config_text(path: Path, text: str) -> None:

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from segsweep.system.units import MIB
+
 ROOT = Path("/")
-MB = 2**20
 CACHE = ("inactive_file", "active_file", "slab_reclaimable")
 """Entries of a control group's memory.stat that the system can reclaim when needed."""
 OLD_CACHE = ("total_inactive_file", "total_active_file")
@@ -31,7 +32,7 @@ MEMORY_FILES = (
 )
 """Files with limit and usage, and the reclaimable entries: version 2 (two limits), version 1."""
 KILL_FILES = ("memory.events", "memory.oom_control")
-SMI = ("--query-gpu=index,uuid,name,memory.total,memory.free", "--format=csv,noheader,nounits")
+SMI = ("--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits")
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,6 @@ class Gpu:
     visible: str
     """The value of `CUDA_VISIBLE_DEVICES` with which a process sees only this GPU."""
     name: str
-    total_mb: float
-    """Infinite if unknown."""
     free_mb: float
     """When first queried; infinite if unknown."""
 
@@ -56,12 +55,6 @@ def usable_cores(root: Path = ROOT) -> int:
     return max(1, math.ceil(min([_allowed_cores(), *_quotas(root), *_slurm_cores()])))
 
 
-def total_memory_mb(root: Path = ROOT) -> float:
-    """Return the memory that this process and its children may use, MB; infinite if unknown."""
-    limits = [_first_number(group / names[0]) for group, names in _memory_groups(root)]
-    return min([_system_memory(root)[0], *limits]) / MB
-
-
 def available_memory_mb(root: Path = ROOT) -> float:
     """Return the memory that can be allocated now without swapping, MB; infinite if unknown.
 
@@ -69,7 +62,7 @@ def available_memory_mb(root: Path = ROOT) -> float:
     limit minus its usage, file cache not counted.
     """
     left = [_memory_left(group, *names) for group, names in _memory_groups(root)]
-    return max(0.0, min([_system_memory(root)[1], *left]) / MB)
+    return max(0.0, min([_system_memory(root), *left]) / MIB)
 
 
 def free_disk_mb(path: Path) -> float:
@@ -77,7 +70,7 @@ def free_disk_mb(path: Path) -> float:
     place = path.absolute()
     for folder in (place, *place.parents):
         with suppress(OSError):
-            return shutil.disk_usage(folder).free / MB
+            return shutil.disk_usage(folder).free / MIB
     return math.inf
 
 
@@ -190,30 +183,29 @@ def _memory_left(group: Path, limit: str, usage: str, cache: tuple[str, ...]) ->
     return bound - max(0.0, used - sum(counts.get(name, 0.0) for name in cache))
 
 
-def _system_memory(root: Path) -> tuple[float, float]:
-    """Return total and available memory, bytes."""
+def _system_memory(root: Path) -> float:
+    """Return the available memory, bytes; infinite if unknown."""
     if sys.platform == "win32":
         return _windows_memory()
     counts = _table(root / "proc/meminfo")
     if "MemTotal" in counts:
-        total = counts["MemTotal"] * 1024
-        return total, counts.get("MemAvailable", counts.get("MemFree", math.inf)) * 1024
-    return _mac_memory() if sys.platform == "darwin" else (math.inf, math.inf)
+        return counts.get("MemAvailable", counts.get("MemFree", math.inf)) * 1024
+    return _mac_memory() if sys.platform == "darwin" else math.inf
 
 
-def _mac_memory() -> tuple[float, float]:
-    """Return total and available memory on macOS: free pages and those it can reclaim."""
+def _mac_memory() -> float:
+    """Return the available memory on macOS, bytes: free pages and those it can reclaim."""
     total = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     text = _output("vm_stat")
     size = re.search(r"page size of (\d+)", text)
     pages = re.findall(r"^Pages (?:free|inactive|speculative|purgeable): +(\d+)", text, re.M)
     if size is None or not pages:
-        return total, math.inf
-    return total, min(total, float(int(size[1]) * sum(map(int, pages))))
+        return math.inf
+    return min(total, float(int(size[1]) * sum(map(int, pages))))
 
 
-def _windows_memory() -> tuple[float, float]:
-    """Return total and available memory on Windows, from GlobalMemoryStatusEx.
+def _windows_memory() -> float:
+    """Return the available memory on Windows, bytes, from GlobalMemoryStatusEx.
 
     The structure holds its own size, the load in percent, then 64-bit counts.
     """
@@ -221,8 +213,8 @@ def _windows_memory() -> tuple[float, float]:
     with suppress(AttributeError, OSError):
         windll = ctypes.windll  # type: ignore[attr-defined]
         if windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-            return float(status[1]), float(status[2])
-    return math.inf, math.inf
+            return float(status[2])
+    return math.inf
 
 
 @lru_cache(maxsize=1)
@@ -230,15 +222,15 @@ def _all_gpus() -> tuple[Gpu, ...]:
     """Return all GPUs of the machine, in the order of `nvidia-smi`."""
     rows = [line.split(", ") for line in _output("nvidia-smi", *SMI).splitlines()]
     return tuple(
-        Gpu(uuid, name, _megabytes(total), _megabytes(free))
-        for _, uuid, name, total, free in (row for row in rows if len(row) == 5)
+        Gpu(uuid, name, _megabytes(free))
+        for _, uuid, name, free in (row for row in rows if len(row) == 4)
     )
 
 
 def _gpu_of(word: str, listed: tuple[Gpu, ...]) -> Gpu | None:
     """Return the GPU that an entry of `CUDA_VISIBLE_DEVICES` names; None if it fits none."""
     if word.startswith("MIG-"):  # a part of a GPU; nvidia-smi lists whole ones
-        return Gpu(word, "part of a GPU", math.inf, math.inf)
+        return Gpu(word, "part of a GPU", math.inf)
     if word.isdecimal():
         return replace(listed[int(word)], visible=word) if int(word) < len(listed) else None
     fitting = [gpu for gpu in listed if word.startswith("GPU-") and gpu.visible.startswith(word)]

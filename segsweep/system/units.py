@@ -1,5 +1,7 @@
 """Amounts of bytes as people read them."""
 
+MIB = 2**20
+"""Bytes in the unit of all variables and columns that end in `_mb`."""
 UNITS = ("kB", "MB", "GB", "TB")
 
 

@@ -15,7 +15,7 @@ import torch
 from segsweep.errors import StoreError
 from segsweep.system.files import replacing
 
-Weights = Mapping[str, torch.Tensor]
+SavedWeights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Checkpoints:
         """Return the path of the weights of the best *epoch*, counted from 1."""
         return self.folder / f"best-{epoch}.pt"
 
-    def save(self, state: Mapping[str, object], best_epoch: int, weights: Weights | None) -> None:
+    def save(self, state: Mapping[str, object], best_epoch: int, weights: SavedWeights | None) -> None:
         """Store *state*, and *weights* if `best_epoch` is new."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if weights is not None:
@@ -47,9 +47,9 @@ class Checkpoints:
         """Return the state to resume from, on the CPU; None if there is none."""
         return _load(self.last) if self.last.exists() else None
 
-    def load_best(self, epoch: int) -> Weights:
+    def load_best(self, epoch: int) -> SavedWeights:
         """Return the weights of the best epoch, on the CPU."""
-        return cast("Weights", _load(self.best(epoch)))
+        return cast("SavedWeights", _load(self.best(epoch)))
 
     def clear(self) -> None:
         """Delete every checkpoint, so that the run starts from scratch."""

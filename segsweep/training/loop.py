@@ -26,7 +26,8 @@ from segsweep.training.state import Row, Saved, State
 
 Autocast: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Returns the context in which the network runs."""
-SHOWN = 6
+PREVIEW_IMAGES = 6
+"""Validation images whose predictions are drawn."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def validate(
         val,
         threshold=loop.threshold,
         loss_fn=loss_fn,
-        show=SHOWN,
+        show=PREVIEW_IMAGES,
         autocast=autocast() if autocast else None,
     )
     if not math.isfinite(scored.loss):

@@ -12,7 +12,7 @@ from segsweep.training import device
 from segsweep.training.build import Job
 from segsweep.training.environment import git_commit
 from segsweep.training.evaluate import OnPrediction, Scored, score_images
-from segsweep.training.loop import SHOWN
+from segsweep.training.loop import PREVIEW_IMAGES
 from segsweep.training.outlines import Outlines
 from segsweep.training.preview import draw_preview
 from segsweep.training.state import Row
@@ -42,7 +42,7 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
 
 def draw_validation(job: Job, probabilities: NDArray[np.float32], name: str) -> None:
     """Draw the first validation images with *probabilities* as `preview/<name>.png`."""
-    rows = job.val.indices[:SHOWN]
+    rows = job.val.indices[:PREVIEW_IMAGES]
     images, masks = job.prepared.images[rows], job.prepared.masks[rows]
     draw_preview(images, masks, probabilities, job.paths.preview / f"{name}.png")
 
@@ -76,7 +76,7 @@ def _score(job: Job, batches: Batches, on_prediction: OnPrediction | None = None
         batches,
         threshold=job.loop.threshold,
         native_mask=native,
-        show=SHOWN,
+        show=PREVIEW_IMAGES,
         on_prediction=on_prediction,
         autocast=job.placement.autocast(),
     )

@@ -10,7 +10,7 @@ from conftest import compose_here
 from segsweep.cli.main import compose_values
 from segsweep.cli.reproduce import command_of, value_text
 from segsweep.store.paths import RunPaths
-from segsweep.store.records import write_config
+from segsweep.store.records import config_text, write_config_text
 from segsweep.sweep.planning.plan import plan_run
 
 SMALL = ("data.count=24", "data.side=32", "data.size=32")
@@ -35,7 +35,7 @@ def test_command_composes_to_the_same_run(overrides, outputs, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     quoted = outputs.replace("'", "\\'")
     run = plan_run(*compose_here(*SMALL, *overrides, f"outputs='{quoted}'"))
-    write_config(run.paths.config, run.config.values)
+    write_config_text(run.paths.config, config_text(run.config.values))
     words = shlex.split(command_of(run.paths, compose_values))
     again = plan_run(*compose_here(*words[3:]))
     run.paths.root.parents[1].rename("moved")
@@ -88,7 +88,7 @@ def test_command_names_the_folder_of_own_options(tmp_path, monkeypatch):
     text = "_target_: segsweep.losses.FocalLoss\ngamma: 5.0\n"
     (tmp_path / "my conf" / "loss" / "mine.yaml").write_text(text)
     run = plan_run(*compose_here(*SMALL, "hydra.searchpath=['my conf']", "loss=mine"))
-    write_config(run.paths.config, run.config.values)
+    write_config_text(run.paths.config, config_text(run.config.values))
     run.paths.environment.write_text(json.dumps({"command": ["--config-dir", "my conf", "x=1"]}))
     words = shlex.split(command_of(run.paths, compose_values))
 

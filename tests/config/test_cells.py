@@ -2,13 +2,7 @@
 
 import pytest
 
-from segsweep.config.cells import cell_columns, differing_in_one_key, flat_values, swept_keys
-
-
-def test_model_and_loss_always_name_a_cell():
-    """Even if there is only one of each; other keys follow."""
-    assert cell_columns([]) == ["model", "loss"]
-    assert cell_columns(["lr", "trainer.epochs"]) == ["model", "loss", "lr", "trainer.epochs"]
+from segsweep.config.cells import differing_in_one_key, flat_values, swept_keys
 
 
 def test_models_and_losses_are_not_swept_keys(frozen):

@@ -10,7 +10,8 @@ import tifffile
 from PIL import Image
 
 from fake_data import png, write_bmp16, write_lzw16, write_png16
-from segsweep.data.images import Foreground, image_files, read_image, read_mask, read_sample
+from segsweep.data.raster import decode
+from segsweep.data.images import Foreground, image_files, read_mask, read_sample, to_rgb
 from segsweep.data.source import Sample
 from segsweep.errors import DataError
 
@@ -117,6 +118,11 @@ for order in "<>":
                     ),
                     WIDE[..., :3],
                 )
+
+
+def read_image(path):
+    """Return an image file as (H, W, 3)."""
+    return to_rgb(decode(path))
 
 
 @pytest.fixture(autouse=True)

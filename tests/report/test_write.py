@@ -200,7 +200,7 @@ def test_metric_that_is_asked_for_stands_first(sweep):
     """Dice of the same counts; asking for IoU again brings the IoU back."""
     write_report(sweep, asked=Asked("dice"))
     dice = pd.read_csv(sweep.comparison)
-    write_report(sweep, anew=False)
+    write_report(sweep, only_if_changed=True)
     iou = pd.read_csv(sweep.comparison)
     bce = dice.set_index("loss")["test_dice"]["bce"]
 
@@ -214,7 +214,7 @@ def test_what_holds_is_not_reckoned_again(sweep, frozen, write_run, monkeypatch)
     """If nothing has changed, the stored files are used; any change makes a new report."""
     first = write_report(sweep)
     times(sweep)
-    again = write_report(sweep, anew=False)
+    again = write_report(sweep, only_if_changed=True)
 
     assert first.compared is not None
     assert again.compared is None
@@ -225,21 +225,21 @@ def test_what_holds_is_not_reckoned_again(sweep, frozen, write_run, monkeypatch)
         again.cells["test_iou"].tolist()[:3] == pytest.approx(first.cells["test_iou"].tolist()[:3])
     )
     sweep.pairs.unlink()
-    assert write_report(sweep, anew=False).compared is not None
+    assert write_report(sweep, only_if_changed=True).compared is not None
     write_run(sweep.root, frozen("loss=dice", seed=5))
-    assert write_report(sweep, anew=False).compared is not None
-    assert write_report(sweep, anew=False).compared is None
+    assert write_report(sweep, only_if_changed=True).compared is not None
+    assert write_report(sweep, only_if_changed=True).compared is None
 
 
 @pytest.mark.parametrize("name", ["comparison", "pairs", "page", "answer", "plan"])
-def test_spoilt_files_are_made_anew(sweep, name):
+def test_damaged_files_are_written_again(sweep, name):
     """Emptied, cut or changed by hand: the next command writes the files again."""
     sweep.plan.write_text("run_id,kind,folder,requested_at,request\n")
     write_report(sweep)
     path = getattr(sweep, name)
     before = path.read_bytes()
     path.write_bytes(before[: len(before) // 2])
-    again = write_report(sweep, anew=False)
+    again = write_report(sweep, only_if_changed=True)
 
     assert again.compared is not None
     assert name == "plan" or path.read_bytes() == before
@@ -262,7 +262,7 @@ def test_same_runs_give_the_same_bytes(sweep):
 def test_live_report_is_never_taken_for_the_last_one(sweep):
     """It has no advice: that is computed at the end of the command."""
     live = write_report(sweep, live=True)
-    last = write_report(sweep, anew=False)
+    last = write_report(sweep, only_if_changed=True)
 
     assert live.answer["asked"]["live"] is True
     assert last.compared is not None
@@ -283,17 +283,17 @@ def test_report_needs_nothing_but_what_runs_stored(sweep, tmp_path):
         assert (copy.root / name).read_bytes() == (sweep.root / name).read_bytes()
 
 
-SPOILT = {
+DAMAGED = {
     "result cut short": ("result.json", b'{"test_iou": 0.'),
     "counts cut short": ("per_image.csv", b"run_id,split,at,image,tp,fp,fn,tn\nx,test,tr"),
     "config cut short": ("config.yaml", b"run_id: [1"),
 }
 
 
-@pytest.mark.parametrize("name", SPOILT)
-def test_spoilt_file_costs_one_line(sweep, name, recwarn):
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_file_costs_one_line(sweep, name, recwarn):
     """One warning that names the run; the report of all others is built."""
-    file, content = SPOILT[name]
+    file, content = DAMAGED[name]
     folder = sorted(sweep.runs.iterdir())[0]
     (folder / file).write_bytes(content)
     report = write_report(sweep)
@@ -342,7 +342,7 @@ def test_deleted_curves_come_back(sweep):
     """They are among the files of which the answer knows the content."""
     write_report(sweep)
     sweep.curves.unlink()
-    write_report(sweep, anew=False)
+    write_report(sweep, only_if_changed=True)
 
     assert sweep.curves.exists()
 

@@ -42,7 +42,7 @@ def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
     refresher.refresh_if_due()
     refresher.wait()
     meanwhile = sweep.page.read_text()
-    write_report(sweep, anew=False)
+    write_report(sweep, only_if_changed=True)
 
     assert 'data-reload="10"' in meanwhile
     assert 'data-reload="0"' in sweep.page.read_text()

@@ -15,16 +15,15 @@ from segsweep.system.machine import (
     free_disk_mb,
     gpus,
     oom_kills,
-    total_memory_mb,
     usable_cores,
 )
 
 GB = 2**30
 UNLIMITED = 9223372036854771712
 """How control groups of version 1 write "no limit"."""
-SMI = """0, GPU-4f1c0a52-0000-1111-2222-333344445555, NVIDIA H100 80GB HBM3, 81559, 81079
-1, GPU-4f9d7b10-6666-7777-8888-9999aaaabbbb, NVIDIA H100 80GB HBM3, 81559, 1024
-2, GPU-c2a8e0d4-1234-1234-1234-123412341234, NVIDIA GB10, [N/A], [N/A]
+SMI = """0, GPU-4f1c0a52-0000-1111-2222-333344445555, NVIDIA H100 80GB HBM3, 81079
+1, GPU-4f9d7b10-6666-7777-8888-9999aaaabbbb, NVIDIA H100 80GB HBM3, 1024
+2, GPU-c2a8e0d4-1234-1234-1234-123412341234, NVIDIA GB10, [N/A]
 """
 
 
@@ -88,7 +87,6 @@ def smi(tmp_path, monkeypatch):
                 "sys/fs/cgroup/user/cpu.max": "200000 100000",
                 "sys/fs/cgroup/user/job/cpu.max": "600000 100000",
             },
-            2,
         ),
         ({"sys/fs/cgroup/other/cpu.max": "100000 100000"}, 8),
     ],
@@ -143,28 +141,27 @@ def test_cores_of_this_process():
 
 
 @pytest.mark.parametrize(
-    ("files", "total", "available"),
+    ("files", "available"),
     [
-        ({}, 64, 40),
-        ({"memory.max": "max", "memory.current": 9 * GB}, 64, 40),
-        ({"memory.max": 16 * GB, "memory.current": 9 * GB}, 16, 7),
+        ({}, 40),
+        ({"memory.max": "max", "memory.current": 9 * GB}, 40),
+        ({"memory.max": 16 * GB, "memory.current": 9 * GB}, 7),
         (
             {
                 "memory.max": 16 * GB,
                 "memory.current": 9 * GB,
                 "memory.stat": f"anon 5\nactive_file {2 * GB}\ninactive_file {3 * GB}",
             },
-            16,
             12,
         ),
-        ({"../memory.max": 8 * GB, "../memory.current": 5 * GB}, 8, 3),
-        ({"memory.high": 10 * GB, "memory.max": "max", "memory.current": 4 * GB}, 10, 6),
-        ({"memory.max": 4 * GB, "memory.current": 5 * GB}, 4, 0),
-        ({"memory.max": 500 * GB, "memory.current": 5 * GB}, 64, 40),
-        ({"memory.max": 16 * GB}, 16, 16),
+        ({"../memory.max": 8 * GB, "../memory.current": 5 * GB}, 3),
+        ({"memory.high": 10 * GB, "memory.max": "max", "memory.current": 4 * GB}, 6),
+        ({"memory.max": 4 * GB, "memory.current": 5 * GB}, 0),
+        ({"memory.max": 500 * GB, "memory.current": 5 * GB}, 40),
+        ({"memory.max": 16 * GB}, 16),
     ],
 )
-def test_memory_within_a_group_of_version_2(files, total, available, system):
+def test_memory_within_a_group_of_version_2(files, available, system):
     """The smaller of what the group has left, cache not counted, and what the system has."""
     own = {f"sys/fs/cgroup/user/job/{name}": text for name, text in files.items()}
     root = system(
@@ -176,7 +173,6 @@ def test_memory_within_a_group_of_version_2(files, total, available, system):
         }
     )
 
-    assert total_memory_mb(root) == total * 1024
     assert available_memory_mb(root) == available * 1024
 
 
@@ -197,20 +193,19 @@ def test_memory_within_a_group_of_version_1(system):
         }
     )
 
-    assert total_memory_mb(root) == 12 * 1024
     assert available_memory_mb(root) == 3 * 1024
 
 
 def test_memory_of_this_machine():
-    """Available memory is less than the total, which is at most what is installed."""
+    """Less memory is available than is installed."""
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    assert 0 < available_memory_mb() < total_memory_mb() <= installed
+    assert 0 < available_memory_mb() < installed
 
 
 def test_unknown_memory_is_infinite(system):
     """Without any system file no run is refused for memory."""
-    assert available_memory_mb(system()) == total_memory_mb(system()) == float("inf")
+    assert available_memory_mb(system()) == float("inf")
 
 
 def test_memory_of_a_mac(system, tmp_path, monkeypatch):
@@ -268,11 +263,11 @@ def test_gpus_of_the_machine(smi):
     gpus()
 
     assert [gpu.visible for gpu in first] == [line.split(", ")[1] for line in SMI.splitlines()]
-    assert [(gpu.total_mb, gpu.free_mb) for gpu in first[:2]] == [(81559, 81079), (81559, 1024)]
+    assert [gpu.free_mb for gpu in first[:2]] == [81079, 1024]
     assert first[2].free_mb == float("inf")
     assert first[0].name == "NVIDIA H100 80GB HBM3"
     assert len(calls.read_text().splitlines()) == 1
-    assert "memory.total,memory.free" in calls.read_text()
+    assert "memory.free" in calls.read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ subclass that computes the same in another way and adds no attribute.
 from torch import Tensor, nn
 
 from segsweep.models.blocks import EncoderDecoder, Stage
-from segsweep.models.lean.recompute import Pool, has_hooks, passed_on
+from segsweep.models.lean.recompute import RecomputedMaxPool, has_hooks, passed_on
 from segsweep.models.lean.reflect_conv import ReflectConv2d, repeated
 
 
@@ -74,7 +74,7 @@ def replace_parts(module: nn.Module, *, saving: bool) -> None:
         elif type(part) is nn.Conv2d and _reflects(part):
             part.__class__ = ReflectConv2d
         elif saving and type(part) is nn.MaxPool2d and not part.return_indices:
-            part.__class__ = Pool
+            part.__class__ = RecomputedMaxPool
 
 
 def _reflects(layer: nn.Conv2d) -> bool:

@@ -118,7 +118,7 @@ def _normalising(x: Tensor, norm: nn.BatchNorm2d) -> Callable[[], Tensor]:
     return again
 
 
-class Pool(nn.MaxPool2d):
+class RecomputedMaxPool(nn.MaxPool2d):
     """Max-pooling that does not keep the positions of the maxima of large tensors.
 
     They are found again for the gradient.

@@ -6,8 +6,8 @@ from pandas import DataFrame
 
 from segsweep.metrics import Metric
 
-SHOWN = 3
-"""Images listed of each kind: hardest, in the middle, easiest, most disputed."""
+CASES_PER_GROUP = 3
+"""Images listed in each group: hardest, in the middle, easiest, most disputed."""
 
 
 def image_table(images: DataFrame, metric: Metric) -> DataFrame:
@@ -47,12 +47,12 @@ def cases(table: DataFrame) -> list[tuple[str, list[dict[Any, Any]]]]:
     """Return the hardest images, those in the middle, the easiest, and the most disputed."""
     if table.empty:
         return []
-    start = max(len(table) // 2 - SHOWN // 2, 0)
+    start = max(len(table) // 2 - CASES_PER_GROUP // 2, 0)
     found = [
-        ("Hardest", table.head(SHOWN)),
-        ("In the middle", table.iloc[start : start + SHOWN]),
-        ("Easiest", table.tail(SHOWN).iloc[::-1]),
+        ("Hardest", table.head(CASES_PER_GROUP)),
+        ("In the middle", table.iloc[start : start + CASES_PER_GROUP]),
+        ("Easiest", table.tail(CASES_PER_GROUP).iloc[::-1]),
     ]
     if table["range"].max() > 0:
-        found.append(("Cells disagree most", table.nlargest(SHOWN, "range")))
+        found.append(("Cells disagree most", table.nlargest(CASES_PER_GROUP, "range")))
     return [(name, rows.to_dict("records")) for name, rows in found]

@@ -13,7 +13,7 @@ from segsweep.store.tables import Tables
 from segsweep.system.files import read_json
 
 MOST_CELLS = 40
-Rings = list[list[float]]
+StoredRings = list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class ImageOutlines:
 
     size: tuple[int, int]
     """Height and width in pixels."""
-    truth: Rings
-    predicted: dict[str, Rings] = field(default_factory=dict)
+    truth: StoredRings
+    predicted: dict[str, StoredRings] = field(default_factory=dict)
     """By cell, from its first finished run."""
 
 
@@ -61,5 +61,5 @@ def _add(found: dict[str, ImageOutlines], cell: str, image: str, stored: Mapping
         known.predicted[cell] = predicted
 
 
-def _rings(values: Any) -> Rings:
+def _rings(values: Any) -> StoredRings:
     return [[float(value) for value in ring] for ring in values if len(ring) >= 6]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from segsweep.report.content.outlines import ImageOutlines, Rings
+from segsweep.report.content.outlines import ImageOutlines, StoredRings
 from segsweep.report.figures.figure import Figure, one_width
 from segsweep.report.figures.svg import Canvas
 
@@ -33,7 +33,7 @@ def outline_figure(
     )
 
 
-def _path(rings: Rings, scale: float) -> str:
+def _path(rings: StoredRings, scale: float) -> str:
     return "".join(
         "M" + "L".join(f"{x * scale:.1f} {y * scale:.1f}" for x, y in _points(ring)) + "Z"
         for ring in rings
@@ -44,7 +44,7 @@ def _points(ring: Sequence[float]) -> list[tuple[float, float]]:
     return list(zip(ring[::2], ring[1::2], strict=False))
 
 
-def _rows(outlines: Mapping[str, Rings]) -> list[list[object]]:
+def _rows(outlines: Mapping[str, StoredRings]) -> list[list[object]]:
     return [
         [name, number, " ".join(f"{x:g},{y:g}" for x, y in _points(ring))]
         for name, rings in outlines.items()

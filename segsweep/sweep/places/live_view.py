@@ -21,7 +21,7 @@ QUIET_SECONDS = 20.0
 """Without a terminal, seconds between two lines about the running runs."""
 EXACT = 1000
 """Up to this many waiting runs, the time left is computed run by run; beyond, from their sum."""
-SHOWN = 16
+MOST_SLOTS = 16
 """Maximum number of running runs that are shown: a terminal has few lines."""
 
 
@@ -197,7 +197,7 @@ class View:
         for row in _shown(self.rows.values()):
             bar = ProgressBar(total=max(row.epochs, 1), completed=row.epoch, width=12)
             table.add_row(Text(_short(row.name)), bar, Text(_figures(row)))
-        more = len(self.rows) - SHOWN
+        more = len(self.rows) - MOST_SLOTS
         rest = [Text(f"and {more} more")] if more > 0 else []
         whole = Table.grid(expand=True)  # a bar alone would not end its line
         whole.add_row(ProgressBar(total=max(self.total, 1), completed=self.finished + self.failed))
@@ -216,7 +216,7 @@ class View:
 
 
 def _shown(rows: Iterable[RunRow]) -> Sequence[RunRow]:
-    return sorted(rows, key=lambda row: row.slot)[:SHOWN]
+    return sorted(rows, key=lambda row: row.slot)[:MOST_SLOTS]
 
 
 def _short(name: str) -> str:

@@ -15,8 +15,7 @@ from segsweep import augment, data, losses, models, schedulers  # noqa: F401
 from segsweep.config.validate import coerce
 from segsweep.sweep.planning import probe  # noqa: F401
 from segsweep.sweep.processes import worker  # noqa: F401
-from segsweep.training import preview  # noqa: F401
-from segsweep.training import run as execute  # noqa: F401
+from segsweep.training import preview, run  # noqa: F401
 from segsweep.training.environment import git_commit
 
 for package in (data, losses, models):
@@ -24,5 +23,5 @@ for package in (data, losses, models):
         importlib.import_module(module.name)
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
 Image.preinit()
-coerce("warm", 1, int)
+coerce("seed", 1, int)  # loads and builds its validator
 git_commit()

@@ -13,9 +13,8 @@ from segsweep.config.validate import raise_all
 from segsweep.sweep.planning.cost import Measured, seconds_of
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.machine import available_memory_mb, free_disk_mb, gpus
-from segsweep.system.units import size_text
+from segsweep.system.units import MIB, size_text
 
-MB = 2**20
 GB = 10**9
 """Bytes of a unit of `keep_gb`, as checkpoints are counted (`segsweep.store.retention`)."""
 FILES_MB = 1.0
@@ -87,7 +86,7 @@ class Budget:
 
 def cost_of(cell: str, config: FrozenConfig, measured: Measured, epochs_done: int = 0) -> Cost:
     """Return what the run of *config* needs after *epochs_done*; *cell* is its name in messages."""
-    last, best = measured.last_bytes / MB, measured.best_bytes / MB
+    last, best = measured.last_bytes / MIB, measured.best_bytes / MIB
     kept = {"best": best, "last": last, "both": best + last, "none": 0.0}
     return Cost(
         cell=cell,
@@ -135,7 +134,7 @@ def budget_of(
     per_gpu = max(Counter(slot.gpu for slot in slots).values(), default=1)
     kept = sum(cost.kept_mb for cost in costs)
     if keep_gb is not None:
-        kept = min(kept, max(keep_gb * GB / MB - stored_mb, 0.0))
+        kept = min(kept, max(keep_gb * GB / MIB - stored_mb, 0.0))
     # new checkpoints are complete before the old ones are deleted: both exist for a moment
     passing = _largest([2 * cost.last_mb + 2 * cost.best_mb for cost in costs], len(slots))
     return Budget(
@@ -192,7 +191,7 @@ def out_of_memory_line(cell: str, reason: str) -> str:
 
 def mb_text(mb: float) -> str:
     """Return an amount counted in MB of 2^20 bytes as people read it."""
-    return size_text(mb * MB)
+    return size_text(mb * MIB)
 
 
 def _together(costs: Sequence[Cost], slots: int) -> float:
@@ -238,7 +237,7 @@ def _too_little_disk(budget: Budget, room: Room, outputs: str) -> list[str]:
     if budget.disk_mb <= room.disk_mb:
         return []
     for_checkpoints = room.disk_mb - (budget.disk_mb - budget.kept_mb)
-    cap = math.floor((budget.stored_mb + for_checkpoints) * MB / GB * 10) / 10
+    cap = math.floor((budget.stored_mb + for_checkpoints) * MIB / GB * 10) / 10
     words = ["keep=none"] if budget.kept_mb and for_checkpoints > 0 else []
     words += [f"keep_gb={cap:g}"] if words and cap > 0 else []
     ways = " or ".join([*words, "outputs=<folder on a larger disk>"])

@@ -9,7 +9,6 @@ from segsweep.store.paths import SweepPaths
 from segsweep.store.records import read_rows
 from segsweep.store.retention import checkpoint_bytes
 from segsweep.sweep.planning.budget import (
-    MB,
     Budget,
     Cost,
     Room,
@@ -26,6 +25,7 @@ from segsweep.sweep.planning.plan_table import cost_lines
 from segsweep.sweep.planning.sweep_choices import with_trainer
 from segsweep.sweep.processes.slots import Slot, find_slots
 from segsweep.system.machine import available_memory_mb
+from segsweep.system.units import MIB
 
 
 def prepare_slots(
@@ -96,7 +96,7 @@ def budget_for(
 ) -> tuple[Budget, Room]:
     """Return what all runs to do need together, and what is free."""
     keep_gb = run.command_config.keep_gb
-    stored = 0.0 if keep_gb is None else stored_bytes(sweep) / MB
+    stored = 0.0 if keep_gb is None else stored_bytes(sweep) / MIB
     budget = budget_of(costs, slots, keep_gb=keep_gb, stored_mb=stored)
     return budget, room_of(Path(run.config.outputs), slots)
 

@@ -29,7 +29,7 @@ from segsweep.training.build import Job, build_job
 from segsweep.training.dataset import prepared_data
 from segsweep.training.device import peak_memory_mb
 from segsweep.training.evaluate import NativeMask, Scored, score_images
-from segsweep.training.loop import SHOWN, train_step
+from segsweep.training.loop import PREVIEW_IMAGES, train_step
 from segsweep.training.preview import draw_preview
 
 TIMED_STEPS = 3
@@ -137,7 +137,7 @@ def _score(
         threshold=job.loop.threshold,
         loss_fn=loss_fn,
         native_mask=native_mask,
-        show=SHOWN,
+        show=PREVIEW_IMAGES,
         autocast=job.placement.autocast(),
     )
 

@@ -9,7 +9,7 @@ from lean_parts import either_size, lean, plain
 from networks import SMALL, AsWritten, gradients, images, steps_of
 from segsweep.models.blocks import Stage, conv, conv3x3
 from segsweep.models.lean import recompute
-from segsweep.models.lean.recompute import Pool
+from segsweep.models.lean.recompute import RecomputedMaxPool
 from segsweep.models.lean.reflect_conv import ReflectConv2d
 from segsweep.models.unet2 import UNet2
 
@@ -20,7 +20,7 @@ def test_what_is_not_kept_is_made_again_to_the_bit(layout, dtype, monkeypatch):
     """With torch's own convolutions, stages and pooling train as torch's sequences do."""
     monkeypatch.setattr(recompute, "LARGE", 1)
     model = nn.Sequential(
-        lean(Stage, conv(3, 4), conv(4, 5)), Pool(2), lean(Stage, conv(5, 4), conv3x3(4, 1))
+        lean(Stage, conv(3, 4), conv(4, 5)), RecomputedMaxPool(2), lean(Stage, conv(5, 4), conv3x3(4, 1))
     ).to(dtype, memory_format=layout)
     for module in model.modules():
         module.__class__ = nn.Conv2d if type(module) is ReflectConv2d else type(module)
@@ -86,7 +86,7 @@ def test_a_forward_pass_without_a_backward_one_leaves_nothing(large, monkeypatch
     monkeypatch.setattr(recompute, "LARGE", large)
     model, made = lean(UNet2, channels=SMALL), []
     for part in model.modules():
-        if isinstance(part, nn.Conv2d | Pool | Stage):  # hooks at the norm would change the path
+        if isinstance(part, nn.Conv2d | RecomputedMaxPool | Stage):  # hooks at the norm would change the path
             part.register_forward_hook(
                 lambda _, __, y: made.append(StorageWeakRef(y.untyped_storage()))
             )
@@ -129,7 +129,7 @@ def test_pooled_images_that_are_changed_in_place_are_an_error(monkeypatch):
     """Where the maxima stood cannot be looked for in what was changed."""
     monkeypatch.setattr(recompute, "LARGE", 1)
     x = images().requires_grad_() * 1
-    loss = Pool(2)(x).sum()
+    loss = RecomputedMaxPool(2)(x).sum()
     with torch.no_grad():
         x.mul_(-1)
 
@@ -144,7 +144,7 @@ def test_pooling_is_torchs(how, monkeypatch):
     """Values and gradients with each of its arguments, for a size that 3 does not divide."""
     monkeypatch.setattr(recompute, "LARGE", 1)
     x = images().requires_grad_()
-    ours, theirs = Pool(3, **how)(x), nn.MaxPool2d(3, **how)(x)
+    ours, theirs = RecomputedMaxPool(3, **how)(x), nn.MaxPool2d(3, **how)(x)
     by = torch.rand_like(ours)
 
     assert torch.equal(ours, theirs)

@@ -245,7 +245,7 @@ TOUCHES = {
 
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_page_renews_itself_unless_somebody_uses_it(touch, tab, page):
-    """Untouched, the file is loaded anew; sorted, filtered, scrolled or selected it stays."""
+    """Untouched, the page is loaded again; sorted, filtered, scrolled or selected it stays."""
     path = page("half")
     path.write_text(path.read_text().replace('data-reload="10"', 'data-reload="1"'))
     tab.open(path)

@@ -356,7 +356,7 @@ def test_swept_keys_name_rows_of_the_heatmap(maker):
     assert ">unet lr=0.5</text>" in html
 
 
-def test_spoilt_files_beside_runs_leave_a_page(maker):
+def test_damaged_files_of_runs_leave_a_page(maker):
     """A truncated history, environment, log of readings and plan cost their part only."""
     folder = maker.finished("unet", "bce", 0)
     maker.finished("unet", "dice", 0)
@@ -428,7 +428,7 @@ def test_outlines_are_drawn_where_runs_have_stored_them(maker):
     without = build_page(material(maker.folder))
     for folder in folders:
         maker.outlines(folder)
-    (folders[2] / "outlines.json").write_text('{"size": [128], "images": {}}')  # spoilt
+    (folders[2] / "outlines.json").write_text('{"size": [128], "images": {}}')  # damaged
     shown = material(maker.folder)
     html = build_page(shown)
     drawing = re.search(r'data-figure="outlines-1".*?(<svg.*?</svg>)', html, re.DOTALL)[1]

@@ -168,7 +168,7 @@ def test_cost_of_a_run(keep, kept, frozen):
 
 def test_room_of_this_machine(tmp_path, monkeypatch):
     """Of the GPUs in use the one with the least free counts, others not."""
-    cards = [Gpu(f"GPU-{name}", "T4", 16e3, free) for name, free in (("a", 9e3), ("b", 1e3))]
+    cards = [Gpu(f"GPU-{name}", "T4", free) for name, free in (("a", 9e3), ("b", 1e3))]
     monkeypatch.setattr(module, "gpus", lambda: cards)
     monkeypatch.setattr(module, "available_memory_mb", lambda: 5e3)
     room = room_of(tmp_path / "outputs", [Slot(0, 1, "GPU-a")])

@@ -13,7 +13,7 @@ from segsweep.sweep.processes import slots as module
 from segsweep.sweep.processes.slots import Slot, find_slots
 from segsweep.system.machine import Gpu
 
-GPUS = [Gpu(f"GPU-{letter}", "H100", 80e3, 70e3) for letter in "abcd"]
+GPUS = [Gpu(f"GPU-{letter}", "H100", 70e3) for letter in "abcd"]
 
 
 def found(cores=8, memory=64e3, gpus=(), has_cuda=True, platform=("linux", "x86_64"), **arguments):
@@ -89,7 +89,7 @@ def test_on_gpus(machine, threads, seen):
 
 def test_gpus_of_different_memory():
     """A smaller GPU has fewer slots."""
-    small = Gpu("GPU-s", "T4", 16e3, 15e3)
+    small = Gpu("GPU-s", "T4", 15e3)
 
     assert shapes(found(gpus=[small, GPUS[0]], per_device=3, gpu_mb=10e3))[2] == [
         *("GPU-s", "GPU-a", "GPU-a", "GPU-a")
