@@ -64,7 +64,9 @@ def main() -> None:
     Plugins.instance().register(Nothing)
     sys.argv[1:1] = ["hydra/sweeper=basic", "~hydra.callbacks.segsweep"]
     folder = str(conf_folder())
-    hydra.main(config_path=folder, config_name="config", execution_whitelist=HYDRA_WHITELIST)(train)()
+    hydra.main(config_path=folder, config_name="config", execution_whitelist=HYDRA_WHITELIST)(
+        train
+    )()
 
 
 if __name__ == "__main__":

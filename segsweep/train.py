@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from segsweep.store.paths import SweepPaths
     from segsweep.sweep.planning.plan import PlannedRun
 
-HYDRA_WHITELIST = ["segsweep.*", "torch.*", "torchvision.*", "hydra.*", "hydra_plugins.*", "optuna.*"]
+HYDRA_WHITELIST = [
+    "segsweep.*",
+    "torch.*",
+    "torchvision.*",
+    "hydra.*",
+    "hydra_plugins.*",
+    "optuna.*",
+]
 
 
 def main() -> None:
@@ -108,7 +115,9 @@ def _hydra_main() -> None:
     register_schema()
     register_plugins()
 
-    @hydra.main(config_path=str(conf_folder()), config_name="config", execution_whitelist=HYDRA_WHITELIST)
+    @hydra.main(
+        config_path=str(conf_folder()), config_name="config", execution_whitelist=HYDRA_WHITELIST
+    )
     def train(cfg: "DictConfig") -> float:
         return task(cfg)
 

@@ -18,7 +18,7 @@ from segsweep.metrics.formulas import (
     specificity,
 )
 from segsweep.metrics.images import mean_over_images, of_rows, over_all_pixels, per_image
-from segsweep.metrics.metric import COUNTS, Counts, Empty, Function, Metric, Part, Rows, Values
+from segsweep.metrics.metric import COUNTS, Counts, Empty, Function, Metric, Part, PerImage, Rows
 
 __all__ = [
     "COUNTS",
@@ -29,8 +29,8 @@ __all__ = [
     "Function",
     "Metric",
     "Part",
+    "PerImage",
     "Rows",
-    "Values",
     "accuracy",
     "columns",
     "dice",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segsweep.metrics.metric import Counts, Metric, Values
+from segsweep.metrics.metric import Counts, Metric, PerImage
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SCORE_PERCENT = range(50, 100, 5)
 
 
-def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> Values:
+def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> PerImage:
     """Return numerator / denominator as float64, *otherwise* where the denominator is 0."""
     import numpy as np
 
@@ -26,17 +26,17 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> Val
     return np.divide(over, under, out=np.full(over.shape, otherwise), where=under != 0)
 
 
-def iou(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def iou(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return tp / (tp + fp + fn), the Jaccard index, in [0, 1]; both masks empty is 1."""
     return ratio(tp, tp + fp + fn, 1.0)
 
 
-def dice(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def dice(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return 2 tp / (2 tp + fp + fn), in [0, 1]; both masks empty is 1."""
     return ratio(2 * tp, 2 * tp + fp + fn, 1.0)
 
 
-def score(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def score(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return the share of t in {.50, .55, ..., .95} with iou > t, in integers.
 
     Floating point gives the wrong answer where the IoU is exactly a threshold.
@@ -48,29 +48,29 @@ def score(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
     return np.where(union == 0, 1.0, beats.mean(-1))
 
 
-def precision(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def precision(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return tp / (tp + fp); nothing predicted is 1 where nothing was there, else 0."""
     import numpy as np
 
     return np.where(tp + fp == 0, np.where(fn == 0, 1.0, 0.0), ratio(tp, tp + fp, 0.0))
 
 
-def recall(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def recall(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return tp / (tp + fn), the sensitivity; nothing there is 1."""
     return ratio(tp, tp + fn, 1.0)
 
 
-def specificity(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def specificity(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return tn / (tn + fp); no background is 1."""
     return ratio(tn, tn + fp, 1.0)
 
 
-def accuracy(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def accuracy(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return the share of pixels that are right."""
     return ratio(tp + tn, tp + fp + fn + tn, 1.0)
 
 
-def mcc(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Values:
+def mcc(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> PerImage:
     """Return Matthews' correlation in [-1, 1]; 0 where a row or column of the table is empty."""
     import numpy as np
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segsweep.metrics.formulas import METRICS
-from segsweep.metrics.metric import COUNTS, Counts, Empty, Rows, Values
+from segsweep.metrics.metric import COUNTS, Counts, Empty, PerImage, Rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ def per_image(
     tn: Counts,
     empty: Empty = "one",
     stored: ArrayLike | None = None,
-) -> Values:
+) -> PerImage:
     """Return *metric* for each image, from counts of equal shape.
 
     With ``empty="skip"`` an image whose truth and prediction are both empty is NaN,
@@ -33,7 +33,7 @@ def per_image(
     return np.where(tp + fp + fn == 0, np.nan, values) if empty == "skip" else values
 
 
-def of_rows(metric: str, rows: Rows, empty: Empty = "one") -> Values:
+def of_rows(metric: str, rows: Rows, empty: Empty = "one") -> PerImage:
     """Return *metric* for each row of a table with the columns of per_image.csv."""
     import numpy as np
 

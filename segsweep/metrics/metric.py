@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Counts: TypeAlias = "NDArray[np.int64]"
-Values: TypeAlias = "NDArray[np.float64]"
+PerImage: TypeAlias = "NDArray[np.float64]"
 Empty = Literal["one", "skip"]
-Function = Callable[[Counts, Counts, Counts, Counts], Values]
+Function = Callable[[Counts, Counts, Counts, Counts], PerImage]
 """From tp, fp, fn and tn of equal shape to a value per image."""
 Part = Literal["test", "val"]
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -66,7 +66,7 @@ class Metric:
         """1 where higher is better, -1 where lower is."""
         return 1 if self.higher_is_better else -1
 
-    def of_images(self, counts: tuple[Counts, ...], stored: ArrayLike | None = None) -> Values:
+    def of_images(self, counts: tuple[Counts, ...], stored: ArrayLike | None = None) -> PerImage:
         """Return a value per image from (tp, fp, fn, tn), or from the stored column."""
         import numpy as np
 

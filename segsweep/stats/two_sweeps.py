@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from pandas import DataFrame
 
-from segsweep.stats.contrasts import SWEEPS, Family, CellWeights, family_of
+from segsweep.stats.contrasts import SWEEPS, CellWeights, Family, family_of
 from segsweep.stats.engine import Analysis, analyse_families
 from segsweep.stats.null import TINY, Settings
 from segsweep.stats.runs import SWEEP_KEY

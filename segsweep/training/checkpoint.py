@@ -33,7 +33,9 @@ class Checkpoints:
         """Return the path of the weights of the best *epoch*, counted from 1."""
         return self.folder / f"best-{epoch}.pt"
 
-    def save(self, state: Mapping[str, object], best_epoch: int, weights: SavedWeights | None) -> None:
+    def save(
+        self, state: Mapping[str, object], best_epoch: int, weights: SavedWeights | None
+    ) -> None:
         """Store *state*, and *weights* if `best_epoch` is new."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if weights is not None:

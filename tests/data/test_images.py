@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from fake_data import png, write_bmp16, write_lzw16, write_png16
-from segsweep.data.raster import decode
 from segsweep.data.images import Foreground, image_files, read_mask, read_sample, to_rgb
+from segsweep.data.raster import decode
 from segsweep.data.source import Sample
 from segsweep.errors import DataError
 

@@ -20,7 +20,9 @@ def test_what_is_not_kept_is_made_again_to_the_bit(layout, dtype, monkeypatch):
     """With torch's own convolutions, stages and pooling train as torch's sequences do."""
     monkeypatch.setattr(recompute, "LARGE", 1)
     model = nn.Sequential(
-        lean(Stage, conv(3, 4), conv(4, 5)), RecomputedMaxPool(2), lean(Stage, conv(5, 4), conv3x3(4, 1))
+        lean(Stage, conv(3, 4), conv(4, 5)),
+        RecomputedMaxPool(2),
+        lean(Stage, conv(5, 4), conv3x3(4, 1)),
     ).to(dtype, memory_format=layout)
     for module in model.modules():
         module.__class__ = nn.Conv2d if type(module) is ReflectConv2d else type(module)
@@ -86,7 +88,9 @@ def test_a_forward_pass_without_a_backward_one_leaves_nothing(large, monkeypatch
     monkeypatch.setattr(recompute, "LARGE", large)
     model, made = lean(UNet2, channels=SMALL), []
     for part in model.modules():
-        if isinstance(part, nn.Conv2d | RecomputedMaxPool | Stage):  # hooks at the norm would change the path
+        if isinstance(
+            part, nn.Conv2d | RecomputedMaxPool | Stage
+        ):  # hooks at the norm would change the path
             part.register_forward_hook(
                 lambda _, __, y: made.append(StorageWeakRef(y.untyped_storage()))
             )
