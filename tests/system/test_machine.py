@@ -87,6 +87,7 @@ def smi(tmp_path, monkeypatch):
                 "sys/fs/cgroup/user/cpu.max": "200000 100000",
                 "sys/fs/cgroup/user/job/cpu.max": "600000 100000",
             },
+            2,
         ),
         ({"sys/fs/cgroup/other/cpu.max": "100000 100000"}, 8),
     ],
