@@ -14,6 +14,7 @@ from segsweep.errors import ConfigError, RunNotFoundError
 from segsweep.store.find import find_sweep, only_run, runs_named
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config
+from segsweep.store.states import Status
 from segsweep.system.files import read_json
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ class Run:
 
     def _line(self) -> str:
         status = self.status
-        failure = (read_json(self._paths.failure) or {}) if status == "failed" else {}
+        failure = (read_json(self._paths.failure) or {}) if status == Status.FAILED else {}
         why = f" ({failure.get('cause')}: {failure.get('error')})" if failure else ""
         return f"{self.name}: {status}{why}"
 

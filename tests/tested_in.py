@@ -60,7 +60,6 @@ TESTED_IN = {
     "store/find.py": "cli/test_sweeps.py",
     "store/outcome.py": "test_train.py",
     "store/retention.py": "sweep/test_housekeeping.py",
-    "store/states.py": "sweep/test_status.py",
     "sweep/command.py": "test_train.py",
     "sweep/places/place.py": "sweep/places/test_preload.py",
     "sweep/planning/announce.py": "test_train.py",

@@ -12,6 +12,7 @@ from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS, Metric
 from segsweep.report.placement import placement_notes
 from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
+from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -179,9 +180,9 @@ def _nothing(tables: Tables) -> str:
     if not count:
         return "Nothing is planned in this sweep yet."
     states = tables.results["status"].value_counts()
-    if states.get("finished", 0):
+    if states.get(Status.FINISHED, 0):
         return "Nothing to compare: no finished run has counts of its test images."
-    every = states.get("failed", 0) == count
+    every = states.get(Status.FAILED, 0) == count
     return f"All {count} runs failed." if every else "Nothing to compare: no run is finished."
 
 

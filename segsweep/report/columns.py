@@ -23,6 +23,8 @@ SWEEPS = "Difference: first less second; intervals and p hold for all rows toget
 ENDS = {"ci_low": "ci_high", "diff_low": "diff_high"}
 """Lower -> upper end of an interval; they share a column."""
 ABOUT_BEST, WORDS = ("may_be_best", "p_best"), ("may_be_best", "verdict")
+FAILED_RUNS = "failed"
+"""The column with the number of failed runs: left out if all are 0."""
 METRIC = ("test_", "val_")
 
 
@@ -67,7 +69,7 @@ def columns_of(frame: "DataFrame", claims: bool = True) -> list[Column]:
     kept = _key_columns(keys_of(frame), rows)
     for name in _measured(frame):
         texts = tuple(_text(row, name, COLUMN_TEXTS.get(name, _number)) for row in rows)
-        empty = set(texts) <= ({DASH, "0"} if name == "failed" else {DASH})
+        empty = set(texts) <= ({DASH, "0"} if name == FAILED_RUNS else {DASH})
         if (name == head or not empty) and (claims or name not in ABOUT_BEST):
             title = label(name) if name.startswith(METRIC) else TITLES.get(name, name)
             kept.append(Column(name, title, texts, name not in WORDS))

@@ -20,6 +20,7 @@ from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.standalone import standalone
 from segsweep.report.figures.svg import NARROW, WIDE
 from segsweep.report.question import named_results
+from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.store.tables import Tables
 
 MOST_ROWS = 20
@@ -27,7 +28,8 @@ MOST_ROWS = 20
 LABELS = {"settled": "Settled", "unsettled": "Open", "next": "Next", "notes": "Note"}
 SUMMARY_COLUMNS = ("ci_low", "ci_high", "may_be_best", "p_best", "seeds", "failed", "sd_seeds")
 """Columns of a cell besides its keys and its mean."""
-OPEN = ("running", "interrupted", "planned")
+COUNTED = tuple(status.value for status in (Status.FINISHED, Status.FAILED, *OPEN_STATUSES))
+"""Statuses whose runs are counted by cell; one without runs has no column, except the first."""
 
 
 def fragment(parts: Iterable[Markup | str]) -> str:
@@ -90,10 +92,10 @@ def cell_counts(tables: Tables) -> DataFrame:
     for cell, found in runs.groupby("cell", sort=True):
         states = found["status"].value_counts()
         row: dict[str, object] = {"cell": cell, "runs": len(found)}
-        row |= {state: int(states.get(state, 0)) for state in ("finished", "failed", *OPEN)}
+        row |= {state: int(states.get(state, 0)) for state in COUNTED}
         rows.append({**row, "val_iou": found["val_iou"].astype(float).mean()})
     frame = DataFrame(rows)
-    empty = [name for name in ("failed", *OPEN) if rows and not frame[name].any()]
+    empty = [name for name in COUNTED[1:] if rows and not frame[name].any()]
     return frame.drop(columns=empty)
 
 

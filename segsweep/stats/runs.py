@@ -18,6 +18,9 @@ from segsweep.stats.notes import (
     UnfinishedRuns,
 )
 
+FINISHED, FAILED = "finished", "failed"
+OPEN = ("running", "interrupted", "planned")
+"""Words of the column `status`; those of OPEN stand for runs that are neither of the first two."""
 SEED = "seed"
 """The columns of results.csv between run_id and this one name a cell."""
 SWEEP_KEY = ";sweep="
@@ -46,7 +49,7 @@ def counted_runs(results: DataFrame) -> Counted:
 
     """
     runs, notes = _on_one_data_set(_with_cells(results))
-    finished = runs[runs["status"] == "finished"]
+    finished = runs[runs["status"] == FINISHED]
     notes += [*_versions(finished), *_failed(runs)]
     for step in (_one_run_each, _complete):
         finished, more = step(finished, runs)
@@ -100,7 +103,7 @@ def _with_cells(results: DataFrame) -> DataFrame:
 
 def _on_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[Note]]:
     """Return the runs on the data of most finished runs."""
-    finished = runs.loc[runs["status"] == "finished", "data_fingerprint"].dropna()
+    finished = runs.loc[runs["status"] == FINISHED, "data_fingerprint"].dropna()
     counts = finished.value_counts()
     if len(counts) < 2:
         return runs, []
@@ -111,18 +114,18 @@ def _on_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[Note]]:
 
 
 def _failed(runs: DataFrame) -> list[Note]:
-    failed = int((runs["status"] == "failed").sum())
+    failed = int((runs["status"] == FAILED).sum())
     return [FailedRuns(failed)] if failed else []
 
 
 def _empty_cells(runs: DataFrame) -> list[Note]:
-    finished = runs.loc[runs["status"] == "finished", "cell"]
+    finished = runs.loc[runs["status"] == FINISHED, "cell"]
     missing = tuple(sorted(set(runs["cell"]) - set(finished)))
     return [CellsWithoutRuns(missing)] if missing else []
 
 
 def _unfinished(runs: DataFrame) -> list[Note]:
-    count = int(runs["status"].isin(["planned", "running", "interrupted"]).sum())
+    count = int(runs["status"].isin(OPEN).sum())
     return [UnfinishedRuns(count)] if count else []
 
 

@@ -6,7 +6,7 @@ from pandas import NA, DataFrame, Series, array, concat, to_numeric
 from segsweep import metrics
 from segsweep.metrics import Empty
 from segsweep.stats.engine import Analysis, Tested
-from segsweep.stats.runs import SEED, cell_names
+from segsweep.stats.runs import FAILED, SEED, cell_names
 from segsweep.stats.values import Array, counted_runs_of, further_means
 
 PAIRS = (
@@ -78,7 +78,7 @@ def comparison_table(
     """
     before = list(results.columns)[: list(results.columns).index(SEED)]
     keys = [name for name in before if name not in ("run_id", "cell")]
-    failed = results[keys].assign(failed=results["status"] == "failed")
+    failed = results[keys].assign(failed=results["status"] == FAILED)
     table = failed.groupby(keys, dropna=False, sort=False)["failed"].sum().reset_index()
     first = results.drop_duplicates(keys)[keys]
     named = first.assign(name=cell_names(results.loc[first.index]))

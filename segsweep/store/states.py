@@ -13,6 +13,10 @@ class Status(StrEnum):
     PLANNED = "planned"
 
 
+OPEN_STATUSES = (Status.RUNNING, Status.INTERRUPTED, Status.PLANNED)
+"""Of runs that have neither a result nor a failure."""
+
+
 class AttemptStatus(StrEnum):
     """How an attempt at a run ended."""
 

@@ -13,13 +13,12 @@ from segsweep.errors import StoreError
 from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, read_rows
-from segsweep.store.states import Status
+from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import current_holder
 from segsweep.system.files import read_json
 
 STATUSES = tuple(Status)
-TO_DO = (Status.RUNNING, Status.INTERRUPTED, Status.PLANNED)
 WHOLE_BYTES = 1_000_000
 """Of a longer history (about ten thousand epochs) only the end is read."""
 END_BYTES = 4_000
@@ -97,7 +96,9 @@ class SweepStatus:
     def unknown_pace(self) -> list[str]:
         """Return the networks that have runs to do but no finished epoch yet."""
         paces = _paces(self.runs)
-        slow = [run.model for run in self.runs if run.status in TO_DO and not _pace(run, paces)]
+        slow = [
+            run.model for run in self.runs if run.status in OPEN_STATUSES and not _pace(run, paces)
+        ]
         return list(dict.fromkeys(slow))
 
     def seconds_left(self) -> float | None:
@@ -109,7 +110,9 @@ class SweepStatus:
         from segsweep.sweep.planning.budget import makespan
 
         paces = _paces(self.runs)
-        left = [seconds_left(run, _pace(run, paces)) for run in self.runs if run.status in TO_DO]
+        left = [
+            seconds_left(run, _pace(run, paces)) for run in self.runs if run.status in OPEN_STATUSES
+        ]
         known = [seconds for seconds in left if seconds is not None]
         return makespan(known, self.slots or 1) if len(known) == len(left) else None
 

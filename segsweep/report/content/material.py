@@ -19,10 +19,11 @@ from segsweep.report.content.records import (
     settings_of,
     split_of,
 )
+from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.store.tables import Tables
 
-OPEN = ("running", "planned", "interrupted")
-"""States of unfinished runs."""
+BAR = (Status.FINISHED, Status.FAILED, *OPEN_STATUSES)
+"""The order of the progress bar."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,14 @@ class Material:
 
     @property
     def counts(self) -> dict[str, int]:
-        """State -> number of runs, in the order of the progress bar."""
+        """Status -> number of runs, in the order of the progress bar."""
         found = self.runs["status"].value_counts()
-        order = ("finished", "failed", "running", "interrupted", "planned")
-        return {state: int(found[state]) for state in order if state in found}
+        return {status.value: int(found[status]) for status in BAR if status in found}
 
     @property
     def open(self) -> int:
         """Number of runs that are not at their end."""
-        return sum(count for state, count in self.counts.items() if state in OPEN)
+        return sum(count for status, count in self.counts.items() if status in OPEN_STATUSES)
 
     @property
     def done(self) -> DataFrame:

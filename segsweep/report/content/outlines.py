@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segsweep.store.paths import RunPaths
+from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 from segsweep.system.files import read_json
 
@@ -43,7 +44,7 @@ def outlines_of(
 def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for run in sorted(tables.runs, key=lambda run: str(run.seed).rjust(9)):
-        if run.kind == "run" and run.status == "finished" and run.cell in cells:
+        if run.kind == "run" and run.status == Status.FINISHED and run.cell in cells:
             found.setdefault(run.cell, run.path)
     return {cell: found[cell] for cell in cells if cell in found}
 

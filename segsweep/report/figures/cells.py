@@ -20,6 +20,7 @@ from segsweep.report.figures.figure import (
     x_axis,
 )
 from segsweep.report.figures.svg import Canvas, Scale, fitted, linear, padded, shade, short, ticks
+from segsweep.store.states import Status
 
 MOST_ROWS, MOST_LINES = 40, 24
 """Cells in order, and rows of the heat map, that are drawn; the table holds the rest."""
@@ -200,7 +201,9 @@ def _seed_means(material: Material) -> dict[str, list[float]]:
     """Return the means of each cell's single runs, where there are several."""
     if material.value not in material.runs:
         return {}
-    known_runs = material.runs[material.runs["status"] == "finished"].dropna(subset=material.value)
+    known_runs = material.runs[material.runs["status"] == Status.FINISHED].dropna(
+        subset=material.value
+    )
     groups = known_runs.groupby("cell")[material.value]
     return {str(cell): [float(mean) for mean in runs] for cell, runs in groups if len(runs) > 1}
 

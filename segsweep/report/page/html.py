@@ -30,6 +30,7 @@ from segsweep.report.figures.learning_rates import learning_rates
 from segsweep.report.figures.outlines import outline_figure
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
+from segsweep.store.states import Status
 
 RELOAD_SECONDS = 10
 
@@ -64,7 +65,7 @@ def build_page(material: Material, live: bool = False) -> str:
 
 
 def _renewed(material: Material, live: bool) -> bool:
-    return bool(material.open and live) or "running" in material.counts
+    return bool(material.open and live) or Status.RUNNING in material.counts
 
 
 def _figures(material: Material) -> dict[str, object]:
