@@ -104,7 +104,9 @@ def test_real_results_agree_with_the_docs(real):
 
     readme = " ".join((PH2.parents[2] / "README.md").read_text().split())
 
-    pd.testing.assert_frame_equal(table, stored, check_dtype=False, atol=2e-3)  # draws
+    shared = [name for name in table if name in stored]  # later metrics add columns
+    assert shared == list(stored)
+    pd.testing.assert_frame_equal(table[shared], stored, check_dtype=False, atol=2e-3)  # draws
     assert answer(result).headline == said["headline"]
     assert [who(text) for text in answer(result).settled] == [who(text) for text in said["settled"]]
     assert all(sentence in readme for sentence in (said["headline"], *said["settled"]))
