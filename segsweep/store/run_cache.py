@@ -14,6 +14,10 @@ from segsweep.store.states import Status
 from segsweep.system.files import read_json
 
 
+PLACEMENT = ("precision", "threads")
+"""Columns from `environment.json`: how the run computed, not what its config asks for."""
+
+
 def measured_columns() -> tuple[str, ...]:
     """Return the columns of results.csv that follow the swept keys."""
     return (
@@ -21,6 +25,7 @@ def measured_columns() -> tuple[str, ...]:
         *(*metrics.columns("val"), *metrics.columns("test"), "n_test"),
         *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
         *("data_fingerprint", "started", "finished", "error"),
+        *PLACEMENT,
     )
 
 
@@ -107,6 +112,7 @@ def _record(paths: RunPaths, config: FrozenConfig) -> RunRecord:
     if result is None and paths.result.exists():
         warnings.warn(f"{paths.result}: damaged; the run counts as {status}", stacklevel=5)
     failure = (read_json(paths.failure) or {}) if status == Status.FAILED else {}
+    environment = read_json(paths.environment) or {}
     model, loss = config.choices["model"], config.choices["loss"]
     measured = measured_columns()
     return RunRecord(
@@ -129,5 +135,6 @@ def _record(paths: RunPaths, config: FrozenConfig) -> RunRecord:
             "status": status,
             "error": failure.get("error"),
             **{key: value for key, value in (result or {}).items() if key in measured},
+            **{key: environment.get(key) for key in PLACEMENT},
         },
     )

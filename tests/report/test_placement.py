@@ -6,6 +6,7 @@ import pytest
 
 from sample_sweeps import Maker
 from segsweep.report.analysis import compare
+from segsweep.report.content.listing import listings
 from segsweep.report.content.material import material_of
 from segsweep.report.content.records import settings_of
 from segsweep.report.page.html import build_page
@@ -57,6 +58,21 @@ def test_page_shows_how_each_machine_computed(maker):
         assert f">{name}</th>" in shown
     for value in ("bfloat16", "float32", "3", "contiguous", "plain", "special", "special (memory)"):
         assert f">{value}</td>" in shown
+
+
+def test_each_run_names_its_precision_and_threads(maker):
+    """At the end of results.csv and in the page's list of runs; empty for a planned run."""
+    five_runs(maker)
+    maker.planned("unet", "bce", 6)
+    tables = read_all(maker.folder)
+    results = tables.results.sort_values("seed")
+    runs = listings(material_of(tables, compare(tables)))["runs"]
+    names = [key for key, _, _ in runs.columns]
+
+    assert list(results.columns)[-2:] == ["precision", "threads"]
+    assert results["precision"].fillna("").tolist() == ["bfloat16"] * 4 + ["float32"] * 2 + [""]
+    assert results["threads"].fillna(0).tolist() == [2, 2, 2, 2, 3, 3, 0]
+    assert {"precision", "threads"} <= set(names)
 
 
 def test_compared_runs_that_differ_in_precision_are_counted(maker):

@@ -16,6 +16,7 @@ RESULTS_AS_DOCUMENTED = [
     *("val_loss", *columns("val"), *columns("test")),
     *("n_test", "parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
     *("data_fingerprint", "started", "finished", "error"),
+    *("precision", "threads"),
 ]
 
 

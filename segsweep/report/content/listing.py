@@ -141,6 +141,8 @@ def _runs(material: Material) -> Listing:
         ("seconds", "seconds", COUNT),
         ("peak_memory_mb", "memory MB", COUNT),
         ("device", "device", TEXT),
+        ("precision", "precision", TEXT),
+        ("threads", "threads", COUNT),
         ("finished", "finished", TEXT),
     )
     return _of_frame("runs", shown, material.runs)
