@@ -13,7 +13,6 @@ from segsweep.store.run_rows import epoch_rows, image_rows
 from segsweep.store.states import Status
 from segsweep.system.files import read_json
 
-
 PLACEMENT = ("precision", "threads")
 """Columns from `environment.json`: how the run computed, not what its config asks for."""
 
