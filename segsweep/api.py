@@ -30,7 +30,7 @@ RESULT = ("best_epoch", "epochs", "val_iou", "test_iou", "test_dice", "seconds")
 
 
 def open(sweep: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> "Sweep":
-    """Open a sweep to read its results. Nothing is written, and nothing is read before it is used.
+    """Open a sweep to read its results. Writes nothing; files are read on first use.
 
     Args:
         sweep: the sweep's folder, or its name in *outputs*.
@@ -148,7 +148,7 @@ class Sweep:
         if by is not None:
             check_word("by", by, BY)
         if by is not None and baseline is not None:
-            raise ConfigError("by, baseline: one of them")
+            raise ConfigError("by and baseline: give only one of them")
         tables = self._read()
         asked = Asked(metric, baseline, None if groups is None else Path(groups))
         compared = compare(tables, asked)

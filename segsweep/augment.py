@@ -29,7 +29,7 @@ class AffineDraw(TypedDict):
 
 
 class RandomAffine(Protocol):
-    """What is used of torchvision's v2.RandomAffine."""
+    """The part of v2.RandomAffine used here."""
 
     def make_params(self, flat_inputs: list[Tensor]) -> AffineDraw:
         """Draw one map for these images."""

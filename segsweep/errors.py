@@ -22,7 +22,7 @@ class SweepNotFoundError(StoreError):
 
 
 class RunNotFoundError(StoreError):
-    """No run has that path, name or id, or several have."""
+    """No run, or more than one, matches the path, name or id."""
 
 
 class DiskFullError(StoreError):

@@ -191,7 +191,9 @@ def test_sweep_without_runs(tmp_path):
     assert repr(sweep).startswith(f"Sweep {tmp_path.name}: 0 of 0 runs finished")
     assert sweep._repr_html_()
     assert sweep.runs == []
-    with pytest.raises(StoreError, match=r"it has no folder runs/$"):
+    with pytest.raises(
+        StoreError, match=r"it has no folder runs/; give the folder of a sweep that has started$"
+    ):
         sweep.results  # noqa: B018
 
 
@@ -242,7 +244,7 @@ def test_compare_with_a_baseline_and_by_a_factor(sweep):
         ({"metric": "iuo"}, "metric"),
         ({"baseline": "unet/bec"}, "unet/bec: no such cell; cells are "),
         ({"by": "seed"}, "by"),
-        ({"by": "loss", "baseline": "unet/bce"}, "by, baseline: one of them"),
+        ({"by": "loss", "baseline": "unet/bce"}, "by and baseline: give only one of them"),
     ],
 )
 def test_comparison_that_cannot_be_made(sweep, asked, message):

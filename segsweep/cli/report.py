@@ -60,7 +60,7 @@ def report(
         if word is not None:
             check_word(option, word, allowed)
     if sum(option is not None for option in (by, baseline, against)) > 1:
-        raise ConfigError("--by, --baseline, --against: one of them")
+        raise ConfigError("--by, --baseline, --against: give only one of them")
     paths = SweepPaths(find_sweep(sweep, outputs))
     asked = Asked(metric, baseline, groups)
     if against is not None:
@@ -91,7 +91,7 @@ def compare(
     from segsweep.stats.wording.sentences import paragraph
 
     if a == b:
-        raise ConfigError(f"{a}: a cell cannot be compared with itself")
+        raise ConfigError(f"{a}: a cell cannot be compared with itself; give another")
     folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
     tables = read_all(folder)
     values = values_of_sweep(comparable(tables), Asked(metric, None, groups))

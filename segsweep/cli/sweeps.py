@@ -34,7 +34,7 @@ def status(
 
     --json prints one object with the keys sweep, folder, runs, trials, counts,
     controller, slots, seconds_left, changed, running, failed, interrupted and
-    warnings; without a sweep's name it prints {"sweeps": [such objects]}.
+    warnings; without a sweep's name it prints {"sweeps": a list of these objects}.
     """
     from segsweep.cli.render import json_text
     from segsweep.sweep.status_text import status_json

@@ -18,7 +18,7 @@ OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 
 @dataclass(frozen=True)
 class Limits:
-    """The range of a number, or the words that a text may be; None sets no limit."""
+    """The range of a number, or the allowed values of a string; None sets no limit."""
 
     low: float | None = None
     """Smallest allowed value, itself included."""
@@ -168,7 +168,7 @@ class CommandConfig:
     """Keys that steer one command; no run's config contains them."""
 
     keep_gb: float | None = option(None, Limits(low=0), identity=False)
-    """Gigabytes that the checkpoints of a sweep's finished runs may take; null: no limit."""
+    """Gigabytes that the checkpoints of a sweep's finished runs may use; null: no limit."""
     plan: bool = option(False, identity=False)
     """Print the plan and stop: what would run, how long, with how much memory and disk."""
     preflight: bool = option(True, identity=False)

@@ -40,7 +40,7 @@ def facts_of(sample: Sample, pixels: Pixels) -> Facts:
 
 
 def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
-    """Return the problems of one sample by itself."""
+    """Return the problems of one sample alone."""
     where = str(sample.mask or sample.id)
     problems = []
     if pixels.mask.shape != pixels.image.shape[:2]:

@@ -39,7 +39,9 @@ def contact_sheet(
 
     """
     if min(columns, thumb, limit) < 1:
-        raise ValueError(f"columns, thumb and limit are at least 1: {columns}, {thumb}, {limit}")
+        raise ValueError(
+            f"columns={columns}, thumb={thumb}, limit={limit}: each must be at least 1"
+        )
     cell = (thumb + GAP, thumb + GAP + CAPTION)
     limit = min(limit, max(1, MOST_PIXELS // (cell[0] * cell[1])))
     tiles = [_tile(*item, thumb=thumb) for item in islice(items, limit)]

@@ -1,7 +1,7 @@
-"""Fields over an image that synthetic lesions are drawn with: noise, strokes, light.
+"""Building blocks of synthetic images, as arrays over the image: noise, strokes, light.
 
-x and y go from -1 to 1. All is float64 with a fixed order of operations, so that rounding differs
-between machines by less than an 8-bit pixel shows.
+x and y go from -1 to 1. Everything is float64 with a fixed order of operations: differences in
+rounding between machines are smaller than a step of an 8-bit pixel.
 """
 
 from functools import lru_cache
@@ -32,9 +32,10 @@ def spline(cells: int, side: int) -> tuple[NDArray[np.intp], Array]:
 
 
 def noise(rng: Generator, side: int, cells: int, across: int = 0) -> Array:
-    """Return smooth noise, mean 0 and deviation about 1, with *cells* lattice steps a side.
+    """Return smooth noise, mean 0 and deviation about 1, with *cells* lattice steps per side.
 
-    Four terms a pixel in a fixed order, no matrix product: BLAS rounds differently by machine.
+    Sums four terms per pixel in a fixed order: a matrix product would be rounded differently on
+    other machines.
     """
     across = across or cells
     lattice = rng.standard_normal((cells + 3, across + 3))
@@ -42,7 +43,7 @@ def noise(rng: Generator, side: int, cells: int, across: int = 0) -> Array:
     rows = sum(weight[k][:, None] * lattice[first + k] for k in range(4))
     first, weight = spline(across, side)
     field: Array = sum(weight[k] * rows[:, first + k] for k in range(4))
-    return field / 0.479  # the spline lets through 151/315 of the variance, along each axis
+    return field / 0.479  # the spline keeps 151/315 of the variance, along each axis
 
 
 def step(value: Array) -> Array:
@@ -52,7 +53,7 @@ def step(value: Array) -> Array:
 
 
 def dimmed(image: Array, amount: Array, colour: Array) -> Array:
-    """Dim the light to the share *colour* where *amount* is 1, not at all where it is 0."""
+    """Multiply *image* by *colour* where *amount* is 1; leave it unchanged where it is 0."""
     return image * (1 - amount * (1 - colour[:, None, None]))
 
 
@@ -62,7 +63,7 @@ def cover(image: Array, amount: Array, colour: Array) -> Array:
 
 
 def strokes(side: int, x: Array, y: Array, width: float) -> Array:
-    """Return the ink, 0 to 1, of a pen of *width* (the side is 2) held at the points x, y."""
+    """Return the ink, 0 to 1, of a pen of *width* (the side is 2) drawn along the points x, y."""
     column, row = (x + 1) / 2 * side, (y + 1) / 2 * side
     on = (column >= 0) & (column < side) & (row >= 0) & (row < side)
     pixel = row[on].astype(np.intp) * side + column[on].astype(np.intp)
@@ -73,7 +74,7 @@ def strokes(side: int, x: Array, y: Array, width: float) -> Array:
 
 
 def curves(rng: Generator, number: int, bend: float, steps: int) -> tuple[Array, Array]:
-    """Return points (number, steps) along curves that lie about one way across the image."""
+    """Return points (number, steps) along curves that cross the image in similar directions."""
     t = np.linspace(0, 1, steps)
     start = rng.uniform(-1.2, 1.2, (2, number, 1))
     way = rng.uniform(-1.5, 1.5, (2, 1, 1)) + 0.6 * rng.standard_normal((2, number, 1))

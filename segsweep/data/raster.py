@@ -1,6 +1,6 @@
-"""The bytes of an image file to its pixels; what cannot be read is a DataError naming the file.
+"""Decodes image files to pixels; a file that cannot be read raises a DataError that names it.
 
-Pillow does the work. tifffile reads the TIFF layouts that Pillow does not know.
+Pillow reads most files, tifffile the TIFF layouts that Pillow does not know.
 """
 
 import sys
@@ -34,12 +34,12 @@ TURNS: dict[int, Callable[[Raw], Raw]] = {
     7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
     8: lambda stored: np.rot90(stored, 1),
 }
-"""From stored to shown, by the value of the EXIF orientation tag; 1 and unknown values: as is."""
+"""From stored to displayed, by the EXIF orientation tag; 1 and unknown values: unchanged."""
 
 
 @dataclass(frozen=True)
 class Raster:
-    """One decoded file, turned as its own orientation tag says."""
+    """One decoded file, rotated as its own orientation tag says."""
 
     path: Path
     values: Raw
@@ -49,17 +49,17 @@ class Raster:
     indices: Raw | None = None
     """(H, W), palette files only; `values` then holds the palette's colours."""
     orientation: int = 1
-    """The tag as written, 1 where there is none."""
+    """The tag as stored; 1 if there is none."""
 
 
 def decode(path: Path) -> Raster:
-    """Read one file whole; everything that goes wrong inside comes out as a DataError."""
+    """Read and decode one file; any error in it is raised as a DataError."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error.strerror}") from None
     if not data:
-        raise DataError(f"{path}: empty file: 0 bytes")
+        raise DataError(f"{path}: empty file, 0 bytes: copy it again or remove it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -82,7 +82,7 @@ def decode(path: Path) -> Raster:
 def _bomb(path: Path) -> str:
     return (
         f"{path}: decompression bomb: it unpacks to more than {Image.MAX_IMAGE_PIXELS:,} pixels; "
-        "if that is truly its size, scale it down first"
+        "if this is its real size, scale it down first"
     )
 
 
@@ -90,7 +90,7 @@ def _from_bytes(path: Path, data: bytes) -> Raster:
     if data.startswith(TIFF_STARTS):
         return _from_tiff(path, data)
     with _open(data) as image:
-        if image.format == "PNG" and b"IEND\xaeB`\x82" not in data:  # Pillow shrugs at this
+        if image.format == "PNG" and b"IEND\xaeB`\x82" not in data:  # Pillow accepts this
             raise DataError(f"{path}: truncated or damaged: the end of the PNG is missing")
         values, indices = _unpacked(image, data)
         orientation = _exif_orientation(image)
@@ -99,7 +99,7 @@ def _from_bytes(path: Path, data: bytes) -> Raster:
 
 
 def _from_tiff(path: Path, data: bytes) -> Raster:
-    """Pillow first, since it knows all compressions; it turns a TIFF by itself on loading."""
+    """Use Pillow, which knows all compressions and rotates a TIFF on loading; else tifffile."""
     try:
         with _open(data) as image:
             if isinstance(image, TiffImageFile) and not _is_misread(image):
@@ -114,7 +114,7 @@ def _from_tiff(path: Path, data: bytes) -> Raster:
 
 
 def _raster(path: Path, values: Raw, indices: Raw | None, orientation: int) -> Raster:
-    """Settle the values' type and range; what fits no range of known meaning is refused."""
+    """Convert values to a known type and range; DataError if their range has no known meaning."""
     orientation = orientation if orientation in TURNS else 1
     if values.dtype in (np.bool_, np.uint8):
         top = 1 if values.dtype == np.bool_ else 255
@@ -136,7 +136,7 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 def _exif_orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(ORIENTATION, 1)
-    except Exception:  # a broken block of tags does not spoil the pixels
+    except Exception:  # damaged tags leave the pixels readable
         return 1
 
 
@@ -168,10 +168,10 @@ def _rawmode(image: ImageFile.ImageFile) -> str:
 
 
 def _all_sixteen_bits(data: bytes, rawmode: str) -> Raw:
-    """Return 16-bit colour whole.
+    """Return 16-bit colour at full depth.
 
     Pillow has no such mode and keeps the high bytes. Unpacked in the other byte order the same
-    file gives the low bytes. PNG's 16-bit grey with alpha comes out as four bytes side by side.
+    file gives the low bytes. PNG's 16-bit grey with alpha is unpacked as four bytes per pixel.
     """
     if rawmode == "LA;16B":
         high, low = np.moveaxis(_unpacked_as(data, "RGBA")[..., :2], 2, 0)
@@ -195,10 +195,10 @@ def _unpacked_as(data: bytes, rawmode: str) -> NDArray[np.uint16]:
 
 
 def _is_misread(image: TiffImageFile) -> bool:
-    """16-bit colour that Pillow opens and then gets wrong: planes apart, premultiplied alpha."""
+    """Whether Pillow misreads it: 16 bits, in separate planes or with premultiplied alpha."""
     bits = image.tag_v2.get(BITS, (1,))
-    apart = image.tag_v2.get(PLANAR) == 2
-    return len(bits) > 1 and max(bits) > 8 and (apart or _rawmode(image).startswith("RGBa"))
+    separate = image.tag_v2.get(PLANAR) == 2
+    return len(bits) > 1 and max(bits) > 8 and (separate or _rawmode(image).startswith("RGBa"))
 
 
 def _by_tifffile(path: Path, data: bytes) -> tuple[Raw, int]:
@@ -216,7 +216,7 @@ def _by_tifffile(path: Path, data: bytes) -> tuple[Raw, int]:
             or tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples
         ):
             raise DataError(
-                f"{path}: a kind of TIFF that is not read: photometric {page.photometric:d}, "
+                f"{path}: unsupported kind of TIFF: photometric {page.photometric:d}, "
                 f"shape {page.shape}, {page.dtype}, compression {page.compression:d}; save it as "
                 "plain grey or RGB with 8 or 16 bits"
             )
@@ -224,7 +224,9 @@ def _by_tifffile(path: Path, data: bytes) -> tuple[Raw, int]:
         if page.axes == "SYX":
             values = np.moveaxis(values, 0, 2)
         if values.shape[:2] != (page.imagelength, page.imagewidth):
-            raise ValueError("pixels are missing")  # tifffile gives an empty array, no error
+            raise ValueError(
+                "pixels are missing"
+            )  # tifffile returns an empty array without an error
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             values = ~values
         if values.ndim == 3:

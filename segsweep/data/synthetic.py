@@ -1,7 +1,7 @@
-"""Dermoscopy-like images drawn from a seed, so that everything can be tried without any file.
+"""Dermoscopy-like images drawn from a seed, so that everything can be tried without data files.
 
-A scene is drawn in units of the image, x and y from -1 to 1, so another side shows about the
-same scene at another size; only the sensor's noise is drawn per pixel, and last.
+A scene is drawn in image coordinates, x and y from -1 to 1: another side gives nearly the same
+scene at another size. Only the sensor's noise is drawn per pixel, as the last step.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from segsweep.errors import DataError
 
 GENERATOR_VERSION = 1  # raise when the same seed would give other pixels
 PREFIX = "synthetic"
-# float64 throughout: what another machine rounds otherwise then never reaches the 8-bit pixels.
+# float64 throughout: rounding that differs between machines never reaches the 8-bit pixels.
 # Images are (3, H, W) while they are drawn, fields (H, W), colours (3,) in [0, 1].
 Mask = NDArray[np.bool_]
 
@@ -35,9 +35,10 @@ def _colours(codes: str) -> Array:
     return np.array([list(bytes.fromhex(code)) for code in codes.split()]) / 255
 
 
-# skins under the dermoscope's lamp, fair to dark
+# skin colours under a dermoscope's light, fair to dark
 SKINS = _colours("f0d4cc edd6a8 dbb0b8 e3b58a db9c5e b5845f 8c6247")
-# light that passes light brown, brown, dark brown, black, red and blue-grey at full density
+# light that pigments let through at full density: light brown, brown, dark brown, black, red,
+# blue-grey
 PIGMENTS = _colours("b88759 8a5e40 52382e 211c1f c76b61 7a859e")
 PIGMENT_ODDS = (0.26, 0.33, 0.21, 0.08, 0.07, 0.05)
 REDDENED, GLINT, SHADOW = _colours("facccc f7f7f7 0d0d0d")
@@ -47,9 +48,10 @@ HAIRS = _colours("1a1414 473024 735438")
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A data set of drawn skin lesions; hairs, ruler, ink, freckles and vignette are no lesion.
+    """A data set of drawn skin lesions.
 
-    Image i follows from the generator's version, seed, side, difficulty and i alone.
+    Hairs, rulers, ink, freckles and vignettes are not part of the lesion. Image i depends only on
+    the generator's version, seed, side, difficulty and i.
     """
 
     count: int = 200
@@ -69,14 +71,14 @@ class Synthetic:
 
     @property
     def signature(self) -> str:
-        """The generator's version and all that steers pixels; count only says which exist."""
+        """The generator's version and all values that affect pixels; count is not one of them."""
         return (
             f"{PREFIX} generator {GENERATOR_VERSION}, side {self.side}, seed {self.seed}, "
             f"difficulty {float(self.difficulty)!r}"
         )
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
-        """Return the samples sorted by id, each its own group; there is nothing to be wrong."""
+        """Return the samples sorted by id, each its own group; no problems are possible."""
         ids = sorted(_id(index) for index in range(self.count))
         return [Sample(id=name, group=name) for name in ids], []
 
@@ -103,7 +105,7 @@ def _id(index: int) -> str:
 
 
 def _draw(side: int, entropy: list[int], difficulty: float) -> tuple[NDArray[np.uint8], Mask]:
-    """Skin, lesion, what lies on the skin, lens, sensor: in the order in which light meets them."""
+    """Draw skin, lesion, objects on the skin, lens and sensor, as light passes them."""
     rng = Generator(PCG64(SeedSequence(entropy)))
     depth, mask = _outline(rng, side)
     image = _skin(rng, side)
@@ -119,7 +121,7 @@ def _draw(side: int, entropy: list[int], difficulty: float) -> tuple[NDArray[np.
 
 def _skin(rng: Generator, side: int) -> Array:
     """Return bare skin: a tone between two neighbours, uneven light, redness and fine lines."""
-    # dark skin is the rarer: with as much of it, a training of a minute learns nothing of use
+    # dark skin is rarer here: with equal shares, a training run of one minute learns nothing useful
     low, rest = divmod((len(SKINS) - 1.001) * rng.random() ** 1.5, 1)
     base = SKINS[int(low)] * (1 - rest) + SKINS[int(low) + 1] * rest
     light = 1 + 0.035 * noise(rng, side, 2) + 0.02 * noise(rng, side, 6)
@@ -142,13 +144,13 @@ def _outline(rng: Generator, side: int) -> tuple[Array, Mask]:
     distance = np.hypot(u, v) / _reach(rng, np.arctan2(v, u))
     for cells, rough in (10, 0.05), (22, 0.03), (44, 0.02):
         distance *= 1 + rng.uniform(0, rough) * noise(rng, side, cells)
-    # the border lies where the share comes out as asked, also if the image's edge cuts the lesion
+    # the border is placed so that the lesion has this share, even if the image's edge cuts it
     depth = 1 - distance / np.quantile(distance, share)
     return depth, _largest(depth > 0)
 
 
 def _reach(rng: Generator, angle: Array) -> Array:
-    """Return how far the border lies in each direction, about 1: waves of 2 to 9 a turn."""
+    """Return the border's distance in each direction, about 1, with 2 to 9 waves per turn."""
     turn = np.linspace(-np.pi, np.pi, 257)
     waves = np.arange(2, 10)[:, None]
     height = rng.uniform(0.05, 0.3) * rng.standard_normal((8, 1)) / waves
@@ -157,7 +159,7 @@ def _reach(rng: Generator, angle: Array) -> Array:
 
 
 def _largest(mask: Mask) -> Mask:
-    """Keep the largest piece and fill its holes, as who draws a border by hand does."""
+    """Keep the largest piece and fill its holes, as a person drawing the border by hand would."""
     pieces, _ = ndimage.label(mask)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
@@ -166,7 +168,7 @@ def _largest(mask: Mask) -> Mask:
 
 
 def _other_pigment(rng: Generator, image: Array, depth: Array, difficulty: float) -> Array:
-    """Return *image* with what is no lesion: freckles, a stain at the edge, reddened skin."""
+    """Return *image* with distractors that are not lesion: freckles, an edge stain, redness."""
     side = len(depth)
     x, y = grid(side)
     stain = np.zeros_like(depth)
@@ -200,7 +202,7 @@ def _lesion(rng: Generator, image: Array, depth: Array, difficulty: float) -> Ar
 
 def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Array:
     """Return the pigment's density, about 0 to 1: dark centre, network, globules, pale parts."""
-    # powers: most lesions are plain to see, a few are very faint, as in real data
+    # powers: most lesions are clearly visible, a few very faint, as in real data
     density = (1 - min(1.1 * difficulty, 0.8) * rng.random() ** 4) * (0.8 + 0.3 * step(depth))
     density *= 1 + rng.uniform(0, 0.3) * noise(rng, side, 7)
     network = 0.7 - np.abs(noise(rng, side, int(rng.integers(36, 80))))
@@ -215,7 +217,7 @@ def _density(rng: Generator, side: int, depth: Array, difficulty: float) -> Arra
 
 
 def _bubbles(rng: Generator, image: Array) -> Array:
-    """Return *image* with glints and, in one case of three, rings of air in the fluid."""
+    """Return *image* with glints and, in one of three, air bubbles in the fluid."""
     side = image.shape[1]
     x, y = grid(side)
     glow = rng.uniform(0, 0.5) * step(2 * noise(rng, side, 70) - 5)
@@ -235,7 +237,7 @@ def _hairs(rng: Generator, image: Array, difficulty: float) -> Array:
 
 
 def _pen(rng: Generator, image: Array) -> Array:
-    """Return *image*, in one case of ten with strokes of a surgeon's pen."""
+    """Return *image*, in one of ten with strokes of a surgeon's pen."""
     if rng.random() > 0.1:
         return image
     side = image.shape[1]
@@ -244,7 +246,7 @@ def _pen(rng: Generator, image: Array) -> Array:
 
 
 def _ruler(rng: Generator, image: Array) -> Array:
-    """Return *image*, in one case of seven with a ruler's marks along one edge."""
+    """Return *image*, in one of seven with a ruler's marks along one edge."""
     if rng.random() > 0.15:
         return image
     side = image.shape[1]
@@ -256,7 +258,7 @@ def _ruler(rng: Generator, image: Array) -> Array:
 
 
 def _lens(rng: Generator, image: Array) -> Array:
-    """Return *image*, in three cases of four with the dark corners of a round lens."""
+    """Return *image*, in three of four with the dark corners of a round lens."""
     x, y = grid(image.shape[1])
     cx, cy = rng.normal(0, 0.05, 2)
     rim, soft = rng.uniform(1.05, 1.5), rng.uniform(0.08, 0.4)

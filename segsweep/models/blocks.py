@@ -1,7 +1,7 @@
-"""The parts the four networks share, from plain torch layers: blocks, stages, encoder-decoder.
+"""Parts that the four networks share, made of plain torch layers: blocks, stages, encoder-decoder.
 
-`segsweep/models/lean` may replace some of these parts by versions that need less memory and
-time. Nothing here depends on it.
+`segsweep/models/lean` may replace some of these parts with versions that need less memory
+and time. Nothing here depends on it.
 
 Shapes: B images, C channels, H rows, W columns.
 """
@@ -82,7 +82,7 @@ def pool_keeping_indices(count: int) -> nn.Module:
 
 
 def unpool(count: int) -> nn.Module:
-    """Return its inverse: each value goes to the position of the maximum, the rest is 0."""
+    """Return 2x2 max-unpooling: each value goes to the position of its maximum, the rest is 0."""
     return nn.MaxUnpool2d(2)
 
 
@@ -121,9 +121,9 @@ def encoder(in_channels: int, channels: tuple[int, ...]) -> nn.ModuleList:
 
 
 def decoder(channels: tuple[int, ...], *, skips: bool) -> nn.ModuleList:
-    """Return the stages from the deepest up; the last one ends in the bare logit.
+    """Return the stages from the deepest up; the last one ends in the logit.
 
-    With *skips* each stage takes its own channels and those of the encoder's stage of that size.
+    With *skips* each stage takes its own channels and those of the encoder stage of its size.
     """
     sources = 2 if skips else 1
     first = channels[0]

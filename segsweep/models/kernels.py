@@ -1,7 +1,7 @@
-"""The switch of the special kernels, and the only door to the folder `segsweep/models/lean`.
+"""The switch for the special kernels, and the only module that imports `segsweep/models/lean`.
 
-Without that folder every level does what "off" does: networks run from plain torch layers and
-the allocator is left alone.
+Without that folder every level acts like "off": networks consist of plain torch layers and the
+allocator keeps its settings.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 Level: TypeAlias = Literal["off", "fast", "memory"]
 """off: plain torch; fast: what saves time; memory: also what saves memory and costs time."""
-Around: TypeAlias = Callable[[Tensor], AbstractContextManager[object]]
+ForwardContext: TypeAlias = Callable[[Tensor], AbstractContextManager[object]]
 """Images of a training step -> the context of its forward pass."""
 
 
 def is_available() -> bool:
-    """Whether the folder is there; an empty one left behind does not count."""
+    """Whether the folder is there and contains the kernels."""
     try:
         return find_spec("segsweep.models.lean.parts") is not None
     except ModuleNotFoundError:
@@ -48,7 +48,7 @@ def prepare_memory(level: Level) -> None:
         allocator.prepare_memory()
 
 
-def around_forward(level: Level) -> Around:
+def around_forward(level: Level) -> ForwardContext:
     """Return the function that gives the context of each forward pass in training."""
     if level == "off":
         return untouched

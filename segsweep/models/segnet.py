@@ -1,4 +1,4 @@
-"""SegNet: the decoder knows only where each maximum stood."""
+"""SegNet: the decoder gets only the positions of the maxima."""
 
 from segsweep.models.blocks import EncoderDecoder, pool_keeping_indices, unpool
 
@@ -6,7 +6,7 @@ from segsweep.models.blocks import EncoderDecoder, pool_keeping_indices, unpool
 class SegNet(EncoderDecoder):
     """SegNet, Badrinarayanan et al. 2017, section 3, https://arxiv.org/abs/1511.00561.
 
-    Down by max-pooling that keeps the indices, up by max-unpooling with them, no skips.
+    Halves by max-pooling that keeps the indices, doubles by max-unpooling with them, no skips.
 
     Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
     """

@@ -1,8 +1,8 @@
-"""Torchvision's segmentation networks, one logit, any input size.
+"""Torchvision's segmentation networks with one logit, for any input size.
 
 Each function returns torchvision's own module, so a state dict saved by either fits the other;
-what is changed is the number of classes, the first convolution where the images are not RGB,
-and that a hook hands on the logits alone. Weights are never downloaded: they come from a file.
+it differs in the number of classes, in the first convolution if images are not RGB, and in a
+hook that returns only the logits. Weights are never downloaded: they come from a file.
 """
 
 import logging
@@ -84,8 +84,8 @@ def fcn(
 def load_fitting(network: nn.Module, weights_file: Path) -> None:
     """Copy what fits by name and shape from a local state dict, and log how much did.
 
-    A warning names what stays random beside the classifiers, which have other classes. Raises
-    ValueError if no weights fit, so that a wrong file is not taken for a start.
+    A warning names what stays random, except classifiers, whose classes differ. Raises
+    ValueError if no weights fit, so that a wrong file is not silently accepted.
     """
     own = network.state_dict()
     fitting = {
@@ -116,7 +116,7 @@ def _read_state(weights_file: Path) -> dict[str, object]:
     except OSError as error:
         reason = error.strerror or error
         raise ValueError(f"weights_file={weights_file}: cannot be read ({reason})") from error
-    except Exception as error:  # what is no such file breaks torch's reader in many ways
+    except Exception as error:  # a file of another kind makes torch's reader fail in many ways
         raise ValueError(
             f"weights_file must be what torch.save wrote of a state dict; got {weights_file}"
         ) from error
@@ -142,11 +142,11 @@ def _widen_first_convolution(network: nn.Module, in_channels: int) -> None:
     shape = (first.out_channels, in_channels, *first.kernel_size)
     first.in_channels = in_channels
     first.weight = nn.Parameter(first.weight.new_empty(shape))
-    nn.init.kaiming_normal_(first.weight, mode="fan_out")  # as torchvision starts its own
+    nn.init.kaiming_normal_(first.weight, mode="fan_out")  # as torchvision initialises its own
 
 
 def _logits_only(network: nn.Module, inputs: object, outputs: dict[str, Tensor]) -> Tensor:
-    """Hand on what torchvision calls "out", already at the size of the images."""
+    """Return what torchvision calls "out", which has the size of the images."""
     return outputs["out"]
 
 

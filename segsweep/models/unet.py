@@ -1,12 +1,13 @@
-"""U-Net that goes up by max-unpooling."""
+"""U-Net that upsamples by max-unpooling."""
 
 from segsweep.models.blocks import EncoderDecoder, pool_keeping_indices, unpool
 
 
 class UNet(EncoderDecoder):
-    """U-Net, Ronneberger et al. 2015, figure 1, https://arxiv.org/abs/1505.04597, SegNet's way up.
+    """U-Net, Ronneberger et al. 2015, figure 1, https://arxiv.org/abs/1505.04597.
 
-    Down by max-pooling that keeps the indices, up by max-unpooling with them, with skips.
+    Halves by max-pooling that keeps the indices, doubles by max-unpooling with them as SegNet
+    does, with skips.
 
     Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
     """

@@ -1,4 +1,4 @@
-"""U-Net that goes up by repeating pixels."""
+"""U-Net that upsamples by repeating pixels."""
 
 from segsweep.models.blocks import EncoderDecoder, pool, repeat
 
@@ -6,7 +6,7 @@ from segsweep.models.blocks import EncoderDecoder, pool, repeat
 class UNet2(EncoderDecoder):
     """U-Net, Ronneberger et al. 2015, figure 1, https://arxiv.org/abs/1505.04597.
 
-    Down by max-pooling, up by nearest upsampling, with skips.
+    Halves by max-pooling, doubles by nearest upsampling, with skips.
 
     Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
     """

@@ -1,4 +1,4 @@
-"""U-Net that learns its way down and up."""
+"""U-Net with learned downsampling and upsampling."""
 
 from segsweep.models.blocks import EncoderDecoder, double, halve
 
@@ -6,7 +6,7 @@ from segsweep.models.blocks import EncoderDecoder, double, halve
 class UNet3(EncoderDecoder):
     """U-Net, Ronneberger et al. 2015, figure 1, https://arxiv.org/abs/1505.04597, no pooling.
 
-    Down by 2x2 convolutions of stride 2, up by transposed ones, with skips.
+    Halves by 2x2 convolutions of stride 2, doubles by transposed ones, with skips.
 
     Shape: (B, in_channels, H, W) to logits (B, 1, H, W); H and W are multiples of `size_multiple`.
     """

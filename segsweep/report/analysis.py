@@ -82,7 +82,7 @@ class Compared:
 
     @property
     def optimism(self) -> float | None:
-        """By how much choosing the best cell makes its lead look larger, by luck."""
+        """Selection bias: how much the best cell's lead is inflated by choosing it."""
         return None if (several := self._of_several) is None else float(several.optimism.gap)
 
     @property

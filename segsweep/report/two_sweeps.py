@@ -42,7 +42,9 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
     from segsweep.stats.values import values_of
 
     if first.sweep.root.resolve() == second.sweep.root.resolve():
-        raise ConfigError(f"{first.sweep.root}: a sweep cannot be compared with itself")
+        raise ConfigError(
+            f"{first.sweep.root}: a sweep cannot be compared with itself; give another"
+        )
     common = _common_data(first, second)
     results, images = [], []
     for tables, name in zip((first, second), sweep_names(first, second), strict=True):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segsweep.errors import RunNotFoundError, SweepNotFoundError
+from segsweep.errors import RunNotFoundError, StoreError, SweepNotFoundError
 from segsweep.store.paths import RunPaths, SweepPaths
 
 OTHER_FOLDER = "set another folder with --outputs"
@@ -13,6 +13,13 @@ def is_sweep(folder: Path) -> bool:
     """Whether *folder* looks like a sweep folder."""
     sweep = SweepPaths(folder)
     return not folder.name.startswith(".") and (sweep.runs.is_dir() or sweep.plan.is_file())
+
+
+def no_sweep(folder: Path) -> StoreError:
+    """Return the error of a folder that is not a sweep's."""
+    return StoreError(
+        f"no sweep in {folder}: it has no folder runs/; give the folder of a sweep that has started"
+    )
 
 
 def sweeps_in(outputs: Path) -> list[Path]:

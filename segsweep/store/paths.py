@@ -94,7 +94,7 @@ class RunPaths:
 
 @dataclass(frozen=True)
 class SweepPaths:
-    """Every file of a sweep, its runs aside."""
+    """Every file of a sweep except those of its runs."""
 
     root: Path
 

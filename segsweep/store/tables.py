@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from segsweep import metrics
 from segsweep.errors import StoreError
+from segsweep.store.find import no_sweep
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import history_columns, image_columns
 from segsweep.store.run_cache import RunCache, RunRecord, measured_columns
@@ -115,7 +116,7 @@ def read_all(
     cache = RunCache() if cache is None else cache
     sweep = SweepPaths(Path(folder))
     if not sweep.runs.is_dir():
-        raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
+        raise no_sweep(sweep.root)
     if warn_ignored:
         _warn_of_ignored(sweep)
     runs = []

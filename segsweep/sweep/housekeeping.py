@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from segsweep.errors import RunClaimedError, StoreError
+from segsweep.store.find import no_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN, read_rows
 from segsweep.store.retention import checkpoint_files, delete_files
@@ -131,7 +132,7 @@ def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
 
     """
     if not sweep.runs.is_dir():
-        raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
+        raise no_sweep(sweep.root)
     with SweepLock(sweep.lock):
         repair(sweep)
         to_remove = [paths for runs in runs_of_cells(sweep, cells).values() for paths in runs]

@@ -10,7 +10,7 @@ from statistics import mean
 from typing import TypeAlias
 
 from segsweep.errors import StoreError
-from segsweep.store.find import is_sweep
+from segsweep.store.find import is_sweep, no_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, read_rows
 from segsweep.store.states import OPEN_STATUSES, Status
@@ -131,7 +131,7 @@ def sweep_status(folder: Path | str) -> SweepStatus:
     """
     sweep, warnings = SweepPaths(Path(folder)), list[str]()
     if not is_sweep(sweep.root.absolute()):
-        raise StoreError(f"no sweep in {sweep.root}: it has no folder runs/")
+        raise no_sweep(sweep.root)
     states, changed = [], [_time(sweep.plan)]
     for row in _rows(sweep, warnings):
         paths = sweep.run(row["folder"])

@@ -1,8 +1,8 @@
-"""The epoch loop: train, validate, keep the best, and be able to go on after anything.
+"""The epoch loop: train, validate, keep the best weights, and save all that a resumed run needs.
 
-A run that is stopped at any moment and started again ends bit-identical on a CPU: all
-state is in the checkpoint, and what is random depends on seed, epoch and image alone or
-on generators whose state is saved.
+A run that is stopped at any moment and started again gives bit-identical results on a CPU:
+all state is in the checkpoint, and random values depend only on seed, epoch and image, or on
+generators whose state is saved.
 """
 
 import math
@@ -32,7 +32,7 @@ PREVIEW_IMAGES = 6
 
 @dataclass(frozen=True)
 class Loop:
-    """The settings of the loop, as values."""
+    """The settings of the loop."""
 
     epochs: int
     seed: int = 0
@@ -47,7 +47,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the loop hands out; it writes no file itself."""
+    """What the loop calls with its results; it writes no file itself."""
 
     save: Callable[[Saved, int, Mapping[str, Tensor] | None], None]
     """(state, best epoch, its weights if new)."""
@@ -67,11 +67,11 @@ def fit(
     augment: Augment | None = None,
     autocast: Autocast | None = None,
 ) -> list[Row]:
-    """Train from where *state* stands to the end; return the history, a row per epoch.
+    """Train from *state* to the end; return the history, a row per epoch.
 
     Raises:
         NonFiniteLossError: naming the epoch and the last finite loss.
-        Interrupted: when `hooks.should_stop` says so; the batch, or the epoch's validation,
+        Interrupted: `hooks.should_stop` returned True; the batch, or the epoch's validation,
             was finished and saved.
 
     """
@@ -92,7 +92,7 @@ def train_epoch(
     augment: Augment | None = None,
     autocast: Autocast | None = None,
 ) -> None:
-    """Do the steps of the epoch that are left."""
+    """Run the remaining steps of the epoch."""
     state.model.train()
     started, before = time.perf_counter(), state.spent
     pending: list[Tensor] = []
@@ -103,7 +103,7 @@ def train_epoch(
         store = stop or (
             loop.checkpoint_every_steps and state.step % loop.checkpoint_every_steps == 0
         )
-        # reading a loss makes a GPU wait, so there it is done once an epoch
+        # reading a loss makes a GPU wait, so on a GPU it is done once per epoch
         if images.device.type == "cpu" or store:
             _take_losses(state, pending)
         state.spent = before + time.perf_counter() - started
@@ -124,7 +124,7 @@ def train_step(
     loop: Loop,
     autocast: Autocast | None = None,
 ) -> Tensor:
-    """Do one step on a batch and return its loss, not yet read from the device."""
+    """Run one step on a batch and return its loss, still on its device."""
     state.optimizer.zero_grad(set_to_none=True)
     with state.around_forward(images), autocast() if autocast else nullcontext():
         logits: Tensor = state.model(images)
@@ -137,7 +137,7 @@ def train_step(
     if state.scaler is None:
         state.optimizer.step()
     elif not _scaled_step(state.scaler, state.optimizer):
-        return loss.detach()  # float16 overflowed: the step was left out, and so is what follows
+        return loss.detach()  # float16 overflowed: the step was skipped, and so is the rest
     if state.every == "step":
         state.scheduler.step()
     if state.averaged is not None:
@@ -146,7 +146,7 @@ def train_step(
 
 
 def _scaled_step(scaler: torch.amp.GradScaler, optimizer: Optimizer) -> bool:
-    """Step through the gradient scaler; False if it left the step out."""
+    """Step through the gradient scaler; False if it skipped the step."""
     before = scaler.get_scale()
     scaler.step(optimizer)
     scaler.update()
@@ -208,7 +208,7 @@ def validation_metrics(counts: NDArray[np.int64], empty: metrics.Empty) -> Row:
 
 
 def is_best(history: list[Row], select: str) -> bool:
-    """Whether the last row is better than all before it; of equals the first is kept."""
+    """Whether the last row is better than all before it; among equal rows the first is kept."""
     sign = -1 if metrics.lower_is_better(select) else 1
     values = [sign * row[select] for row in history]
     return len(values) == 1 or values[-1] > max(values[:-1])

@@ -1,4 +1,4 @@
-"""Outlines of masks: enough for the report to draw a prediction, at a hundredth of its size.
+"""Outlines of masks: with them the report draws predictions, at a hundredth of the size.
 
 A run stores `outlines.json`: {"size": [H, W], "images": {id: {"truth": rings, "predicted":
 rings}}}; a ring is a closed line [x0, y0, x1, y1, ...] in pixels of the training size, where
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_IMAGES = 2000
-"""Images outlined at most, the first ones: 6 ms and 0.6 kB per image of 128 pixels."""
+"""Maximum number of images, the first ones; one of 128 pixels takes 6 ms and 0.6 kB."""
 TOLERANCE = 0.7
 """Largest distance between a line and the mask's border, in pixels."""
 MOST_RINGS = 50
-"""Rings stored per mask at most, the longest ones: a noisy mask has thousands."""
+"""Maximum number of rings per mask, the longest ones; a noisy mask has thousands."""
 Rings = list[list[float]]
 
 

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
-from segsweep.models.kernels import Around, untouched
+from segsweep.models.kernels import ForwardContext, untouched
 
 Row = dict[str, float]
 Saved: TypeAlias = Mapping[str, Any]
@@ -31,20 +31,20 @@ class State:
     epoch: int = 0
     """Epochs finished."""
     step: int = 0
-    """Steps done in the epoch after them."""
+    """Steps finished in the current epoch."""
     losses: list[float] = field(default_factory=list)
-    """Of those steps."""
+    """The loss of each of those steps."""
     spent: float = 0.0
     """Seconds spent on those steps."""
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     """Counted from 1; 0 before the first."""
-    around_forward: Around = untouched
+    around_forward: ForwardContext = untouched
     """Gives the context of a training step's forward pass; not stored."""
 
     @property
     def judged(self) -> nn.Module:
-        """What is validated, selected and tested: the averaged weights, where used."""
+        """The network that is validated and tested: with averaged weights, if they are used."""
         return self.model if self.averaged is None else self.averaged.module
 
     def to_dict(self) -> Saved:
@@ -55,7 +55,7 @@ class State:
         return {**parts, **values, "rng": torch.get_rng_state(), "cuda_rng": cuda}
 
     def load(self, saved: Saved) -> None:
-        """Take over what `to_dict` returned."""
+        """Restore the state from what `to_dict` returned."""
         for name in self._parts():
             getattr(self, name).load_state_dict(saved[name])
         for name in _PLAIN:
@@ -75,8 +75,8 @@ _PLAIN = ("epoch", "step", "losses", "spent", "history", "best_epoch")
 def averaging_of(model: nn.Module, decay: float) -> AveragedModel | None:
     """Return the exponential average of *model*'s weights and buffers, None for decay 0.
 
-    Early on the average looks back over the steps there are: the decay at step n is at
-    most (1 + n) / (10 + n), so that the random start is soon forgotten.
+    Early in training the average covers the few steps done so far: the decay at step n is at
+    most (1 + n) / (10 + n), so that the random initial weights soon lose their influence.
     """
     if not decay:
         return None

@@ -119,13 +119,13 @@ def test_errors_come_first_one_line_each():
         [
             Problem("warning", "/m/b.png", "empty mask: no foreground at all"),
             Problem("error", "/m/c.png", "sizes differ: mask 1x2, image 3x4"),
-            Problem("error", "a", "/i/a.png: empty file: 0 bytes"),
+            Problem("error", "a", "/i/a.png: empty file, 0 bytes: copy it again or remove it"),
         ]
     )
 
     assert text.splitlines() == [
         "error: /m/c.png: sizes differ: mask 1x2, image 3x4",
-        "error: a: /i/a.png: empty file: 0 bytes",
+        "error: a: /i/a.png: empty file, 0 bytes: copy it again or remove it",
         "warning: empty mask: no foreground at all: b.png",
     ]
 

@@ -461,7 +461,7 @@ def test_values_of_unknown_range_are_refused(tmp_path, pixels):
 def test_exotic_tiff_is_refused(tmp_path, pixels, options):
     """What has no plain meaning as grey or colour is not guessed at."""
     tiff(tmp_path / "a.tif", pixels, **options)
-    with pytest.raises(DataError, match=r"a\.tif: (a kind of TIFF that is not read|values out)"):
+    with pytest.raises(DataError, match=r"a\.tif: (unsupported kind of TIFF|values out)"):
         read_image(tmp_path / "a.tif")
 
 
@@ -472,7 +472,9 @@ def test_both_files_of_a_broken_pair_are_named(tmp_path):
     with pytest.raises(DataError, match=r"a\.png: empty file.*; and .*m\.png: empty file"):
         read_sample(Sample("a", "a", tmp_path / "a.png", tmp_path / "m.png"), HALF)
     Image.fromarray(corners()).save(tmp_path / "m.png")
-    with pytest.raises(DataError, match=r"a\.png: empty file: 0 bytes$"):
+    with pytest.raises(
+        DataError, match=r"a\.png: empty file, 0 bytes: copy it again or remove it$"
+    ):
         read_sample(Sample("a", "a", tmp_path / "a.png", tmp_path / "m.png"), HALF)
 
 

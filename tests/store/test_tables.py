@@ -94,7 +94,10 @@ def test_trials_have_a_separate_table(sweep, frozen, write_run):
 
 def test_folder_without_a_sweep(tmp_path):
     """The error names the folder and what it lacks; a sweep without runs has empty tables."""
-    with pytest.raises(StoreError, match=r"no sweep in .*nothing: it has no folder runs/"):
+    with pytest.raises(
+        StoreError,
+        match=r"no sweep in .*nothing: it has no folder runs/; give the folder of",
+    ):
         read_all(tmp_path / "nothing")
     (tmp_path / "empty" / "runs").mkdir(parents=True)
     tables = read_all(tmp_path / "empty")

@@ -1,5 +1,5 @@
-"""What saves memory and time beyond plain torch: own kernels, saved-tensor hooks, the allocator.
+"""Saves memory and time compared with plain torch: kernels, saved-tensor hooks, the allocator.
 
 Optional: `segsweep/models/kernels.py` is the only module that imports this folder, and without
-it every network runs from plain torch layers (`docs/decisions/0011-special-kernels.md`).
+it every network consists of plain torch layers (`docs/decisions/0011-special-kernels.md`).
 """

@@ -1,7 +1,7 @@
-"""glibc's allocator: which freed memory a process keeps, and which goes back to the system.
+"""glibc's allocator: which freed memory a process keeps, and which it returns to the system.
 
-Taking memory from the system again at every step costs up to half of the step
-(`docs/decisions/0005-allocator-inside-the-process.md`). Without glibc nothing here does anything.
+Requesting memory from the system again takes up to half of the time of a training step
+(`docs/decisions/0005-allocator-inside-the-process.md`). Without glibc nothing here has an effect.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -2, -3, 
 
 @dataclass
 class StepMemory:
-    """Tells the allocator what to do around the forward pass of each training step."""
+    """Sets the allocator before and after the forward pass of each training step."""
 
     saving: bool
-    """Whether the backward pass of large batches returns memory, at the price of time."""
+    """Whether the backward pass of large batches returns memory, at the cost of time."""
     warm: bool = False
     """Whether a step has run in this process."""
 
@@ -46,26 +46,26 @@ def prepare_memory() -> bool:
     Called before a run makes its first tensor; it works however the process was started.
     """
     done = _set(_MMAP_THRESHOLD, 1 << 20) and _set(_TRIM_THRESHOLD, -1)
-    # the backward pass has its own thread: one heap for both, or each keeps its memory apart
+    # the backward pass has a separate thread: it shares one heap, so that memory is kept once
     done = done and _set(_TOP_PAD, 8 << 20) and _set(_ARENA_MAX, 1)
     return done and map_memory()
 
 
 def map_memory() -> bool:
-    """Map tensors of 1 MB and more that fit no freed memory; they go back when freed.
+    """Map tensors of 1 MB and more that fit no freed memory; they are returned when freed.
 
-    In the first training step, what stays (the optimizer's state, caches of kernels) then lies
-    together, not in islands between freed memory that fits nothing any more. In the backward
-    pass of large batches, what it needs beyond the forward pass goes back. Returns whether
-    glibc accepted it.
+    In the first training step, permanent allocations (the optimizer's state, caches of kernels)
+    then lie together and do not fragment the freed memory. In the backward pass of large
+    batches, memory beyond that of the forward pass is returned. Returns whether glibc accepted
+    the setting.
     """
     return _set(_MMAP_MAX, 1 << 16)
 
 
 def keep_memory() -> bool:
-    """Keep freed memory of any size: taking it again at each step costs more.
+    """Keep freed memory of any size: requesting it again at each step takes longer.
 
-    Returns whether glibc accepted it.
+    Returns whether glibc accepted the setting.
     """
     return _set(_MMAP_MAX, 0)
 

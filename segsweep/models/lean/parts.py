@@ -1,7 +1,7 @@
 """The parts of a network that this folder replaces, and how.
 
 A part keeps its weights, buffers and names in the state dict: only its class changes, to a
-subclass that computes the same in another way and adds no attribute.
+subclass that computes the same values in another way and adds no attribute.
 """
 
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from segsweep.models.lean.reflect_conv import ReflectConv2d, repeated
 
 
 class SplitStage(Stage):
-    """A stage that never joins its inputs: its first convolution takes them as they are."""
+    """A stage that never concatenates its inputs: its first convolution takes each separately."""
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return what `Stage` returns; parts of half the height and width are repeated."""
@@ -24,27 +24,27 @@ class SplitStage(Stage):
         return super().forward(*(repeated(x, height // x.shape[-2]) for x in parts))
 
     def _is_unchanged(self, first: nn.Sequential, parts: int) -> bool:
-        """Whether nobody added layers, put hooks on the block, or replaced its convolution."""
+        """Whether no layer or hook was added to the block and its convolution was not replaced."""
         usual = len(self) == 2 and len(first) == 3 and type(first) is nn.Sequential
         takes_parts = parts == 1 or type(first[0]) is ReflectConv2d
         return usual and takes_parts and not has_hooks(first)
 
     def finish(self, x: Tensor, norm: nn.Module, activation: nn.Module) -> Tensor:
-        """Return what the rest of the stage makes of the first convolution's output *x*."""
+        """Return the output of the rest of the stage for *x*, its first convolution's output."""
         output: Tensor = self[1](activation(norm(x)))
         return output
 
 
 class LeanStage(SplitStage):
-    """A stage that, in addition, does not keep what its first block hands to the second."""
+    """A `SplitStage` that does not keep what its first block passes to the second."""
 
     def finish(self, x: Tensor, norm: nn.Module, activation: nn.Module) -> Tensor:
-        """Return the same; large tensors on the way are computed again for the gradient."""
+        """Return the same; large intermediate tensors are recomputed for the gradient."""
         return passed_on(x, norm, activation, self[1])
 
 
 class Unrepeated(nn.Upsample):
-    """Nearest upsampling by 2 that is left to the stage which joins the result with a skip."""
+    """Nearest upsampling by 2, done by the following stage, which also takes the skip."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Return *input* as it is."""

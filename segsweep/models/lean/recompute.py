@@ -1,4 +1,4 @@
-"""Tensors that are not kept for the gradient, because they are quick to compute again.
+"""Tensors that are not kept for the gradient, because they are quick to recompute.
 
 With the same number of threads, values and gradients stay the same to the last bit.
 Shapes: B images, C channels, H rows, W columns.
@@ -48,7 +48,7 @@ def later(x: Tensor) -> Callable[[], Tensor]:
 
     It raises RuntimeError, as torch does, if *x* was changed in place in between.
     """
-    x, version = x.detach(), x._version  # the tensor itself would hold the graph that holds it
+    x, version = x.detach(), x._version  # *x* itself would refer to the graph that refers to it
 
     def get() -> Tensor:
         if x._version != version:
@@ -62,7 +62,7 @@ _CHANGED = "a tensor needed for the gradient was changed in place after the forw
 
 
 def not_keeping(x: Tensor, again: Callable[[], Tensor]) -> saved_tensors_hooks:
-    """Return a context in which *x* is not kept for the gradient: *again* computes it then.
+    """Return a context in which *x* is not kept for the gradient: *again* recomputes it.
 
     *x* must live as long as the context, or another tensor may take its place in memory.
     """
@@ -92,7 +92,7 @@ def passed_on(x: Tensor, norm: nn.Module, activation: nn.Module, then: nn.Module
 
     Shape: (B, C, H, W) to the output of *then*.
 
-    BatchNorm keeps *x*; the rest is computed again from it, with the same batch statistics. Only
+    BatchNorm keeps *x*; the rest is recomputed from it, with the same batch statistics. Only
     torch's own BatchNorm in training mode, followed by its ReLU in place, is treated this way.
     """
     between: Tensor = norm(x)
@@ -101,12 +101,12 @@ def passed_on(x: Tensor, norm: nn.Module, activation: nn.Module, then: nn.Module
     if not (usual and is_large(x) and between.requires_grad):
         return cast("Tensor", then(activation(between)))
     again = _normalising(x, cast("nn.BatchNorm2d", norm))
-    with not_keeping(between, again):  # ReLU works in place: its result lies there too
+    with not_keeping(between, again):  # ReLU works in place: its result has the same memory
         return cast("Tensor", then(activation(between)))
 
 
 def _normalising(x: Tensor, norm: nn.BatchNorm2d) -> Callable[[], Tensor]:
-    """Return a function that computes norm and ReLU of *x* with the norm's present weights."""
+    """Return a function that computes norm and ReLU of *x* with the norm's current weights."""
     get, eps = later(x), norm.eps
     parts: list[Tensor | None] = [norm.weight, norm.bias]
     weight, bias = (None if part is None else part.detach().clone() for part in parts)

@@ -1,4 +1,4 @@
-"""The 3x3 convolution with reflected border: torch's values in less memory and time.
+"""The 3x3 convolution with reflected border: torch's values with less memory and time.
 
 Shapes: B images, C channels, H rows, W columns.
 """
@@ -23,22 +23,22 @@ SIDES = (
 
 
 class ReflectConv2d(nn.Conv2d):
-    """A 3x3 convolution with reflected border over several tensors, in less memory.
+    """A 3x3 convolution with reflected border over several tensors, with less memory.
 
-    Large tensors that are quick to compute again are not kept for the gradient:
+    Large tensors that are quick to recompute are not kept for the gradient:
 
-    - several inputs are never joined: each is convolved with its share of the weights, and
+    - several inputs are never concatenated: each is convolved with its share of the weights, and
       the results are added;
     - an input of half the others' height and width is repeated to their size, as by nearest
-      upsampling, and repeated again for the gradient;
-    - a large input is not padded: its border is corrected (`MendedConvolution`); of a small
-      one the padded copy is made again for the gradient.
+      upsampling, and again for the gradient;
+    - a large input is not padded: its border is corrected (`BorderCorrectedConv`); a small
+      one is padded again for the gradient.
 
     Values and gradients are those of nn.Conv2d on torch.cat, except for the order of additions.
     """
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """Return the convolution of one or more (B, C, H, W), some of half that H and W."""
+        """Return the convolution of one or more (B, C, H, W), some of half the H and W."""
         if len(parts) == 1:
             return convolved(parts[0], self.weight, 1, self.bias)
         height = max(part.shape[-2] for part in parts)
@@ -54,21 +54,21 @@ class ReflectConv2d(nn.Conv2d):
 def convolved(x: Tensor, weight: Tensor, times: int, bias: Tensor | None) -> Tensor:
     """Return the convolution of *x*, its pixels repeated *times* in each direction."""
     if is_large(x, times):
-        result: Tensor = MendedConvolution.apply(x, weight, bias, times)
+        result: Tensor = BorderCorrectedConv.apply(x, weight, bias, times)
         return result
     x = repeated(x, times)
-    around = padded(x)
+    bordered = padded(x)
     if is_captured() or not torch.is_grad_enabled():
-        return F.conv2d(around, weight, bias)
+        return F.conv2d(bordered, weight, bias)
     get = later(x)
-    with not_keeping(around, lambda: padded(get())):
-        return F.conv2d(around, weight, bias)
+    with not_keeping(bordered, lambda: padded(get())):
+        return F.conv2d(bordered, weight, bias)
 
 
-class MendedConvolution(torch.autograd.Function):
-    """Convolution padded with zeros, plus the share of the reflected pixels at the border.
+class BorderCorrectedConv(torch.autograd.Function):
+    """Convolution padded with zeros, plus the contribution of the reflected pixels.
 
-    Saves the padded copies of the input and of its gradient, and the time to make them. It has
+    Makes no padded copies of the input and of its gradient. It has
     no second derivative and no forward-mode derivative.
     """
 
@@ -86,7 +86,7 @@ class MendedConvolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients by input, weight and bias that are needed."""
+        """Return the gradients with respect to input, weight and bias, where needed."""
         x, weight = ctx.saved_tensors
         x, wanted = repeated(x, ctx.times), ctx.needs_input_grad[:3]
         by_x, by_weight, by_bias = torch.ops.aten.convolution_backward(
@@ -95,8 +95,8 @@ class MendedConvolution(torch.autograd.Function):
         for line, border, outside in SIDES:
             inputs = [part.detach().requires_grad_() for part in (x[line], weight[outside])]
             with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-                brought = reflection(*inputs)
-            by_line, by_outside = torch.autograd.grad(brought, inputs, grad[border])
+                contribution = reflection(*inputs)
+            by_line, by_outside = torch.autograd.grad(contribution, inputs, grad[border])
             if wanted[0]:
                 by_x[line].add_(by_line)
             if wanted[1]:
@@ -112,7 +112,7 @@ _PADDED_BY_ZEROS = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
 
 
 def reflection(line: Tensor, outside: Tensor) -> Tensor:
-    """Return what the reflected pixels outside, those of *line*, add to the border next to them.
+    """Return what the reflected pixels outside, a copy of *line*, add to the border next to them.
 
     A row of pixels outside is longer by one pixel at both ends, which are reflected again; a
     column is not: the corners belong to the rows.

@@ -17,7 +17,7 @@ def image_table(images: DataFrame, metric: Metric) -> DataFrame:
 
     Args:
         images: the metric of each cell (row) on each test image (column).
-        metric: says whether a high value is a good one.
+        metric: says whether higher is better.
 
     """
     if images.empty:

@@ -16,7 +16,7 @@ MOST_PAIRS = 2_000
 """Pairs that the page holds; pairs.csv has all."""
 FAMILIES = ("baseline", "architectures", "losses", "cells", "interaction")
 TEXT, COUNT, YES = -1, 0, -2
-"""Kinds of columns other than a number of digits: words, whole numbers, yes or no."""
+"""Kinds of columns other than a number of digits: text, whole numbers, yes or no."""
 
 
 JsonValue: TypeAlias = str | int | float | bool | None

@@ -96,7 +96,7 @@ def _outlines(material: Material) -> dict[str, Figure]:
 
 
 def _every(shown: object) -> Iterator[Figure]:
-    """Yield the figures in lists, dicts and tuples of them."""
+    """Yield the figures in nested lists, dicts and tuples."""
     if isinstance(shown, Figure):
         yield shown
     elif isinstance(shown, Mapping):

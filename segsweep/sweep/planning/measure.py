@@ -94,7 +94,8 @@ def _measure_in(
         elif is_memory(_reason(result)):
             short[kind] = _reason(result)
         else:  # only its own runs fail, and their error will say more
-            print(f"{cells[kind]}: its first steps failed: {_reason(result)}", file=sys.stderr)
+            reason = f"{cells[kind]}: its first steps failed: {_reason(result)}"
+            print(f"{reason}; its runs start anyway and report the error in full", file=sys.stderr)
         counter(done, len(tasks))
     return short
 

@@ -10,7 +10,7 @@ from lean_parts import either_size, lean, plain
 from networks import images, side_by_side
 from segsweep.models.blocks import conv3x3
 from segsweep.models.lean import recompute
-from segsweep.models.lean.reflect_conv import MendedConvolution
+from segsweep.models.lean.reflect_conv import BorderCorrectedConv
 
 
 def gradients_of(layer, output, *inputs):
@@ -64,7 +64,7 @@ def test_a_mended_border_is_a_reflected_one(shape, outputs, layout, bias, to_ima
     x = torch.randn(shape, dtype=torch.float64).to(memory_format=layout).requires_grad_(to_image)
     weight = torch.randn(outputs, shape[1], 3, 3, dtype=torch.float64).requires_grad_()
     shift = torch.randn(outputs, dtype=torch.float64).requires_grad_() if bias else None
-    mended = MendedConvolution.apply(x, weight, shift, times)
+    mended = BorderCorrectedConv.apply(x, weight, shift, times)
     wide = x.repeat_interleave(times, -2).repeat_interleave(times, -1)
     around = nn.functional.pad(wide, (1, 1, 1, 1), mode="reflect")
     expected = nn.functional.conv2d(around, weight, shift)
