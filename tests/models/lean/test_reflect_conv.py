@@ -58,30 +58,30 @@ def test_tensors_side_by_side_are_convolved_as_if_joined(large, halves, monkeypa
     to_image=st.booleans(),
     times=st.sampled_from([1, 2]),
 )
-def test_a_mended_border_is_a_reflected_one(shape, outputs, layout, bias, to_image, times):
+def test_a_corrected_border_is_a_reflected_one(shape, outputs, layout, bias, to_image, times):
     """Values and gradients are those of padding first, for every size down to two pixels."""
     torch.manual_seed(0)
     x = torch.randn(shape, dtype=torch.float64).to(memory_format=layout).requires_grad_(to_image)
     weight = torch.randn(outputs, shape[1], 3, 3, dtype=torch.float64).requires_grad_()
     shift = torch.randn(outputs, dtype=torch.float64).requires_grad_() if bias else None
-    mended = BorderCorrectedConv.apply(x, weight, shift, times)
+    corrected = BorderCorrectedConv.apply(x, weight, shift, times)
     wide = x.repeat_interleave(times, -2).repeat_interleave(times, -1)
     around = nn.functional.pad(wide, (1, 1, 1, 1), mode="reflect")
     expected = nn.functional.conv2d(around, weight, shift)
     by = torch.randn_like(expected)
     inputs = [one for one in (x, weight, shift) if one is not None and one.requires_grad]
     pairs = zip(
-        torch.autograd.grad(mended, inputs, by),
+        torch.autograd.grad(corrected, inputs, by),
         torch.autograd.grad(expected, inputs, by),
         strict=True,
     )
 
-    torch.testing.assert_close(mended, expected)
+    torch.testing.assert_close(corrected, expected)
     for mine, other in pairs:
         torch.testing.assert_close(mine, other)
 
 
-def test_a_mended_border_has_no_second_gradient(monkeypatch):
+def test_a_corrected_border_has_no_second_gradient(monkeypatch):
     """Asking for the gradient of the gradient is an error, not a wrong number."""
     monkeypatch.setattr(recompute, "LARGE", 1)
     x = images().requires_grad_()
