@@ -101,7 +101,7 @@ class Sweep:
             name: its id, the start of its id, or the name or path of its folder.
 
         Raises:
-            RunNotFoundError: no run fits, or several do.
+            RunNotFoundError: no run, or more than one, matches.
 
         """
         word = Path(name).name

@@ -53,7 +53,7 @@ def find_run(run: str, outputs: Path) -> RunPaths:
     """Return the run with this path, folder name, id, or start of an id.
 
     Raises:
-        RunNotFoundError: no run in *outputs* matches, or several do.
+        RunNotFoundError: no run, or more than one, in *outputs* matches.
 
     """
     if (Path(run) / "config.yaml").is_file():
