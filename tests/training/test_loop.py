@@ -15,6 +15,7 @@ from segsweep.augment import flips
 from segsweep.data.batches import Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
 from segsweep.losses import BceLoss
+from segsweep.metrics import columns
 from segsweep.models import kernels
 from segsweep.models.unet2 import UNet2
 from segsweep.schedulers import onecycle
@@ -321,4 +322,6 @@ def test_validation_metrics_are_means_over_images() -> None:
 
     found = validation_metrics(counts, "one")
 
-    assert found == pytest.approx({"val_iou": 0.75, "val_dice": (2 / 3 + 1) / 2, "val_score": 0.5})
+    by_hand = {"val_iou": 0.75, "val_dice": (2 / 3 + 1) / 2, "val_score": 0.5}
+    assert tuple(found) == columns("val")
+    assert {name: found[name] for name in by_hand} == pytest.approx(by_hand)
