@@ -76,7 +76,7 @@ def baseline():
 def sweeps():
     """Return two cells of two sweeps, and their mean."""
     frame = {
-        "cell": ["unet/a", "unet/b;trainer.epochs=80", "all shared cells"],
+        "cell": ["unet/a", "unet/b@trainer.epochs=80", "all shared cells"],
         "first": [0.9, 0.8, 0.85],
         "second": [0.8, 0.80004, 0.80002],
         "difference": [0.1, -0.00004, 0.04998],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segsweep.cli.sweeps import Outputs, SweepArgument
+from segsweep.config.cells import as_cell_name
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS
 from segsweep.store.find import find_sweep, sweeps_in
@@ -90,6 +91,7 @@ def compare(
     from segsweep.stats.wording.notes import note_texts
     from segsweep.stats.wording.sentences import paragraph
 
+    a, b = as_cell_name(a), as_cell_name(b)
     if a == b:
         raise ConfigError(f"{a}: a cell cannot be compared with itself; give another")
     folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)

@@ -1,5 +1,6 @@
 """Which runs form a cell: those whose config values agree, except repetitions and searches."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import cast
@@ -12,6 +13,8 @@ REPEATED = ("seed", "data.split.fold")
 """Keys that differ between the runs of one cell."""
 LR = "optimizer.lr"
 ALWAYS = ("model", "loss")
+SEPARATOR = "@"
+"""In a cell's name before each further key; no shell gives it a meaning."""
 NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 
@@ -136,9 +139,19 @@ def _count_alike(
 
 
 def cell_name(values: Values, swept: Iterable[str]) -> str:
-    """Return a cell's name from its flat values: `unet2/dice;trainer.epochs=80`."""
+    """Return a cell's name from its flat values: `unet2/dice@trainer.epochs=80`."""
     more = [f"{key}={values[key]}" for key in swept if key in values]
-    return ";".join([f"{values['model']}/{values['loss']}", *more])
+    return SEPARATOR.join([f"{values['model']}/{values['loss']}", *more])
+
+
+def as_cell_name(text: str) -> str:
+    """Return a cell's name as it is written now; earlier versions wrote `;` before a key."""
+    return re.sub(r";(?=[\w.]+=)", SEPARATOR, text)
+
+
+def split_name(cell: str) -> list[str]:
+    """Return the parts of a cell's name: `unet2/dice`, then each `key=value`."""
+    return re.split(rf"{SEPARATOR}(?=[\w.]+=)", cell)
 
 
 def _skip(key: str, skipped: set[str]) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep import metrics
+from segsweep.config.cells import SEPARATOR, as_cell_name
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
@@ -29,6 +30,11 @@ class Asked:
     """A cell with which all others are compared, as a separate family."""
     groups: Path | None = None
     """CSV with the columns id and group; None: the groups stored with the data."""
+
+    def __post_init__(self) -> None:
+        """Understand a cell's name as earlier versions wrote it."""
+        if self.baseline is not None:
+            object.__setattr__(self, "baseline", as_cell_name(self.baseline))
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:
     known = sorted({run.cell for run in tables.runs if run.kind == "run"})
     if cell in known:
         raise ConfigError(f"{cell}: none of its runs is finished and can be compared")
-    longer = [name for name in known if name.startswith(f"{cell};")]
+    longer = [name for name in known if name.startswith(f"{cell}{SEPARATOR}")]
     if longer:
         raise ConfigError(f"{cell}: no such cell; it stands for {', '.join(longer)}")
     there = f"cells are {', '.join(known)}{nearest(cell, known)}" if known else "there is none"

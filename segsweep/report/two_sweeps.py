@@ -1,9 +1,9 @@
 """Two sweeps compared: their values on common images, and the settings that differ."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from segsweep.config.cells import SEPARATOR, split_name
 from segsweep.errors import ConfigError
 from segsweep.report.content.records import settings_of
 from segsweep.report.placement import placement_notes
@@ -31,7 +31,7 @@ def sweep_names(first: Tables, second: Tables) -> tuple[str, str]:
 
 
 def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
-    """Return the values of two sweeps; each cell's name ends in `;sweep=` and the sweep's name.
+    """Return the values of two sweeps; each cell's name ends in `@sweep=` and the sweep's name.
 
     Raises:
         ConfigError: they are one sweep, or have no data in common.
@@ -39,6 +39,7 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
     """
     from pandas import concat
 
+    from segsweep.stats.runs import SWEEP_KEY
     from segsweep.stats.values import values_of
 
     if first.sweep.root.resolve() == second.sweep.root.resolve():
@@ -49,7 +50,7 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
     results, images = [], []
     for tables, name in zip((first, second), sweep_names(first, second), strict=True):
         own, rows = _on_common_data(tables, common), tables.per_image
-        cells = [f"{cell};sweep={name}" for cell in own["cell"]]
+        cells = [f"{cell}{SWEEP_KEY}{name}" for cell in own["cell"]]
         results.append(own.assign(cell=cells, run_id=_apart(own, name)))
         images.append(rows.assign(run_id=_apart(rows, name)))
     runs = comparable(first)
@@ -112,8 +113,13 @@ def _apart(frame: "DataFrame", name: str) -> list[str]:
 def _on_common_data(tables: Tables, common: set[str]) -> "DataFrame":
     """Return the runs on data that both sweeps have; the data are left out of the cells' names."""
     runs = named_results(tables)
-    names = [re.sub(r";data_fingerprint=[^;]*", "", cell) for cell in runs["cell"]]
+    names = [_without_data(cell) for cell in runs["cell"]]
     return runs.assign(cell=names)[runs["data_fingerprint"].isin(common)]
+
+
+def _without_data(cell: str) -> str:
+    parts = split_name(cell)
+    return SEPARATOR.join(part for part in parts if not part.startswith("data_fingerprint="))
 
 
 def _common_data(first: Tables, second: Tables) -> set[str]:

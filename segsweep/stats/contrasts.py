@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.sparse import csr_array
 
+from segsweep.stats.runs import SEPARATOR
 from segsweep.stats.values import Array
 
 CELLS, ARCHITECTURES, LOSSES, INTERACTION = "cells", "architectures", "losses", "interaction"
@@ -105,7 +106,7 @@ def interaction(factors: Factors) -> Family:
 
 
 def _name(rest: Sequence[str]) -> str:
-    return ";".join(part for part in rest if part)
+    return SEPARATOR.join(part for part in rest if part)
 
 
 def _positions(factors: Factors, place: int) -> Positions:

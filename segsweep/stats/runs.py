@@ -23,7 +23,9 @@ OPEN = ("running", "interrupted", "planned")
 """Words of the column `status`; those of OPEN stand for runs that are neither of the first two."""
 SEED = "seed"
 """The columns of results.csv between run_id and this one name a cell."""
-SWEEP_KEY = ";sweep="
+SEPARATOR = "@"
+"""In a cell's name before each further key; the same as in the tables of a sweep."""
+SWEEP_KEY = f"{SEPARATOR}sweep="
 """Ends a cell's name when two sweeps are compared; the sweep's name follows."""
 COMMIT_LENGTH = 7
 """Characters of a shortened commit."""
@@ -64,7 +66,7 @@ def missing_runs(results: DataFrame) -> list[Note]:
 
 
 def cell_names(results: DataFrame) -> list[str]:
-    """Return the cell of each run: `unet2/dice`, further swept keys after a semicolon."""
+    """Return the cell of each run: `unet2/dice`, further swept keys after an at sign."""
     if "cell" in results:
         return [str(name) for name in results["cell"]]
     before = list(results.columns[: list(results.columns).index(SEED)])
@@ -72,7 +74,7 @@ def cell_names(results: DataFrame) -> list[str]:
     settings = [_settings(results, key) for key in further]
     pairs = zip(results["model"], results["loss"], strict=True)
     return [
-        ";".join([f"{model}/{loss}", *(words[row] for words in settings if words[row])])
+        SEPARATOR.join([f"{model}/{loss}", *(words[row] for words in settings if words[row])])
         for row, (model, loss) in enumerate(pairs)
     ]
 

@@ -19,7 +19,7 @@ from segsweep.stats.notes import (
     RunsWithoutCounts,
     UnequalSeeds,
 )
-from segsweep.stats.runs import Counted, counted_runs, missing_runs
+from segsweep.stats.runs import SEPARATOR, Counted, counted_runs, missing_runs
 
 Array = NDArray[np.float64]
 Strings = tuple[str, ...]
@@ -33,7 +33,7 @@ class Values:
     """
 
     cells: Strings
-    """Names, sorted: `unet2/dice`, further keys after a semicolon."""
+    """Names, sorted: `unet2/dice`, further keys after an at sign."""
     tables: tuple[Array, ...]
     """For each cell its values, (seeds, images)."""
     seeds: tuple[Strings, ...]
@@ -70,8 +70,8 @@ class Values:
 
 
 def factors_of(cell: str) -> tuple[str, str, str]:
-    """Return the parts of `unet2/dice;trainer.epochs=80`: unet2, dice, trainer.epochs=80."""
-    both, _, keys = cell.partition(";")
+    """Return the parts of `unet2/dice@trainer.epochs=80`: unet2, dice, trainer.epochs=80."""
+    both, _, keys = cell.partition(SEPARATOR)
     model, _, loss = both.partition("/")
     return model, loss, keys
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from segsweep.config.cells import as_cell_name
 from segsweep.config.run_config import FrozenConfig, Values
 from segsweep.errors import StoreError
 from segsweep.metrics import COUNTS, columns, stored_columns
@@ -184,6 +185,11 @@ def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, object]]) -> None
         write_text(sweep.plan, csv_text([*read_rows(sweep.plan), *new], PLAN))
     keys.update(map(_plan_key, new))
     _plans[sweep.plan] = (file_stamp(sweep.plan), keys)
+
+
+def cell_in_plan(row: Mapping[str, str]) -> str:
+    """Return the cell in a row of the plan; early plans had none."""
+    return as_cell_name(row.get("cell") or f"{row.get('model')}/{row.get('loss')}")
 
 
 def missing_rows(

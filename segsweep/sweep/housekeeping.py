@@ -11,7 +11,7 @@ from pathlib import Path
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import PLAN, read_rows
+from segsweep.store.records import PLAN, cell_in_plan, read_rows
 from segsweep.store.retention import checkpoint_files, delete_files
 from segsweep.store.states import Status
 from segsweep.store.tables import read_all
@@ -100,7 +100,7 @@ def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     planned = {row["folder"]: row for row in read_rows(sweep.plan)}
     for folder, row in planned.items():
         if folder not in known:
-            cell = row.get("cell") or f"{row['model']}/{row['loss']}"  # early plans had no cells
+            cell = cell_in_plan(row)
             cells.setdefault(cell, []).append(sweep.run(folder))
     return cells
 

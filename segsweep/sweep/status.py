@@ -12,7 +12,7 @@ from typing import TypeAlias
 from segsweep.errors import StoreError
 from segsweep.store.find import is_sweep, no_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import read_config, read_rows
+from segsweep.store.records import cell_in_plan, read_config, read_rows
 from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import current_holder
@@ -165,7 +165,7 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
         paths,
         run_id=row.get("run_id") or "",
         kind=row.get("kind") or "",
-        cell=row.get("cell") or f"{row.get('model')}/{row.get('loss')}",  # not in early plans
+        cell=cell_in_plan(row),
         model=row.get("model") or "",
         seed=row.get("seed") or "",
         fold=row.get("fold") or "",

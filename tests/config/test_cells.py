@@ -1,8 +1,19 @@
 """Runs form one cell if all values agree except seed, fold and what a search filled in."""
 
+import shlex
+
 import pytest
 
-from segsweep.config.cells import differing_in_one_key, flat_values, swept_keys
+from segsweep.config.cells import (
+    SEPARATOR,
+    as_cell_name,
+    cell_name,
+    differing_in_one_key,
+    flat_values,
+    split_name,
+    swept_keys,
+)
+from segsweep.stats import runs
 
 
 def test_models_and_losses_are_not_swept_keys(frozen):
@@ -213,3 +224,28 @@ def test_sums_of_hashes_do_not_coincide(frozen):
     old = [frozen(seed=seed, trainer__epochs=50, trainer__batch=5) for seed in range(40)]
 
     assert differing_in_one_key(new, old) == {}
+
+
+def test_a_cells_name_is_one_word_of_the_shell():
+    """No character of it ends a command or needs quotes; the statistics write the same."""
+    values = {"model": "unet2", "loss": "dice", "trainer.epochs": 80, "lr": 0.002}
+    name = cell_name(values, ["trainer.epochs", "lr", "loss.gamma"])
+
+    assert name == "unet2/dice@trainer.epochs=80@lr=0.002"
+    assert shlex.split(name) == [shlex.quote(name)] == [name]
+    assert split_name(name) == ["unet2/dice", "trainer.epochs=80", "lr=0.002"]
+    assert runs.SEPARATOR == SEPARATOR
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("unet2/dice;trainer.epochs=80;lr=0.002", "unet2/dice@trainer.epochs=80@lr=0.002"),
+        ("unet2/dice@trainer.epochs=80", "unet2/dice@trainer.epochs=80"),
+        ("unet2/dice;data.root=/a;b@c", "unet2/dice@data.root=/a;b@c"),
+    ],
+)
+def test_names_of_earlier_versions_are_understood(given, name):
+    """A semicolon before a key separated; in a value it is a character like any other."""
+    assert as_cell_name(given) == name
+    assert len(split_name(name)) == name.count("=") + 1

@@ -434,7 +434,7 @@ def test_two_sweeps(width):
         assert number in text
     if width == 200:
         assert body(lines)[1].split() == [
-            *("unet/b;trainer.epochs=80", ".8000", ".8000", ".0000", "-.0050", "to", ".0040"),
+            *("unet/b@trainer.epochs=80", ".8000", ".8000", ".0000", "-.0050", "to", ".0040"),
             *("1.000", ">", ".99", "equal", "within", "the", "margin"),
         ]
 

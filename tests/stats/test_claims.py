@@ -133,7 +133,7 @@ def test_one_group_of_images_needs_images_not_seeds(seeds):
 
 def test_two_sweeps_claim_nothing_about_a_cell_with_one_seed():
     """Even if many other cells have three seeds."""
-    names = [f"m/{cell};sweep={sweep}" for cell in "abc" for sweep in ("new", "old")]
+    names = [f"m/{cell}@sweep={sweep}" for cell in "abc" for sweep in ("new", "old")]
     words, table = compare_sweeps(drawn((3, 3, 3, 3, 1, 1), names=names), "new", "old", FEW)
     none, _ = compare_sweeps(drawn((3, 1), names=names[:2]), "new", "old", FEW)
 

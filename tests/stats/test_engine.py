@@ -252,13 +252,13 @@ def test_factor_without_a_second_other_level_has_no_family():
 
 def test_further_keys_are_averaged_over_and_never_mixed():
     """Losses are compared at equal numbers of epochs; epochs are not losses."""
-    names = [f"{m}/{x};epochs={e}" for m in "mn" for x in "ab" for e in (1, 2)]
+    names = [f"{m}/{x}@epochs={e}" for m in "mn" for x in "ab" for e in (1, 2)]
     values = drawn((2,) * 8, names=names)
     found = {family.name: family for family in families(values.cells, values.factors)}
 
     assert found["losses"].matrix.toarray().tolist() == [[0.25, 0.25, -0.25, -0.25] * 2]
     assert found["architectures"].matrix.toarray().tolist() == [[0.25] * 4 + [-0.25] * 4]
-    assert found["interaction"].a == ("m: a;epochs=1 - b;epochs=1", "m: a;epochs=2 - b;epochs=2")
+    assert found["interaction"].a == ("m: a@epochs=1 - b@epochs=1", "m: a@epochs=2 - b@epochs=2")
     assert found["interaction"].matrix.toarray()[0].tolist() == [1, 0, -1, 0, -1, 0, 1, 0]
 
 

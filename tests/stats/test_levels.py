@@ -204,7 +204,7 @@ def test_losses_of_one_architecture_are_its_cells():
 
 def test_further_keys_are_averaged_over():
     """Two lengths of training give four cells per architecture; three if one is missing."""
-    names = [f"{m}/{x};epochs={e}" for m in "mn" for x in "ab" for e in (1, 2)]
+    names = [f"{m}/{x}@epochs={e}" for m in "mn" for x in "ab" for e in (1, 2)]
     whole, short = analysed(names), analysed([n for n in names if n not in names[4:5]])
 
     assert levels_table(whole, "model")["cells"].tolist() == [4, 4]

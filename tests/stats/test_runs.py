@@ -73,7 +73,7 @@ def test_one_missing_combination_is_singular():
 def test_two_sweeps_have_no_missing_combinations():
     """Cells of only one sweep are reported where the sweeps are compared."""
     frame = runs(["u/x", "u/y", "v/x"])
-    named = frame.assign(cell=[f"{row.model}/{row.loss};sweep=a" for row in frame.itertuples()])
+    named = frame.assign(cell=[f"{row.model}/{row.loss}@sweep=a" for row in frame.itertuples()])
 
     assert notes(named) == []
 
@@ -161,22 +161,22 @@ def test_most_important_first():
 
 def test_cells_of_two_sweeps_have_readable_names():
     """The internal key of the sweep is not printed."""
-    frame = runs(["u/x"], range(2)).assign(cell=["u/x;sweep=one", "u/x;sweep=one"])
-    other = runs(["u/x"], (0,)).assign(cell="u/x;sweep=two", run_id="other")
-    lost = runs(["u/y"], (0,), status="failed").assign(cell="u/y;sweep=two")
-    short = runs(["u/z"], (0,), fold=0).assign(cell="u/z;sweep=two")
+    frame = runs(["u/x"], range(2)).assign(cell=["u/x@sweep=one", "u/x@sweep=one"])
+    other = runs(["u/x"], (0,)).assign(cell="u/x@sweep=two", run_id="other")
+    lost = runs(["u/y"], (0,), status="failed").assign(cell="u/y@sweep=two")
+    short = runs(["u/z"], (0,), fold=0).assign(cell="u/z@sweep=two")
     results = pd.concat([frame, other, lost, short], ignore_index=True)
     results.loc[0, "fold"] = 1
     counts = {"split": "test", "at": "train", "image": "i", "tp": 1, "fp": 1, "fn": 1, "tn": 1}
     per_image = pd.DataFrame([{"run_id": run, **counts} for run in results["run_id"]])
     text = " ".join(note_texts(values_of(results, per_image).notes))
 
-    assert ";sweep=" not in text
+    assert "@sweep=" not in text
     assert "No finished run: u/y of two." in text
     assert "u/x seed 0 of one, u/z seed 0 of two" in text
-    unequal = compared_values(as_frame(drawn((1, 2), names=["m/a;sweep=x", "m/b;sweep=y"])))
+    unequal = compared_values(as_frame(drawn((1, 2), names=["m/a@sweep=x", "m/b@sweep=y"])))
     assert note_texts(unequal.notes) == ("Cells have 1 to 2 seeds; fewest: m/a of x.",)
-    assert cell_text("m/a;epochs=3;sweep=a b", "4") == "m/a;epochs=3 seed 4 of a b"
+    assert cell_text("m/a@epochs=3@sweep=a b", "4") == "m/a@epochs=3 seed 4 of a b"
 
 
 @pytest.mark.parametrize(

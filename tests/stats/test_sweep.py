@@ -52,7 +52,7 @@ def test_sweep_on_disk_is_compared(tables):
     finished = {run.cell for run in tables.runs if run.status == "finished"}
     assert set(values.cells) == finished
     assert cell_names(tables.results) == [run.cell for run in tables.runs]
-    assert any("focal;trainer.epochs=2" in note for note in note_texts(values.notes))
+    assert any("focal@trainer.epochs=2" in note for note in note_texts(values.notes))
     assert comparison["trainer.epochs"].tolist()[:2] == [3, 2]
     assert comparison["seeds"].tolist() == [3, 3, 3, 3, 0]
     assert comparison["failed"].tolist() == [0, 0, 0, 0, 1]

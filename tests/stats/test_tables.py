@@ -68,7 +68,7 @@ def test_nothing_finished_has_the_usual_columns(status, keys):
     """The same order and types; 0 seeds, no rank, may_be_best empty."""
     cells = ["m/a", "m/b"]
     values = drawn(
-        (2, 2), names=[f"{c}{''.join(f';{k}={v}' for k, v in keys.items())}" for c in cells]
+        (2, 2), names=[f"{c}{''.join(f'@{k}={v}' for k, v in keys.items())}" for c in cells]
     )
     usual = comparison_table(analyse(values, FEW), results(cells, 2, **keys))
     table = comparison_table(None, results(cells, 2, status, **keys))

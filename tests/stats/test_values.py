@@ -213,7 +213,7 @@ def test_cells_are_named_by_all_keys_before_the_seed():
     frame = pd.DataFrame([run("m/a", trainer=80, data_fingerprint="d"), run("m/b")])
     columns = ["run_id", "model", "loss", "trainer", "data_fingerprint", "seed"]
 
-    assert cell_names(frame[columns]) == ["m/a;trainer=80", "m/b"]
+    assert cell_names(frame[columns]) == ["m/a@trainer=80", "m/b"]
     assert cell_names(frame.assign(cell=["x", "y"])) == ["x", "y"]
 
 

@@ -315,7 +315,7 @@ def test_reads_are_merged_if_the_run_was_planned_before_a_repair(grid):
 
 
 def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
-    """Further keys follow a semicolon; a run without config belongs to its cell in the plan."""
+    """Further keys follow an at sign; a run without config belongs to its cell in the plan."""
     write_run(grid.root, frozen(seed=7, trainer__epochs=80))
     write_run(grid.root, frozen(kind="trial", seed=8, optimizer__lr=0.1))
     (broken,) = grid.runs.glob("*-dice-s0-*")
@@ -323,9 +323,9 @@ def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
     found = {cell: len(runs) for cell, runs in runs_by_cell(grid).items()}
 
     assert found == {
-        "unet2/bce;trainer.epochs=40": 3,
-        "unet2/bce;trainer.epochs=80": 1,
-        "unet2/dice;trainer.epochs=40": 1,
+        "unet2/bce@trainer.epochs=40": 3,
+        "unet2/bce@trainer.epochs=80": 1,
+        "unet2/dice@trainer.epochs=40": 1,
         "unet2/dice": 1,
     }
 

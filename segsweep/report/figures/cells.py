@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pandas import DataFrame
 
+from segsweep.config.cells import SEPARATOR, split_name
 from segsweep.report.columns import TableRow
 from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
@@ -94,7 +95,7 @@ def may(row: TableRow) -> bool:
 def _grid(material: Material) -> Grid:
     cells: dict[tuple[str, str], TableRow] = {}
     for row in material.cells.to_dict("records"):
-        name = brief(";".join([str(row["model"]), *str(row["cell"]).split(";")[1:]]))
+        name = brief(SEPARATOR.join([str(row["model"]), *split_name(str(row["cell"]))[1:]]))
         cells[name, str(row["loss"])] = row
     values = [row[material.value] for row in cells.values() if known(row[material.value])]
     ends = padded(values, share=0.0)

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeGuard
 
 from markupsafe import Markup
 
+from segsweep.config.cells import split_name
 from segsweep.report.figures.svg import NARROW, WIDE, Canvas, Scale, breadth, fitted
 
 Form: TypeAlias = Callable[[float], str]
@@ -72,8 +73,8 @@ def row_label(canvas: Canvas, name: str, right: float, y: float, css: str = "") 
 
 
 def brief(cell: str) -> str:
-    """Return a cell's name as figures show it: `unet2/ss epochs=80` of `...;trainer.epochs=80`."""
-    name, *settings = cell.split(";")
+    """Return a cell's name as figures show it: `unet2/ss epochs=80` of `...@trainer.epochs=80`."""
+    name, *settings = split_name(cell)
     pairs = [setting.partition("=") for setting in settings]
     return " ".join([name, *(f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs)])
 

@@ -28,7 +28,7 @@ def compare_sweeps(
     """Return the comparison of two sweeps as sentences and as a table.
 
     Args:
-        values: cells whose names end in `;sweep=` and the name of their sweep, on the same
+        values: cells whose names end in `@sweep=` and the name of their sweep, on the same
             images.
         first: name of one sweep.
         second: of the other.

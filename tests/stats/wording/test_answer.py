@@ -60,7 +60,7 @@ def test_cell_that_cannot_be_compared_stays_in_the_table():
 
 def test_swept_keys_name_cells_in_the_table():
     """Two protocols in one folder have separate rows."""
-    values = drawn((2, 2), gaps=[0.1, 0], names=["m/a;epochs=10", "m/a;epochs=20"])
+    values = drawn((2, 2), gaps=[0.1, 0], names=["m/a@epochs=10", "m/a@epochs=20"])
     plain = results_of(of_tables(values.tables, names=["m/a", "m/a"]))
     columns = ["run_id", "model", "loss", "epochs", "seed"]
     frame = plain.assign(epochs=[10, 10, 20, 20])

@@ -37,7 +37,7 @@ TEXTS = {
         "2 seeds without all 5 folds left out: m/a seed 0, m/b seed 3."
     ),
     RunsWithoutCounts(2): "2 finished runs without per-image counts left out.",
-    OtherImages((("m/a;sweep=old", "1"),)): (
+    OtherImages((("m/a@sweep=old", "1"),)): (
         "1 seed scored on other images left out: m/a seed 1 of old."
     ),
     PartlyScoredImages(3): "3 images left out: not scored by every run.",

@@ -10,12 +10,12 @@ from stats_data import drawn, of_tables
 from stats_loops import family_by_loops
 
 FEW = Settings(draws=1_000)
-CELLS = ("m/a", "m/b", "n/a;epochs=80")
+CELLS = ("m/a", "m/b", "n/a@epochs=80")
 
 
 def both(cells=CELLS, gaps=(0.0,), seeds=3, **more):
     """Return values of *cells* in sweeps `new` and `old`; `new` is better by *gaps*."""
-    names = [f"{cell};sweep={sweep}" for cell in cells for sweep in ("new", "old")]
+    names = [f"{cell}@sweep={sweep}" for cell in cells for sweep in ("new", "old")]
     gaps = np.resize(gaps, len(cells))
     lifts = [lift for gap in gaps for lift in (gap, 0.0)]
     return drawn((seeds,) * len(names), gaps=lifts, names=names, **more)
@@ -30,7 +30,7 @@ def test_differences_are_those_of_the_means():
     assert table.columns.tolist() == list(COLUMNS)
     assert table["cell"].tolist() == [*CELLS, ALL]
     for row in table.head(3).to_dict("records"):
-        new, old = (mean[f"{row['cell']};sweep={sweep}"] for sweep in ("new", "old"))
+        new, old = (mean[f"{row['cell']}@sweep={sweep}"] for sweep in ("new", "old"))
         assert (row["first"], row["second"]) == pytest.approx((new, old))
         assert row["difference"] == pytest.approx(new - old)
         assert row["ci_low"] < row["difference"] < row["ci_high"]
@@ -60,9 +60,9 @@ def test_swapped_sweeps_give_mirrored_results():
     assert other["verdict"].head(3).tolist() == ["second better", "undecided", "first better"]
     np.testing.assert_allclose(other["difference"], -one["difference"])
     np.testing.assert_allclose(other["ci_low"], -one["ci_high"])
-    cells = "new is better in m/a; old is better in n/a;epochs=80"
+    cells = "new is better in m/a; old is better in n/a@epochs=80"
     assert f"Cell by cell: {cells}." in forth
-    assert "old is better in n/a;epochs=80; new is better in m/a." in back
+    assert "old is better in n/a@epochs=80; new is better in m/a." in back
 
 
 def test_shift_of_all_cells_is_settled():
@@ -102,7 +102,7 @@ def test_equal_sweeps_are_not_called_different():
 def test_same_values_are_the_same_on_every_image():
     """A sweep and its copy: difference 0, p 1."""
     tables = drawn((3, 3)).tables
-    names = [f"m/{x};sweep={sweep}" for x in "ab" for sweep in ("copy", "main")]
+    names = [f"m/{x}@sweep={sweep}" for x in "ab" for sweep in ("copy", "main")]
     values = of_tables([tables[0], tables[0], tables[1], tables[1]], names=names)
     words, table = compare_sweeps(values, "main", "copy", FEW)
 
@@ -114,7 +114,7 @@ def test_same_values_are_the_same_on_every_image():
 def test_one_cell_that_differs_is_enough():
     """The other cell is a copy."""
     one, other, changed = drawn((3, 3, 3)).tables
-    names = [f"m/{x};sweep={sweep}" for x in "ab" for sweep in ("copy", "main")]
+    names = [f"m/{x}@sweep={sweep}" for x in "ab" for sweep in ("copy", "main")]
     words, _ = compare_sweeps(
         of_tables([one, one, other, changed], names=names), "main", "copy", FEW
     )
@@ -125,7 +125,7 @@ def test_one_cell_that_differs_is_enough():
 def test_differences_that_cancel_are_not_the_same():
     """One cell is higher, one lower by the same amount: equal means, different images."""
     table = drawn((3,)).tables[0]
-    names = [f"m/{x};sweep={sweep}" for x in "ab" for sweep in ("new", "old")]
+    names = [f"m/{x}@sweep={sweep}" for x in "ab" for sweep in ("new", "old")]
     values = of_tables([table + 0.1, table, table, table + 0.1], names=names)
     words, found = compare_sweeps(values, "new", "old", FEW)
 
@@ -146,7 +146,7 @@ def test_equal_within_the_margin_is_settled_too():
 def test_one_shared_cell_has_no_mean_row():
     """Cells of only one sweep are not compared, and are named."""
     values = drawn(
-        (3,) * 4, names=["m/a;sweep=new", "m/a;sweep=old", "m/b;sweep=new", "n/c;sweep=old"]
+        (3,) * 4, names=["m/a@sweep=new", "m/a@sweep=old", "m/b@sweep=new", "n/c@sweep=old"]
     )
     words, table = compare_sweeps(values, "new", "old", FEW)
 
@@ -157,7 +157,7 @@ def test_one_shared_cell_has_no_mean_row():
 
 def test_no_shared_cell_is_refused():
     """The message lists the cells of each sweep."""
-    values = drawn((2, 2), names=["m/a;sweep=new", "m/b;sweep=old"])
+    values = drawn((2, 2), names=["m/a@sweep=new", "m/b@sweep=old"])
 
     with pytest.raises(ValueError, match=r"no cell in common .*: new has m/a, old has m/b"):
         compare_sweeps(values, "new", "old", FEW)
@@ -182,7 +182,7 @@ def test_one_seed_makes_no_claim():
 
 def test_cell_with_one_seed_is_reported():
     """Its means are shown; neither it nor the mean over all cells is tested."""
-    names = ["m/a;sweep=new", "m/a;sweep=old", "m/b;sweep=new", "m/b;sweep=old"]
+    names = ["m/a@sweep=new", "m/a@sweep=old", "m/b@sweep=new", "m/b@sweep=old"]
     words, table = compare_sweeps(drawn((3, 3, 1, 1), names=names), "new", "old", FEW)
 
     assert table["p_adjusted"].isna().tolist() == [False, True, True]
@@ -192,7 +192,7 @@ def test_cell_with_one_seed_is_reported():
 
 def test_any_name_of_a_sweep_works():
     """Names with an equals sign or a slash, and a name that ends like the other."""
-    values = drawn((3, 3), names=["m/a;sweep=1/y", "m/a;sweep=x=1/y"])
+    values = drawn((3, 3), names=["m/a@sweep=1/y", "m/a@sweep=x=1/y"])
     words, table = compare_sweeps(values, "x=1/y", "1/y", FEW)
 
     assert table["cell"].tolist() == ["m/a"]

@@ -11,7 +11,7 @@ from segsweep.sweep.planning.plan_table import CellRow, plan_sums, plan_table
 from segsweep.sweep.processes.slots import Slot
 
 KNOWN = CellRow("unet2/dice", 20, 12, 1, 2, 5, 34.0, 410.0, 3.6)
-UNKNOWN = CellRow("deeplabv3/focal_tversky;trainer.epochs=80;optimizer.lr=0.001", 20, 0, 0, 0, 20)
+UNKNOWN = CellRow("deeplabv3/focal_tversky@trainer.epochs=80@optimizer.lr=0.001", 20, 0, 0, 0, 20)
 WIDEST = CellRow("unet3/bce_ss;[red]", 999, 999, 999, 999, 999, 45000.0, 99999.0, 99999.0)
 COST = Cost("unet2/dice", 34.0, 700.0, 400.0, 0.0, 12.0, 4.0, 4.0)
 
