@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    from segsweep.config.run_config import RunConfig
     from segsweep.data.cache import Prepared
 
 app = typer.Typer(
@@ -72,7 +73,7 @@ def data(
     problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]
     if problems:
         print(format_problems(problems))
-    sheet = _draw_sheet(prepared, Path(config.outputs) / f"data-{prepared.fingerprint}.png")
+    sheet = _draw_sheet(prepared, Path(config.outputs) / _sheet_name(config, prepared.fingerprint))
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
@@ -148,6 +149,14 @@ def compose_values(
 
     cfg, choices = compose(overrides, config_dir)
     return resolve(cfg), choices
+
+
+def _sheet_name(config: "RunConfig", fingerprint: str) -> str:
+    """Return the contact sheet's file name: data and target each have their own."""
+    from segsweep.config.truth import file_word, target_of
+
+    words = ("data", fingerprint, file_word(target_of(config.data.source)))
+    return f"{'-'.join(filter(None, words))}.png"
 
 
 def _draw_sheet(prepared: "Prepared", path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import cast
 from segsweep.config.identity import neutral_values, not_identity
 from segsweep.config.run_config import Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
+from segsweep.config.truth import data_words, question_of, target_of
 
 REPEATED = ("seed", "data.split.fold")
 """Keys that differ between the runs of one cell."""
@@ -17,6 +18,8 @@ SEPARATOR = "@"
 """In a cell's name before each further key; no shell gives it a meaning."""
 NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
+DATA_KEYS = ("data", "data_fingerprint", "data_target")
+"""What a run is asked; one key, `data`, stands for all of them."""
 
 
 def run_names(config: Values) -> dict[str, object]:
@@ -36,7 +39,9 @@ def flat_values(config: Values) -> dict[str, object]:
     be part of a cell's name.
     """
     choices = mapping(config, "choices")
+    data = mapping(config, "data")
     values: dict[str, object] = {"data_fingerprint": config["data_fingerprint"]}
+    values["data_target"] = config.get("data_target") or target_of(data)
     for key, value in config.items():
         if key in OPTION_NODES:
             values[key] = choices[key]
@@ -52,9 +57,24 @@ def flat_values(config: Values) -> dict[str, object]:
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
 
 
+def cells_of(configs: Sequence[Values]) -> list[str]:
+    """Return the cell of each of *configs*."""
+    values = [flat_values(config) for config in configs]
+    swept = swept_among(configs, values)
+    return [cell_name(named, swept) for named in with_data_words(values)]
+
+
+def with_data_words(values: Sequence[Values]) -> list[Values]:
+    """Return flat values whose `data` names the data set and target, not only the option."""
+    words = data_words(values)
+    return [{**named, "data": words[question_of(named)]} for named in values]
+
+
 def swept_keys(configs: Sequence[Values]) -> list[str]:
     """Return the keys, besides model and loss, in which the cells of *configs* differ.
 
+    Runs on different data, or with different targets, are never compared: the key `data` tells
+    them apart, and another key counts only if it differs among runs that can be compared.
     A key below an option (loss.gamma) counts only if it differs among runs that chose the
     same option. Values that a search filled in, repetitions and what cannot change
     numbers do not count.
@@ -67,11 +87,12 @@ def swept_among(configs: Sequence[Values], values: Sequence[Values]) -> list[str
     runs = zip(configs, values, strict=True)
     flat = [named for config, named in runs if config["kind"] == "run"]
     filled = {key for config in configs for key in _filled(config)}
-    skipped = {*REPEATED, *ALWAYS, *NOT_SETTINGS, *NOT_IDENTITY, *filled}
+    skipped = {*REPEATED, *ALWAYS, *NOT_SETTINGS, *NOT_IDENTITY, *DATA_KEYS, *filled}
     if LR in filled:
         skipped.add("lr")
+    data = ["data"] if len(set(map(question_of, values))) > 1 else []
     keys = dict.fromkeys(key for values in flat for key in values)
-    return [key for key in keys if not _skip(key, skipped) and _differs(key, flat)]
+    return data + [key for key in keys if not _skip(key, skipped) and _differs(key, flat)]
 
 
 def _filled(config: Values) -> list[str]:
@@ -102,7 +123,7 @@ def _marks(config: Values) -> dict[str, int]:
 
     Text is hashed, because hashes of tuples of small numbers are so regular that sums coincide.
     """
-    left_out = {*NOT_SETTINGS, *NOT_IDENTITY} - {"kind"}
+    left_out = {*NOT_SETTINGS, *NOT_IDENTITY, "data_target"} - {"kind"}  # it follows from others
     return {
         key: hash(f"{key}={value!r}")
         for key, value in flat_values(config).items()
@@ -140,7 +161,8 @@ def _count_alike(
 
 def cell_name(values: Values, swept: Iterable[str]) -> str:
     """Return a cell's name from its flat values: `unet2/dice@trainer.epochs=80`."""
-    more = [f"{key}={values[key]}" for key in swept if key in values]
+    named = {**values, "data": str(values.get("data")).replace(", ", ",")}  # one word of a shell
+    more = [f"{key}={named[key]}" for key in swept if key in values]
     return SEPARATOR.join([f"{values['model']}/{values['loss']}", *more])
 
 
@@ -159,15 +181,19 @@ def _skip(key: str, skipped: set[str]) -> bool:
 
 
 def _differs(key: str, flat: Sequence[Values]) -> bool:
-    """Whether *key* has several values among runs with the same option (loss, for loss.gamma)."""
+    """Whether *key* has several values among runs that can be compared.
+
+    For loss.gamma, among those with the same loss.
+    """
     node = key.split(".")[0]
     inside = node in OPTION_NODES and key != node
     seen: dict[object, object] = {}
     for values in flat:
         if key not in values and not inside:
             continue
-        option, value = values[node] if inside else None, values.get(key)
-        if seen.setdefault(option, value) != value:
+        alike = question_of(values), values[node] if inside else None
+        value = values.get(key)
+        if seen.setdefault(alike, value) != value:
             return True
     return False
 

@@ -17,6 +17,7 @@ from segsweep.config.schema import (
     SplitConfig,
     TrainerConfig,
 )
+from segsweep.config.truth import target_of
 from segsweep.errors import ConfigError
 
 Values: TypeAlias = Mapping[str, object]
@@ -24,7 +25,10 @@ Values: TypeAlias = Mapping[str, object]
 Node: TypeAlias = Mapping[str, object]
 """An option node: `_target_` and its arguments."""
 S = TypeVar("S")
-FACTS = ("run_id", "identity_version", "segsweep_version", "data_fingerprint", "contents")
+FACTS = (
+    *("run_id", "identity_version", "segsweep_version", "data_fingerprint"),
+    *("data_target", "contents"),
+)
 """Keys of a frozen config that are facts about the run, not settings."""
 COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
 """Keys of the data node that are not arguments of the source."""
@@ -98,6 +102,8 @@ class FrozenConfig(RunConfig):
     identity_version: int
     segsweep_version: str
     data_fingerprint: str
+    data_target: str
+    """What counts as foreground; computed for runs of versions that did not store it."""
     contents: Mapping[str, str]
     """Dotted key -> digest of each file that the config names, empty for a folder."""
 
@@ -152,6 +158,8 @@ def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
             read[name] = mapping(values, name)
         elif name in _PLAIN:
             read[name] = values[name] if name in values else _PLAIN[name]()
+        elif name == "data_target":
+            read[name] = values.get(name) or target_of(mapping(values, "data"))
         elif name != "values":
             read[name] = values.get(name, {}) if name == "contents" else values[name]
     read["allow"] = tuple(read["allow"] or ())

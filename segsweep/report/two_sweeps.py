@@ -119,7 +119,7 @@ def _on_common_data(tables: Tables, common: set[str]) -> "DataFrame":
 
 def _without_data(cell: str) -> str:
     parts = split_name(cell)
-    return SEPARATOR.join(part for part in parts if not part.startswith("data_fingerprint="))
+    return SEPARATOR.join(part for part in parts if not part.startswith("data="))
 
 
 def _common_data(first: Tables, second: Tables) -> set[str]:

@@ -23,7 +23,7 @@ def measured_columns() -> tuple[str, ...]:
         *("seed", "fold", "lr", "status", "epochs", "best_epoch", "val_loss"),
         *(*metrics.columns("val"), *metrics.columns("test"), "n_test"),
         *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
-        *("data_fingerprint", "started", "finished", "error"),
+        *("data_fingerprint", "data_target", "started", "finished", "error"),
         *PLACEMENT,
     )
 
@@ -46,6 +46,8 @@ class RunRecord:
     columns: Mapping[str, object]
     """The row in results.csv or trials.csv, by column; columns without a value are missing."""
     cell: str = ""
+    data: str = ""
+    """The data set and the target, as comparisons are named."""
 
 
 @dataclass
@@ -131,6 +133,7 @@ def _record(paths: RunPaths, config: FrozenConfig) -> RunRecord:
             "fold": config.data.split.fold,
             "lr": config.optimizer.get("lr"),
             "data_fingerprint": config.data_fingerprint,
+            "data_target": config.data_target,
             "status": status,
             "error": failure.get("error"),
             **{key: value for key, value in (result or {}).items() if key in measured},

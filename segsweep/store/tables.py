@@ -111,7 +111,7 @@ def read_all(
         StoreError: there is no sweep in *folder*.
 
     """
-    from segsweep.config.cells import swept_among
+    from segsweep.config.cells import swept_among, with_data_words
 
     cache = RunCache() if cache is None else cache
     sweep = SweepPaths(Path(folder))
@@ -126,16 +126,20 @@ def read_all(
         except (StoreError, KeyError, TypeError, AttributeError) as error:
             reason = "" if isinstance(error, StoreError) else f"{paths.config}: incomplete, "
             warnings.warn(f"{paths.root.name} ignored: {reason}{error}", stacklevel=2)
-    swept = swept_among([run.config.values for run in runs], [run.record.settings for run in runs])
-    return Tables(sweep, [_with_cell(run.record, swept) for run in runs], swept, cache)
+    settings = [run.record.settings for run in runs]
+    swept = swept_among([run.config.values for run in runs], settings)
+    named = zip(runs, with_data_words(settings), strict=True)
+    records = [_with_cell(run.record, values, swept) for run, values in named]
+    return Tables(sweep, records, swept, cache)
 
 
-def _with_cell(run: RunRecord, swept: list[str]) -> RunRecord:
-    """Return the run with its cell and the values of the swept keys."""
+def _with_cell(run: RunRecord, values: "Mapping[str, object]", swept: list[str]) -> RunRecord:
+    """Return the run with its cell, the name of its data and the values of the swept keys."""
     from segsweep.config.cells import cell_name
 
-    values = {key: run.settings.get(key) for key in swept}
-    return replace(run, columns={**run.columns, **values}, cell=cell_name(run.settings, swept))
+    columns = {**run.columns, **{key: values.get(key) for key in swept}}
+    name = cell_name(values, swept)
+    return replace(run, columns=columns, cell=name, data=str(values["data"]))
 
 
 def _warn_of_ignored(sweep: SweepPaths) -> None:

@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from command import refusal
+from fake_data import blob
 from main_sweep import write_main
 
 
@@ -46,3 +48,19 @@ def test_status_and_runs_import_no_torch(runs, tmp_path):
     )
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_contact_sheets_of_different_rules_do_not_overwrite_each_other(tmp_path, segsweep):
+    """The files are the same, so the data fingerprint is; what counts as foreground differs."""
+    for index in range(8):
+        image, mask = blob(index)
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+        Image.fromarray(mask.astype("uint8") * 255).save(tmp_path / f"{index}_mask.png")
+    words = ("data", "data=folder", f"data.images={tmp_path}", "data.mask_name={id}_mask.png")
+    rules = ((), ("data.invert=true",), ("data.foreground=[255]",))
+    said = [segsweep(*words, *rule) for rule in rules]
+    sheets = [sheet.read_bytes() for sheet in (tmp_path / "outputs").glob("data-*.png")]
+
+    assert [code for code, _, _ in said] == [0, 0, 0]
+    assert len(sheets) == 3
+    assert len(set(sheets)) == 2  # 255 is what lies above half of the range

@@ -220,7 +220,7 @@ def test_sweeps_that_share_some_data_are_compared_on_those(segsweep, sweep, make
     assert table["difference"][0] > 0.2
 
 
-BASE = "unet/bce@data_fingerprint=0123456789abcdef"
+BASE = "unet/bce@data=synthetic,012345"
 NOTED = (["--format", "md"], ["--by", "loss"], ["--baseline", BASE])
 
 

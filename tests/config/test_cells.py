@@ -8,6 +8,7 @@ from segsweep.config.cells import (
     SEPARATOR,
     as_cell_name,
     cell_name,
+    cells_of,
     differing_in_one_key,
     flat_values,
     split_name,
@@ -61,13 +62,36 @@ def test_repetitions_and_facts_are_not_swept_keys(frozen, key, value):
         ("data.count", 100),
         ("model.channels", [4, 8]),
         ("evaluate.select", "val_loss"),
-        ("data_fingerprint", "f" * 16),
         ("identity_version", 2),
     ],
 )
 def test_everything_else_that_differs_is_a_column(frozen, key, value):
     """Runs of two protocols in one sweep are different cells."""
     assert swept_keys([frozen(), frozen(seed=1), frozen(**{key: value})]) == [key]
+
+
+@pytest.mark.parametrize("fact", ["data_fingerprint", "data_target"])
+def test_other_data_and_other_targets_are_one_key(frozen, fact):
+    """Their runs are never compared: what differs only between them makes no cells."""
+    there = {fact: "f" * 16}
+    other = [{**frozen(data__count=9, trainer__epochs=80, seed=seed), **there} for seed in (0, 1)]
+
+    assert swept_keys([frozen(), *other]) == ["data"]
+    assert swept_keys([frozen(), *other, {**frozen(data__count=9), **there}]) == [
+        *("data", "trainer.epochs")
+    ]
+
+
+def test_cells_of_other_data_and_targets_are_named_by_them(frozen):
+    """The name is one word of a shell."""
+    words = ("data=folder", "data.images=/")
+    configs = [frozen(), frozen(*words), frozen(*words, data__invert=True)]
+    configs[0]["data_fingerprint"] = "f" * 16
+
+    assert cells_of(configs) == [
+        f"unet2/bce@data={data}" for data in ("synthetic", "folder", "folder,inverted")
+    ]
+    assert cells_of([frozen(*words), frozen(*words, seed=1)]) == ["unet2/bce"] * 2
 
 
 def test_learning_rate_is_called_lr(frozen):

@@ -15,7 +15,7 @@ RESULTS_AS_DOCUMENTED = [
     *("run_id", "model", "loss", "seed", "fold", "lr", "status", "epochs", "best_epoch"),
     *("val_loss", *columns("val"), *columns("test")),
     *("n_test", "parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
-    *("data_fingerprint", "started", "finished", "error"),
+    *("data_fingerprint", "data_target", "started", "finished", "error"),
     *("precision", "threads"),
 ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segsweep import __version__
-from segsweep.config.cells import cell_name, flat_values, run_names, swept_among
+from segsweep.config.cells import cells_of, run_names
 from segsweep.config.check import check_config
 from segsweep.config.identity import IDENTITY_VERSION, contents, run_id
 from segsweep.config.run_config import (
@@ -14,9 +14,11 @@ from segsweep.config.run_config import (
     RunConfig,
     Values,
     command_config,
+    mapping,
     without_command,
 )
 from segsweep.config.schema import CommandConfig
+from segsweep.config.truth import target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
 from segsweep.store.records import (
@@ -77,6 +79,7 @@ def plan_checked(checked: Values) -> PlannedRun:
         "identity_version": IDENTITY_VERSION,
         "segsweep_version": __version__,
         "data_fingerprint": prepared.fingerprint,
+        "data_target": target_of(mapping(checked, "data")),
         "contents": contents(checked),
         **without_command(checked),
     }
@@ -100,9 +103,8 @@ def sweep_of(config: RunConfig) -> SweepPaths:
 
 def cell_by_run(planned: Sequence[PlannedRun]) -> dict[str, str]:
     """Return run name -> cell."""
-    values = {run.name: flat_values(run.config.values) for run in planned}
-    swept = swept_among([run.config.values for run in planned], list(values.values()))
-    return {name: cell_name(flat, swept) for name, flat in values.items()}
+    cells = cells_of([run.config.values for run in planned])
+    return {run.name: cell for run, cell in zip(planned, cells, strict=True)}
 
 
 def freeze(planned: Sequence[PlannedRun], request: str) -> None:
@@ -148,16 +150,14 @@ def check_writable(outputs: str) -> None:
 
 
 def _plan_rows(planned: Sequence[PlannedRun], request: str) -> list[dict[str, object]]:
-    values = [flat_values(run.config.values) for run in planned]
-    swept = swept_among([run.config.values for run in planned], values)
     asked = {"requested_at": time_text(), "request": request}
     return [
         {
             **run_names(run.config.values),
             "epochs": run.config.trainer.epochs,
             "folder": run.name,
-            "cell": cell_name(flat, swept),
+            "cell": cell,
             **asked,
         }
-        for run, flat in zip(planned, values, strict=True)
+        for run, cell in zip(planned, cells_of([run.config.values for run in planned]), strict=True)
     ]

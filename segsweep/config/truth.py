@@ -1,0 +1,116 @@
+"""What a run is asked: on which data, and what counts as foreground there (the target).
+
+Runs are compared only where both agree. The target is a text of its own beside the data
+fingerprint; the settings behind it are part of the run's id already.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import PurePath
+from typing import TypeAlias
+
+from segsweep.config.schema import DataConfig
+from segsweep.system.files import text_digest
+
+FOREGROUND = "foreground"
+TARGET_KEYS: Mapping[str, tuple[object, ...]] = {
+    FOREGROUND: ("half", None),
+    "invert": (False, None),
+    "ignore": (None, []),
+}
+"""Arguments of a data set that say what counts as foreground, with the values that say nothing."""
+Question: TypeAlias = tuple[str, str]
+"""Data fingerprint and target: runs that agree in both are compared."""
+SHORT = 6
+"""Digits of a fingerprint in a name."""
+LONGEST = 48
+"""Characters of a target in a file's name."""
+
+
+def target_of(data: Mapping[str, object]) -> str:
+    """Return the target of a data node: `foreground`, `foreground=1,2, inverted`."""
+    words = [FOREGROUND]
+    for key, silent in TARGET_KEYS.items():
+        value = data.get(key)
+        if value in silent:
+            continue
+        if key == FOREGROUND:
+            words[0] = f"{key}={_listed(value)}"
+        else:
+            words.append("inverted" if value is True else f"{key}={_listed(value)}")
+    return ", ".join(words)
+
+
+def question_of(values: Mapping[str, object]) -> Question:
+    """Return what the run with these flat values is asked."""
+    return str(values["data_fingerprint"]), str(values["data_target"])
+
+
+def data_words(runs: Iterable[Mapping[str, object]]) -> dict[Question, str]:
+    """Return a name for each question of *runs*, given as flat values: `ph2`, `mine, inverted`.
+
+    The name is that of the option of the group `data`. What tells data sets of one option apart
+    follows it, then the target where targets differ. Names are sorted.
+    """
+    first: dict[Question, Mapping[str, object]] = {}
+    for values in runs:
+        first.setdefault(question_of(values), values)
+    data = {question[0]: values for question, values in reversed(first.items())}
+    names = _data_names(data)
+    several = len({target for _, target in first}) > 1
+    found = {}
+    for fingerprint, target in first:
+        rule = [word for word in target.split(", ") if word != FOREGROUND] if several else []
+        found[fingerprint, target] = ", ".join([names[fingerprint], *rule])
+    return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
+
+
+def file_word(target: str) -> str:
+    """Return a target as part of a file's name; empty for the usual one."""
+    words = "-".join(word for word in target.split(", ") if word != FOREGROUND)
+    name = "".join(sign if sign.isalnum() or sign in "-=" else "+" for sign in words)
+    return name if len(name) <= LONGEST else text_digest(target)[:LONGEST]
+
+
+def _data_names(data: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """Return fingerprint -> name of the data set; *data* are its flat values."""
+    by_option: dict[str, list[str]] = {}
+    for fingerprint, values in data.items():
+        by_option.setdefault(str(values["data"]), []).append(fingerprint)
+    names = {}
+    for option, found in by_option.items():
+        keys = _differing([data[name] for name in found])
+        for name in found:
+            pairs = [f"{key.partition('.')[2]}={_brief(data[name].get(key))}" for key in keys]
+            names[name] = ", ".join([option, *pairs])
+    taken = list(names.values())
+    return {
+        name: f"{word}, {name[:SHORT]}" if taken.count(word) > 1 else word
+        for name, word in names.items()
+    }
+
+
+def _differing(data: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the arguments of one source that tell data sets apart: one if it is enough."""
+    keys = dict.fromkeys(key for values in data for key in values if _is_argument(key))
+    counts = {key: len({_brief(values.get(key)) for values in data}) for key in keys}
+    enough = [key for key, count in counts.items() if count == len(data) > 1]
+    return enough[:1] or [key for key, count in counts.items() if count > 1]
+
+
+def _is_argument(key: str) -> bool:
+    node, _, name = key.partition(".")
+    shared = [item.name for item in fields(DataConfig)]
+    return node == "data" and bool(name) and name.split(".")[0] not in (*shared, *TARGET_KEYS)
+
+
+def _brief(value: object) -> str:
+    """Return the end of a path; other values as they are."""
+    text = str(value)
+    return PurePath(text).name if "/" in text or "\\" in text else text
+
+
+def _listed(value: object) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return ",".join(sorted(set(map(str, value)), key=lambda word: (len(word), word)))

@@ -1,0 +1,78 @@
+"""What a run is asked: data and target, computed from a data node and named in words."""
+
+import pytest
+
+from segsweep.config.cells import flat_values
+from segsweep.config.truth import data_words, file_word, target_of
+
+
+@pytest.mark.parametrize(
+    ("node", "target"),
+    [
+        ({}, "foreground"),
+        ({"root": "/data/ph2", "size": 128}, "foreground"),
+        ({"foreground": "half", "invert": False}, "foreground"),
+        ({"foreground": "half", "invert": True}, "foreground, inverted"),
+        ({"foreground": [10, 2, 2]}, "foreground=2,10"),
+        ({"foreground": [2, 10], "invert": True}, "foreground=2,10, inverted"),
+        ({"ignore": [255]}, "foreground, ignore=255"),
+    ],
+)
+def test_target_says_rule_inversion_and_ignored_values(node, target):
+    """Arguments that a data set lacks say nothing; order and repetition of labels neither."""
+    assert target_of(node) == target
+
+
+def asked(option="folder", fingerprint="f" * 16, target="foreground", **arguments):
+    """Return the flat values that name what a run is asked."""
+    values = {"data": option, "data_fingerprint": fingerprint, "data_target": target}
+    return values | {f"data.{key}": value for key, value in arguments.items()}
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        ([asked("ph2"), asked("ph2")], ["ph2"]),
+        ([asked(target="foreground, inverted")], ["folder"]),
+        ([asked(), asked(target="foreground, inverted")], ["folder", "folder, inverted"]),
+        ([asked("b"), asked("a", "e" * 16)], ["a", "b"]),
+        (
+            [asked("synthetic", f"{n}" * 16, count=n, seed=0, size=16 * n) for n in (2, 3)],
+            ["synthetic, count=2", "synthetic, count=3"],
+        ),
+        (
+            [asked(fingerprint=n * 16, images=f"/d/{n}/x", masks=f"/d/m{n}") for n in "ab"],
+            ["folder, masks=ma", "folder, masks=mb"],
+        ),
+        (
+            [asked(fingerprint="a" * 16), asked(fingerprint="b" * 16)],
+            ["folder, aaaaaa", "folder, bbbbbb"],
+        ),
+        (
+            [asked("ph2"), asked("mine", "e" * 16), asked("mine", "e" * 16, "foreground=1,2")],
+            ["mine", "mine, foreground=1,2", "ph2"],
+        ),
+    ],
+)
+def test_words_name_the_data_set_and_the_target_where_targets_differ(runs, words):
+    """By option; then by the first argument that tells them apart; else by fingerprint."""
+    assert list(data_words(runs).values()) == words
+
+
+def test_target_is_computed_for_a_run_that_did_not_store_it(frozen):
+    """Runs of older versions have the setting, but not the fact."""
+    words = ("data=folder", "data.images=/", "data.invert=true")
+
+    assert flat_values(frozen(*words))["data_target"] == "foreground, inverted"
+    assert flat_values({**frozen(), "data_target": "stored"})["data_target"] == "stored"
+
+
+def test_file_names_of_targets_differ_and_are_safe():
+    """The usual target adds nothing; a long list of labels is shortened."""
+    many = [f"foreground={','.join(map(str, range(first, 90)))}" for first in (1, 2)]
+    names = {file_word(text) for text in ("foreground", "foreground, inverted", *many)}
+
+    assert file_word("foreground") == ""
+    assert file_word("foreground=1,2, inverted") == "foreground=1+2-inverted"
+    assert len(names) == 4
+    assert max(map(len, names)) < 60
