@@ -56,7 +56,7 @@ def test_contact_sheets_of_different_rules_do_not_overwrite_each_other(tmp_path,
         image, mask = blob(index)
         Image.fromarray(image).save(tmp_path / f"{index}.png")
         Image.fromarray(mask.astype("uint8") * 255).save(tmp_path / f"{index}_mask.png")
-    words = ("data", "data=folder", f"data.images={tmp_path}", "data.mask_name={id}_mask.png")
+    words = ("data", "data=folder", f"data.images={tmp_path}", "data.mask_name='{id}_mask.png'")
     rules = ((), ("data.invert=true",), ("data.foreground=[255]",))
     said = [segsweep(*words, *rule) for rule in rules]
     sheets = [sheet.read_bytes() for sheet in (tmp_path / "outputs").glob("data-*.png")]
