@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command import TINY, rows_of, train_here
+from command import APPS, TINY, TROUBLE, rows_of, train_here
 
 GRID = ("model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss")
 
@@ -220,6 +220,28 @@ def test_failing_run_stops_no_other(train, tmp_path, capsys, monkeypatch) -> Non
     assert "the loss fell over" in error
     assert "training loss is nan in epoch 1, step 1" in error
     assert "mylosses" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("loss", "cause", "error"),
+    [
+        ("exits", "exited", "its code called sys.exit: exit code 3"),
+        ("interrupts", "raised", "KeyboardInterrupt"),
+    ],
+)
+def test_run_that_leaves_python_has_failed(
+    loss, cause, error, train, tmp_path, capsys, monkeypatch
+) -> None:
+    """Not stopped by the user: exit code 1, the true cause, in a single run as well."""
+    monkeypatch.syspath_prepend(str(APPS))
+    code = train(*TROUBLE, *TINY, f"loss={loss}", "+loss.after=1")
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    failure = json.loads((run / "failure.json").read_text())
+
+    assert code == 1
+    assert (failure["cause"], failure["error"]) == (cause, error)
+    assert "trouble.py" in failure["traceback"]
+    assert error in capsys.readouterr().err
 
 
 def test_failed_run_is_retried(train, tmp_path, monkeypatch) -> None:

@@ -70,12 +70,14 @@ def _resume_search(config: DictConfig) -> None:
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     from segsweep.sweep.planning.announce import announce
+    from segsweep.sweep.planning.measure import remove_scratch
     from segsweep.sweep.planning.plan import freeze, sweep_of
     from segsweep.sweep.planning.plan_runs import plan_all
     from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
 
     words = list(config.hydra.overrides.hydra)
     planned = plan_all([[*words, *run] for run in runs])
+    remove_scratch(planned[0].config.outputs)
     current, sweep = session.current, sweep_of(planned[0].config)
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned

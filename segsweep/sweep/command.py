@@ -22,6 +22,7 @@ from segsweep.sweep.planning.announce import announce
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.command_words import check_one_sweep
 from segsweep.sweep.planning.compose import expand
+from segsweep.sweep.planning.measure import remove_scratch
 from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.planning.print_plan import print_plan
@@ -45,6 +46,7 @@ def run_sweep(
     words = list(config.hydra.overrides.hydra)
     gc.freeze()  # skips imported objects in garbage collection, a tenth of the planning time
     planned = plan_all([[*words, *run] for run in expand(arguments, params)])
+    remove_scratch(planned[0].config.outputs)
     current = session.current
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = work_for(planned)

@@ -6,8 +6,10 @@ import io
 import json
 import math
 import os
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any, TypeAlias
@@ -146,6 +148,47 @@ def is_locked(path: Path) -> bool:
         return True
     except OSError:  # a read-only folder: nobody trains there
         return False
+
+
+@contextmanager
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new folder in *parent* that is deleted at the end.
+
+    It is locked while it is in use, so that `remove_left` deletes it after a kill.
+    """
+    folder = parent / f"{prefix}{os.getpid()}-{os.urandom(4).hex()}"
+    lock = parent / f"{folder.name}.lock"
+    with locked(lock):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # Windows keeps an open file
+                lock.unlink()
+
+
+def remove_left(parent: Path, prefix: str) -> None:
+    """Delete the scratch folders with that *prefix* that dead processes left in *parent*.
+
+    One without a lock, as older versions made them, counts as left after an hour.
+    """
+    for folder in parent.glob(f"{prefix}*/"):
+        lock = parent / f"{folder.name}.lock"
+        try:
+            is_left = not is_locked(lock) if lock.exists() else _age(folder) > OLD_SECONDS
+        except OSError:  # its owner has just deleted it
+            continue
+        if is_left:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+OLD_SECONDS = 3600.0
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _without_nan(value: object) -> object:

@@ -45,6 +45,10 @@ from segsweep.training.resume import resumed_or_new
 from segsweep.training.state import Row
 
 
+LAUNCHERS = ("submitit", "ray", "joblib")
+"""Packages whose handlers of signals and time limits end a job by an error of their own."""
+
+
 @dataclass(frozen=True)
 class RunContext:
     """Everything that the caller of a run supplies besides its config."""
@@ -62,8 +66,9 @@ class RunContext:
 def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = None) -> Outcome:
     """Execute, resume or skip the run whose frozen config is at *path*.
 
-    A failure is recorded and returned. Interrupted, KeyboardInterrupt and DiskFullError are
-    raised, because they end the sweep.
+    A failure is recorded and returned, also if the code of a class that the config names exits
+    Python. Interrupted, DiskFullError and a KeyboardInterrupt by a signal are raised, because
+    they end the sweep.
 
     Args:
         path: the run's `config.yaml`.
@@ -91,16 +96,35 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
             return _failed(paths, Cause.REFUSED, error)
         except NonFiniteLossError as error:
             return _failed(paths, Cause.NON_FINITE, error)
-        except Interrupted:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        except BaseException as error:
+            if _ends_the_job(error, context.stop):
                 raise
-            if type(error).__module__.startswith("submitit"):  # the job has reached its time limit
-                raise
-            return _failed(paths, Cause.RAISED, error)
+            exits = isinstance(error, SystemExit)
+            return _failed(paths, Cause.EXITED if exits else Cause.RAISED, error)
         keep_checkpoints(paths, config.keep)
     return Outcome(paths.root.name, AttemptStatus.FINISHED, value)
+
+
+def _ends_the_job(error: BaseException, stop: StopRequest) -> bool:
+    """Whether *error* is no failure of the run: the disk is full, or somebody stops the job.
+
+    A class that the config names may raise KeyboardInterrupt or SystemExit as well.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return stop.requested or not stop.installed
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return True
+    by_launcher = any(name.split(".")[0] in LAUNCHERS for name in _origin(error))
+    return by_launcher or isinstance(error, Interrupted)
+
+
+def _origin(error: BaseException) -> tuple[str, str]:
+    """Return the modules of the error's class and of the code that raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    raised = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    return type(error).__module__, raised
 
 
 def _remove_temporary_files(paths: RunPaths) -> None:
@@ -192,9 +216,11 @@ def _store_start(job: Job, progress: Progress) -> None:
     write_json(job.paths.environment, {**now, **earlier, **placement, "resumed_with": marks})
 
 
-def _failed(paths: RunPaths, cause: Cause, error: Exception) -> Outcome:
+def _failed(paths: RunPaths, cause: Cause, error: BaseException) -> Outcome:
     line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if cause == Cause.RAISED:
+    if isinstance(error, SystemExit):
+        line = f"its code called sys.exit: exit code {error.code or 0}"
+    elif cause == Cause.RAISED and str(error):
         line = f"{type(error).__name__}: {line}"
     record_failure(paths, cause, line, traceback.format_exc(), time_text())
     return Outcome(paths.root.name, AttemptStatus.FAILED, NAN, line, cause=cause)

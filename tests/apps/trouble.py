@@ -15,8 +15,8 @@ class Trouble(nn.Module):
     """Binary cross-entropy that fails after *after* calls, unless MENDED is in the environment.
 
     Args:
-        kind: raise | kill (itself) | nan | exit | hang | memory (asks for a petabyte) | wait |
-            none.
+        kind: raise | kill (itself) | nan | exit | os-exit (with code 0) | interrupt (raises
+            KeyboardInterrupt) | hang | memory (asks for a petabyte) | wait | none.
         after: calls (training steps and validation batches) that work.
         seconds: sleep in each call of kind wait.
         once: a file that is created at the first failure; if it exists, nothing fails.
@@ -55,6 +55,10 @@ class Trouble(nn.Module):
         if self.kind == "exit":
             print("about to leave")
             sys.exit(3)
+        if self.kind == "os-exit":
+            os._exit(0)
+        if self.kind == "interrupt":
+            raise KeyboardInterrupt
         if self.kind == "hang":
             time.sleep(3600)
         if self.kind == "memory":

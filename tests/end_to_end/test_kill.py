@@ -177,3 +177,16 @@ def test_signal_while_it_starts(number, seconds, tmp_path) -> None:
 
     assert process.returncode in (130, 0) or (seconds < 0.2 and process.returncode == -number)
     assert "Traceback" not in error or seconds < 0.2
+
+
+@pytest.mark.parametrize("draw", range(4))
+def test_signal_while_the_last_report_is_written(draw, tmp_path) -> None:
+    """SIGTERM at a random moment after the result, while pandas is imported: no crash."""
+    process = start(TINY, tmp_path)
+    wait_for(lambda: list((tmp_path / "outputs/main/runs").glob("*/result.json")))
+    time.sleep(random.Random(draw).uniform(0, 1))
+    os.kill(process.pid, signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode in (130, 0)
+    assert "Traceback" not in error

@@ -249,15 +249,17 @@ CAUSES = {
     "raises": ("raised", "RuntimeError: the loss has a fault", "the loss has a fault"),
     "kills": ("killed", "killed by SIGKILL", "epoch 4/6"),
     "nans": ("non-finite", "training loss is nan in epoch 3", "NonFiniteLossError"),
-    "exits": ("exited", "exit code 3", "about to leave"),
+    "exits": ("exited", "exit code 3", "sys.exit(3)"),
+    "leaves": ("exited", "exit code 0", "epoch 2/6"),
+    "interrupts": ("raised", "KeyboardInterrupt", "raise KeyboardInterrupt"),
     "hangs": ("time-limit", "time_limit=8 s", "epoch 2/6"),
 }
 
 
-def test_five_kinds_of_failure_affect_no_other_run(tmp_path) -> None:
-    """Five causes are reported and recorded with the last output; the other runs finish.
+def test_seven_kinds_of_failure_affect_no_other_run(tmp_path) -> None:
+    """Seven causes are reported and recorded with the last output; the other runs finish.
 
-    Once they are fixed, the same command trains only those five. Runs that raised or became
+    Once they are fixed, the same command trains only those seven. Runs that raised or became
     non-finite start from scratch; the killed one and the one over its time limit resume.
     """
     words = (
@@ -268,7 +270,7 @@ def test_five_kinds_of_failure_affect_no_other_run(tmp_path) -> None:
     said = finish(words, tmp_path, 1)
     runs = {loss: run_of(sweep, loss) for loss in (*CAUSES, "well", "bce")}
     failures = {loss: json.loads((runs[loss] / "failure.json").read_text()) for loss in CAUSES}
-    listed = said[said.index("5 of 7 runs failed:") :]
+    listed = said[said.index("7 of 9 runs failed:") :]
 
     for loss, (cause, error, output) in CAUSES.items():
         assert failures[loss]["cause"] == cause
@@ -285,14 +287,14 @@ def test_five_kinds_of_failure_affect_no_other_run(tmp_path) -> None:
 
     before = snapshot(sweep / "runs")
     said = finish((*words, "retry_failed=false"), tmp_path, 1)
-    assert "5 of 7 runs failed:" in said
-    assert said.count("not retried: retry_failed=false") == 5
+    assert "7 of 9 runs failed:" in said
+    assert said.count("not retried: retry_failed=false") == 7
     assert before == snapshot(sweep / "runs")
 
     before = snapshot(runs["well"], runs["bce"])
     finish(words, tmp_path, 0, MENDED="yes")
     assert before == snapshot(runs["well"], runs["bce"])
-    assert len(finished(sweep)) == 7
+    assert len(finished(sweep)) == 9
     assert not list(sweep.glob("runs/*/failure.json"))
     begun = {loss: times_begun(run) for loss, run in runs.items()}
     assert begun == {**dict.fromkeys(CAUSES, 2), "kills": 3, "well": 1, "bce": 1}

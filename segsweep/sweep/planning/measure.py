@@ -6,7 +6,6 @@ Runs of the same kind (`cost.probe_key`) cost the same per step, so one of them 
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import ConfigError
@@ -17,11 +16,19 @@ from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import Send
+from segsweep.system.files import remove_left, scratch_folder
 from segsweep.system.progress import Counter
 from segsweep.system.signals import StopRequest
 
 MEASURE_SECONDS = 600.0
 """Time limit of measuring one kind of run."""
+SCRATCH = "preflight-"
+"""Start of the name of a folder for what measured steps write."""
+
+
+def remove_scratch(outputs: str) -> None:
+    """Delete what killed commands left of their measurements."""
+    remove_left(Path(outputs) / ".cache", SCRATCH)
 
 
 def measure_kinds(
@@ -60,9 +67,9 @@ def _measure(
     found: dict[str, Measured] = {}
     pending = dict(kinds)
     cache.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="preflight-", dir=cache) as scratch:
+    with scratch_folder(cache, SCRATCH) as scratch:
         for places in (slots, slots[:1]):  # kinds that run out of memory are retried alone
-            tasks = [_task(kind, run, Path(scratch)) for kind, run in pending.items()]
+            tasks = [_task(kind, run, scratch) for kind, run in pending.items()]
             reasons = _measure_in(places, tasks, cells, stop, found)
             pending = {kind: kinds[kind] for kind in reasons}
             if len(slots) == 1:
@@ -113,7 +120,9 @@ def measure_kind(
 
     try:
         return measure(config, scratch, slot=slot)
-    except Exception as error:
+    except BaseException as error:  # also sys.exit; a signal ends the process instead
+        if stop.requested:
+            raise
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
 
