@@ -44,7 +44,6 @@ from segsweep.training.result import draw_validation, write_result
 from segsweep.training.resume import resumed_or_new
 from segsweep.training.state import Row
 
-
 LAUNCHERS = ("submitit", "ray", "joblib")
 """Packages whose handlers of signals and time limits end a job by an error of their own."""
 
