@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from segsweep.sweep.planning.plan import PlannedRun
 
 HYDRA_WHITELIST = [
-    "segsweep.*",
-    "torch.*",
-    "torchvision.*",
-    "hydra.*",
+    "segsweep.plugins.*",
+    "hydra._internal.core_plugins.*",
+    "hydra.experimental.callbacks.*",
     "hydra_plugins.*",
-    "optuna.*",
+    "optuna.samplers.*",
 ]
+"""What Hydra itself may build from a config: its plugins. A run's classes: `config/trusted.py`."""
 
 
 def main() -> None:
@@ -67,6 +67,7 @@ def run_command() -> int:
 def _command() -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
+        from segsweep.config.allow import command_line
         from segsweep.sweep.planning.command_words import per_run
         from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
         from segsweep.sweep.session import CommandExit, current
@@ -76,7 +77,8 @@ def _command() -> int:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
         sys.argv[1:] = per_run(sys.argv[1:])
         try:
-            _hydra_main()
+            with command_line(sys.argv[1:]):
+                _hydra_main()
         except CommandExit as exit_:
             if _was_interrupted(exit_.error):
                 return _interrupted()
@@ -164,6 +166,7 @@ def _frozen_task(cfg: "DictConfig") -> float:
 
     from hydra.core.hydra_config import HydraConfig
 
+    from segsweep.config.allow import granted
     from segsweep.errors import Interrupted, SegsweepError
     from segsweep.sweep.session import current
     from segsweep.training.run import RunContext, execute
@@ -172,7 +175,7 @@ def _frozen_task(cfg: "DictConfig") -> float:
         os.chdir(HydraConfig.get().runtime.cwd)
     try:
         context = RunContext(stop=current.stop)
-        return execute(Path(cfg.frozen), list(cfg.allow), context).value
+        return execute(Path(cfg.frozen), granted(list(cfg.allow)), context).value
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except SegsweepError as error:

@@ -53,6 +53,7 @@ def data(
     ] = None,
 ) -> None:
     """Check a data set, print all problems, and draw a contact sheet."""
+    from segsweep.config.allow import command_line
     from segsweep.config.check import check_config
     from segsweep.config.run_config import RunConfig
     from segsweep.data.check import format_problems
@@ -64,7 +65,8 @@ def data(
     from segsweep.training.dataset import prepared_data
 
     composed, choices = compose(overrides or [], config_dir)
-    config = RunConfig.of(check_config(resolve(composed), choices))
+    with command_line(overrides or []):
+        config = RunConfig.of(check_config(resolve(composed), choices))
     check_built(config)
     check_writable(config.outputs)
     prepared = prepared_data(config)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial, wraps
 from typing import ParamSpec, TypeVar, cast
 
+from segsweep.config.allow import granted
 from segsweep.config.identity import allowed
 from segsweep.config.run_config import COMMON, Values
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
@@ -46,10 +47,12 @@ def copied(values: R) -> R:
 def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
     """Return the config complete, coerced and with its `choices`; *values* are resolved.
 
-    Raises ConfigError with a line for each problem.
+    Raises ConfigError with a line for each problem, or only one for a package that the user
+    did not allow.
     """
     problems: list[str] = []
     checked = collect(problems, lambda: check_section(Config, values)) or dict(values)
+    checked["allow"] = granted(allowed(checked))
     allow = tuple(allowed(checked))
     for node in OPTION_NODES:
         if line := _other_class(node, values, choices):

@@ -206,7 +206,7 @@ class Config(CommandConfig):
     threads: int = option(0, Limits(low=0), identity=False)
     """CPU threads of a run; 0: chosen for this machine."""
     allow: list[str] = option([], identity=False)
-    """Packages, besides segsweep's and torch's, whose classes a config may name."""
+    """Your packages whose classes a config may name: on the command line or in trust.yaml only."""
     keep: str = option("best", Limits(allowed=("best", "last", "both", "none")), identity=False)
     """Checkpoints to keep of a finished run; tables and report need none."""
     model: Any = MISSING

@@ -13,17 +13,20 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from segsweep.config.allow import is_reserved, trust_text
 from segsweep.config.schema import NO_LIMITS, Limits
+from segsweep.config.trusted import (
+    SOURCES,
+    TRUSTED,
+    check_group,
+    check_no_download,
+    check_trusted,
+    home_of,
+    is_in,
+)
 from segsweep.config.validate import Hint, coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError, SegsweepError
 
-TRUSTED = (
-    *("segsweep.augment", "segsweep.losses", "segsweep.models", "segsweep.schedulers"),
-    *("torch.nn", "torch.optim", "torchvision.models", "torchvision.ops"),
-)
-"""Modules whose classes and functions only build objects: none writes a file or downloads one."""
-SOURCES = "segsweep.data"
-"""Of this package only the data sources are trusted; other functions write or delete files."""
 CONTROL = ("_target_", "every")
 """Keys of a node that are not arguments."""
 GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
@@ -45,15 +48,15 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     """Return the class or function at the dotted path *target*.
 
     Only packages in TRUSTED, SOURCES or *allow* are imported, because importing a module runs
-    it. A name that a trusted module has imported from elsewhere is not trusted.
-    Raises ConfigError.
+    it. A name that a trusted module has imported from elsewhere is not trusted, and neither is
+    one of Python's own that an allowed package has imported. Raises ConfigError.
     """
-    if not _is_in(target, (*TRUSTED, SOURCES, *allow)):
+    allow = tuple(allow)
+    if not is_in(target, (*TRUSTED, SOURCES, *allow)):
         package = target.split(".")[0]
-        raise ConfigError(
-            f"_target_={target}: package {package!r} is not trusted; "
-            f"if it is yours, add allow=[{package}]"
-        )
+        line = f"_target_={target}: package {package!r} is not trusted"
+        yours = f"; if it is yours, add allow=[{package}] to the command line, or to {trust_text()}"
+        raise ConfigError(line if is_reserved(package) else line + yours)
     module, _, name = target.rpartition(".")
     try:
         _add_working_folder(target.split(".")[0])
@@ -64,24 +67,15 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
         ) from error
     if not callable(found):
         raise ConfigError(f"_target_={target}: is not a class or function")
-    home = f"{getattr(found, '__module__', None)}.{name}"
-    if _is_in(target, allow):
-        return found
-    if not _is_in(home, (*TRUSTED, SOURCES)):
-        raise ConfigError(f"_target_={target}: is not trusted; it is defined in {home}")
-    if _is_in(home, (SOURCES,)) and not _is_source(found):
-        raise ConfigError(
-            f"_target_={target}: is not a data source; that is a class with signature, find and "
-            "read (segsweep/data/source.py)"
-        )
+    if not _is_users(target, found, allow):
+        check_trusted(target, found)
     return found
 
 
-def _is_source(found: object) -> bool:
-    """Whether *found* is a class that implements the protocol `segsweep.data.source.Source`."""
-    is_class = inspect.isclass(found) and not getattr(found, "_is_protocol", False)
-    methods = (getattr(found, name, None) for name in ("find", "read"))
-    return is_class and all(map(callable, methods)) and hasattr(found, "signature")
+def _is_users(target: str, found: object, allow: tuple[str, ...]) -> bool:
+    """Whether *found* is code of an allowed package, or of one that it may import from."""
+    named = inspect.isclass(found) or inspect.isroutine(found)
+    return is_in(target, allow) and not (named and is_reserved(home_of(found)))
 
 
 def _add_working_folder(package: str) -> None:
@@ -95,10 +89,6 @@ def _error_text(error: Exception) -> str:
     plain = isinstance(error, ImportError | AttributeError | ValueError | TypeError)
     text = " ".join(str(error).split())
     return text if plain and text else f"{type(error).__name__}: {text}".removesuffix(": ")
-
-
-def _is_in(target: str, packages: Sequence[str]) -> bool:
-    return any(target.startswith(f"{package}.") for package in packages if package)
 
 
 @cache
@@ -127,7 +117,9 @@ def check_node(
     """
     if not isinstance(values, Mapping) or "_target_" not in values:
         raise ConfigError(f"{node}={values!r}: choose one of the options in conf/{node}/")
-    known = arguments_of(str(values["_target_"]), tuple(allow))
+    target = str(values["_target_"])
+    known = arguments_of(target, tuple(allow))
+    _check_trusted_node(node, target, values, tuple(allow))
     checked: dict[str, object] = {key: values[key] for key in CONTROL if key in values}
     problems = []
     for key, value in values.items():
@@ -144,6 +136,16 @@ def check_node(
     problems += [f"{node}.{key} is not set" for key in needed if key not in values]
     raise_all(problems)
     return checked
+
+
+def _check_trusted_node(
+    node: str, target: str, values: Mapping[str, object], allow: tuple[str, ...]
+) -> None:
+    """Raise ConfigError if a trusted target is of another group, or would download weights."""
+    found = locate(target, allow)
+    if not _is_users(target, found, allow):
+        check_group(node, target, found)
+        check_no_download(node, found, values)
 
 
 def _check_argument(key: str, value: object, hint: Hint) -> object:

@@ -3,7 +3,7 @@
 import csv
 import heapq
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from segsweep.config.schema import SplitConfig
 from segsweep.data.source import Sample
 from segsweep.errors import ConfigError, DataError
+from segsweep.system.csv_cells import exact
 from segsweep.system.files import csv_text, write_if_changed
 
 PARTS = ("train", "val", "test")
@@ -82,14 +83,15 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
     if not rows or not {"id", "split"} <= set(rows[0]):
         raise ConfigError(f"data.split.file={path}: needs a header with the columns id and split")
     wanted: dict[str, str] = {}
+    known = {sample.id for sample in samples}
     for row in rows:
-        name, part = row["id"] or "", (row["split"] or "").strip()
+        name, part = _id_of(row["id"] or "", known), (row["split"] or "").strip()
         if wanted.setdefault(name, part) != part:
             raise ConfigError(
                 f"data.split.file={path}: {name} is in {wanted[name] or UNUSED} "
                 f"and in {part or UNUSED}"
             )
-    unknown = sorted(set(wanted) - {sample.id for sample in samples})
+    unknown = sorted(set(wanted) - known)
     odd = sorted(set(wanted.values()) - {*PARTS, UNUSED, ""})
     if unknown or odd:
         what = f"ids not in the data: {', '.join(unknown[:5])}" if unknown else f"split {odd[0]!r}"
@@ -101,6 +103,11 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
             f"data.split.file={path}: {crossing[0]}; data.split.keep_groups=false allows it"
         )
     return _none_empty(parts, samples)
+
+
+def _id_of(cell: str, known: Collection[str]) -> str:
+    """Return the id in a cell: a file of segsweep marks ids like formulas, a user's may not."""
+    return name if (name := exact(cell)) in known else cell
 
 
 def crossing_groups(samples: Sequence[Sample], parts: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from segsweep.report.columns import DAGGER, DASH, Column, columns_of, finished_first, note_of
+from segsweep.system.csv_cells import frame_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,7 +34,7 @@ def pasted(frame: "DataFrame", form: str, *, claims: bool = True) -> str:
         raise ValueError(f"form must be one of {', '.join(FORMS)}; got {form!r}")
     rows = finished_first(frame)
     if form == "csv":
-        return str(rows.to_csv(index=False, lineterminator="\n"))
+        return frame_text(rows)
     write = {"md": _markdown, "latex": _latex, "html": _html}[form]
     return write(columns_of(rows, claims), note_of(rows, claims))
 

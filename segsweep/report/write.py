@@ -14,6 +14,7 @@ from segsweep.report.question import Asked
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
 from segsweep.store.tables import Tables, read_all
+from segsweep.system.csv_cells import exact_frame, frame_text
 from segsweep.system.files import file_digest, has_text, read_json, text_digest, write_if_changed
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def csv_of(frame: "DataFrame") -> str:
     found = [name for name in COUNTED if name in frame and frame[name].dtype.kind == "f"]
     whole = [name for name in found if (frame[name].dropna() % 1 == 0).all()]
     frame = frame.astype(dict.fromkeys(whole, "Int64"))
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    return frame_text(frame)
 
 
 def _texts_of_runs(tables: Tables) -> dict[Path, str]:
@@ -147,7 +148,7 @@ def _write_all(files: Mapping[Path, str]) -> bool:
 def _read_cells(sweep: SweepPaths) -> "DataFrame":
     from pandas import read_csv
 
-    return read_csv(sweep.comparison, dtype={"may_be_best": "boolean"})
+    return exact_frame(read_csv(sweep.comparison, dtype={"may_be_best": "boolean"}))
 
 
 def _curves(tables: Tables) -> str:

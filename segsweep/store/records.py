@@ -22,6 +22,7 @@ from segsweep.errors import StoreError
 from segsweep.metrics import COUNTS, columns, stored_columns
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Cause
+from segsweep.system.csv_cells import exact
 from segsweep.system.files import csv_text, read_json, write_json, write_text
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
@@ -132,7 +133,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return []
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    rows = [{key: exact(cell) for key, cell in row.items()} for row in reader]
     return rows if text.endswith("\n") else rows[:-1]
 
 

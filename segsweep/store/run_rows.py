@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from segsweep import metrics
 from segsweep.errors import StoreError
 from segsweep.store.records import EPOCH, PER_IMAGE, history_columns, image_columns
+from segsweep.system.csv_cells import STARTS, exact_frame, frame_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 def image_rows(path: Path, run_id: str) -> str:
     """Return the rows of a run's per_image.csv as text; "" if there is no such file.
 
-    A file with the current columns and no quotes is copied; any other goes through pandas.
-    A damaged file, or one of another run, is ignored with a warning.
+    A file with the current columns, no quotes and no formulas is copied; any other goes through
+    pandas. A damaged file, or one of another run, is ignored with a warning.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")  # a line break in a name stays what it is
         if (plain := _plain_images(image_columns()).fullmatch(text)) is not None:
             rows = plain[1]
             foreign = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
         else:
             frame = read_images(io.StringIO(text))
-            rows = frame.to_csv(index=False, header=False, lineterminator="\n")
+            rows = frame_text(frame, header=False)
             foreign = bool((frame["run_id"] != run_id).any())
         if foreign:
             raise StoreError(f"contains rows of another run than {run_id}")
@@ -49,7 +50,7 @@ def read_images(text: io.StringIO) -> "DataFrame":
     more = dict.fromkeys(metrics.stored_columns(), "float64")
     missing = {name: [""] for name in more}
     frame = read_csv(text, dtype=types | more, keep_default_na=False, na_values=missing)
-    return _with_columns(frame, PER_IMAGE, image_columns())
+    return exact_frame(_with_columns(frame, PER_IMAGE, image_columns()))
 
 
 def means_of(images: "DataFrame", columns: Sequence[str], empty: metrics.Empty) -> dict[str, float]:
@@ -84,7 +85,7 @@ _NUMBER = r"(?:[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?|[-+]?inf|nan)?"
 @cache
 def _plain_images(columns: tuple[str, ...]) -> re.Pattern[str]:
     stored = f",{_NUMBER}" * (len(columns) - len(PER_IMAGE))
-    row = rf"{_CELL},{_CELL},{_CELL},{_CELL},[0-9]+,[0-9]+,[0-9]+,[0-9]+{stored}\n"
+    row = rf"{_CELL},{_CELL},{_CELL},(?![{STARTS}]){_CELL},[0-9]+,[0-9]+,[0-9]+,[0-9]+{stored}\n"
     return re.compile(rf"{','.join(columns)}\n((?:{row})*+)")
 
 

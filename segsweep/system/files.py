@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import json
 import math
 import os
@@ -15,6 +14,8 @@ from threading import get_ident
 from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
+
+from segsweep.system.csv_cells import Lines, safe
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object as `json` reads it: values are numbers, texts, lists, objects or None."""
@@ -82,12 +83,15 @@ def read_json(path: Path) -> JsonObject | None:
 
 
 def csv_text(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Return *rows* as CSV with exactly *columns*; missing values and None are empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n")
+    """Return *rows* as CSV with exactly *columns*; missing values and None are empty.
+
+    Text cells are written as `system/csv_cells.py` says.
+    """
+    lines = Lines()
+    writer = csv.DictWriter(lines, columns, lineterminator=Lines.END)
     writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    writer.writerows({key: safe(row.get(key)) for key in columns} for row in rows)
+    return lines.getvalue()
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -184,8 +184,9 @@ def test_annotations_of_torch_classes_are_used():
     }
 
 
-def test_own_package_works_only_when_allowed(package):
+def test_own_package_works_only_when_allowed(package, monkeypatch):
     """Importing a module runs it, so it is not imported before the user allows it."""
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     target = f"{package}.nets.Tiny"
     with pytest.raises(ConfigError) as caught:
         locate(target)
@@ -196,7 +197,8 @@ def test_own_package_works_only_when_allowed(package):
     assert found.__name__ == "Tiny"
     assert str(caught.value) == (
         f"_target_={target}: package {package!r} is not trusted; "
-        f"if it is yours, add allow=[{package}]"
+        f"if it is yours, add allow=[{package}] to the command line, "
+        "or to ~/.config/segsweep/trust.yaml"
     )
 
 

@@ -114,7 +114,10 @@
 
   const csv = (columns, rows) => {
     const cell = (value) => {
-      const text = value === null || value === undefined ? "" : String(value);
+      const plain = value === null || value === undefined ? "" : String(value);
+      const formula = typeof value === "string" && /^'*[=+\-@\t\r\n＝＋－＠]/.test(plain)
+        && !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain);
+      const text = formula ? `'${plain}` : plain; // as in the CSV files: a text, not a formula
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
