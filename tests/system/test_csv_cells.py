@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame, read_csv
 
@@ -46,6 +46,7 @@ def test_other_cells_stay(value):
     assert exact(value) is value
 
 
+@settings(deadline=None, max_examples=50)
 @given(texts)
 def test_cell_is_read_back(text):
     """Any text."""
@@ -55,6 +56,7 @@ def test_cell_is_read_back(text):
     assert not is_formula(written)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(texts, texts, st.floats(allow_nan=False)), min_size=1))
 def test_rows_are_read_back(rows):
     """From our own CSV files, by our own reader and by an independent one."""
@@ -66,6 +68,7 @@ def test_rows_are_read_back(rows):
     assert not any(is_formula(cell) for row in cells for cell in (row["a"], row["b"]))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(texts.filter(str.strip), min_size=1))
 def test_frames_are_read_back(names):
     """The tables of a sweep; numbers keep their type."""
@@ -79,6 +82,7 @@ def test_frames_are_read_back(names):
     assert read["diff"].tolist() == frame["diff"].tolist()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(texts, min_size=1))
 def test_images_are_read_back(tmp_path_factory, names):
     """Through a run's per_image.csv, the sweep's, and an old file without apostrophes."""
