@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame, read_csv
 
@@ -18,6 +18,7 @@ from segsweep.system.csv_cells import exact, exact_frame, frame_text, safe
 from segsweep.system.files import csv_text
 from segsweep.system.installation import PACKAGE
 
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 FORMULAS = ["=1+1", "+a", "-a", "@a", "\ta", "\ra", "'=a", "''-b", "＝a", "--5", "-", "-m x", "=5"]
 PLAIN = ["", "a", "a=b", "'", "'a", "'5", "-5", "+1.5e-3", "-.5", "IMD002", " =x"]
 texts = st.text(st.characters(codec="utf-8")) | st.from_regex(r"'*[=+\-@\t\r\n'0-9.e]{1,4}\w?")
@@ -46,7 +47,7 @@ def test_other_cells_stay(value):
     assert exact(value) is value
 
 
-@settings(deadline=None, max_examples=50)
+@QUICK
 @given(texts)
 def test_cell_is_read_back(text):
     """Any text."""
@@ -56,7 +57,7 @@ def test_cell_is_read_back(text):
     assert not is_formula(written)
 
 
-@settings(deadline=None, max_examples=50)
+@QUICK
 @given(st.lists(st.tuples(texts, texts, st.floats(allow_nan=False)), min_size=1))
 def test_rows_are_read_back(rows):
     """From our own CSV files, by our own reader and by an independent one."""
@@ -68,7 +69,7 @@ def test_rows_are_read_back(rows):
     assert not any(is_formula(cell) for row in cells for cell in (row["a"], row["b"]))
 
 
-@settings(deadline=None, max_examples=50)
+@QUICK
 @given(st.lists(texts.filter(str.strip), min_size=1))
 def test_frames_are_read_back(names):
     """The tables of a sweep; numbers keep their type."""
@@ -82,7 +83,7 @@ def test_frames_are_read_back(names):
     assert read["diff"].tolist() == frame["diff"].tolist()
 
 
-@settings(deadline=None, max_examples=50)
+@QUICK
 @given(st.lists(texts, min_size=1))
 def test_images_are_read_back(tmp_path_factory, names):
     """Through a run's per_image.csv, the sweep's, and an old file without apostrophes."""
