@@ -377,6 +377,7 @@ def test_whole_numbers_stay_whole_next_to_a_failed_run(train, tmp_path, monkeypa
     assert len(finished) == 1
     assert finished[0]["epochs"] == "2"
     assert finished[0]["parameters"].isdecimal()
+    assert finished[0]["multiply_adds"].isdecimal()
 
 
 def test_optuna_takes_an_interval_from_the_command_line(train, tmp_path) -> None:

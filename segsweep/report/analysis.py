@@ -107,6 +107,7 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
     """
     from segsweep.stats.tables import comparison_table, pairs_table
     from segsweep.stats.wording.answer import answer
+    from segsweep.stats.wording.cheapest import cell_costs
     from segsweep.stats.wording.notes import note_texts
 
     asked = asked or Asked()
@@ -117,7 +118,7 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
     analysis = _analysed(values, asked, advise) if values.cells else None
     planned = int(runs.results["cell"].nunique())
     notes = (*_swept_note(tables), *placement_notes(runs.counted_runs))
-    said = answer(analysis, notes, planned)
+    said = answer(analysis, notes, planned, cell_costs(runs.counted_results))
     if analysis is None:
         said = replace(
             said, headline=_nothing(tables), notes=(*note_texts(values.notes), *said.notes)

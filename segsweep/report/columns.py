@@ -136,6 +136,12 @@ def _p(value: float) -> str:
     return p_text(value).removeprefix("p ").removeprefix("= ")
 
 
+def _amount(value: float) -> str:
+    from segsweep.stats.wording.phrases import amount_text
+
+    return amount_text(value)
+
+
 def _word(value: Any) -> str:
     """Return a value as text; 80 for the 80.0 of a column with gaps."""
     whole = isinstance(value, float) and value.is_integer()
@@ -146,13 +152,15 @@ BEFORE = (
     *("first", "second", "difference", "diff_low", "ci_low", "p_adjusted", "p_equal", "verdict"),
     *("may_be_best", "p_best", "cells", "seeds", "failed", "sd_seeds", "sd_images"),
 )
-AFTER = ("lr", "parameters", "seconds")
+AFTER = ("lr", "multiply_adds", "parameters", "seconds")
 TITLES = {
     **{"ci_low": "95 % interval", "diff_low": "95 % interval", "parameters": "params"},
+    **{"multiply_adds": "multiply-adds"},
     **{"p_adjusted": "p (adjusted)", "p_best": "chance best", "p_equal": "chance equal"},
     **{"sd_seeds": "sd (seeds)", "sd_images": "sd (images)", "may_be_best": "may be best"},
 }
 COLUMN_TEXTS: dict[str, Show] = {
+    "multiply_adds": _amount,
     **dict.fromkeys(("p_best", "p_equal"), _chance),
     **dict.fromkeys(("cells", "seeds", "failed", "parameters", "seconds"), "{:,.0f}".format),
     **{"p_adjusted": _p, "lr": "{:.3g}".format},

@@ -60,6 +60,11 @@ class Comparable:
         return next(iter(self.counted_runs), None)
 
     @property
+    def counted_results(self) -> "DataFrame":
+        """The rows of `results` of the runs that count."""
+        return self.results[self.results["run_id"].isin(self.counted[0]["run_id"])]
+
+    @property
     def counted_runs(self) -> list[RunRecord]:
         """The runs that count."""
         used = set(self.counted[0]["run_id"])

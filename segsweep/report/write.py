@@ -20,7 +20,7 @@ from segsweep.system.files import file_digest, has_text, read_json, text_digest,
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-COUNTED = ("fold", "seed", "epochs", "best_epoch", "n_test", "parameters")
+COUNTED = ("fold", "seed", "epochs", "best_epoch", "n_test", "parameters", "multiply_adds")
 """Columns of whole numbers."""
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 

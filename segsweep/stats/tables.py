@@ -18,8 +18,9 @@ PAIR_KINDS = dict.fromkeys(PAIRS, "float64") | {
     **dict.fromkeys(("family", "a", "b", "verdict"), "str"),
     "seeds_needed": "Int64",
 }
-NUMBERS = ("val_iou", "lr", "seconds", "parameters")
-CELL_REST = ("val_iou", "rank", "may_be_best", "p_best", "lr", "seconds", "parameters")
+COST = ("lr", "seconds", "parameters", "multiply_adds")
+NUMBERS = ("val_iou", *COST)
+CELL_REST = ("val_iou", "rank", "may_be_best", "p_best", *COST)
 
 
 def pairs_table(analysis: Analysis | None) -> DataFrame:

@@ -22,8 +22,9 @@ def measured_columns() -> tuple[str, ...]:
     return (
         *("seed", "fold", "lr", "status", "epochs", "best_epoch", "val_loss"),
         *(*metrics.columns("val"), *metrics.columns("test"), "n_test"),
-        *("parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
-        *("data_fingerprint", "data_target", "started", "finished", "error"),
+        *("parameters", "multiply_adds", "seconds", "peak_memory_mb", "device"),
+        *("version", "git_commit", "data_fingerprint", "data_target"),
+        *("started", "finished", "error"),
         *PLACEMENT,
     )
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from segsweep import __version__, metrics
 from segsweep.data.batches import Batches
@@ -13,6 +14,7 @@ from segsweep.training.build import Job
 from segsweep.training.environment import git_commit
 from segsweep.training.evaluate import OnPrediction, Scored, score_images
 from segsweep.training.loop import PREVIEW_IMAGES
+from segsweep.training.multiply_adds import multiply_adds
 from segsweep.training.outlines import Outlines
 from segsweep.training.preview import draw_preview
 from segsweep.training.state import Row
@@ -93,6 +95,12 @@ def _test_metrics(scored: Scored, empty: metrics.Empty) -> dict[str, float]:
     return {**means, "test_iou_all_pixels": over_all, "n_test": len(scored.counts)}
 
 
+def _one_image(job: Job) -> Tensor:
+    """Return the first validation image, (1, C, H, W)."""
+    images, _ = next(iter(job.val.in_order()))
+    return images[:1]
+
+
 def _result(
     job: Job, history: list[Row], started: float, tested: dict[str, float]
 ) -> dict[str, object]:
@@ -107,6 +115,7 @@ def _result(
         **{f"last_{key}": last[key] for key in metrics.columns("val") if key in last},
         **tested,
         "parameters": sum(p.numel() for p in job.state.model.parameters()),
+        "multiply_adds": multiply_adds(job.state.judged, _one_image(job)),
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "peak_memory_mb": round(device.peak_memory_mb(job.placement.torch_device), 1),
         "device": job.placement.device,

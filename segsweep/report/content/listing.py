@@ -66,6 +66,7 @@ def _cells(material: Material) -> Listing:
         ("lr", "lr", TEXT),
         ("seconds", "seconds", COUNT),
         ("parameters", "parameters", COUNT),
+        ("multiply_adds", "multiply-adds", COUNT),
     )
     return _of_frame("cells", shown, material.cells)
 

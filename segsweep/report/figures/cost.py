@@ -1,4 +1,7 @@
-"""Figures of mean against cost, in seconds and in parameters, with the Pareto front."""
+"""Figures of mean against cost, in multiply-adds and parameters, with the Pareto front.
+
+Seconds are no axis: they depend on what else the machine did.
+"""
 
 from collections.abc import Sequence
 
@@ -18,19 +21,21 @@ from segsweep.report.figures.svg import (
     short,
     ticks,
 )
+from segsweep.stats.wording.cheapest import COSTS
 
-COSTS = {"seconds": "seconds of training, one run", "parameters": "parameters"}
 TOP, BOTTOM, LEFT, RIGHT = 14.0, 232.0, 44.0, NARROW - 12.0
 Point = tuple[str, float, float]
 """Cell, cost, value."""
 
 
 def costs(material: Material) -> list[Figure]:
-    """Return a figure for each cost that is known and differs among cells."""
+    """Return a figure for each cost that is known of every cell and differs among them."""
     return [
         figure
         for name, words in COSTS.items()
-        if name in material.done and (figure := _figure(material, name, words)) is not None
+        if name in material.done
+        and material.done[name].notna().all()
+        and (figure := _figure(material, name, words)) is not None
     ]
 
 

@@ -1,5 +1,6 @@
 """The answer in sentences: which cells may be the best, what is settled, and what it takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
 from segsweep.stats.engine import Analysis
 from segsweep.stats.verdicts import BETTER, EQUAL, UNDECIDED
+from segsweep.stats.wording.cheapest import take_cheapest
 from segsweep.stats.wording.next_steps import next_steps
 from segsweep.stats.wording.notes import note_texts
 from segsweep.stats.wording.phrases import (
@@ -54,7 +56,10 @@ class Answer:
 
 
 def answer(
-    analysis: Analysis | None, notes: tuple[str, ...] = (), planned: int | None = None
+    analysis: Analysis | None,
+    notes: tuple[str, ...] = (),
+    planned: int | None = None,
+    costs: tuple[str, Mapping[str, float]] = ("", {}),
 ) -> Answer:
     """Return the answer.
 
@@ -62,6 +67,7 @@ def answer(
         analysis: None if nothing can be compared yet.
         notes: sentences to put before the notes of the values.
         planned: number of planned cells; None: all of them are compared.
+        costs: what the cells cost, as `cheapest.cell_costs` returns it.
 
     """
     if analysis is None:
@@ -77,7 +83,7 @@ def answer(
     best = tuple(name for name in cells if _may(analysis, name))
     equal = len(best) > 1 and _all_equal(analysis, best)
     headline = _equal(analysis, best, planned) if equal else _headline(analysis, best, planned)
-    take = ("Take the cheapest of them.",) if equal else next_steps(analysis)
+    take = (take_cheapest(best, *costs),) if equal else next_steps(analysis)
     settled = (*_clearest_pair(analysis), *_factors(analysis), *_equal_pairs(analysis))
     return Answer(headline, best, settled, _unclear(analysis), take, every_note)
 

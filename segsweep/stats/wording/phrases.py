@@ -6,6 +6,8 @@ from segsweep.stats.runs import SWEEP_KEY
 
 MOST_NAMES = 6
 """Longer lists of names are cut, and the rest is counted."""
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+"""Large numbers and the letters of their units."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -53,3 +55,11 @@ def chance_text(chance: float) -> str:
     if chance < 0.005:
         return "under 0.01"
     return "over 0.99" if chance >= 0.995 else f"{chance:.2f}"
+
+
+def amount_text(value: float) -> str:
+    """Return a large number in three digits: `1.17 G`."""
+    for size, unit in UNITS:
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"

@@ -15,7 +15,7 @@ from segsweep import augment, data, losses, models, schedulers  # noqa: F401
 from segsweep.config.validate import coerce
 from segsweep.sweep.planning import probe  # noqa: F401
 from segsweep.sweep.processes import worker  # noqa: F401
-from segsweep.training import preview, run  # noqa: F401
+from segsweep.training import multiply_adds, preview, run  # noqa: F401
 from segsweep.training.environment import git_commit
 
 for package in (data, losses, models):

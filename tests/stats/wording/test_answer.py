@@ -20,7 +20,7 @@ GRID = ["m/a", "m/b", "n/a", "n/b"]
 COMPARISON = [
     *("model", "loss", "seeds", "failed", "test_iou", "ci_low", "ci_high", "sd_seeds"),
     *("sd_images", *columns()[1:], "val_iou", "rank", "may_be_best", "p_best"),
-    *("lr", "seconds", "parameters"),
+    *("lr", "seconds", "parameters", "multiply_adds"),
 ]
 
 
