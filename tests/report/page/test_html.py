@@ -182,7 +182,9 @@ def test_every_figure_has_words_and_numbers(maker):
     numbers = data_of(html)["figures"]
 
     assert {"heatmap", "intervals", "ranks", "variance", "images", "learning-rates"} <= {*names}
-    assert {"cost-multiply_adds", "cost-parameters", "val_loss-unet", "val_score-segnet"} <= {*names}
+    assert {"cost-multiply_adds", "cost-parameters", "val_loss-unet", "val_score-segnet"} <= {
+        *names
+    }
     assert {*names} == {*numbers}
     for drawing in re.findall(r"<svg[^>]*>", html):
         assert len(re.search(r'aria-label="([^"]*)"', drawing)[1]) > 20

@@ -50,7 +50,14 @@ def test_sentences():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (12, "12"), (1249, "1.25 k"), (931_969, "932 k"), (1.17e9, "1.17 G"), (2e13, "20 T")],
+    [
+        (0, "0"),
+        (12, "12"),
+        (1249, "1.25 k"),
+        (931_969, "932 k"),
+        (1.17e9, "1.17 G"),
+        (2e13, "20 T"),
+    ],
 )
 def test_amounts(value, text):
     """Three digits and a unit."""
