@@ -1,9 +1,8 @@
 """Multiply-adds of a network: a cost that no neighbour on the machine can change."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -41,7 +40,7 @@ class _Counter(TorchDispatchMode):
 
     def __torch_dispatch__(
         self,
-        func: Any,
+        func: OpOverload,
         types: object,
         args: tuple[object, ...] = (),
         kwargs: dict[str, object] | None = None,
@@ -49,7 +48,7 @@ class _Counter(TorchDispatchMode):
         """Call *func* and count it, if torch knows how."""
         named = kwargs or {}
         result = func(*args, **named)
-        formula = flop_registry.get(func._overloadpacket)
+        formula = flop_registry.get(func.overloadpacket)
         if formula is not None:
             self.operations += int(formula(*args, **named, out_val=result))
         return result
