@@ -36,7 +36,11 @@ class Maker:
         result = {
             **{"test_iou": iou, "test_dice": 2 * iou / (1 + iou), "test_score": iou - 0.1},
             **{"val_loss": 1 - iou, "val_iou": iou + 0.01, "val_dice": 0.9, "val_score": 0.75},
-            **{"parameters": 500_000 + 70_000 * len(model), "seconds": 100 + 40 * len(model)},
+            **{
+                "parameters": 500_000 + 70_000 * len(model),
+                "multiply_adds": 10**8 * len(model),
+                "seconds": 100 + 40 * len(model),
+            },
             **{"epochs": self.epochs, "best_epoch": self.epochs - 3, "n_test": len(self.images)},
             **{"device": "cpu", "version": "0.1.0", "git_commit": "0123456789ab"},
             **{"data_fingerprint": config["data_fingerprint"], "peak_memory_mb": 512.0},

@@ -14,7 +14,16 @@ from stored_sweep import write_states
 RESULTS_AS_DOCUMENTED = [
     *("run_id", "model", "loss", "seed", "fold", "lr", "status", "epochs", "best_epoch"),
     *("val_loss", *columns("val"), *columns("test")),
-    *("n_test", "parameters", "seconds", "peak_memory_mb", "device", "version", "git_commit"),
+    *(
+        "n_test",
+        "parameters",
+        "multiply_adds",
+        "seconds",
+        "peak_memory_mb",
+        "device",
+        "version",
+        "git_commit",
+    ),
     *("data_fingerprint", "data_target", "started", "finished", "error"),
     *("precision", "threads"),
 ]
