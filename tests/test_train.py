@@ -39,6 +39,14 @@ BAD = {
         [*TINY, "trainer.batch=13"],
         ["trainer.batch=13", "12 training images"],
     ),
+    "huge images": (
+        ["data.size=100000"],
+        ["data.size=100000 x 100000", "at least", "TB", "smaller data.size"],
+    ),
+    "wide network": (
+        [*TINY, "model.channels=[200000,8]"],
+        ["model=unet2", "at least", "TB", "smaller"],
+    ),
     "fold": ([*TINY, "data.split.fold=5"], ["data.split.fold=5", "below"]),
     "another class": (["loss._target_=os.system"], ["loss._target_=os.system", "conf/loss/"]),
 }
@@ -121,7 +129,7 @@ def test_full_outputs_folder(train, tmp_path, capsys, small_disk) -> None:
     error = capsys.readouterr().err
 
     assert code == 2
-    assert "the disk is full" in error.splitlines()[-1]
+    assert "not enough disk" in error.splitlines()[-1]
     assert not list(small_disk.glob("o/.cache/*.tmp*"))
 
 

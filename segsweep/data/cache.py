@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from segsweep.data.check import Facts, check_all, check_pixels, facts_of, format_problems
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
+from segsweep.data.room import check_room
 from segsweep.data.source import Pixels, Problem, Sample, Source
 from segsweep.errors import DataError
 from segsweep.system.files import is_locked, locked, read_json, text_digest, write_json
@@ -124,6 +125,7 @@ def _build(
     progress: ProgressCallback | None,
 ) -> None:
     _remove_left(target)
+    check_room(len(samples), size, channels, target.parent)
     temporary = target.with_name(f"{target.name}.tmp{os.getpid()}")
     temporary.mkdir()
     try:

@@ -65,6 +65,14 @@ def available_memory_mb(root: Path = ROOT) -> float:
     return max(0.0, min([_system_memory(root), *left]) / MIB)
 
 
+def own_memory_mb(pid: int, root: Path = ROOT) -> float:
+    """Return the memory of a process that no file holds, MB; 0 if unknown or it has ended."""
+    words = _words(root / f"proc/{pid}/statm")
+    if len(words) < 3:
+        return 0.0
+    return (int(words[1]) - int(words[2])) * os.sysconf("SC_PAGE_SIZE") / MIB
+
+
 def free_disk_mb(path: Path) -> float:
     """Return the free disk space where *path* is or will be, MB; infinite if unknown."""
     place = path.absolute()

@@ -4,7 +4,7 @@ Finds problems that show only then: sizes, channels, arguments that constructors
 """
 
 import json
-from functools import cache
+from functools import cache, partial
 
 import torch
 
@@ -15,6 +15,7 @@ from segsweep.config.validate import raise_all
 from segsweep.errors import ConfigError
 from segsweep.training.build import build_optimizer, build_scheduler
 from segsweep.training.device import check_device
+from segsweep.training.room import Step, large_output
 
 
 def check_built(config: RunConfig) -> None:
@@ -44,33 +45,44 @@ def _check_steps(optimizer: Node, scheduler: Node, allow: tuple[str, ...]) -> No
 
 def _check_model(config: RunConfig) -> None:
     node = json.dumps(config.model, sort_keys=True)
-    size, channels = config.data.height_width, config.data.channels
-    _check_shapes(config.choices["model"], node, size, channels, config.allow)
+    kind = config.device.partition(":")[0]
+    step = Step(
+        size=config.data.height_width,
+        channels=config.data.channels,
+        batch=config.trainer.batch,
+        value_bytes=4 if config.trainer.precision == "float32" else 2,
+        on_gpu=kind == "cuda" or (kind == "auto" and torch.cuda.device_count() > 0),
+    )
+    _check_shapes(config.choices["model"], node, step, config.allow)
 
 
 @cache
-def _check_shapes(
-    name: str, node: str, size: tuple[int, int], channels: int, allow: tuple[str, ...]
-) -> None:
-    """Run the network on one image of the config's size and channels.
+def _check_shapes(name: str, node: str, step: Step, allow: tuple[str, ...]) -> None:
+    """Run the network on one image, without numbers if it is large.
 
-    On the CPU: the meta device would import the compiler, which takes over a second.
+    A small one is run with numbers, on the CPU: without them torch would import the compiler,
+    which takes over a second.
     """
+    size, make = step.size, partial(build, "model", json.loads(node), allow)
     try:
-        model = build("model", json.loads(node), allow).eval()
+        found = large_output(name, make, step)
+        model, shape = found if found is not None else (make().eval(), ())
     except (RuntimeError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"model={name}: cannot be built on this machine ({reason})") from error
     _check_multiple(name, size, int(getattr(model, "size_multiple", 1)))
-    try:
-        with torch.inference_mode():
-            logits = model(torch.zeros(1, channels, *size))
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise ConfigError(
-            f"model={name}: does not accept {channels} x {size[0]} x {size[1]} images "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    if tuple(getattr(logits, "shape", ())) != (1, 1, *size):
+    if not shape:
+        try:
+            with torch.inference_mode():
+                logits = model(torch.zeros(1, step.channels, *size))
+        except Exception as error:  # a user's network may raise anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConfigError(
+                f"model={name}: does not accept {step.channels} x {size[0]} x {size[1]} images "
+                f"({reason})"
+            ) from error
+        shape = tuple(getattr(logits, "shape", ()))
+    if shape != (1, 1, *size):
         raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")
 
 

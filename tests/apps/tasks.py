@@ -50,6 +50,16 @@ def crash(**_):
     ctypes.string_at(0)
 
 
+def grow(megabytes, **_):
+    """Take that much memory in steps, then wait a while."""
+    taken = []
+    for _ in range(0, megabytes, 16):
+        taken.append(bytearray(os.urandom(1 << 20) * 16))
+        time.sleep(0.02)
+    time.sleep(1)
+    return "grown"
+
+
 def leave_alone(number, **_):
     """Send this process a signal that does not end it."""
     os.kill(os.getpid(), number)

@@ -161,7 +161,7 @@ def test_full_and_read_only_outputs_are_refused(small_disk, tmp_path) -> None:
         subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
 
     assert [code for _, code in errors] == [2, 2]
-    assert "the disk is full" in errors[0][0]
+    assert "not enough disk" in errors[0][0]
     assert "Read-only" in errors[1][0]
     assert all(len(text.splitlines()) == 1 for text, _ in errors)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning import cost
-from segsweep.sweep.planning.budget import is_memory, out_of_memory_line
+from segsweep.sweep.planning.budget import MOST, is_memory, out_of_memory_line
 from segsweep.sweep.planning.cost import Measured
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import Send
 from segsweep.system.files import remove_left, scratch_folder
+from segsweep.system.machine import available_memory_mb
 from segsweep.system.progress import Counter
 from segsweep.system.signals import StopRequest
 
@@ -93,8 +94,9 @@ def _measure_in(
 ) -> dict[str, str]:
     """Add the measured kinds to *found*; return kind -> reason of those out of memory."""
     short: dict[str, str] = {}
+    pool = Pool(slots, MEASURE_SECONDS, MOST * available_memory_mb())
     counter = Counter("measuring a step of each kind of run:")
-    for done, result in enumerate(Pool(slots, MEASURE_SECONDS).run(tasks, stop), 1):
+    for done, result in enumerate(pool.run(tasks, stop), 1):
         kind, measured = result.task.name, result.value
         if isinstance(measured, Measured):
             found[kind] = measured

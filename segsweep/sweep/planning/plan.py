@@ -31,6 +31,9 @@ from segsweep.system.clock import time_text
 from segsweep.system.files import has_content, has_text, locked
 from segsweep.training.dataset import check_batch, prepared_data
 
+LARGE = 2048 * 2048
+"""Pixels of an image from which on the network is checked before images are decoded."""
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -55,11 +58,13 @@ def plan_run(values: Values, choices: Mapping[str, str]) -> PlannedRun:
 def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
     """Return the checked config; its images, which take long to read, are not checked yet.
 
-    Builds network and loss only if the sweep has no plan yet: building takes seconds.
+    Builds network and loss only if the sweep has no plan yet, because building takes seconds,
+    or if images are large: decoding them may need more memory or disk than there is.
     """
     checked = check_config(values, choices)
     config = RunConfig.of(checked)
-    if not sweep_of(config).plan.exists():
+    height, width = config.data.height_width
+    if height * width > LARGE or not sweep_of(config).plan.exists():
         _check_built(config)
     return checked
 

@@ -21,7 +21,7 @@ from segsweep.errors import ConfigError
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import STOP, SlotFunction, run_task
-from segsweep.system.machine import oom_kills
+from segsweep.system.machine import oom_kills, own_memory_mb
 
 TICK = 0.2
 """Seconds between checks of time limits and requests to stop."""
@@ -29,6 +29,7 @@ GRACE = 10.0
 """Seconds that a process has to end after its time limit or after its result."""
 SERVER_SECONDS = 20.0
 """How long to retry starting a process."""
+OUT_OF_MEMORY = "out of memory: killed before it took all of this machine's"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -68,6 +69,7 @@ class _Running:
     value: object = None
     done: bool = False
     limit_hit: bool = False
+    memory_hit: bool = False
     ending_since: float | None = None
     """When it was asked to stop or sent its result; it should end soon after."""
 
@@ -79,6 +81,8 @@ class Pool:
     slots: Sequence[Slot]
     time_limit: float | None = None
     """Maximum seconds of a task; None: unlimited."""
+    memory_mb: float | None = None
+    """Memory of all running tasks together, above which the largest is killed; None: unlimited."""
     on_start: Callable[[Task, Slot], None] = lambda task, slot: None
     on_message: Callable[[Task, object], None] = lambda task, message: None
     """Called with each message that a running task sends."""
@@ -141,6 +145,17 @@ class Pool:
                 yield _result(one, self.time_limit)
             else:
                 _enforce_limits(one, self.time_limit)
+        self._enforce_memory()
+
+    def _enforce_memory(self) -> None:
+        """Kill the largest task if all together take too much, before the system kills any."""
+        if self.memory_mb is None:
+            return
+        taken = [own_memory_mb(one.process.pid or 0) for one in self._running]
+        if sum(taken) > self.memory_mb:
+            one = self._running[taken.index(max(taken))]
+            one.memory_hit = True
+            one.process.kill()
 
     def _receive(self, one: _Running) -> None:
         """Read all messages in its pipe."""
@@ -253,11 +268,12 @@ def _result(one: _Running, limit: float | None) -> TaskResult:
         )
     if one.done:
         return TaskResult(one.task, one.value)
+    if one.memory_hit:
+        return TaskResult(one.task, cause=Cause.KILLED, error=OUT_OF_MEMORY)
     if code < 0 or code == 255:  # 255: the fork server was killed and cannot send
         return TaskResult(one.task, cause=Cause.KILLED, error=_killed(-code, one.ooms))
-    return TaskResult(
-        one.task, cause=Cause.EXITED, error=f"the process ended with exit code {code}"
-    )
+    error = f"the process ended with exit code {code}"
+    return TaskResult(one.task, cause=Cause.EXITED, error=error)
 
 
 def _is_success(value: object) -> bool:

@@ -194,6 +194,17 @@ def test_over_its_time_limit_a_task_is_asked_then_killed(tmp_path, monkeypatch):
     assert not alive(int(hangs.read_text()))
 
 
+def test_task_that_takes_too_much_memory_is_killed():
+    """The largest goes; the others are not affected."""
+    ended = results(
+        Task("small", tasks.grow, (32,)), Task("large", tasks.grow, (1 << 14,)), memory_mb=1000.0
+    )
+
+    assert ended["small"].value == "grown"
+    assert ended["large"].cause == "killed"
+    assert ended["large"].error.startswith("out of memory")
+
+
 def test_closing_the_iterator_kills_running_tasks(tmp_path):
     """As after a second Ctrl-C."""
     file = tmp_path / "hangs"
