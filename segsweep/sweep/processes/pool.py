@@ -262,7 +262,8 @@ def _result(one: _Running, limit: float | None) -> TaskResult:
     code = one.process.exitcode or 0
     one.pipe.close()
     one.process.close()
-    if one.limit_hit and not (one.done and _is_success(one.value)):
+    status = getattr(one.value, "status", AttemptStatus.FINISHED)
+    if one.limit_hit and not (one.done and status == AttemptStatus.FINISHED):
         return TaskResult(
             one.task, cause=Cause.TIME_LIMIT, error=f"took longer than time_limit={limit:g} s"
         )
@@ -274,10 +275,6 @@ def _result(one: _Running, limit: float | None) -> TaskResult:
         return TaskResult(one.task, cause=Cause.KILLED, error=_killed(-code, one.ooms))
     error = f"the process ended with exit code {code}"
     return TaskResult(one.task, cause=Cause.EXITED, error=error)
-
-
-def _is_success(value: object) -> bool:
-    return getattr(value, "status", AttemptStatus.FINISHED) == AttemptStatus.FINISHED
 
 
 def _killed(number: int, ooms: int) -> str:
