@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
-.PHONY: demo test lint check slow format clean
+.PHONY: demo test lint check slow figures format clean
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,10 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 check: lint test
+
+# the figures of README.md, measured and drawn again; on an idle machine
+figures: $(VENV)/.slow
+	$(BIN)/python benchmarks/figures.py
 
 format: $(VENV)/.test
 	$(BIN)/ruff format .

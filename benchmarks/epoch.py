@@ -18,6 +18,7 @@ the weights after an epoch, in float32 the loss of each step.
 """
 
 import argparse
+import csv
 import json
 import statistics
 import subprocess
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--notebook", action="store_true", help="time the original's loop too")
     parser.add_argument("--only-time", action="store_true", help="skip the check of learning")
     parser.add_argument("--output", type=Path, help="a file for the table as well")
+    parser.add_argument("--csv", type=Path, help="a file for the numbers of the table")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--double", action="store_true", help=argparse.SUPPRESS)
@@ -187,12 +189,31 @@ def compare(arguments) -> None:
                 worker.epoch()  # warms up
                 taken[row].append(worker.epoch())
                 worker.close()
-        found += ["", *table(arguments, taken), "", first_step(folder)]
+        first = first_step(folder)
+        found += [
+            "",
+            *table(arguments, taken),
+            "",
+            f"from command to first training step: {first:.1f} s",
+        ]
     text = "\n".join(found)
     print(text)
     if arguments.output:
         command = " ".join(["python benchmarks/epoch.py", *sys.argv[1:]])
         arguments.output.write_text(f"# An epoch\n\n```\n{command}\n\n{text}\n```\n")
+    if arguments.csv:
+        write_csv(arguments.csv, taken, first)
+
+
+def write_csv(path, taken, first) -> None:
+    """Write median seconds and peak GB of each loop, and the seconds to the first step."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("loop", "seconds", "gb"))
+        for row, epochs in taken.items():
+            seconds = statistics.median(epoch["seconds"] for epoch in epochs)
+            writer.writerow((row, f"{seconds:.2f}", f"{max(epoch['gb'] for epoch in epochs):.2f}"))
+        writer.writerow(("first step", f"{first:.2f}", ""))
 
 
 def same_learning(arguments, folder, rows) -> list[str]:
@@ -248,7 +269,7 @@ def table(arguments, taken) -> list[str]:
     return lines
 
 
-def first_step(folder) -> str:
+def first_step(folder) -> float:
     """Return the seconds from the command to the first training step, data cached before."""
     words = ["trainer.epochs=1", "trainer.preview_every=0", f"outputs={folder}/outputs"]
     found = []
@@ -260,7 +281,7 @@ def first_step(folder) -> str:
         found += [
             float(line.split()[-1]) for line in done.stdout.splitlines() if "first step" in line
         ]
-    return f"from command to first training step: {statistics.median(found[1:]):.1f} s"
+    return statistics.median(found[1:])
 
 
 if __name__ == "__main__":

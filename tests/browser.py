@@ -81,9 +81,10 @@ class Tab:
         )
         self.driver.execute_async_script(script)
 
-    def picture(self, path: Path) -> None:
-        """Save the whole page as a PNG."""
-        width, height = self.js("return [innerWidth, document.documentElement.scrollHeight]")
+    def picture(self, path: Path, height: int = 0) -> None:
+        """Save the page as a PNG: all of it, or the top of that many pixels."""
+        width, whole = self.js("return [innerWidth, document.documentElement.scrollHeight]")
+        height = min(height, whole) if height else whole
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         wanted = {"format": "png", "captureBeyondViewport": True, "clip": clip}
         taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", wanted)

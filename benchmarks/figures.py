@@ -1,0 +1,198 @@
+"""Make the README's figures again: measure, store under docs/results, write them into the README.
+
+    python benchmarks/figures.py                 # everything: half an hour on 2 idle cores
+    python benchmarks/figures.py epoch overhead  # some parts only
+    python benchmarks/figures.py readme          # only the text, from what is stored
+
+Parts: epoch, overhead and report run the benchmarks of these names; pictures trains the demo and
+takes a picture of its report with Chromium; readme writes the figures into the README. Each stored
+figure has its command, date, commit, processor and load in docs/results/measured.json. Run this
+whenever the code that a figure measures has changed, on a machine that does nothing else.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from measuring import ROOT, timed
+
+from segsweep.system import processor
+from segsweep.system.machine import usable_cores
+from segsweep.training.environment import git_commit
+
+RESULTS, README = ROOT / "docs/results", ROOT / "README.md"
+STAMPS = RESULTS / "measured.json"
+BEGIN, END = "<!-- figures: make figures -->\n", "<!-- end of figures -->\n"
+GRID = ("model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss")
+DEMO = ("-m", "experiment=demo", *GRID, "seed=0,1,2")
+BENCHMARKS = {
+    "epoch": (
+        *("benchmarks/epoch.py", "--rounds", "2", "--lean", "on", "auto"),
+        *("--precision", "float32", "bfloat16"),
+        *("--output", "docs/results/epoch.md", "--csv", "docs/results/epoch.csv"),
+    ),
+    "overhead": (
+        *("benchmarks/sweep_overhead.py", "--runs", "8", "--sizes", "1000", "--rounds", "1"),
+        *("--csv", "docs/results/sweep_overhead.csv"),
+    ),
+    "report": ("benchmarks/report.py", "--csv", "docs/results/report.csv"),
+}
+Table = Mapping[str, Mapping[str, str]]
+"""The rows of a CSV by the text of their first columns."""
+
+
+def main() -> None:
+    """Make the parts that are asked for."""
+    parts = {**dict.fromkeys(BENCHMARKS, measure), "pictures": draw, "readme": write_readme}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
+    asked = parser.parse_args().parts or list(parts)
+    for name in dict.fromkeys([*asked, "readme"]):
+        print(f"{name} ...", flush=True)
+        parts[name](name)
+
+
+def measure(name: str) -> None:
+    """Run a benchmark and store where and when."""
+    load = os.getloadavg()[0]
+    timed(BENCHMARKS[name])
+    stamp(name, BENCHMARKS[name], load)
+
+
+def draw(name: str) -> None:
+    """Train the demo and take a picture of the top of its report."""
+    load, outputs = os.getloadavg()[0], ROOT / "outputs"
+    words = ("-m", "segsweep.train", *DEMO, f"outputs={outputs}", "sweep=readme")
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+    sys.path.insert(0, str(ROOT / "tests"))
+    from browser import Tab, open_browser
+
+    driver = open_browser(outputs)
+    tab = Tab(driver)
+    tab.open(outputs / "readme/report.html", width=1280)
+    tab.picture(ROOT / "docs/images/report.png", height=1500)
+    driver.quit()
+    stamp(name, words, load)
+
+
+def stamp(name: str, command: Sequence[str], load: float) -> None:
+    """Store how, where and when a figure was made."""
+    known = stamps()
+    known[name] = {
+        "command": " ".join(["python", *(word.replace(f"{ROOT}/", "") for word in command)]),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": git_commit() or "unknown",
+        "processor": f"{processor.name()}, {usable_cores()} cores",
+        "load": f"{load:.1f}",
+    }
+    STAMPS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+
+
+def stamps() -> dict[str, dict[str, str]]:
+    """Return what is stored about each figure."""
+    return json.loads(STAMPS.read_text(encoding="utf-8")) if STAMPS.exists() else {}
+
+
+def write_readme(_name: str) -> None:
+    """Replace the table of figures in the README."""
+    before, after = README.read_text(encoding="utf-8").split(BEGIN, 1)
+    text = f"{before}{BEGIN}{figures_text()}{END}{after.split(END, 1)[1]}"
+    README.write_text(text, encoding="utf-8")
+
+
+def figures_text() -> str:
+    """Return the README's tables, from what is stored."""
+    made: tuple[tuple[str, Callable[[], list[str]]], ...] = (
+        ("epoch", epoch_lines),
+        ("overhead", overhead_lines),
+        ("report", report_lines),
+    )
+    lines = []
+    for name, text_of in made:
+        where = stamps()[name]
+        lines += [
+            f"`{where['command'].partition(' --')[0]}`, {where['date']}, commit "
+            f"`{where['commit'][:7]}`, {where['processor']}, load {where['load']} before:",
+            *("", *text_of(), ""),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def epoch_lines() -> list[str]:
+    """Return the table of an epoch."""
+    loops = stored("epoch.csv", "loop")
+    plain = float(loops["plain"]["seconds"])
+    words = {
+        "plain": "plain loop (DataLoader, float32, contiguous; both sets scored again)",
+        "auto float32": "segsweep, `trainer.precision=float32`",
+        "on float32": "the same, saving memory: `trainer.lean=on`",
+        "auto bfloat16": "segsweep in bfloat16 (`auto` on processors that compute in it)",
+    }
+    rows = [
+        f"| {text} | {float(loops[name]['seconds']):.1f} | "
+        f"{plain / float(loops[name]['seconds']):.1f} | {float(loops[name]['gb']):.1f} |"
+        for name, text in words.items()
+    ]
+    first = float(loops["first step"]["seconds"])
+    return [
+        "| an epoch of unet2 (bce, 256x256, batch 25, 100 + 50 images) | seconds | plain loop is "
+        "slower by | peak GB |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"From command to first training step, images cached: {first:.1f} s.",
+    ]
+
+
+def overhead_lines() -> list[str]:
+    """Return the table of what a sweep costs beyond its training."""
+    found = stored("sweep_overhead.csv", "what")
+    beyond = {
+        "segsweep, one slot": "a run in its own process, beyond its training, one slot",
+        "segsweep, two slots": "the same with two slots",
+        "Hydra's basic launcher": "in Hydra's basic launcher, which isolates nothing",
+        "python -m segsweep.train": "as a new process",
+    }
+    wall = {
+        "plan, preflight off": "plan of 1,000 runs",
+        "plan, preflight measures": "the same while the steps of 20 kinds are measured",
+        "Hydra composes": "composing them with Hydra alone",
+        "rerun, all finished": "the same command when all are finished (touches no file)",
+    }
+    return [
+        "| beyond training | seconds |",
+        "|---|---|",
+        *(f"| {text} | {float(found[name]['beyond']):.2f} |" for name, text in beyond.items()),
+        *(f"| {text} | {float(found[name]['wall']):.1f} |" for name, text in wall.items()),
+    ]
+
+
+def report_lines() -> list[str]:
+    """Return the table of reports."""
+    with (RESULTS / "report.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["runs"]) >= 1000]
+    return [
+        "| report of | seconds |",
+        "|---|---|",
+        *(
+            f"| {int(row['runs']):,} runs in {row['cells']} cells, 50 test images each | "
+            f"{float(row['seconds']):.0f} |"
+            for row in rows
+        ),
+    ]
+
+
+def stored(file_name: str, key: str) -> Table:
+    """Return the rows of a table under docs/results."""
+    with (RESULTS / file_name).open(encoding="utf-8", newline="") as file:
+        return {row[key]: row for row in csv.DictReader(file)}
+
+
+if __name__ == "__main__":
+    main()
