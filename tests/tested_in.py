@@ -65,6 +65,7 @@ TESTED_IN = {
     "sweep/planning/announce.py": "test_train.py",
     "sweep/planning/print_plan.py": "sweep/test_scale.py",
     "sweep/processes/worker.py": "sweep/processes/test_pool.py",
+    "sweep/select.py": "cli/test_remove.py",
     "sweep/status_view.py": "cli/test_sweeps.py",
     "system/clock.py": "store/test_tables.py",
     "training/build.py": "test_conf.py",

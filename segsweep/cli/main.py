@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import report, sweeps
+from segsweep.cli import remove, report, sweeps
 from segsweep.errors import ConfigError, SegsweepError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ app.command()(sweeps.runs)
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="id of a run or its start, folder, or folder name")],
+    run: Annotated[str, typer.Argument(help="id of a run or its start, its name, or its folder")],
     outputs: sweeps.Outputs = Path("outputs"),
 ) -> None:
     """Print a run's config, history, files, result or failure, and the command to run it again."""
@@ -100,7 +100,7 @@ def show(
     sweeps.show_run(run, outputs, lambda paths: command_of(paths, compose_values))
 
 
-app.command()(sweeps.rm)
+app.command()(remove.rm)
 
 
 def main() -> None:

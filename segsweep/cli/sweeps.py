@@ -1,4 +1,4 @@
-"""Commands that show sweeps and runs, at any time, and that remove cells. No torch."""
+"""Commands that show sweeps and runs, at any time. No torch."""
 
 import signal
 import sys
@@ -18,6 +18,10 @@ from segsweep.sweep.status import STATUSES, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
 SweepArgument = Annotated[str, typer.Argument(help="folder of a sweep, or its name in --outputs")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="only these: a cell, a run, or a pattern for them, such as 'unet2/*'"),
+]
 Outputs = Annotated[Path, typer.Option(help="folder that contains the sweeps")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
@@ -57,6 +61,7 @@ def status(
 
 def runs(
     sweep: SweepArgument,
+    names: Names = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="only failed runs, with cause and last output")
     ] = False,
@@ -66,7 +71,7 @@ def runs(
     json: Json = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """List a sweep's runs.
+    """List a sweep's runs, or those that NAMES name.
 
     --json prints one object with the keys sweep and runs; each run has run, run_id,
     kind, cell, model, seed, fold, status, epoch, epochs, val_iou, best_val_iou,
@@ -79,7 +84,8 @@ def runs(
     wanted = _wanted_statuses(failed, status)
     found = sweep_status(find_sweep(sweep, outputs))
     cells = _cell_by_run(found.sweep)
-    states = [run for run in found.runs if run.status in wanted]
+    named = _named(found.sweep, names or ())
+    states = [run for run in found.runs if run.status in wanted and named(run.name)]
     states.sort(key=lambda run: (cells.get(run.name, run.cell), run.kind, run.seed, run.fold))
     if json:
         values = [run_json(run, cells.get(run.name)) for run in states]
@@ -105,33 +111,6 @@ def show_run(run: str, outputs: Path, command_of: Callable[[RunPaths], str]) -> 
         command = f"cannot be determined: {one_line(error, [])}"
     for line in run_lines(state, history_end(paths.history), command):
         print(line)
-
-
-def rm(
-    sweep: SweepArgument,
-    cells: Annotated[
-        list[str], typer.Option(help="cell to remove, as shown by `segsweep runs`; repeatable")
-    ],
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
-    outputs: Outputs = Path("outputs"),
-) -> None:
-    """Delete cells of a sweep: their runs, finished or not, and their rows in the plan."""
-    from segsweep.report.write import write_report
-    from segsweep.sweep.housekeeping import remove_cells, runs_of_cells
-
-    paths = SweepPaths(find_sweep(sweep, outputs))
-    to_remove = runs_of_cells(paths, cells)
-    _list_runs(paths, to_remove)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise StoreError("nothing removed: no terminal to confirm in; add --yes to remove them")
-        if not typer.confirm("Delete these runs permanently?"):
-            print("nothing removed")
-            return
-    removed = remove_cells(paths, list(to_remove))
-    if paths.results.exists():
-        write_report(paths)
-    print(f"{len(removed)} run{'s' if len(removed) != 1 else ''} removed")
 
 
 def _sweep_folders(sweep: str | None, outputs: Path) -> list[Path]:
@@ -232,18 +211,16 @@ def _cell_by_run(sweep: SweepPaths) -> dict[str, str]:
     return {paths.root.name: cell for cell, found in runs_by_cell(sweep).items() for paths in found}
 
 
-def _list_runs(sweep: SweepPaths, to_remove: dict[str, list[RunPaths]]) -> None:
-    """Print each cell with its number of runs and their size on disk."""
-    from segsweep.cli.render import counted
-    from segsweep.system.units import size_text
+def _named(sweep: SweepPaths, names: Sequence[str]) -> Callable[[str], bool]:
+    """Return whether the run of this name is among *names*; StoreError for an unknown name."""
+    from segsweep.sweep.housekeeping import runs_by_cell
+    from segsweep.sweep.select import select_runs
 
-    states = {run.name: run for run in sweep_status(sweep.root).runs}
-    for cell, found in to_remove.items():
-        size = sum(
-            file.stat().st_size for run in found for file in run.root.rglob("*") if file.is_file()
-        )
-        there = [states[run.root.name] for run in found]
-        print(f"{cell}: {counted(there)}, {size_text(size)}")
+    if not names:
+        return lambda run: True
+    chosen = select_runs(runs_by_cell(sweep), names, str(sweep.root))
+    wanted = {paths.root.name for found in chosen.values() for paths in found}
+    return lambda run: run in wanted
 
 
 def _warn(warnings: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from segsweep.errors import RunNotFoundError, StoreError, SweepNotFoundError
-from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.paths import RunPaths, SweepPaths, short_name
 
 OTHER_FOLDER = "set another folder with --outputs"
 """What to do next where a folder does not hold the sweep."""
@@ -50,7 +50,7 @@ def find_sweep(sweep: str, outputs: Path, hint: str = OTHER_FOLDER) -> Path:
 
 
 def find_run(run: str, outputs: Path) -> RunPaths:
-    """Return the run with this path, folder name, id, or start of an id.
+    """Return the run with this path, folder name, short name, id, or start of an id.
 
     Raises:
         RunNotFoundError: no run, or more than one, in *outputs* matches.
@@ -68,14 +68,18 @@ def find_run(run: str, outputs: Path) -> RunPaths:
 
 
 def runs_named(run: str, sweep: Path) -> list[RunPaths]:
-    """Return the runs in the folder *sweep* whose path, name or start of the id is *run*."""
-    if not run:
-        return []
-    return [
-        paths
-        for paths in SweepPaths(sweep).run_folders()
-        if run in (paths.root.name, str(paths.root)) or _id(paths).startswith(run)
-    ]
+    """Return the runs in the folder *sweep* that *run* names: by path, name or start of the id.
+
+    A run's name may be given without its id, as progress lines show it.
+    """
+    return [paths for paths in SweepPaths(sweep).run_folders() if is_named(paths, run)]
+
+
+def is_named(paths: RunPaths, run: str) -> bool:
+    """Whether *run* is the run's path, name, short name, id or the start of its id."""
+    name = paths.root.name
+    names = (name, short_name(name), str(paths.root))
+    return bool(run) and (run in names or _id(paths).startswith(run))
 
 
 def only_run(run: str, found: list[RunPaths]) -> RunPaths:

@@ -1,5 +1,6 @@
 """The paths of every file of runs and sweeps."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,6 +159,19 @@ class SweepPaths:
         """Lock file, held while the plan and the configs are written."""
         return self.root / ".plan.lock"
 
+    @property
+    def earlier(self) -> Path:
+        """Runs that were finished and then done again."""
+        return self.root / "earlier"
+
+    @property
+    def written(self) -> list[Path]:
+        """Every file that segsweep, or a search of Hydra's sweepers, writes beside the runs."""
+        tables = [self.trials, self.results, self.per_image, self.comparison, self.pairs]
+        others = ("search.db", "optimization_results.yaml", "multirun.yaml")
+        pages = [self.answer, self.page, self.curves, *(self.root / name for name in others)]
+        return [*tables, *pages, self.plan, self.plan_lock, self.lock]
+
     def run(self, folder: str) -> RunPaths:
         """Return the paths of the run in `runs/<folder>`."""
         return RunPaths(self.runs / folder)
@@ -171,3 +185,13 @@ class SweepPaths:
 def folder_name(model: str, loss: str, seed: int, run_id: str) -> str:
     """Return the name of a run's folder: the readable parts first, then the unique id."""
     return f"{model}-{loss}-s{seed}-{run_id}"
+
+
+def short_name(folder: str) -> str:
+    """Return a run's name without its id, as progress lines show it: `unet2-dice-s0`."""
+    return folder.rpartition("-")[0] or folder
+
+
+def is_run_name(name: str) -> bool:
+    """Whether a folder has the name of a run: it ends in a seed and an id."""
+    return re.fullmatch(r".+-s\d+-[0-9a-f]{12}", name) is not None

@@ -1,16 +1,17 @@
-"""Moves a finished run aside so that it can be trained again, and removes cells from a sweep.
+"""Moves a finished run aside so that it can be trained again; removes runs and whole sweeps.
 
 Each step on the disk leaves whole runs: after a kill, `repair` completes what was interrupted.
 """
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.find import no_sweep
-from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.paths import RunPaths, SweepPaths, is_run_name
 from segsweep.store.records import PLAN, cell_in_plan, read_rows
 from segsweep.store.retention import checkpoint_files, delete_files
 from segsweep.store.states import Status
@@ -38,15 +39,15 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
     if not paths.result.exists():
         raise StoreError(f"run {paths.root.name} is not finished: only finished runs are repeated")
     name = paths.root.name
-    fresh = RunPaths(_earlier(sweep) / f"{NEW}{name}")
+    fresh = RunPaths(sweep.earlier / f"{NEW}{name}")
     if fresh.root.exists():
         _repair_move(sweep, fresh)
     fresh.root.mkdir(parents=True)
     for old, new in ((paths.config, fresh.config), (paths.test_reads, fresh.test_reads)):
         if old.exists():
             write_text(new, old.read_text(encoding="utf-8"))
-    number = next(n for n in count(1) if not (_earlier(sweep) / f"{name}-{n}").exists())
-    place = RunPaths(_earlier(sweep) / f"{name}-{number}")
+    number = next(n for n in count(1) if not (sweep.earlier / f"{name}-{n}").exists())
+    place = RunPaths(sweep.earlier / f"{name}-{number}")
     with claimed(paths.claim) as mine:
         if not mine:
             raise RunClaimedError(f"run {name} is being trained by another process; wait for it")
@@ -57,12 +58,12 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
 
 
 def repair(sweep: SweepPaths) -> None:
-    """Complete a `move_earlier` or `remove_cells` that was interrupted by a kill.
+    """Complete a `move_earlier` or `remove_runs` that was interrupted by a kill.
 
     Called with the sweep's lock, before any other change; it changes nothing if there is
     nothing to repair.
     """
-    earlier = sorted(_earlier(sweep).iterdir()) if _earlier(sweep).is_dir() else []
+    earlier = sorted(sweep.earlier.iterdir()) if sweep.earlier.is_dir() else []
     for folder in earlier:
         if folder.name.startswith(NEW):
             _repair_move(sweep, RunPaths(folder))
@@ -105,45 +106,70 @@ def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
     return cells
 
 
-def runs_of_cells(sweep: SweepPaths, cells: Sequence[str]) -> dict[str, list[RunPaths]]:
-    """Return the runs of each of *cells*; StoreError listing all cells if one is unknown."""
-    from segsweep.config.validate import nearest
-
-    found = runs_by_cell(sweep)
-    for cell in cells:
-        if cell not in found:
-            there = ", ".join(sorted(found)) or "none"
-            close = nearest(cell, found)
-            raise StoreError(f"{cell}: no such cell in {sweep.root}{close}; cells are {there}")
-    return {cell: found[cell] for cell in cells}
-
-
-def remove_cells(sweep: SweepPaths, cells: Sequence[str]) -> list[RunPaths]:
-    """Delete the runs of *cells*, finished or not, and their rows of the plan; return them.
+def remove_runs(sweep: SweepPaths, runs: Sequence[RunPaths]) -> None:
+    """Delete *runs*, finished or not, and their rows of the plan.
 
     The rows go first: a kill then leaves some runs whole and in the tables, and the same
     command removes them. The other order would leave rows that request removed runs. Each
     folder leaves `runs/` by one rename, so no table ever shows half a run.
 
     Raises:
-        StoreError: no such sweep or cell.
+        StoreError: no such sweep.
         SweepLockedError: another command is using the sweep.
-        RunClaimedError: a run of these cells is being trained; nothing was removed.
+        RunClaimedError: one of the runs is being trained; nothing was removed.
 
     """
     if not sweep.runs.is_dir():
         raise no_sweep(sweep.root)
     with SweepLock(sweep.lock):
         repair(sweep)
-        to_remove = [paths for runs in runs_of_cells(sweep, cells).values() for paths in runs]
-        for paths in to_remove:
-            if paths.status() is Status.RUNNING:
-                raise _claimed(paths)
-        _remove_from_plan(sweep, {paths.root.name for paths in to_remove})
-        for paths in to_remove:
+        _check_idle(runs)
+        _remove_from_plan(sweep, {paths.root.name for paths in runs})
+        for paths in runs:
             _remove(sweep, paths)
         repair(sweep)
-    return to_remove
+
+
+def remove_sweep(sweep: SweepPaths) -> list[Path]:
+    """Delete a whole sweep; return what stays in its folder, because segsweep did not write it.
+
+    The plan goes last: after a kill the folder is still a sweep, and the same command
+    completes the removal.
+
+    Raises:
+        StoreError: there is no sweep, only a folder that looks like one.
+        SweepLockedError: another command is using the sweep.
+        RunClaimedError: one of its runs is being trained; nothing was removed.
+
+    """
+    folders = sorted(sweep.runs.iterdir()) if sweep.runs.is_dir() else []
+    runs = [RunPaths(path) for path in folders if is_run_name(path.name)]
+    if not runs and not sweep.plan.is_file():
+        raise no_sweep(sweep.root)
+    with SweepLock(sweep.lock):
+        repair(sweep)
+        _check_idle(runs)
+        for paths in runs:
+            _remove(sweep, paths)
+        repair(sweep)
+        for folder in (sweep.earlier, _removed(sweep)):
+            shutil.rmtree(folder, ignore_errors=True)
+    _remove_if_empty(sweep.runs)
+    for path in sweep.written:
+        path.unlink(missing_ok=True)
+    _remove_if_empty(sweep.root)
+    return sorted(sweep.root.iterdir()) if sweep.root.is_dir() else []
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # something else is in it
+        folder.rmdir()
+
+
+def _check_idle(runs: Sequence[RunPaths]) -> None:
+    for paths in runs:
+        if paths.status() is Status.RUNNING:
+            raise _claimed(paths)
 
 
 def _remove_from_plan(sweep: SweepPaths, folders: set[str]) -> None:
@@ -169,10 +195,6 @@ def _remove(sweep: SweepPaths, paths: RunPaths) -> None:
 def _claimed(paths: RunPaths) -> RunClaimedError:
     name = paths.root.name
     return RunClaimedError(f"run {name} is being trained; wait for it or stop it, then try again")
-
-
-def _earlier(sweep: SweepPaths) -> Path:
-    return sweep.root / "earlier"
 
 
 def _removed(sweep: SweepPaths) -> Path:

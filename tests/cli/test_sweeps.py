@@ -1,21 +1,17 @@
-"""`segsweep status`, `runs`, `show` and `rm`."""
+"""`segsweep status`, `runs` and `show`."""
 
 import json
 import os
-import pty
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import yaml
 
-from command import refusal, rows_of
+from command import refusal
 from main_sweep import FAILURE, RESULT, write_main
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed
+from terminal import Terminal
 
 
 @pytest.fixture
@@ -150,10 +146,29 @@ def test_runs_of_one_status(segsweep, runs):
     assert none == "no matching runs\n"
 
 
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        (("unet2/dice",), 2),
+        (("unet2-dice-s1",), 1),
+        (("unet2-dice-s1", "unet2/bce"), 3),
+        (("*-s1-*",), 2),
+        (("unet2/*",), 4),
+    ],
+)
+def test_runs_of_some_names(segsweep, runs, names, count):
+    """Cells, runs as progress lines name them, and patterns."""
+    _, out, _ = segsweep("runs", "main", *names)
+    unknown = refusal(segsweep("runs", "main", "unet2/dise"))
+
+    assert len(out.splitlines()) == 1 + count
+    assert "unet2/dise: no such cell or run in outputs/main; did you mean 'unet2/dice'?" in unknown
+
+
 def test_show_finds_a_run_by_id_name_or_path(segsweep, runs):
     """The output has the config, history, files, result and command."""
     name, number = runs[0].name, runs[0].name[-12:]
-    words = (number, name, str(runs[0]), f"outputs/main/runs/{name}")
+    words = (number, name, "unet2-bce-s0", str(runs[0]), f"outputs/main/runs/{name}")
     shown = [segsweep("show", word)[1] for word in words]
     lines = shown[0].splitlines()
 
@@ -195,97 +210,6 @@ def test_show_a_run_whose_option_was_deleted(segsweep, runs):
 
     assert code == 0
     assert "cannot be determined: loss=mine: no such option; allowed are" in out.splitlines()[-1]
-
-
-def test_rm_lists_and_removes(segsweep, runs):
-    """The cell's runs are deleted and the existing tables updated."""
-    segsweep("report", "main")
-    before = rows_of(runs[0].parents[1] / "results.csv")
-    code, out, _ = segsweep("rm", "main", "--cells", "unet2/dice", "--yes")
-    after = rows_of(runs[0].parents[1] / "results.csv")
-
-    assert code == 0
-    assert out.splitlines()[0].startswith("unet2/dice: 2 runs (1 interrupted, 1 planned), ")
-    assert out.splitlines()[-1] == "2 runs removed"
-    assert [run.exists() for run in runs] == [True, True, False, False]
-    assert (len(before), len(after)) == (4, 2)
-
-
-def test_rm_of_all_cells(segsweep, runs):
-    """The status of the empty sweep works."""
-    segsweep("report", "main")
-    words = ("--cells", "unet2/dice", "--cells", "unet2/bce")
-    code, _, _ = segsweep("rm", "main", *words, "--yes")
-    _, out, _ = segsweep("status")
-
-    assert code == 0
-    assert out.startswith("main: 0 of 0 runs finished\n")
-
-
-def test_rm_without_a_terminal_needs_yes(segsweep, runs):
-    """Without --yes: one line, and nothing is removed."""
-    line = refusal(segsweep("rm", "main", "--cells", "unet2/dice"))
-
-    assert line == "nothing removed: no terminal to confirm in; add --yes to remove them"
-    assert all(run.exists() for run in runs)
-
-
-def test_rm_of_an_unknown_cell_or_a_locked_sweep(segsweep, runs):
-    """The error names the nearest cell, or the process that holds the lock."""
-    unknown = refusal(segsweep("rm", "main", "--cells", "unet2/dise", "--yes"))
-    with SweepLock(runs[0].parents[1] / "lock"):
-        held = refusal(segsweep("rm", "main", "--cells", "unet2/dice", "--yes"))
-
-    assert "did you mean 'unet2/dice'?; cells are unet2/bce, unet2/dice" in unknown
-    assert held.startswith(f"sweep main is in use by pid {os.getpid()} ")
-    assert all(run.exists() for run in runs)
-
-
-class Terminal:
-    """A `segsweep` process in a pseudo terminal."""
-
-    def __init__(self, folder: Path, *words: str) -> None:
-        """Start the command in *folder*."""
-        ours, theirs = pty.openpty()
-        self.ours, self.text = ours, ""
-        command = [sys.executable, "-m", "segsweep.cli.main", *words]
-        root = str(Path(__file__).resolve().parents[2])
-        environment = {**os.environ, "PYTHONPATH": root, "TERM": "xterm", "COLUMNS": "80"}
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
-        )
-        os.close(theirs)
-        os.set_blocking(ours, False)
-
-    def wait_for(self, text: str) -> None:
-        """Read until the output contains *text*."""
-        end = time.monotonic() + 30
-        while text not in self.text:
-            assert time.monotonic() < end, self.text
-            try:
-                self.text += os.read(self.ours, 10**6).decode()
-            except BlockingIOError:
-                time.sleep(0.02)
-
-    def end(self) -> int:
-        """Return the exit code."""
-        code = self.process.wait(30)
-        os.close(self.ours)
-        return code
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("answer", "left"), [("y", 2), ("n", 4), ("", 4)])
-def test_rm_takes_an_answer(runs, tmp_path, answer, left):
-    """Only y removes; n and an empty answer do not."""
-    terminal = Terminal(tmp_path, "rm", "main", "--cells", "unet2/dice")
-    terminal.wait_for("[y/N]")
-    before = len(list(runs[0].parent.iterdir()))
-    os.write(terminal.ours, f"{answer}\n".encode())
-    code = terminal.end()
-
-    assert (before, len(list(runs[0].parent.iterdir()))) == (4, left)
-    assert code == 0
 
 
 @pytest.mark.slow

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from command import rows_of
+from command import rows_of, snapshot
 from segsweep.errors import RunClaimedError, StoreError, SweepLockedError
+from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import PLAN
 from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
 from segsweep.store.tables import read_all
 from segsweep.sweep.housekeeping import (
     move_earlier,
-    remove_cells,
+    remove_runs,
+    remove_sweep,
     repair,
     runs_by_cell,
-    runs_of_cells,
 )
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed
@@ -302,6 +303,12 @@ def test_kill_while_moving_leaves_the_old_run_or_a_clean_new_one(grid, tmp_path)
     assert {*states} == {"finished", "planned"}
 
 
+def remove_cells(sweep: SweepPaths, *cells: str) -> None:
+    """Delete all runs of *cells*."""
+    found = runs_by_cell(sweep)
+    remove_runs(sweep, [run for cell in cells for run in found[cell]])
+
+
 def test_reads_are_merged_if_the_run_was_planned_before_a_repair(grid):
     """After a kill between the renames, the run was planned again and read the test set."""
     (paths,) = map(RunPaths, grid.runs.glob("*-bce-s0-*"))
@@ -333,41 +340,27 @@ def test_cells_have_the_names_of_the_tables(grid, frozen, write_run):
 def test_removing_a_cell_deletes_its_runs_and_plan_rows(grid):
     """Finished or not; nothing else changes."""
     others = {path.name: content(path) for path in grid.runs.glob("*-bce-*")}
-    removed = remove_cells(grid, ["unet2/dice", "unet2/dice"])
+    remove_cells(grid, "unet2/dice")
 
-    assert sorted(paths.root.name[:13] for paths in removed) == ["unet2-dice-s0", "unet2-dice-s1"]
     assert {path.name: content(path) for path in grid.runs.iterdir()} == others
     assert [row["loss"] for row in rows_of(grid.plan)] == ["bce"] * 4
     assert not list(grid.root.glob(".removed"))
-
-
-def test_unknown_cell_names_the_nearest(grid):
-    """The error also lists all cells; nothing is removed."""
-    with pytest.raises(StoreError) as caught:
-        remove_cells(grid, ["unet2/bce", "unet2/dise"])
-    (line,) = str(caught.value).splitlines()
-
-    assert line == (
-        f"unet2/dise: no such cell in {grid.root}; did you mean 'unet2/dice'?; "
-        "cells are unet2/bce, unet2/dice"
-    )
-    assert [len(runs) for runs in runs_of_cells(grid, ["unet2/bce", "unet2/dice"]).values()] == [
-        2,
-        2,
-    ]
-    assert len(list(grid.runs.iterdir())) == 4
 
 
 def test_nothing_is_removed_under_a_live_command(grid):
     """Neither while a command holds the sweep nor while one of the runs is trained."""
     (trained,) = grid.runs.glob("*-dice-s1-*")
     with SweepLock(grid.lock), pytest.raises(SweepLockedError, match=f"pid {os.getpid()}"):
-        remove_cells(grid, ["unet2/bce"])
+        remove_cells(grid, "unet2/bce")
+    with SweepLock(grid.lock), pytest.raises(SweepLockedError, match=f"pid {os.getpid()}"):
+        remove_sweep(grid)
     with claimed(trained / ".claim"):
         with pytest.raises(RunClaimedError, match=trained.name):
-            remove_cells(grid, ["unet2/bce", "unet2/dice"])
+            remove_cells(grid, "unet2/bce", "unet2/dice")
+        with pytest.raises(RunClaimedError, match=trained.name):
+            remove_sweep(grid)
         before = len(list(grid.runs.iterdir()))
-        remove_cells(grid, ["unet2/bce"])
+        remove_cells(grid, "unet2/bce")
 
     assert before == 4
     assert len(list(grid.runs.iterdir())) == 2
@@ -376,9 +369,51 @@ def test_nothing_is_removed_under_a_live_command(grid):
 def test_removing_creates_no_sweep(tmp_path):
     """A wrong name creates no folder."""
     with pytest.raises(StoreError, match="no sweep in"):
-        remove_cells(SweepPaths(tmp_path / "none"), ["a/b"])
+        remove_runs(SweepPaths(tmp_path / "none"), [])
+    with pytest.raises(StoreError, match="no sweep in"):
+        remove_sweep(SweepPaths(tmp_path / "none"))
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_only_looks_like_a_sweep_is_left_alone(tmp_path):
+    """A project with a folder `runs/` and a results.csv of its own is no sweep."""
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "results.csv").write_text("a\n1\n")
+    before = snapshot(tmp_path)
+    with pytest.raises(StoreError, match="no sweep in"):
+        remove_sweep(SweepPaths(tmp_path))
+
+    assert snapshot(tmp_path) == before
+
+
+def test_a_removed_sweep_leaves_only_what_others_wrote(grid):
+    """Runs, earlier runs, tables and locks go; a note of the user stays, and its folder."""
+    (finished_run,) = grid.runs.glob("*-bce-s0-*")
+    move_earlier(grid, RunPaths(finished_run))
+    for path in (grid.results, grid.page, grid.root / "search.db"):
+        path.touch()
+    (grid.root / "notes.txt").write_text("mine")
+    left = remove_sweep(grid)
+    (grid.root / "notes.txt").unlink()
+
+    assert left == [grid.root / "notes.txt"]
+    assert list(grid.root.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_kill_while_removing_a_sweep(grid, tmp_path):
+    """A kill before each change in turn: the same command completes the removal."""
+    for number, copy in rounds(tmp_path, grid):
+        killed = killed_before_change(number, lambda c=copy: remove_sweep(c))
+        if not killed:
+            break
+        if is_sweep(copy.root):
+            remove_sweep(copy)
+        rest = {path.name for path in copy.root.iterdir()} if copy.root.exists() else set()
+        assert rest <= {"lock", ".plan.lock"}
+
+    assert number > 10
 
 
 @pytest.mark.slow
@@ -387,7 +422,7 @@ def test_kill_while_removing_leaves_whole_runs(grid, tmp_path):
     whole = {path.name: content(path) for path in grid.runs.iterdir()}
     counts = set()
     for number, copy in rounds(tmp_path, grid):
-        action = lambda c=copy: remove_cells(c, ["unet2/dice"])  # noqa: E731
+        action = lambda c=copy: remove_cells(c, "unet2/dice")  # noqa: E731
         killed = killed_before_change(number, action)
         runs = {path.name: content(path) for path in copy.runs.iterdir()}
         counts.add(len(runs))
@@ -398,7 +433,7 @@ def test_kill_while_removing_leaves_whole_runs(grid, tmp_path):
         if not killed:
             break
         if len(runs) > 2:
-            remove_cells(copy, ["unet2/dice"])
+            remove_cells(copy, "unet2/dice")
         repair(copy)
         assert {path.name[:9] for path in copy.runs.iterdir()} == {"unet2-bce"}
         assert not (copy.root / ".removed").exists()

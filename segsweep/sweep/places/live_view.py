@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segsweep.store.paths import short_name
 from segsweep.store.states import AttemptStatus
 from segsweep.sweep.planning.budget import makespan
 from segsweep.sweep.processes.worker import EpochDone
@@ -196,7 +197,7 @@ class View:
         table.add_column(justify="right", no_wrap=True)
         for row in _shown(self.rows.values()):
             bar = ProgressBar(total=max(row.epochs, 1), completed=row.epoch, width=12)
-            table.add_row(Text(_short(row.name)), bar, Text(_figures(row)))
+            table.add_row(Text(short_name(row.name)), bar, Text(_figures(row)))
         more = len(self.rows) - MOST_SLOTS
         rest = [Text(f"and {more} more")] if more > 0 else []
         whole = Table.grid(expand=True)  # a bar alone would not end its line
@@ -219,11 +220,6 @@ def _shown(rows: Iterable[RunRow]) -> Sequence[RunRow]:
     return sorted(rows, key=lambda row: row.slot)[:MOST_SLOTS]
 
 
-def _short(name: str) -> str:
-    """Return a run's name without its id: `unet2-dice-s0`."""
-    return name.rpartition("-")[0] or name
-
-
 def _figures(row: RunRow) -> str:
     if not row.epochs:
         return "starting"
@@ -232,4 +228,4 @@ def _figures(row: RunRow) -> str:
 
 def _brief(row: RunRow) -> str:
     at = f"{row.epoch}/{row.epochs} {row.best:.3f}" if row.epochs else "starting"
-    return f"{_short(row.name)} {at}"
+    return f"{short_name(row.name)} {at}"
