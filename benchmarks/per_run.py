@@ -154,8 +154,8 @@ class Loop:
 
     def measure(self, runs: int, name: str, outputs: Path) -> None:
         """Plan the runs, then execute them in one process."""
-        plan = ("plan=true", "preflight=false", f"sweep={name}-loop", seeds(runs + 1))
-        timed((*TRAIN, "-m", *TINY, f"outputs={outputs}", *plan))
+        plan = ("preflight=false", f"sweep={name}-loop", seeds(runs + 1))
+        timed((str(HERE / "freeze.py"), "-m", *TINY, f"outputs={outputs}", *plan))
         taken = timed((str(HERE / "one_process.py"), str(outputs / f"{name}-loop")))
         self.rounds.append(json.loads(taken.output))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from measuring import Row, Taken, lowest, median_cpu, timed
-from per_run import APP, TINY, TRAIN
+from per_run import APP, HERE, TINY, TRAIN
 
 MODELS, LOSSES = "segnet,unet,unet2,unet3", "bce,dice,focal,ss,bce_ss"
 COMPOSE = "Hydra composes"
@@ -84,7 +84,7 @@ def finish(sweep: Path, size: int, donor: Path) -> None:
     It is rerun once, so that the sweep's tables exist before the timed reruns.
     """
     words = (*TINY, f"outputs={sweep.parent}", f"sweep={sweep.name}", *grid(size))
-    timed((*TRAIN, "-m", *words, "plan=true", "preflight=false"))
+    timed((str(HERE / "freeze.py"), "-m", *words, "preflight=false"))
     for folder in (sweep / "runs").iterdir():
         _become_finished(folder, donor)
     _rerun(sweep, size)

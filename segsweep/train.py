@@ -68,6 +68,7 @@ def _command() -> int:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         from segsweep.config.allow import command_line
+        from segsweep.sweep.places.hydra_keys import check_callback
         from segsweep.sweep.planning.command_words import per_run
         from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
         from segsweep.sweep.session import CommandExit, current
@@ -76,6 +77,7 @@ def _command() -> int:
         say_warnings_plainly()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
         sys.argv[1:] = per_run(sys.argv[1:])
+        check_callback(sys.argv[1:])
         try:
             with command_line(sys.argv[1:]):
                 _hydra_main()

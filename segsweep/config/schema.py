@@ -171,6 +171,8 @@ class CommandConfig:
     """Gigabytes that the checkpoints of a sweep's finished runs may use; null: no limit."""
     plan: bool = option(False, identity=False)
     """Print the plan and stop: what would run, how long, with how much memory and disk."""
+    max_runs: int = option(10_000, Limits(low=1), identity=False)
+    """Runs that a command may ask for; more are refused, because they are mostly a slip."""
     preflight: bool = option(True, identity=False)
     """Try a training and a validation step of each kind of run before the first run starts."""
     rerun: str = option("none", Limits(allowed=("none", "stale", "all")), identity=False)

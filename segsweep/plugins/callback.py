@@ -11,13 +11,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from segsweep.errors import ConfigError
 from segsweep.sweep import session
-from segsweep.sweep.planning.command_words import check_one_sweep, check_search, check_single
-from segsweep.sweep.planning.compose import Composer, expand
+from segsweep.sweep.places.hydra_keys import check_hydra_keys
+from segsweep.sweep.places.ways import BASIC, OURS, check_way
+from segsweep.sweep.planning.command_words import check_one_sweep, check_search
+from segsweep.sweep.planning.compose import Composer
+from segsweep.sweep.planning.expand import check_count, expand, expand_all
 from segsweep.sweep.session import CommandExit
 
-OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
-BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 Arguments = TypeVarTuple("Arguments")
 
 
@@ -29,20 +31,23 @@ class Planning(Callback):
 
     def on_run_start(self, config: DictConfig, **_: object) -> None:
         """Plan the run of a command without `-m`."""
-        _or_exit(check_single, config)
+        _or_exit(check_way, config, True)
+        _or_exit(check_hydra_keys, config, True)
         _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Plan a sweep of Hydra's basic sweeper; for a search, check only its fixed values."""
         arguments = list(config.hydra.overrides.task)
+        _or_exit(check_way, config)
+        _or_exit(check_hydra_keys, config)
         if config.hydra.sweeper._target_ == OURS:
             return
         _or_exit(check_one_sweep, arguments)
         if config.hydra.sweeper._target_ == BASIC:
-            params = config.hydra.sweeper.get("params")
-            _or_exit(_plan_and_freeze, config, expand(arguments, params))
+            _or_exit(_plan_basic, config, arguments)
         else:
             _or_exit(check_search, config)
+            _or_exit(check_count, int(config.hydra.sweeper.get("n_trials") or 0), config.max_runs)
             _or_exit(check_fixed_values, arguments)
             _or_exit(_resume_search, config)
 
@@ -68,6 +73,17 @@ def _resume_search(config: DictConfig) -> None:
         requeue_unfinished(config.hydra.sweeper, current.sweep.root)
 
 
+def _plan_basic(config: DictConfig, arguments: Sequence[str]) -> None:
+    params = dict(config.hydra.sweeper.get("params") or {})
+    runs, words = expand(arguments, params, config.max_runs), list(config.hydra.overrides.hydra)
+    if expand_all(arguments, params, words, Composer(), config.max_runs) != runs:
+        raise ConfigError(
+            "an option that the command sweeps sets hydra.sweeper.params, which "
+            "hydra/sweeper=basic ignores; leave out hydra/sweeper=basic"
+        )
+    _plan_and_freeze(config, runs)
+
+
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     from segsweep.sweep.planning.announce import announce
     from segsweep.sweep.planning.measure import remove_scratch
@@ -81,7 +97,9 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     current, sweep = session.current, sweep_of(planned[0].config)
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned
-    freeze(planned, current.request)
+    current.plan_only = planned[0].command_config.plan
+    if not current.plan_only:
+        freeze(planned, current.request)
     announce(planned)
 
 

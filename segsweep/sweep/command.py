@@ -21,7 +21,8 @@ from segsweep.sweep.places.place import Place
 from segsweep.sweep.planning.announce import announce
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.command_words import check_one_sweep
-from segsweep.sweep.planning.compose import expand
+from segsweep.sweep.planning.compose import Composer
+from segsweep.sweep.planning.expand import expand_all
 from segsweep.sweep.planning.measure import remove_scratch
 from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
@@ -40,12 +41,14 @@ def run_sweep(
     Raises ConfigError, DataError or SweepLockedError before any run starts, CommandExit if
     something ends the command midway, and KeyboardInterrupt if the user stops it.
     """
-    if not config.plan and not _seems_finished(config):
-        place.start()
     check_one_sweep(arguments)
     words = list(config.hydra.overrides.hydra)
+    composer = Composer()
+    runs = expand_all(arguments, params, words, composer, config.max_runs)
+    if not config.plan and not _seems_finished(config):
+        place.start()
     gc.freeze()  # skips imported objects in garbage collection, a tenth of the planning time
-    planned = plan_all([[*words, *run] for run in expand(arguments, params)])
+    planned = plan_all([[*words, *run] for run in runs], composer)
     remove_scratch(planned[0].config.outputs)
     current = session.current
     current.sweep, current.planned = sweep_of(planned[0].config), planned
@@ -86,8 +89,6 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
         work = replace(work, todo=todo)
         current.planned = as_in_work(current.planned, work)
     if current.plan_only:
-        if work.todo:
-            freeze(current.planned, current.request)
         print_plan(work, costs, slots)
         return []
     if not work.todo:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from command import train_here
-from compatibility.make_ids import COMMANDS, runs_of, words_of, write_data
+from compatibility.make_ids import COMMANDS, words_of, write_data
+from segsweep.sweep import session
 from segsweep.system.installation import conf_folder
 
 IDS = json.loads((Path(__file__).parent / "ids_0_1_0.json").read_text())
@@ -40,7 +41,7 @@ def test_ids_are_those_of_the_release(workplace, monkeypatch, name):
     code = train_here(words_of(name), monkeypatch, workplace)
 
     assert code == 0
-    assert runs_of(workplace, name) == IDS[name]
+    assert sorted(run.name for run in session.current.planned) == IDS[name]
 
 
 def test_every_option_of_the_release_has_an_id():

@@ -19,7 +19,8 @@ from omegaconf import DictConfig
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import record_failure
-from segsweep.store.states import Cause
+from segsweep.store.retention import CheckpointCap
+from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
@@ -67,7 +68,10 @@ class HydraPlace:
 
     def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
         """Launch the runs to do; CommandExit if the launcher can start no job."""
-        with _watching(work.todo):
+        current, command = session.current, work.todo[0].command_config
+        assert current.sweep is not None
+        current.cap = current.cap or CheckpointCap(current.sweep, command.keep_gb)
+        with _watching(work.todo, current.cap):
             return _launch_until_done(self.launcher, self.known.shares_fate, work.todo)
 
 
@@ -173,13 +177,16 @@ def _size(path: Path) -> int:
 
 
 @contextmanager
-def _watching(runs: Sequence[PlannedRun]) -> Iterator[None]:
-    """While a launcher waits for its jobs, print which runs end and refresh the tables."""
+def _watching(runs: Sequence[PlannedRun], cap: CheckpointCap) -> Iterator[None]:
+    """While a launcher waits for its jobs, print which runs end and refresh the tables.
+
+    *cap* is the limit on the checkpoints of finished runs.
+    """
     current = session.current
     assert current.sweep is not None
     over = threading.Event()
     watcher = threading.Thread(
-        target=_watch, args=(runs, current.refresher_of(current.sweep), over)
+        target=_watch, args=(runs, current.refresher_of(current.sweep), over, cap)
     )
     watcher.daemon = True
     watcher.start()
@@ -190,7 +197,9 @@ def _watching(runs: Sequence[PlannedRun]) -> Iterator[None]:
         watcher.join()
 
 
-def _watch(runs: Sequence[PlannedRun], refresher: Refresher, over: threading.Event) -> None:
+def _watch(
+    runs: Sequence[PlannedRun], refresher: Refresher, over: threading.Event, cap: CheckpointCap
+) -> None:
     open_runs = {run.name: run.paths for run in runs}
     attempts = {name: _attempts(paths) for name, paths in open_runs.items()}
     last = False
@@ -200,6 +209,8 @@ def _watch(runs: Sequence[PlannedRun], refresher: Refresher, over: threading.Eve
             if _has_ended(paths, attempts[name]):
                 del open_runs[name]
                 outcome = _outcome(paths)
+                if outcome.status == AttemptStatus.FINISHED:
+                    cap.add(paths, outcome.value)
                 what = outcome.error or f"val IoU {outcome.value:.4f}"
                 print(f"[{len(runs) - len(open_runs)}/{len(runs)}] {name}  {what}", file=sys.stderr)
                 refresher.changed = True

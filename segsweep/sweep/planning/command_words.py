@@ -1,17 +1,13 @@
 """Checks of the command line: one sweep folder, one value for each setting of the command."""
 
-import dataclasses
 import re
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from segsweep.config.schema import COMMAND_KEYS, Config
+from segsweep.config.schema import COMMAND_KEYS
 from segsweep.errors import ConfigError
-
-MANY_ONLY = ("plan", "rerun", "retry_failed", "time_limit", "keep_gb")
-"""Settings that have no effect on a single run without `-m`."""
 
 
 def check_one_sweep(arguments: Sequence[str]) -> None:
@@ -28,13 +24,6 @@ def check_one_sweep(arguments: Sequence[str]) -> None:
                 f"{override.input_line}: only one value is allowed, "
                 "because it applies to the whole command"
             )
-
-
-def check_single(config: DictConfig) -> None:
-    """Raise ConfigError for settings that work only with `-m`: `plan=true` would train."""
-    for item in dataclasses.fields(Config):
-        if item.name in MANY_ONLY and config[item.name] != item.default:
-            raise ConfigError(f"{item.name}={config[item.name]}: only with -m; add -m")
 
 
 def check_search(config: DictConfig) -> None:
@@ -54,7 +43,7 @@ def per_run(words: list[str]) -> list[str]:
     `loss=focal,focal_lin loss.gamma=3` would be an unknown key; `loss.gamma=choice(3)` is
     applied only to each run.
     """
-    if not {"-m", "--multirun"} & {*words}:
+    if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & {*words}:
         return words
     swept = {word.partition("=")[0] for word in words if re.fullmatch(r"\w+=.*,.*", word)}
     return [

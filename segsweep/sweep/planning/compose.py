@@ -34,19 +34,6 @@ _REFERENCE = re.compile(r"\$\{([^\W\d]\w*)(?:\.\w+)*\}")
 """An interpolation that reads one key: `${data.channels}` depends only on `data`."""
 
 
-def expand(arguments: Sequence[str], params: Mapping[str, str] | None = None) -> list[list[str]]:
-    """Return the overrides of each run of a sweep, in Hydra's own order.
-
-    *params* are overrides of the sweeper's config; *arguments* of the command line win.
-    """
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    own = [f"{key}={value}" for key, value in (params or {}).items()]
-    parser = OverridesParser.create(_loader())
-    overrides = parser.parse_overrides([*own, *arguments])
-    return BasicSweeper.split_arguments(overrides, None)[0]
-
-
 def compose(overrides: Sequence[str]) -> DictConfig:
     """Return the config of one run as Hydra composes it, Hydra's own part included."""
     hydra = GlobalHydra.instance().hydra
@@ -100,6 +87,16 @@ class Composer:
         cfg = compose(overrides)
         return resolve(cfg), dict(cfg.hydra.runtime.choices)
 
+    def sweep_params(self, overrides: Sequence[str]) -> dict[str, str]:
+        """Return `hydra.sweeper.params` of a run's options; {} if they do not compose."""
+        with suppress(Exception):
+            parsed = [_parsed(word) for word in overrides]
+            groups = self._group_names(parsed)
+            return self._base(
+                tuple(str(one.input_line) for one in parsed if _is_choice(one, groups))
+            ).params
+        return {}
+
     def _set_on_base(self, overrides: list[Override]) -> Composed:
         chosen: list[str] = []
         values: dict[str, list[Override]] = {}
@@ -118,7 +115,7 @@ class Composer:
         """Return the keys that choose an option, on the search path that *overrides* set."""
         key = tuple(str(item.input_line) for item in overrides if item.is_hydra_override())
         if key not in self._groups:
-            loader = _loader()
+            loader = config_loader()
             if loader is None:
                 raise _NotPlain
             names = loader.get_group_options("", ObjectType.GROUP, CONFIG, list(key))
@@ -148,6 +145,7 @@ class _Base:
 
     def __init__(self, cfg: DictConfig) -> None:
         self.choices = dict(cfg.hydra.runtime.choices)
+        self.params = dict(cfg.hydra.sweeper.get("params") or {})
         self.root = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
         self.parts = _parts(self.root)
         self._changed: dict[tuple[str, ...], _Part] = {}
@@ -190,7 +188,8 @@ def _parsed(word: str) -> Override:
     return OverridesParser.create().parse_overrides([word])[0]
 
 
-def _loader() -> ConfigLoader | None:
+def config_loader() -> ConfigLoader | None:
+    """Return the loader of the running Hydra, if it is running."""
     hydra = GlobalHydra.instance().hydra
     return None if hydra is None else hydra.config_loader
 

@@ -12,13 +12,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def plan_all(runs: Sequence[Sequence[str]]) -> list[PlannedRun]:
+def plan_all(runs: Sequence[Sequence[str]], composer: Composer | None = None) -> list[PlannedRun]:
     """Compose and check every run; raise ConfigError naming the runs with invalid values.
 
     All runs are first checked without images, so a typo is reported before any is decoded.
+    *composer* has composed the options of these runs before.
     """
-    composer = Composer()
-    configs = _for_each(runs, runs, lambda words: check_without_data(*composer.composed(words)))
+    composed = (composer or Composer()).composed
+    configs = _for_each(runs, runs, lambda words: check_without_data(*composed(words)))
     planned: dict[str, PlannedRun] = {}
     for run in _for_each(runs, configs, plan_checked):
         planned.setdefault(run.name, run)

@@ -7,7 +7,6 @@ from segsweep.plugins.register import register_schema
 from segsweep.sweep.planning.command_words import (
     check_one_sweep,
     check_search,
-    check_single,
     per_run,
 )
 from segsweep.sweep.planning.compose import compose
@@ -44,13 +43,6 @@ def test_several_values_of_a_setting_are_refused(word):
 def test_swept_values_of_runs_are_accepted():
     """Groups, values, lists."""
     check_one_sweep(["model=unet,unet2", "seed=0,1", "data.size=[32,32]", "slots=2", "sweep=a"])
-
-
-def test_settings_of_sweeps_need_m():
-    """Their defaults are accepted in a command without -m."""
-    check_single(compose(["seed=3"]))
-    with pytest.raises(ConfigError, match=r"^plan=True: only with -m; add -m$"):
-        check_single(compose(["plan=true"]))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from segsweep.config.schema import OPTION_NODES
+from segsweep.errors import ConfigError
 from segsweep.plugins.register import register_schema
 from segsweep.sweep.planning import compose as module
-from segsweep.sweep.planning.compose import Composer, compose, expand, resolve
+from segsweep.sweep.planning.compose import Composer, compose, resolve
+from segsweep.sweep.planning.expand import expand
 from segsweep.system.installation import conf_folder
 
 OPTIONS = {
@@ -368,5 +370,5 @@ def test_command_line_wins_over_the_sweepers_own_values():
 
 def test_interval_is_refused_outside_a_search():
     """An interval is not a list of runs."""
-    with pytest.raises(HydraException, match="INTERVAL"):
+    with pytest.raises(ConfigError, match=r"^optimizer.lr=interval\(0,1\): .*=optuna_lr"):
         expand(["optimizer.lr=interval(0,1)"])

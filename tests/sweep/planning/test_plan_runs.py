@@ -5,7 +5,7 @@ import pytest
 from command import TINY
 from segsweep.errors import ConfigError
 from segsweep.plugins.register import register_schema
-from segsweep.sweep.planning.compose import expand
+from segsweep.sweep.planning.expand import expand
 from segsweep.sweep.planning.plan_runs import plan_all
 
 

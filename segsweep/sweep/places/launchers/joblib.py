@@ -17,4 +17,9 @@ def threads(config: DictConfig) -> int:
     return max(1, usable_cores() // jobs(config))
 
 
-LAUNCHER = HydraLauncher(threads=threads, jobs_here=jobs, shares_fate=True)
+LAUNCHER = HydraLauncher(
+    threads=threads,
+    jobs_here=jobs,
+    shares_fate=True,
+    instead={"slots": "hydra.launcher.n_jobs"},
+)

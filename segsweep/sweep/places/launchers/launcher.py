@@ -2,8 +2,8 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 from omegaconf import DictConfig
@@ -23,6 +23,8 @@ class HydraLauncher:
     """Jobs at the same time on this machine; 0: they run on other machines or it is unknown."""
     shares_fate: bool = False
     """Whether all jobs end when one is killed."""
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """Key of the command that the launcher does not heed -> its own key for the same."""
 
 
 def launcher_named(choice: str) -> HydraLauncher:

@@ -10,4 +10,10 @@ def threads(config: DictConfig) -> int:
     return int(OmegaConf.select(config, "ray.remote.num_cpus") or 0)
 
 
-LAUNCHER = HydraLauncher(threads=threads)
+LAUNCHER = HydraLauncher(
+    threads=threads,
+    instead={
+        "slots": "hydra.launcher.ray.remote.num_cpus",
+        "per_device": "hydra.launcher.ray.remote.num_gpus",
+    },
+)

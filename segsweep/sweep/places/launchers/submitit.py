@@ -10,4 +10,10 @@ def threads(config: DictConfig) -> int:
     return int(config.get("cpus_per_task") or 0)
 
 
-LAUNCHER = HydraLauncher(threads=threads)
+LAUNCHER = HydraLauncher(
+    threads=threads,
+    instead={
+        "slots": "hydra.launcher.array_parallelism",
+        "time_limit": "hydra.launcher.timeout_min",
+    },
+)

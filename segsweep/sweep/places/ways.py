@@ -1,0 +1,110 @@
+"""The one table of the command's keys: which way of running heeds a key, and why another cannot.
+
+A way is a sweeper with a launcher. What a way does not heed, it refuses before anything starts.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from omegaconf import DictConfig, OmegaConf
+
+from segsweep.config.schema import Config
+from segsweep.errors import ConfigError
+
+OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+LOCAL = "segsweep.plugins.launcher.SegsweepLauncher"
+
+
+class Way(enum.Enum):
+    """A way of running: the sweeper, and whether segsweep's own launcher executes the runs."""
+
+    SINGLE = "a command without -m"
+    OURS = "segsweep's sweeper and launcher, the default"
+    OURS_BY_HYDRA = "segsweep's sweeper, one of Hydra's launchers"
+    BASIC = "hydra/sweeper=basic, segsweep's launcher"
+    BASIC_BY_HYDRA = "hydra/sweeper=basic, one of Hydra's launchers"
+    SEARCH = "a search, such as hydra/sweeper=optuna, segsweep's launcher"
+    SEARCH_BY_HYDRA = "a search, one of Hydra's launchers"
+
+
+HEEDED = ""
+ONE = "only with -m; add -m"
+FOR_JOBS = (
+    "names the run of a launcher's job; `segsweep show RUN` prints the command to run it again"
+)
+LAUNCHER = "not with hydra/launcher={launcher}{instead}"
+SWEEPER = "not with hydra/sweeper={sweeper} and hydra/launcher={launcher}; leave out hydra/sweeper"
+NO_PLAN = (
+    "not with hydra/sweeper={sweeper}: a search chooses its runs while it runs; to see the cost "
+    "of one, plan it as a run, without hydra/sweeper={sweeper} and its experiment"
+)
+NEW_RUNS = "not with hydra/sweeper={sweeper}: a search asks for new runs; start another study"
+SEARCH_LAUNCHER = (
+    "not with hydra/sweeper={sweeper} and hydra/launcher={launcher}; leave out hydra/launcher"
+)
+_ALL = (HEEDED,) * len(Way)
+_SLOTS = (ONE, HEEDED, LAUNCHER, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER)
+
+HEEDS: Mapping[str, tuple[str, ...]] = {
+    # single, ours, ours by Hydra, basic, basic by Hydra, search, search by Hydra
+    "plan": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, NO_PLAN, NO_PLAN),
+    "max_runs": _ALL,
+    "rerun": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, NEW_RUNS, NEW_RUNS),
+    "retry_failed": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER),
+    "time_limit": (ONE, HEEDED, LAUNCHER, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER),
+    "keep_gb": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER),
+    "slots": _SLOTS,
+    "per_device": _SLOTS,
+    "preflight": _ALL,  # a way that measures nothing heeds `false`; `true` is the default
+    "frozen": (FOR_JOBS,) * len(Way),
+    # keys of a run, which its own process heeds wherever it is
+    "sweep": _ALL,
+    "outputs": _ALL,
+    "device": _ALL,
+    "threads": _ALL,
+    "allow": _ALL,
+    "keep": _ALL,
+}
+"""Key -> for each `Way`, in order: HEEDED, or why the key is refused."""
+
+
+def way_of(config: DictConfig, single: bool = False) -> Way:
+    """Return the way in which a command with the composed *config* runs."""
+    if single:
+        return Way.SINGLE
+    local = config.hydra.launcher._target_ == LOCAL
+    if config.hydra.sweeper._target_ == OURS:
+        return Way.OURS if local else Way.OURS_BY_HYDRA
+    if config.hydra.sweeper._target_ == BASIC:
+        return Way.BASIC if local else Way.BASIC_BY_HYDRA
+    return Way.SEARCH if local else Way.SEARCH_BY_HYDRA
+
+
+def check_way(config: DictConfig, single: bool = False) -> None:
+    """Raise ConfigError if a key of the command has a value that its way of running ignores."""
+    way = way_of(config, single)
+    for item in dataclasses.fields(Config):
+        reason = HEEDS[item.name][list(Way).index(way)] if item.name in HEEDS else HEEDED
+        if reason and config[item.name] != item.default:
+            value = _text(config[item.name])
+            raise ConfigError(f"{item.name}={value}: {_filled(reason, item.name, config)}")
+
+
+def _filled(reason: str, key: str, config: DictConfig) -> str:
+    from segsweep.sweep.places.launchers.launcher import launcher_named
+
+    chosen = config.hydra.runtime.choices
+    launcher = str(chosen["hydra/launcher"])
+    instead = launcher_named(launcher).instead.get(key)
+    words = f"; use {instead}" if instead else "; leave out hydra/launcher"
+    return reason.format(sweeper=chosen["hydra/sweeper"], launcher=launcher, instead=words)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
