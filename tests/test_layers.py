@@ -19,7 +19,7 @@ ROOMS = (
 )
 """In order: a module imports from its own room and from those before it."""
 SWEEP = (
-    *("holder", "lock", "housekeeping", "refresh"),
+    *("holder", "lock", "housekeeping", "select", "refresh"),
     *(
         "processes",
         "planning",

@@ -9,6 +9,7 @@ from segsweep.config.run_config import FACTS, FrozenConfig, Values
 from segsweep.config.schema import OPTION_NODES
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_config, read_rows
+from segsweep.store.states import Status
 from segsweep.system.files import read_json
 
 Compose = Callable[[Sequence[str], Path | None], tuple[Values, Mapping[str, str]]]
@@ -23,12 +24,14 @@ WORDS = ("null", "true", "false", "nan", "inf", "infinity")
 def command_of(paths: RunPaths, compose: Compose) -> str:
     """Return the shell command that runs exactly this run again.
 
+    A finished run is trained again only by a command with `-m rerun=all`.
     Raises what *compose* raises if an option of the run no longer exists.
     """
     folder = _config_dir(paths)
     config_dir = [] if folder is None else ["--config-dir", str(folder)]
     overrides = overrides_of(read_config(paths.config), paths, compose, folder)
-    return shlex.join(["python", "-m", "segsweep.train", *config_dir, *overrides])
+    again = ["-m", "rerun=all"] if paths.status() is Status.FINISHED else []
+    return shlex.join(["python", "-m", "segsweep.train", *again, *config_dir, *overrides])
 
 
 def overrides_of(

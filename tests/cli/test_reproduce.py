@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from command import TINY, train_here
 from conftest import compose_here
 from segsweep.cli.main import compose_values
 from segsweep.cli.reproduce import command_of, value_text
@@ -46,6 +47,24 @@ def test_command_composes_to_the_same_run(overrides, outputs, tmp_path, monkeypa
     assert again.paths.root == run.paths.root
     assert again.config == run.config
     assert plan_run(*compose_here(*there[3:])).paths.root == Path("moved/runs") / run.name
+
+
+def test_the_command_of_a_finished_run_runs_it_again(tmp_path, monkeypatch, segsweep):
+    """It is executed as `segsweep show` prints it: the run is done again, with equal numbers."""
+    assert train_here([*TINY, "loss=dice", "trainer.epochs=1"], monkeypatch, tmp_path) == 0
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    first = json.loads((run / "result.json").read_text())
+    _, shown, _ = segsweep("show", "unet2-dice-s0")
+    words = shlex.split(shown.splitlines()[-1])
+    code = train_here(words[3:], monkeypatch, tmp_path)
+    again = json.loads((run / "result.json").read_text())
+
+    assert words[3:5] == ["-m", "rerun=all"]
+    assert code == 0
+    assert (tmp_path / "outputs/main/earlier" / f"{run.name}-1" / "result.json").exists()
+    assert again["started"] >= first["finished"]
+    assert again["val_loss"] == pytest.approx(first["val_loss"])
+    assert [path.name for path in (tmp_path / "outputs/main/runs").iterdir()] == [run.name]
 
 
 @pytest.mark.parametrize(

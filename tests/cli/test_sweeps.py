@@ -177,7 +177,7 @@ def test_show_finds_a_run_by_id_name_or_path(segsweep, runs):
     assert "    _target_: segsweep.models.unet2.UNet2" in lines
     assert f"  {runs[0] / 'history.csv'}" in lines
     assert '  {"epochs": 3, "best_epoch": 2, "val_iou": 0.7,' in shown[0]
-    assert lines[-1].startswith("  python -m segsweep.train model=unet2 loss=bce")
+    assert lines[-1].startswith("  python -m segsweep.train -m rerun=all model=unet2 loss=bce")
 
 
 def test_show_a_failed_run(segsweep, runs):

@@ -27,6 +27,9 @@ def expand(
     own = [f"{key}={value}" for key, value in (params or {}).items()]
     overrides = OverridesParser.create(config_loader()).parse_overrides([*own, *arguments])
     counts = {one.get_key_element(): _count(one) for one in overrides}  # the last one counts
+    for override in overrides:
+        if counts[override.get_key_element()] == 0:
+            raise ConfigError(f"{override.input_line}: names no value, so there is no run")
     check_count(math.prod(counts.values()), most)
     return BasicSweeper.split_arguments(overrides, None)[0]
 

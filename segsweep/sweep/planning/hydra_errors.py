@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata
 from typing import cast, get_type_hints
 
-from segsweep.config.schema import OPTION_NODES, Config, DataConfig, SplitConfig
+from segsweep.config.schema import (
+    OPTION_NODES,
+    Config,
+    DataConfig,
+    EvaluateConfig,
+    SearchConfig,
+    SplitConfig,
+    TrainerConfig,
+)
 from segsweep.config.validate import nearest, unknown_key
 from segsweep.errors import SegsweepError
 from segsweep.system.installation import conf_folder
@@ -88,28 +96,59 @@ def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
 def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     """Name the nearest key; for a key below an option node, the keys of that option."""
     key = match["key"]
-    if key.startswith("data.split."):
-        return unknown_key(key, _keys(SplitConfig))
+    for section, of in _SECTIONS.items():
+        close = nearest(key, _keys(of, f"{section}."))
+        if key.startswith(f"{section}.") and (section == "data.split" or not close):
+            return unknown_key(key, _keys(of))
+    if key.startswith("hydra."):
+        return _unknown_in_hydra(key, words)
     node, _, name = key.partition(".")
-    inside = _option_keys(node, words) if name and node in OPTION_NODES else None
+    option, inside = _option_keys(node, words) if name and node in OPTION_NODES else ("", None)
     if inside is not None:
-        place = f"{node} has {', '.join(inside)}" if inside else f"this {node} has none"
+        place = f"{node} has {', '.join(inside)}" if inside else f"{node}={option} has no keys"
         more = f"to add an option, write a file conf/{node}/<name>.yaml"
         return f"{key}: no such key; {place}{nearest(name, inside)}; {more}"
     close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
     return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
 
 
-def _option_keys(node: str, words: Sequence[str]) -> list[str] | None:
-    """Return the keys of the option that *words* choose for *node*; None if it fails."""
+def _unknown_in_hydra(key: str, words: Sequence[str]) -> str:
+    """Say which launcher or sweeper lacks the key: the default ones have hardly any."""
+    part = key.split(".")[1]
+    if part not in ("launcher", "sweeper"):
+        return f"{key}: no such key; `segsweep-train --cfg hydra` lists those of Hydra"
+    given = [word.partition("=")[2] for word in words if word.startswith(f"hydra/{part}=")]
+    option = given[-1] if given else "segsweep"
+    return f"{key}: hydra/{part}={option} has no such key; another is hydra/{part}=<name>"
+
+
+def _deleted(match: re.Match[str], words: Sequence[str]) -> str:
+    return f"~{_unknown_key(match, words)}"
+
+
+def _not_deleted(match: re.Match[str], words: Sequence[str]) -> str:
+    return f"~{match['key']}: every run has this key; set it to a value instead: {match['key']}=..."
+
+
+def _no_config(match: re.Match[str], words: Sequence[str]) -> str:
+    name = match["name"]
+    return (
+        f"-cn {name}: no config of that name; leave it out: options of your own are chosen with "
+        "--config-dir <folder> <group>=<name>"
+    )
+
+
+def _option_keys(node: str, words: Sequence[str]) -> tuple[str, list[str] | None]:
+    """Return the option that *words* choose for *node*, and its keys; None if it fails."""
     from segsweep.sweep.planning.compose import compose
 
     chosen = [word for word in words if re.fullmatch(rf"{node}=[\w]+", word)]
     try:
-        values = compose(chosen)[node]
-        return [str(key) for key in values if key != "_target_"]
+        config = compose(chosen)
+        option = str(config.hydra.runtime.choices[node])
+        return option, [str(key) for key in config[node] if key != "_target_"]
     except Exception:  # the message is then less specific
-        return None
+        return "", None
 
 
 def _wrong_type(match: re.Match[str], words: Sequence[str]) -> str:
@@ -155,6 +194,12 @@ def _first(text: str) -> str:
     return " ".join(kept[:2]) if kept else "unknown error"
 
 
+_SECTIONS = {
+    "data.split": SplitConfig,
+    "trainer": TrainerConfig,
+    "evaluate": EvaluateConfig,
+    "search": SearchConfig,
+}
 _PLAIN = ("Unknown plugin class", "Config group override")
 """Texts of Python errors that come from Hydra."""
 _PATTERNS = (
@@ -174,6 +219,9 @@ _PATTERNS = (
     (r"field '\w+' is not Optional\s+full_key: (?P<key>[\w.]+)", _null),
     (r"override \+*(?P<key>[\w.]+)=(?P<value>.*)\n.*is not a ListConfig", _no_list),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
+    (r"Could not delete from config\. '(?P<key>[^']+)' does not exist", _deleted),
+    (r"Error merging override ~(?P<key>[\w.]+)", _not_deleted),
+    (r"Cannot find primary config '(?P<name>[^']*)'", _no_config),
     (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),
     (r"Error parsing override '(?P<text>[^']*)'", _grammar),
 )

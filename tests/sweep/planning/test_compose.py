@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from segsweep.config.schema import OPTION_NODES
-from segsweep.errors import ConfigError
 from segsweep.plugins.register import register_schema
 from segsweep.sweep.planning import compose as module
 from segsweep.sweep.planning.compose import Composer, compose, resolve
@@ -332,43 +331,3 @@ def test_composing_works_after_hydra_has_ended(monkeypatch):
         GlobalHydra.instance().hydra = live
 
     assert repr(found) == repr(by_hydra("model=unet", "seed=3"))
-
-
-@pytest.mark.parametrize(
-    ("words", "runs"),
-    [
-        ([], [[]]),
-        (["seed=3"], [["seed=3"]]),
-        (
-            ["a=1,2", "b=x", "c=u,v"],
-            [
-                *(["a=1", "b=x", "c=u"], ["a=1", "b=x", "c=v"]),
-                *(["a=2", "b=x", "c=u"], ["a=2", "b=x", "c=v"]),
-            ],
-        ),
-        (["seed=range(3)"], [["seed=0"], ["seed=1"], ["seed=2"]]),
-        (["a=choice(3)"], [["a=3"]]),
-        (["size=[4,8],[8,16]"], [["size=[4,8]"], ["size=[8,16]"]]),
-        (["lr=1e-3,1"], [["lr=0.001"], ["lr=1"]]),
-        (["+a='x,y',null"], [["+a='x,y'"], ["+a=null"]]),
-        (["~a", "b=1"], [["~a=null", "b=1"]]),
-        (["loss=glob(bce*)"], [["loss=bce"], ["loss=bce_ss"]]),
-    ],
-)
-def test_expanded_command_lines(words, runs):
-    """The product of the swept values, the last key changing fastest, in Hydra's notation."""
-    assert expand(words) == runs
-
-
-def test_command_line_wins_over_the_sweepers_own_values():
-    """The sweeper's values come first; the same key on the command line replaces them."""
-    params = {"seed": "0,1", "loss": "bce"}
-
-    assert expand(["seed=7", "model=unet"], params) == [["seed=7", "loss=bce", "model=unet"]]
-    assert expand([], params) == [["seed=0", "loss=bce"], ["seed=1", "loss=bce"]]
-
-
-def test_interval_is_refused_outside_a_search():
-    """An interval is not a list of runs."""
-    with pytest.raises(ConfigError, match=r"^optimizer.lr=interval\(0,1\): .*=optuna_lr"):
-        expand(["optimizer.lr=interval(0,1)"])

@@ -3,6 +3,7 @@
 import pytest
 from hydra.errors import HydraException
 
+from command import refusal, train_here
 from conftest import compose_here
 from segsweep.errors import ConfigError, DataError
 from segsweep.sweep.planning.hydra_errors import one_line
@@ -60,6 +61,35 @@ def test_unknown_key_names_the_nearest(word, meant):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["evaluate.x=1"], "evaluate.x: no such key; evaluate has at, empty, select"),
+        (["~trainer.x"], "~trainer.x: no such key; trainer has averaging, batch, "),
+        (["~trainer.epoch"], "~trainer.epoch: no such key; did you mean 'trainer.epochs'?"),
+        (["~trainer.epochs"], "~trainer.epochs: every run has this key; set it to a value"),
+        (["augment=none", "augment.p=1"], "augment.p: no such key; augment=none has no keys; "),
+        (["hydra.x=1"], "hydra.x: no such key; `segsweep-train --cfg hydra` lists those"),
+        (
+            ["hydra.launcher.n_jobs=2"],
+            "hydra.launcher.n_jobs: hydra/launcher=segsweep has no such key; another is hydra/la",
+        ),
+    ],
+)
+def test_the_cause_is_said(words, line):
+    """A section lists its keys, an option without keys is named, a deleted key too."""
+    assert said(*words).startswith(line)
+
+
+def test_another_main_config(monkeypatch, tmp_path, capsys):
+    """`-cn` names a file in segsweep's own conf folder, where users have none."""
+    code = train_here(["-cn", "nothing"], monkeypatch, tmp_path)
+    captured = capsys.readouterr()
+    line = refusal((code, captured.out, captured.err))
+
+    assert line.startswith("-cn nothing: no config of that name; leave it out: ")
+
+
 def test_key_without_similar_keys():
     """The line names the command that lists all keys."""
     assert (
@@ -71,7 +101,7 @@ def test_key_without_similar_keys():
     ("words", "place"),
     [
         (["loss=focal", "loss.gama=3"], "loss has gamma; did you mean 'gamma'?"),
-        (["loss=bce", "loss.gamma=3"], "this loss has none"),
+        (["loss=bce", "loss.gamma=3"], "loss=bce has no keys"),
         (["model=unet", "model.chanels=[1]"], "model has in_channels, channels; did you mean "),
         (
             ["data.cuont=3"],
