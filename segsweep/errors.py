@@ -29,6 +29,10 @@ class DiskFullError(StoreError):
     """The disk is full; files written so far are complete."""
 
 
+class NotWritableError(DiskFullError):
+    """The folder of a sweep can no longer be written; files written so far are complete."""
+
+
 class RunClaimedError(StoreError):
     """Another live process is training this run."""
 

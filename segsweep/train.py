@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.store.states import AttemptStatus
 from segsweep.system.signals import exit_at_once
+from segsweep.system.terminal import visible_output
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -57,7 +58,8 @@ def run_command() -> int:
     """Run the command line; return the exit code."""
     exit_on_early_signal()
     try:
-        return _command()
+        with visible_output():
+            return _command()
     finally:
         from segsweep.sweep.session import current
 

@@ -68,6 +68,7 @@ TESTED_IN = {
     "sweep/select.py": "cli/test_remove.py",
     "sweep/status_view.py": "cli/test_sweeps.py",
     "system/clock.py": "store/test_tables.py",
+    "system/console.py": "system/test_terminal.py",
     "training/build.py": "test_conf.py",
     "training/check_built.py": "config/test_schema.py",
     "training/checkpoint.py": "training/test_resume.py",

@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
 from segsweep import __version__
 from segsweep.cli import remove, report, sweeps
 from segsweep.errors import ConfigError, SegsweepError
+from segsweep.system.terminal import visible_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,6 +110,12 @@ def main() -> None:
     from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
 
     say_warnings_plainly()
+    is_help = not sys.argv[1:] or "--help" in sys.argv  # drawn in colours, without texts of users
+    with nullcontext() if is_help else visible_output():
+        _run_app()
+
+
+def _run_app() -> NoReturn:
     try:
         sys.exit(app(standalone_mode=False))
     except (KeyboardInterrupt, typer.Abort):

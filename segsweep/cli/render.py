@@ -12,6 +12,7 @@ from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 from segsweep.sweep.status_text import controller_text, summary
 from segsweep.system.files import read_json
 from segsweep.system.progress import duration
+from segsweep.system.terminal import json_visible
 
 MOST_LISTED = 10
 """Runs that a status lists per section; `segsweep runs` lists all."""
@@ -74,7 +75,7 @@ def run_lines(
 
 def json_text(values: object) -> str:
     """Return plain values as indented JSON."""
-    return json.dumps(values, indent=1, ensure_ascii=False)
+    return json_visible(json.dumps(values, indent=1, ensure_ascii=False))
 
 
 def last_output(paths: RunPaths, count: int = LOG_LINES) -> list[str]:

@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from segsweep.errors import SegsweepError, StoreError
 from segsweep.store.find import OTHER_FOLDER, find_run, find_sweep, sweeps_in
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Status
-from segsweep.sweep.status import STATUSES, history_end, sweep_status
+from segsweep.sweep.status import STATUSES, SweepStatus, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
 SweepArgument = Annotated[str, typer.Argument(help="folder of a sweep, or its name in --outputs")]
@@ -93,8 +93,16 @@ def runs(
             one.update({"output": last_output(run.paths)} if failed else {})
         print(json_text({"sweep": found.sweep.root.name, "runs": values}))
         return
-    print("\n".join(runs_lines(states, cells, failed) if states else ["no matching runs"]))
+    none = _no_run(wanted, found)
+    print("\n".join(runs_lines(states, cells, failed) if states else [none]))
     _warn(found.warnings)
+
+
+def _no_run(wanted: Collection[str], found: SweepStatus) -> str:
+    """Return that no run has one of the *wanted* statuses, and which there are."""
+    from segsweep.cli.render import counted
+
+    return f"no run is {' or '.join(sorted(wanted))}; {counted(found.runs)}"
 
 
 def show_run(run: str, outputs: Path, command_of: Callable[[RunPaths], str]) -> None:
@@ -158,12 +166,12 @@ def _set_by_ctrl_c() -> Iterator[threading.Event]:
 def _live_output() -> Iterator[Callable[[str], None]]:
     """Yield a function that replaces the text on the terminal, or prints it if it changed."""
     if sys.stdout.isatty():
-        from rich.console import Console
         from rich.live import Live
         from rich.text import Text
 
-        console = Console(highlight=False)
-        with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        from segsweep.system.console import console_on
+
+        with Live(console=console_on(), auto_refresh=False, vertical_overflow="crop") as live:
             yield lambda text: live.update(Text(text), refresh=True)
         return
     before = ""

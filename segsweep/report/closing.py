@@ -14,9 +14,9 @@ MOST_TRIALS = 5
 
 def print_report(report: Report) -> None:
     """Print the answer, the table of cells, the best trials and the paths of the files."""
-    from rich.console import Console
+    from segsweep.system.console import console_on
 
-    console = Console(markup=False, highlight=False)  # a folder may be called [old]
+    console = console_on()
     tables = report.tables
     name = tables.sweep.root.resolve().name
     metric = str(report.answer["metric"])
@@ -28,9 +28,9 @@ def print_report(report: Report) -> None:
 
 def print_files(tables: Tables, console: "Console | None" = None) -> None:
     """Print the paths of the page and of the main tables."""
-    from rich.console import Console
+    from segsweep.system.console import console_on
 
-    console = console or Console(markup=False, highlight=False)
+    console = console or console_on()
     sweep = tables.sweep
     for path in (sweep.page, sweep.comparison, sweep.pairs, sweep.results):
         if path.exists():

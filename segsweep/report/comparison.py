@@ -63,12 +63,11 @@ class Comparison:
 
     def __repr__(self) -> str:
         """Return the sentences and the table as a terminal of 80 columns shows them."""
-        from rich.console import Console
-
         from segsweep.report.terminal import print_answer, print_frame
+        from segsweep.system.console import VisibleConsole
 
         text = io.StringIO()
-        console = Console(
+        console = VisibleConsole(
             file=text,
             width=WIDTH,
             markup=False,

@@ -113,9 +113,9 @@ def print_frame(
 
 
 def _plain_console() -> "Console":
-    from rich.console import Console
+    from segsweep.system.console import console_on
 
-    return Console(markup=False, highlight=False)
+    return console_on()
 
 
 def _print_sentences(answer: Mapping[str, Any], console: "Console") -> None:

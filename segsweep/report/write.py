@@ -1,6 +1,5 @@
 """Writes the files of a report: tables, answer, curves and page, from what runs have stored."""
 
-import errno
 import json
 import warnings
 from collections.abc import Mapping
@@ -15,14 +14,20 @@ from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
 from segsweep.store.tables import Tables, read_all
 from segsweep.system.csv_cells import exact_frame, frame_text
-from segsweep.system.files import file_digest, has_text, read_json, text_digest, write_if_changed
+from segsweep.system.files import (
+    NO_WRITING,
+    file_digest,
+    has_text,
+    read_json,
+    text_digest,
+    write_if_changed,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 COUNTED = ("fold", "seed", "epochs", "best_epoch", "n_test", "parameters", "multiply_adds")
 """Columns of whole numbers."""
-NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True)

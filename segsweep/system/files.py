@@ -1,6 +1,7 @@
 """Atomic writes, JSON, CSV, digests and locks, for every module that uses the disk."""
 
 import csv
+import errno
 import hashlib
 import json
 import math
@@ -19,6 +20,17 @@ from segsweep.system.csv_cells import Lines, safe
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object as `json` reads it: values are numbers, texts, lists, objects or None."""
+
+
+NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""The system's errors for a folder that may be read only."""
+
+
+def refuses_writing(error: BaseException, folder: Path) -> bool:
+    """Whether *error* says that a file inside *folder* may not be written."""
+    if not isinstance(error, OSError) or error.errno not in NO_WRITING or not error.filename:
+        return False
+    return Path(os.fsdecode(error.filename)).absolute().is_relative_to(folder.absolute())
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from segsweep.system.terminal import raw
+
 QUIET_SECONDS = 20.0
 """Shortest time between two lines if the output is not a terminal."""
 
@@ -28,6 +30,11 @@ def can_rewrite(stream: TextIO) -> bool:
     A Jupyter kernel gives such commands a terminal, but the notebook shows every line ever written.
     """
     return stream.isatty() and "JPY_PARENT_PID" not in os.environ
+
+
+def clear_line() -> None:
+    """Delete the line of the terminal that is rewritten."""
+    raw(sys.stderr).write("\r\033[K")
 
 
 class Progress:
@@ -81,13 +88,15 @@ class Progress:
     def _print(self, line: str) -> None:
         if not self.verbose:
             return
-        start = "\r\033[K" if self.live else ""
-        print(f"{start}{self.name}  {line}", file=sys.stderr, flush=True)
+        if self.live:
+            clear_line()
+        print(f"{self.name}  {line}", file=sys.stderr, flush=True)
         self.last_output = time.monotonic()
 
     def _rewrite(self, line: str) -> None:
         width = shutil.get_terminal_size().columns - 1  # a wrapped line cannot be rewritten
-        sys.stderr.write(f"\r\033[K{f'{self.short_name}  {line}'[:width]}")
+        clear_line()
+        sys.stderr.write(f"{self.short_name}  {line}"[:width])
         sys.stderr.flush()
         self.last_output = time.monotonic()
 
@@ -109,7 +118,8 @@ class Counter:
         left = (now - self.started) / max(done, 1) * (total - done)
         text = f"{self.what} {done}/{total}, {duration(left)} left"
         if can_rewrite(sys.stderr):
-            sys.stderr.write(f"\r\033[K{text}" + ("\n" if done == total else ""))
+            clear_line()
+            sys.stderr.write(text + ("\n" if done == total else ""))
         else:
             print(text, file=sys.stderr)
         sys.stderr.flush()

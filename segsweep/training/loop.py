@@ -28,6 +28,8 @@ Autocast: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Returns the context in which the network runs."""
 PREVIEW_IMAGES = 6
 """Validation images whose predictions are drawn."""
+TRY = "try a lower optimizer.lr, or trainer.clip_norm=1"
+"""What helps most often if a loss is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def validate(
     if not math.isfinite(scored.loss):
         raise NonFiniteLossError(
             f"validation loss is {scored.loss} in epoch {state.epoch + 1}; "
-            f"last finite training loss {_last(state.losses)}"
+            f"last finite training loss {_last(state.losses)}; {TRY}"
         )
     if state.every == "val_loss":
         state.scheduler.step(scored.loss)  # type: ignore[arg-type]  # ReduceLROnPlateau
@@ -229,7 +231,7 @@ def _take_losses(state: State, pending: list[Tensor]) -> None:
             earlier = state.losses or [row["train_loss"] for row in state.history]
             raise NonFiniteLossError(
                 f"training loss is {value} in epoch {state.epoch + 1}, "
-                f"step {len(state.losses) + 1}; last finite loss {_last(earlier)}"
+                f"step {len(state.losses) + 1}; last finite loss {_last(earlier)}; {TRY}"
             )
         state.losses.append(value)
     pending.clear()

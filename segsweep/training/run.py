@@ -20,6 +20,7 @@ from segsweep.errors import (
     DiskFullError,
     Interrupted,
     NonFiniteLossError,
+    NotWritableError,
     RunClaimedError,
 )
 from segsweep.store.outcome import NAN, Outcome, finished_outcome
@@ -32,7 +33,7 @@ from segsweep.store.records import (
 from segsweep.store.retention import keep_checkpoints
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.system.clock import time_text
-from segsweep.system.files import claimed, read_json, write_json
+from segsweep.system.files import claimed, read_json, refuses_writing, write_json
 from segsweep.system.progress import Progress
 from segsweep.system.signals import StopRequest
 from segsweep.training.build import Job, build_job
@@ -96,7 +97,7 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
         except NonFiniteLossError as error:
             return _failed(paths, Cause.NON_FINITE, error)
         except BaseException as error:
-            if _ends_the_job(error, context.stop):
+            if _ends_the_job(error, context.stop) or _ends_sweep(error, paths):
                 raise
             exits = isinstance(error, SystemExit)
             return _failed(paths, Cause.EXITED if exits else Cause.RAISED, error)
@@ -105,14 +106,12 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
 
 
 def _ends_the_job(error: BaseException, stop: StopRequest) -> bool:
-    """Whether *error* is no failure of the run: the disk is full, or somebody stops the job.
+    """Whether *error* is no failure of the run: somebody stops the job.
 
     A class that the config names may raise KeyboardInterrupt or SystemExit as well.
     """
     if isinstance(error, KeyboardInterrupt):
         return stop.requested or not stop.installed
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return True
     by_launcher = any(name.split(".")[0] in LAUNCHERS for name in _origin(error))
     return by_launcher or isinstance(error, Interrupted)
 
@@ -142,14 +141,25 @@ def _at_current_place(config: FrozenConfig, path: Path, allow: Sequence[str]) ->
     )
 
 
+def _ends_sweep(error: BaseException, paths: RunPaths) -> bool:
+    """Whether other runs would fail too: the disk is full, or their folder may be read only."""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return full or refuses_writing(error, paths.root.parents[1])
+
+
 @contextmanager
 def _reporting_full_disk(paths: RunPaths) -> Iterator[None]:
-    """Raise DiskFullError in place of the system's error."""
+    """Raise DiskFullError in place of the system's error, for a read-only folder too."""
     try:
         yield
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not _ends_sweep(error, paths):
             raise
+        if error.errno != errno.ENOSPC:
+            raise NotWritableError(
+                f"outputs: {paths.root.parents[1]} can no longer be written ({error.strerror}); "
+                "make it writable, then run the same command again to resume"
+            ) from error
         raise DiskFullError(
             f"no space left for {error.filename or paths.root}; free some, then run "
             "the same command again to resume"

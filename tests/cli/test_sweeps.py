@@ -138,12 +138,14 @@ def test_failed_runs_come_with_cause_and_last_output(segsweep, runs):
 
 
 def test_runs_of_one_status(segsweep, runs):
-    """Without a match, one line says so."""
+    """Without a match, one line says so and counts the others."""
     _, out, _ = segsweep("runs", "main", "--status", "planned")
     _, none, _ = segsweep("runs", "main", "--status", "running")
 
     assert len(out.splitlines()) == 2
-    assert none == "no matching runs\n"
+    assert none.startswith("no run is running; ")
+    assert none.count("\n") == 1
+    assert "1 failed" in none
 
 
 @pytest.mark.parametrize(

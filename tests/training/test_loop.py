@@ -214,6 +214,7 @@ def test_non_finite_training_loss_names_epoch_and_last_finite_loss(value: float)
 
     assert "epoch 2, step 3" in str(caught.value)
     assert f"last finite loss {loss.finite:.4g}" in str(caught.value)
+    assert str(caught.value).endswith("; try a lower optimizer.lr, or trainer.clip_norm=1")
 
 
 def test_non_finite_validation_loss_stops_too() -> None:

@@ -89,12 +89,15 @@ class View:
     def __enter__(self) -> "View":
         """Start the live display, in a terminal."""
         if can_rewrite(sys.stderr):
-            from rich.console import Console
             from rich.live import Live
 
-            console = Console(stderr=True, markup=False, highlight=False)
+            from segsweep.system.console import console_on
+
             self.live = Live(
-                console=console, get_renderable=self.picture, refresh_per_second=4, transient=True
+                console=console_on(sys.stderr),
+                get_renderable=self.picture,
+                refresh_per_second=4,
+                transient=True,
             )
             self.live.start()
         return self

@@ -1,11 +1,14 @@
 """Turns the long error messages of Hydra and OmegaConf into one line."""
 
 import dataclasses
+import errno
+import os
 import re
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
 from typing import cast, get_type_hints
 
 from segsweep.config.schema import (
@@ -19,6 +22,7 @@ from segsweep.config.schema import (
 )
 from segsweep.config.validate import nearest, unknown_key
 from segsweep.errors import SegsweepError
+from segsweep.system.files import NO_WRITING
 from segsweep.system.installation import conf_folder
 
 
@@ -43,8 +47,21 @@ def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
     if module.startswith(("hydra", "omegaconf")) or any(text in str(error) for text in _PLAIN):
         return _hydra(error, sys.argv[1:] if words is None else words)
     if isinstance(error, OSError):
+        if error.errno == errno.EROFS or _is_internal(error):
+            folder = Path(os.fsdecode(error.filename or "outputs")).parent
+            return (
+                f"outputs: {folder}: cannot be written ({error.strerror}); make it writable, "
+                "or choose another folder with outputs=<folder>"
+            )
         return f"{error.filename or 'file'}: {error.strerror or error}"
     return f"{type(error).__name__}: {_first(str(error))}"
+
+
+def _is_internal(error: OSError) -> bool:
+    """Whether the system refused to write a lock or a temporary file, which no user knows."""
+    name = Path(os.fsdecode(error.filename or "")).name
+    internal = name in ("lock", ".lock") or name.startswith(".") or ".tmp" in name
+    return error.errno in NO_WRITING and internal
 
 
 def _hydra(error: BaseException, words: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ STATE_NAMES = {
 
 def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> None:
     """Print the plan: a row per cell, and what the runs to do need together."""
-    from rich.console import Console
+    from segsweep.system.console import console_on
 
     planned = [*work.finished, *work.skipped, *work.todo]
     names, cells = cell_by_run(planned), dict[str, list[PlannedRun]]()
@@ -34,7 +34,7 @@ def print_plan(work: Work, costs: Mapping[str, Cost], slots: Sequence[Slot]) -> 
     if costs:
         first = work.todo[0]
         budget, room = budget_for(list(costs.values()), slots, first, sweep_of(first.config))
-    console = Console(markup=False, highlight=False)
+    console = console_on()
     console.print(plan_table(rows))
     console.print(plan_sums(rows, budget, room))
 

@@ -30,6 +30,8 @@ GRACE = 10.0
 SERVER_SECONDS = 20.0
 """How long to retry starting a process."""
 OUT_OF_MEMORY = "out of memory: killed before it took all of this machine's"
+LONGER = "with a higher time_limit the same command resumes it; or lower trainer.epochs"
+"""What to do about a run that took too long."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -264,9 +266,8 @@ def _result(one: _Running, limit: float | None) -> TaskResult:
     one.process.close()
     status = getattr(one.value, "status", AttemptStatus.FINISHED)
     if one.limit_hit and not (one.done and status == AttemptStatus.FINISHED):
-        return TaskResult(
-            one.task, cause=Cause.TIME_LIMIT, error=f"took longer than time_limit={limit:g} s"
-        )
+        error = f"took longer than time_limit={limit:g} s; {LONGER}"
+        return TaskResult(one.task, cause=Cause.TIME_LIMIT, error=error)
     if one.done:
         return TaskResult(one.task, one.value)
     if one.memory_hit:
