@@ -31,7 +31,6 @@ SERVER_SECONDS = 20.0
 """How long to retry starting a process."""
 OUT_OF_MEMORY = "out of memory: killed before it took all of this machine's"
 LONGER = "with a higher time_limit the same command resumes it; or lower trainer.epochs"
-"""What to do about a run that took too long."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
