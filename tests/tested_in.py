@@ -23,6 +23,7 @@ TESTED_IN = {
     "models/unet2.py": "models/test_networks.py",
     "models/unet3.py": "models/test_networks.py",
     "report/analysis.py": "report/test_write.py",
+    "report/caption.py": "cli/test_report.py",
     "report/closing.py": "report/test_write.py",
     "report/columns.py": "report/test_export.py",
     "report/comparison.py": "test_api.py",

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,14 +20,30 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from segsweep.report.analysis import Compared
+    from segsweep.report.export import Heading
     from segsweep.report.question import Asked
-    from segsweep.store.tables import Tables
+    from segsweep.report.write import Report
 
 MetricOption = Annotated[str, typer.Option(help=f"what is compared: {', '.join(METRICS)}")]
 Groups = Annotated[
     Path | None,
     typer.Option(help="CSV with the columns id and group: images of one patient belong together"),
 ]
+
+
+@dataclass(frozen=True)
+class Paste:
+    """How a table is printed ready to paste."""
+
+    form: str | None
+    """One of FORMS; None: not at all."""
+    columns: tuple[str, ...]
+    """Empty: all."""
+    caption: str | None
+    label: str | None
+    """None: made from what the table shows."""
+    out: Path | None
+    """A folder for the table and the report; None: the table is printed."""
 
 
 def report(
@@ -44,35 +61,62 @@ def report(
         str | None,
         typer.Option("--format", help="csv | md | latex | html: print the table ready to paste"),
     ] = None,
+    columns: Annotated[
+        str, typer.Option(help="with --format: the columns, by their names in the CSV: a,b,c")
+    ] = "",
+    caption: Annotated[
+        str | None, typer.Option(help="with --format latex: instead of the one made from the table")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="with --format latex: instead of tab:<sweep>-<metric>")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder for the files, instead of the sweep's own")
+    ] = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Write a sweep's tables and report.html from its stored results, and print the answer.
 
-    Needs neither checkpoints nor data. The sweep may be running, interrupted or a copy.
+    Needs neither checkpoints nor data. The sweep may be running, interrupted or a copy. Its own
+    files are about its default question; another metric, --by, --baseline or --groups is a second
+    look: it is printed, and written to --out.
     """
-    from segsweep.config.validate import check_word
     from segsweep.report.closing import print_report
-    from segsweep.report.export import FORMS
-    from segsweep.report.part import BY
     from segsweep.report.question import Asked
-    from segsweep.report.write import write_report
+    from segsweep.report.write import second_look, write_report
 
-    for option, word, allowed in (("--by", by, BY), ("--format", form, FORMS)):
-        if word is not None:
-            check_word(option, word, allowed)
-    if sum(option is not None for option in (by, baseline, against)) > 1:
-        raise ConfigError("--by, --baseline, --against: give only one of them")
+    paste = Paste(form, tuple(filter(None, columns.split(","))), caption, label, out)
+    _check_options(by, baseline, against, paste)
     paths = SweepPaths(find_sweep(sweep, outputs))
     asked = Asked(metric, baseline, groups)
     if against is not None:
         other = find_sweep(against, outputs)
-        _print_both(paths, SweepPaths(other), asked, form)
+        _print_both(paths, SweepPaths(other), asked, paste)
         return
-    written = write_report(paths, asked=asked)
+    own = asked == Asked() and by is None and out is None
+    written = write_report(paths) if own else second_look(paths, asked, out)
     if written.compared is None or (form is None and by is None and baseline is None):
         print_report(written)
         return
-    _print_part(written.compared, written.tables, by, form)
+    _print_part(written, written.compared, by, paste)
+
+
+def _check_options(by: str | None, baseline: str | None, against: str | None, paste: Paste) -> None:
+    """Raise ConfigError for words that are not allowed, and for options that do not go together."""
+    from segsweep.config.validate import check_word
+    from segsweep.report.export import FORMS
+    from segsweep.report.part import BY
+
+    for option, word, allowed in (("--by", by, BY), ("--format", paste.form, FORMS)):
+        if word is not None:
+            check_word(option, word, allowed)
+    if sum(option is not None for option in (by, baseline, against)) > 1:
+        raise ConfigError("--by, --baseline, --against: give only one of them")
+    if paste.columns and paste.form is None:
+        forms = ", ".join(FORMS)
+        raise ConfigError(f"--columns: give --format as well, one of {forms}")
+    if paste.form != "latex" and (paste.caption is not None or paste.label is not None):
+        raise ConfigError("--caption, --label: they belong to --format latex")
 
 
 def compare(
@@ -110,25 +154,27 @@ def compare(
     _print_notes(note_texts(values.notes))
 
 
-def _print_part(compared: "Compared", tables: "Tables", by: str | None, form: str | None) -> None:
+def _print_part(written: "Report", compared: "Compared", by: str | None, paste: Paste) -> None:
     """Print one table: averages by *by*, differences to the baseline, or the cells."""
-    from segsweep.report.part import part
-
-    frame, sentences = part(compared, tables.swept, by)
-    notes = compared.answer.notes
-    if form is not None:
-        _paste(frame, form, compared.claims, [*sentences, *notes])
-        return
+    from segsweep.report.caption import heading_of
     from segsweep.report.closing import print_files
+    from segsweep.report.part import part
     from segsweep.report.terminal import print_frame
 
-    title = f"{tables.sweep.root.resolve().name}: {' '.join(sentences)}"
-    print_frame(frame, title=title, note=" ".join(notes))
-    print_files(tables)
+    tables = written.tables
+    frame, sentences = part(compared, tables.swept, by)
+    notes, name = compared.answer.notes, tables.sweep.root.resolve().name
+    if paste.form is not None or paste.out is not None:
+        heading = heading_of(compared, name, by, paste.caption, paste.label)
+        _paste(frame, paste, compared.claims, heading, [*sentences, *notes])
+    if paste.form is None:
+        print_frame(frame, title=f"{name}: {' '.join(sentences)}", note=" ".join(notes))
+        print_files(written)
 
 
-def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str | None) -> None:
+def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", paste: Paste) -> None:
     """Print the comparison of the cells that two sweeps share."""
+    from segsweep.report.caption import heading_of_two
     from segsweep.report.question import check_metric
     from segsweep.report.terminal import print_frame
     from segsweep.report.two_sweeps import (
@@ -150,19 +196,40 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", form: str
         raise ConfigError(str(error)) from None
     said = (differing_settings(*tables), *differing_placements(*tables))
     notes = [note for note in (*said, *note_texts(values.notes)) if note]
-    if form is not None:
-        _paste(frame, form, not frame["p_adjusted"].isna().all(), [sentence, *notes])
-        return
-    title = f"first: {names[0]}, second: {names[1]}. {sentence}"
-    print_frame(frame, title=title, note=" ".join(notes))
+    if paste.form is not None or paste.out is not None:
+        heading = heading_of_two(names, METRICS[asked.metric].label, paste.caption, paste.label)
+        claims = not frame["p_adjusted"].isna().all()
+        _paste(frame, paste, claims, heading, [sentence, *notes])
+    if paste.form is None:
+        title = f"first: {names[0]}, second: {names[1]}. {sentence}"
+        print_frame(frame, title=title, note=" ".join(notes))
 
 
-def _paste(frame: "DataFrame", form: str, claims: bool, notes: Sequence[str]) -> None:
-    """Print the table alone on standard output; notes go to standard error."""
-    from segsweep.report.export import pasted
+def _paste(
+    frame: "DataFrame", paste: Paste, claims: bool, heading: "Heading", notes: Sequence[str]
+) -> None:
+    """Print the table alone on standard output, or write it to the folder that was named.
 
-    print(pasted(frame, form, claims=claims), end="")
-    _print_notes(notes)
+    Notes go to standard error.
+    """
+    from segsweep.config.validate import check_word
+    from segsweep.report.export import ENDINGS, pasted
+    from segsweep.report.write import outside
+    from segsweep.system.files import write_if_changed
+
+    for name in paste.columns:
+        check_word("--columns", name, [str(column) for column in frame.columns])
+    form = paste.form or "csv"
+    text = pasted(frame, form, claims=claims, names=paste.columns or None, heading=heading)
+    if paste.out is not None:
+        outside(paste.out).root.mkdir(parents=True, exist_ok=True)
+        path = paste.out / f"table.{ENDINGS[form]}"
+        write_if_changed(path, text)
+        print(path)
+    else:
+        print(text, end="")
+    if paste.form is not None:
+        _print_notes(notes)
 
 
 def _print_notes(notes: Sequence[str]) -> None:

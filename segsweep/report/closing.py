@@ -23,16 +23,22 @@ def print_report(report: Report) -> None:
     print_answer(report.answer, report.cells, metric=metric, console=console, title=name)
     if len(tables.trials):
         _print_trials(tables, console)
-    print_files(tables, console)
+    print_files(report, console)
 
 
-def print_files(tables: Tables, console: "Console | None" = None) -> None:
-    """Print the paths of the page and of the main tables."""
+def print_files(report: Report, console: "Console | None" = None) -> None:
+    """Print the paths of the page and of the main tables, or that none were written."""
     from segsweep.system.console import console_on
 
     console = console or console_on()
-    sweep = tables.sweep
-    for path in (sweep.page, sweep.comparison, sweep.pairs, sweep.results):
+    where, name = report.where, report.tables.sweep.root.resolve().name
+    if where is None:
+        line = (
+            f"Nothing was written: the files of {name} stay as they are. --out FOLDER writes this."
+        )
+        console.print(line, soft_wrap=True)
+        return
+    for path in (where.page, where.comparison, where.pairs, where.results):
         if path.exists():
             console.print(str(path), soft_wrap=True)
 

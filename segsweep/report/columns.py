@@ -22,6 +22,7 @@ BASELINE = "Differences are to the baseline; their intervals and p hold together
 SWEEPS = "Difference: first less second; intervals and p hold for all rows together."
 ENDS = {"ci_low": "ci_high", "diff_low": "diff_high"}
 """Lower -> upper end of an interval; they share a column."""
+STARTS = {upper: lower for lower, upper in ENDS.items()}
 ABOUT_BEST, WORDS = ("may_be_best", "p_best"), ("may_be_best", "verdict")
 FAILED_RUNS = "failed"
 """The column with the number of failed runs: left out if all are 0."""
@@ -63,18 +64,31 @@ def keys_of(frame: "DataFrame") -> list[str]:
     return names[: min(measured, default=len(names))]
 
 
-def columns_of(frame: "DataFrame", claims: bool = True) -> list[Column]:
-    """Return the columns that are not empty: names, the mean, its interval, then the rest."""
+def columns_of(
+    frame: "DataFrame", claims: bool = True, names: Sequence[str] | None = None
+) -> list[Column]:
+    """Return the columns that are not empty: names, the mean, its interval, then the rest.
+
+    With *names*, columns of the frame, these columns in this order, empty ones too; either end
+    of an interval stands for the interval.
+    """
     rows, head = frame.to_dict("records"), headline(frame)
-    kept = _key_columns(keys_of(frame), rows)
-    for name in _measured(frame):
+    wanted = [STARTS.get(name, name) for name in dict.fromkeys(names or ())]
+    kept = _key_columns(keys_of(frame), rows, wanted)
+    measured = _measured(frame)
+    keys = keys_of(frame)
+    measured += [name for name in dict.fromkeys(wanted) if name not in (*measured, *keys)]
+    for name in measured:
         texts = tuple(_text(row, name, COLUMN_TEXTS.get(name, _number)) for row in rows)
         empty = set(texts) <= ({DASH, "0"} if name == FAILED_RUNS else {DASH})
-        if (name == head or not empty) and (claims or name not in ABOUT_BEST):
+        shown = (name == head or not empty) and (claims or name not in ABOUT_BEST)
+        if shown or name in wanted:
             title = label(name) if name.startswith(METRIC) else TITLES.get(name, name)
             kept.append(Column(name, title, texts, name not in WORDS))
     best, tied = _best_and_tied(frame, claims)
-    return [replace(col, best=best, tied=tied) if col.name == head else col for col in kept]
+    kept = [replace(col, best=best, tied=tied) if col.name == head else col for col in kept]
+    by_name = {column.name: column for column in kept}
+    return [by_name[name] for name in dict.fromkeys(wanted)] if names else kept
 
 
 def note_of(frame: "DataFrame", claims: bool = True) -> str:
@@ -163,6 +177,7 @@ COLUMN_TEXTS: dict[str, Show] = {
     "multiply_adds": _amount,
     **dict.fromkeys(("p_best", "p_equal"), _chance),
     **dict.fromkeys(("cells", "seeds", "failed", "parameters", "seconds"), "{:,.0f}".format),
+    **dict.fromkeys(("rank", "data"), lambda value: _word(value)),
     **{"p_adjusted": _p, "lr": "{:.3g}".format},
     **{"verdict": _word, "may_be_best": lambda value: "yes" if _is_true(value) else "no"},
 }
@@ -175,14 +190,16 @@ def _measured(frame: "DataFrame") -> list[str]:
     return [name for name in (first, *BEFORE, *others, *AFTER) if name in names]
 
 
-def _key_columns(keys: Sequence[str], rows: Sequence[TableRow]) -> list[Column]:
+def _key_columns(
+    keys: Sequence[str], rows: Sequence[TableRow], wanted: Sequence[str] = ()
+) -> list[Column]:
     """Return a column per key, titled by the key's last part where that is unambiguous."""
     short = [name.rpartition(".")[2] for name in keys]
     columns = []
     for name, last in zip(keys, short, strict=True):
         texts = tuple(_text(row, name, _word) for row in rows)
         title = last if short.count(last) == 1 and last not in BEFORE else name
-        if not rows or set(texts) != {DASH}:
+        if not rows or set(texts) != {DASH} or name in wanted:
             columns.append(Column(name, one_line(title), texts, number=False))
     return columns
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -11,20 +12,41 @@ from segsweep.system.csv_cells import frame_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FORMS = ("csv", "md", "latex", "html")
+ENDINGS = {"csv": "csv", "md": "md", "latex": "tex", "html": "html"}
+"""How a file of each form ends."""
+FORMS = tuple(ENDINGS)
 
 
-def pasted(frame: "DataFrame", form: str, *, claims: bool = True) -> str:
+@dataclass(frozen=True)
+class Heading:
+    """What stands above a table in LaTeX."""
+
+    caption: str
+    label: str
+    """The name by which the text refers to the table: `tab:main-iou`."""
+
+
+def pasted(
+    frame: "DataFrame",
+    form: str,
+    *,
+    claims: bool = True,
+    names: Sequence[str] | None = None,
+    heading: Heading | None = None,
+) -> str:
     """Return a table as text that ends with a line break.
 
     CSV is data: every column under its own name, with all digits. The other forms show the columns
-    that are not empty, the best mean in bold, and a dagger at others that may be the best.
+    that are not empty, rounded as on the page, the best mean in bold, and a dagger at others that
+    may be the best.
 
     Args:
         frame: cells as in comparison.csv, or averages over the rest, or differences to a
             baseline, or of two sweeps; best first.
         form: one of FORMS.
         claims: False where nothing can be said about methods: then nothing is marked.
+        names: the columns to show, in this order; None: all.
+        heading: for LaTeX: caption and label; with it the table is a `table` environment.
 
     Raises:
         ValueError: *form* is not one of FORMS.
@@ -34,9 +56,11 @@ def pasted(frame: "DataFrame", form: str, *, claims: bool = True) -> str:
         raise ValueError(f"form must be one of {', '.join(FORMS)}; got {form!r}")
     rows = finished_first(frame)
     if form == "csv":
-        return frame_text(rows)
-    write = {"md": _markdown, "latex": _latex, "html": _html}[form]
-    return write(columns_of(rows, claims), note_of(rows, claims))
+        return frame_text(rows[[*names]] if names else rows)
+    columns, note = columns_of(rows, claims, names), note_of(rows, claims)
+    if form == "latex":
+        return _latex(columns, note) if heading is None else _floated(columns, note, heading)
+    return {"md": _markdown, "html": _html}[form](columns, note)
 
 
 def _lines(
@@ -75,6 +99,14 @@ def _latex(columns: Sequence[Column], note: str) -> str:
     below = rf"{{\par\smallskip\footnotesize {_for_latex(note)}\par}}"
     end = [r"\bottomrule", r"\end{tabular}", below, ""]
     return "\n".join([*begin, rows[0], r"\midrule", *rows[1:], *end])
+
+
+def _floated(columns: Sequence[Column], note: str, heading: Heading) -> str:
+    """Return a `table` environment with a caption above the table and a label."""
+    needs, *rest = _latex(columns, note).splitlines()
+    caption = [rf"\caption{{{_for_latex(heading.caption)}}}", rf"\label{{{heading.label}}}"]
+    begin = [needs, r"\begin{table}", r"\centering", *caption]
+    return "\n".join([*begin, *rest, r"\end{table}", ""])
 
 
 def _html(columns: Sequence[Column], note: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
+from segsweep.errors import ConfigError
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.question import Asked
 from segsweep.store.paths import SweepPaths
@@ -43,52 +44,97 @@ class Report:
     """None where the files of an earlier report are still valid."""
     written: bool = True
     """False if the folder is read-only."""
+    where: SweepPaths | None = None
+    """Where its files are; None if none were written."""
 
 
 def write_report(
     sweep: SweepPaths,
     cache: RunCache | None = None,
-    asked: Asked | None = None,
     *,
     live: bool = False,
     only_if_changed: bool = False,
 ) -> Report:
     """Write a sweep's tables as CSV, answer.json, curves.svg and report.html.
 
-    A file that would not change is not touched. results.csv is written last: if it is up to
-    date, so are the others. A read-only folder causes a warning.
+    They always answer the default question; `second_look` answers others. A file that would not
+    change is not touched. results.csv is written last: if it is up to date, so are the others. A
+    read-only folder causes a warning.
 
     Args:
         sweep: the folder.
         cache: finished runs that were read earlier.
-        asked: metric, baseline, groups.
         live: a command is working on the sweep: the page reloads itself, advice is left out.
         only_if_changed: write nothing if the stored files are up to date.
 
     Raises:
         StoreError: there is no sweep in the folder.
-        ConfigError: the metric or the baseline does not exist.
 
     """
-    asked = asked or Asked()
+    asked = Asked()
     tables = read_all(sweep.root, cache, warn_ignored=not live)
-    texts = _texts_of_runs(tables)
+    texts = _texts_of_runs(tables, sweep)
     if only_if_changed and not live:
         stands = _standing(sweep, asked)
         if stands is not None and all(has_text(path, text) for path, text in texts.items()):
-            return Report(tables, stands, _read_cells(sweep), None)
+            return Report(tables, stands, _read_cells(sweep), None, where=sweep)
     compared = compare(tables, asked, advise=not live)
+    said, files = _files(compared, tables, sweep, live)
+    written = _write_all({**files, **texts})
+    return Report(tables, said, compared.cells, compared, written, sweep)
+
+
+def second_look(sweep: SweepPaths, asked: Asked, into: Path | None = None) -> Report:
+    """Return the answer to another question; the sweep's own files stay as they are.
+
+    Args:
+        sweep: the folder.
+        asked: metric, baseline, groups.
+        into: a folder for the files of this report; None: nothing is written.
+
+    Raises:
+        StoreError: there is no sweep in the folder.
+        ConfigError: the metric or the baseline does not exist, or *into* belongs to a sweep.
+
+    """
+    tables = read_all(sweep.root)
+    where = None if into is None else outside(into)
+    compared = compare(tables, asked)
+    if where is None:
+        return Report(tables, _answer(compared), compared.cells, compared)
+    said, files = _files(compared, tables, where, live=False)
+    where.root.mkdir(parents=True, exist_ok=True)
+    written = _write_all({**files, **_texts_of_runs(tables, where)})
+    return Report(tables, said, compared.cells, compared, written, where)
+
+
+def outside(folder: Path) -> SweepPaths:
+    """Return the paths of a report in *folder*; ConfigError if a sweep has its files there."""
+    where = SweepPaths(folder)
+    if where.plan.exists() or where.runs.exists():
+        raise ConfigError(
+            f"--out {folder}: a sweep has its own files there; name another folder, a new one for "
+            "example"
+        )
+    return where
+
+
+def _files(
+    compared: Compared, tables: Tables, where: SweepPaths, live: bool
+) -> tuple[dict[str, object], dict[Path, str]]:
+    """Return what answer.json says, and the texts of the files about *compared*."""
     files = {
-        sweep.comparison: csv_of(compared.cells),
-        sweep.pairs: csv_of(compared.pairs),
-        sweep.page: _page(compared, tables, live),
+        where.comparison: csv_of(compared.cells),
+        where.pairs: csv_of(compared.pairs),
+        where.page: _page(compared, tables, live),
     }
     if picture := _curves(tables):
-        files[sweep.curves] = picture
-    said = {**_answer(compared), "asked": {**_question(sweep, asked), "live": live}}
+        files[where.curves] = picture
+    question = {**_question(tables.sweep, compared.asked), "live": live}
+    said = {**_answer(compared), "asked": question}
     said["files"] = {path.name: text_digest(text) for path, text in files.items()}
-    files[sweep.answer] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
-    return Report(tables, said, compared.cells, compared, _write_all({**files, **texts}))
+    files[where.answer] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    return said, files
 
 
 def csv_of(frame: "DataFrame") -> str:
@@ -99,11 +145,11 @@ def csv_of(frame: "DataFrame") -> str:
     return frame_text(frame)
 
 
-def _texts_of_runs(tables: Tables) -> dict[Path, str]:
+def _texts_of_runs(tables: Tables, where: SweepPaths) -> dict[Path, str]:
     """Return the files that depend on the runs alone."""
-    trials = {tables.sweep.trials: csv_of(tables.trials)} if len(tables.trials) else {}
-    images = {tables.sweep.per_image: tables.per_image_text}
-    return {**trials, **images, tables.sweep.results: csv_of(tables.results)}
+    trials = {where.trials: csv_of(tables.trials)} if len(tables.trials) else {}
+    images = {where.per_image: tables.per_image_text}
+    return {**trials, **images, where.results: csv_of(tables.results)}
 
 
 def _answer(compared: Compared) -> dict[str, object]:

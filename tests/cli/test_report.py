@@ -52,7 +52,8 @@ def test_report_writes_all_files_and_says_the_answer(segsweep, sweep):
 @pytest.mark.parametrize("metric", METRICS)
 def test_any_metric(segsweep, sweep, metric):
     """Its mean over images and seeds, from the counts, by pandas alone."""
-    code, _, _ = segsweep("report", "main", "--metric", metric)
+    code, _, _ = segsweep("report", "main", "--metric", metric, "--out", "look")
+    sweep = SweepPaths(sweep.root.parents[1] / "look")
     cells = pd.read_csv(sweep.comparison).set_index(["model", "loss"])[f"test_{metric}"]
     rows = pd.read_csv(sweep.per_image)
     rows = rows[(rows["split"] == "test") & (rows["at"] == "train")]
@@ -83,9 +84,84 @@ def test_tables_ready_to_paste(segsweep, sweep):
 FORMS = ("csv", "md", "latex", "html")
 
 
+def test_caption_and_label_name_what_is_shown(segsweep, sweep):
+    """LaTeX comes as a table environment: sweep, metric, seeds, test images; or what was given."""
+    own = segsweep("report", "main", "--format", "latex", "--metric", "dice")[1]
+    given = segsweep(
+        *("report", "main", "--by", "model", "--format", "latex"),
+        *("--caption", "50 % of it", "--label", "tab:x"),
+    )[1]
+
+    assert "\\caption{Sweep main: mean test Dice of each cell, 3 seeds, 12 test images.}" in own
+    assert "\\label{tab:main-dice}" in own
+    assert "\\caption{50 \\% of it}" in given
+    assert "\\label{tab:x}" in given
+    assert own.count("\\begin{") == own.count("\\end{") == 2
+    assert own.splitlines()[-1] == "\\end{table}"
+
+
+def test_chosen_columns_in_the_order_given(segsweep, sweep):
+    """By their names in the CSV; rounded as on the page except in the CSV, which is data."""
+    words = ("report", "main", "--columns", "loss,test_dice,ci_high", "--format")
+    rows = list(csv.DictReader(io.StringIO(segsweep(*words, "csv")[1])))
+    table = segsweep(*words, "md")[1].splitlines()
+    first = [text.strip() for text in table[2].strip("|").split("|")]
+
+    assert [*rows[0]] == ["loss", "test_dice", "ci_high"]
+    assert [text.strip() for text in table[0].strip("|").split("|")] == [
+        *("loss", "Dice", "95 % interval")
+    ]
+    assert first[:2] == [rows[0]["loss"], f"{float(rows[0]['test_dice']):.4f}"]
+    assert first[2].endswith(f" to {float(rows[0]['ci_high']):.4f}")
+
+
+LOOKS = (
+    ["--metric", "dice"],
+    ["--by", "loss"],
+    ["--baseline", "unet/bce"],
+    ["--metric", "mcc", "--format", "md"],
+    ["--groups", "patients.csv"],
+    ["--metric", "dice", "--out", "look"],
+    ["--against", "main2", "--out", "look", "--format", "latex"],
+)
+
+
+def test_second_look_leaves_the_sweeps_files_alone(segsweep, sweep, make, tmp_path):
+    """Another question is printed, or written where it is told; every byte of the sweep stays."""
+    make("main2", images=12, epochs=3).finished("unet", "bce", 0)
+    images = pd.read_csv(next(sweep.runs.glob("*/per_image.csv")))["image"].unique()
+    rows = [f'"{name}",p{k // 4}' for k, name in enumerate(images)]
+    (tmp_path / "patients.csv").write_text("\n".join(["id,group", *rows]) + "\n")
+    segsweep("report", "main")
+    before = {path: path.read_bytes() for path in sweep.root.rglob("*") if path.is_file()}
+    for options in LOOKS:
+        code, out, _ = segsweep("report", "main", *options)
+        after = {path: path.read_bytes() for path in sweep.root.rglob("*") if path.is_file()}
+
+        assert code == 0, options
+        assert out.strip()
+        assert after == before, options
+        assert (tmp_path / "look").exists() == ("--out" in options)
+    assert "\\caption{" in (tmp_path / "look" / "table.tex").read_text()
+
+
+def test_report_written_elsewhere_is_whole(segsweep, sweep, tmp_path):
+    """Tables, answer and page of the other question; the sweep itself gets no file."""
+    code, out, _ = segsweep("report", "main", "--metric", "dice", "--out", "look")
+    names = {path.name for path in (tmp_path / "look").iterdir()}
+    cells = pd.read_csv(tmp_path / "look" / "comparison.csv")
+
+    assert code == 0
+    assert names >= {"results.csv", "comparison.csv", "pairs.csv", "answer.json", "report.html"}
+    assert cells.columns[4] == "test_dice"
+    assert "look/report.html" in out
+    assert not sweep.page.exists()
+
+
 @pytest.mark.parametrize(("by", "best"), [("model", "unet"), ("loss", None)])
 def test_averages_over_the_other_factor(segsweep, sweep, by, best):
     """The better network is first, with its mean; losses do not differ."""
+    segsweep("report", "main")
     code, text, _ = segsweep("report", "main", "--by", by, "--format", "csv")
     table = pd.read_csv(io.StringIO(text))
     runs = pd.read_csv(sweep.results)
@@ -98,7 +174,10 @@ def test_averages_over_the_other_factor(segsweep, sweep, by, best):
 
 def test_baseline_is_compared_with_all_others(segsweep, sweep):
     """A difference for each other cell; the two networks differ."""
-    code, text, _ = segsweep("report", "main", "--baseline", "segnet/bce", "--format", "csv")
+    base = ("report", "main", "--baseline", "segnet/bce")
+    code, text, _ = segsweep(*base, "--format", "csv")
+    segsweep(*base, "--out", "look")
+    pairs = pd.read_csv(sweep.root.parents[1] / "look" / "pairs.csv")
     table = pd.read_csv(io.StringIO(text)).set_index(["model", "loss"])
     means = table["test_iou"]
 
@@ -106,7 +185,7 @@ def test_baseline_is_compared_with_all_others(segsweep, sweep):
     assert table["difference"].isna().sum() == 1
     assert (table["difference"] - (means - means["segnet", "bce"])).dropna().abs().max() < 1e-9
     assert (table.loc["unet", "verdict"] == "a better").all()
-    assert {"baseline"} <= set(pd.read_csv(sweep.pairs)["family"])
+    assert {"baseline"} <= set(pairs["family"])
 
 
 def test_patients_widen_the_interval(segsweep, sweep, tmp_path):
@@ -116,8 +195,8 @@ def test_patients_widen_the_interval(segsweep, sweep, tmp_path):
     table.to_csv(tmp_path / "patients.csv", index=False)
     segsweep("report", "main")
     alone = json.loads(sweep.answer.read_text())
-    segsweep("report", "main", "--groups", "patients.csv")
-    together = json.loads(sweep.answer.read_text())
+    segsweep("report", "main", "--groups", "patients.csv", "--out", "look")
+    together = json.loads((tmp_path / "look" / "answer.json").read_text())
 
     assert not any("groups" in note for note in alone["notes"])
     assert any("12 test images in 3 groups" in note for note in together["notes"])
@@ -178,6 +257,17 @@ WRONG = {
     "two at once": (("report", "main", "--by", "loss", "--baseline", "unet/bce"), "one of them"),
     "against": (("report", "main", "--against", "mine"), "mine: no sweep at that path"),
     "against itself": (("report", "main", "--against", "main"), "with itself"),
+    "columns": (
+        ("report", "main", "--columns", "loss,test_dcie", "--format", "md"),
+        "--columns test_dcie: allowed are model, loss",
+    ),
+    "columns alone": (("report", "main", "--columns", "loss"), "give --format as well"),
+    "caption alone": (("report", "main", "--caption", "x"), "belong to --format latex"),
+    "label": (
+        ("report", "main", "--metric", "dice", "--format", "latex", "--label", "a}b"),
+        "--label a}b: a label may have letters",
+    ),
+    "out": (("report", "main", "--out", "outputs/main"), "a sweep has its own files there"),
     "groups": (("report", "main", "--groups", "no.csv"), "no.csv: cannot be read"),
     "cell": (("compare", "unet/bce", "unet/ss", "--sweep", "main"), "unet/ss: no such cell"),
     "cells": (("compare", "unet/bce", "unet/ss"), "unet/ss: no such cell"),
@@ -235,7 +325,6 @@ def test_what_was_left_out_is_said_with_every_table(segsweep, sweep, make, optio
 
     for part in ("1 run failed", "different data"):
         assert part in said
-        assert any(part in note for note in json.loads(sweep.answer.read_text())["notes"])
 
 
 def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
