@@ -145,7 +145,12 @@ def task(cfg: "DictConfig") -> float:
         return _frozen_task(cfg)
     try:
         planned = _planned(cfg)
-        context = RunContext(stop=current.stop, on_epoch=lambda row, best: current.refresh())
+        current.name_page()
+        context = RunContext(
+            stop=current.stop,
+            on_start=current.refresh,
+            on_epoch=lambda row, best: current.refresh(),
+        )
         outcome = execute(planned.paths.config, planned.config.allow, context)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped

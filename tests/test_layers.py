@@ -34,7 +34,8 @@ SWEEP = (
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
     *("placement", "question", "columns", "export", "terminal", "analysis", "part"),
-    *("content", "two_sweeps", "figures", "page", "write", "closing", "notebook", "comparison"),
+    *("caption", "content", "two_sweeps", "figures", "page", "write", "closing", "notebook"),
+    "comparison",
 )
 """The same inside `report`."""
 STATS = ("wording",)

@@ -98,6 +98,7 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
             freeze(with_choices(damaged, choices), current.request)
         return before
     freeze_work(work)
+    current.name_page()
     return [*before, *place.launch(work, slots, costs)]
 
 

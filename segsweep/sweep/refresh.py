@@ -11,6 +11,8 @@ SECONDS = 10.0
 """Minimum time between two refreshes."""
 SHARE = 20
 """A refresh may take one part in this many of the time."""
+SETTLE = 1.0
+"""Seconds between a change and the refresh: runs in several slots start one after the other."""
 
 
 class Refresher:
@@ -19,17 +21,23 @@ class Refresher:
     def __init__(self, sweep: SweepPaths, cache: RunCache) -> None:
         """Writes nothing yet; *cache* remembers the finished runs that were read."""
         self.sweep, self.cache = sweep, cache
-        self.written = 0.0
+        self.written = float("-inf")
         self.cost = 0.0
         self.changed = False
+        self.noticed: float | None = None
+        """When the change was first seen that is not written yet."""
         self.thread: threading.Thread | None = None
 
     def refresh_if_due(self) -> None:
         """Write if something changed and enough time has passed."""
         busy = self.thread is not None and self.thread.is_alive()
-        since = time.monotonic() - self.written
-        if self.changed and not busy and since > max(SECONDS, SHARE * self.cost):
-            self.changed = False
+        now = time.monotonic()
+        if self.changed and self.noticed is None:
+            self.noticed = now
+        since = now - self.written
+        due = since > max(SECONDS, SHARE * self.cost)
+        if self.noticed is not None and not busy and due and now - self.noticed >= SETTLE:
+            self.changed, self.noticed = False, None
             self.thread = threading.Thread(target=self._write, daemon=True)
             self.thread.start()
 
@@ -39,6 +47,7 @@ class Refresher:
             self.thread.join()
 
     def _write(self) -> None:
+        import segsweep.report.page.html  # noqa: F401  (once a command: not a cost of each refresh)
         from segsweep.report.write import write_report
 
         started = time.monotonic()

@@ -45,6 +45,8 @@ class Session:
     """What holds for all runs of the sweep; None until it is known."""
     cap: CheckpointCap | None = None
     """Limit on the checkpoints of the sweep's finished runs; set once runs are launched."""
+    page_named: bool = False
+    """Whether the path of the sweep's page was printed."""
     repaired: bool = False
     """Whether folders that an earlier command left half moved were repaired."""
 
@@ -83,6 +85,12 @@ class Session:
             refresher = self.refresher_of(self.sweep)
             refresher.changed = True
             refresher.refresh_if_due()
+
+    def name_page(self) -> None:
+        """Print where the sweep's page is, once a command, before the first run starts."""
+        if self.sweep is not None and not self.page_named:
+            self.page_named = True
+            print(f"report: {self.sweep.page} (renewed while runs train)", file=sys.stderr)
 
     def wait_for_refresh(self) -> None:
         """Wait until a refresh that is in progress has finished."""

@@ -55,6 +55,8 @@ class RunContext:
 
     stop: StopRequest = field(default_factory=StopRequest)
     """Stops the run when set."""
+    on_start: Callable[[], None] = lambda: None
+    """Called once the run is claimed: from now on its status is running."""
     on_epoch: Callable[[Row, bool], None] = lambda row, best: None
     """Called after each epoch: its row of the history, whether it is the best so far."""
     verbose: bool = True
@@ -88,6 +90,7 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
         if (done := finished_outcome(paths)) is not None:  # by another process, just now
             return done
         _remove_temporary_files(paths)
+        context.on_start()
         try:
             config = check_frozen(_at_current_place(read_config(path), path, allow))
             config = config.with_values({"device": context.device}) if context.device else config

@@ -8,7 +8,7 @@ the launcher gave up; it is launched again.
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,8 @@ from segsweep.system.files import is_locked, last_lines, read_json
 
 POLL_SECONDS = 5.0
 HELD_SECONDS = 1.0
+MOST_WATCHED = 64
+"""Open runs whose progress is looked at for the page: jobs start in order."""
 
 
 class HydraPlace:
@@ -197,14 +199,23 @@ def _watching(runs: Sequence[PlannedRun], cap: CheckpointCap) -> Iterator[None]:
         watcher.join()
 
 
+def _progress(runs: Iterable[RunPaths]) -> str:
+    """Return a text that changes when one of the first open runs starts or finishes an epoch."""
+    first = list(runs)[:MOST_WATCHED]
+    return " ".join(f"{_size(run.environment)}-{_size(run.history)}" for run in first)
+
+
 def _watch(
     runs: Sequence[PlannedRun], refresher: Refresher, over: threading.Event, cap: CheckpointCap
 ) -> None:
     open_runs = {run.name: run.paths for run in runs}
     attempts = {name: _attempts(paths) for name, paths in open_runs.items()}
+    refresher.changed, seen = True, ""
     last = False
     while not last:
         last = over.wait(POLL_SECONDS)
+        now = _progress(open_runs.values())
+        refresher.changed, seen = refresher.changed or now != seen, now
         for name, paths in list(open_runs.items()):
             if _has_ended(paths, attempts[name]):
                 del open_runs[name]

@@ -123,7 +123,7 @@ class SlotRunner:
                 self.slots,
                 self.time_limit,
                 on_start=lambda task, slot: view.run_started(task.name, slot.number),
-                on_message=lambda task, message: _show_epoch(view, task, message),
+                on_message=lambda task, message: self._take(view, task, message),
                 on_poll=lambda: self._poll(view),
             )
             tasks = [_task(run, expected[run.name]) for run in planned]
@@ -136,6 +136,12 @@ class SlotRunner:
         self.refresher.wait()
         over = (AttemptStatus.FINISHED, AttemptStatus.FAILED)
         return [outcome for outcome in outcomes if outcome.status in over]
+
+    def _take(self, view: View, task: Task, message: object) -> None:
+        """Show a run's message, and remember that the page has something new to tell."""
+        self.refresher.changed = True
+        if isinstance(message, EpochDone):
+            view.epoch_done(task.name, message)
 
     def _should_stop(self) -> bool:
         lost = self.lock is not None and self.lock.taken_over
@@ -186,11 +192,6 @@ def _task(run: PlannedRun, seconds: float) -> Task:
     config = run.config
     arguments = (run.paths.config.resolve(), config.allow, config.trainer.epochs)
     return Task(run.name, train, arguments, seconds, run.paths.log.resolve())
-
-
-def _show_epoch(view: View, task: Task, message: object) -> None:
-    if isinstance(message, EpochDone):
-        view.epoch_done(task.name, message)
 
 
 def _with_difference(outcome: Outcome, run: PlannedRun) -> Outcome:

@@ -41,6 +41,10 @@ class EpochDone(NamedTuple):
     val_iou: float
 
 
+class RunStarted(NamedTuple):
+    """The message of a run that has claimed its folder: its status is running."""
+
+
 def run_task(
     function: SlotFunction,
     arguments: Sequence[object],
@@ -69,7 +73,10 @@ def run_task(
 def train(
     path: Path, allow: Sequence[str], epochs: int, *, send: Send, stop: StopRequest, slot: Slot
 ) -> Outcome:
-    """Execute the run whose frozen config is at *path*; send an `EpochDone` after each epoch."""
+    """Execute the run whose frozen config is at *path*.
+
+    It sends `RunStarted` once the run is claimed and an `EpochDone` after each epoch.
+    """
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError
     from segsweep.training.run import RunContext, execute
 
@@ -78,7 +85,13 @@ def train(
 
     name = path.parent.name
     device = None if slot.gpu is None else "cuda"  # the only GPU that the slot makes visible
-    context = RunContext(stop=stop, on_epoch=send_epoch, verbose=False, device=device)
+    context = RunContext(
+        stop=stop,
+        on_start=lambda: send(RunStarted()),
+        on_epoch=send_epoch,
+        verbose=False,
+        device=device,
+    )
     try:
         return execute(path, allow, context)
     except (Interrupted, KeyboardInterrupt):
