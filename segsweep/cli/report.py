@@ -19,7 +19,6 @@ from segsweep.store.tables import read_all
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from segsweep.report.analysis import Compared
     from segsweep.report.export import Heading
     from segsweep.report.question import Asked
     from segsweep.report.write import Report
@@ -83,7 +82,7 @@ def report(
     """
     from segsweep.report.closing import print_report
     from segsweep.report.question import Asked
-    from segsweep.report.write import second_look, write_report
+    from segsweep.report.write import outside, second_look, write_report
 
     paste = Paste(form, tuple(filter(None, columns.split(","))), caption, label, out)
     _check_options(by, baseline, against, paste)
@@ -93,12 +92,12 @@ def report(
         other = find_sweep(against, outputs)
         _print_both(paths, SweepPaths(other), asked, paste)
         return
-    own = asked == Asked() and by is None and out is None
-    written = write_report(paths) if own else second_look(paths, asked, out)
-    if written.compared is None or (form is None and by is None and baseline is None):
-        print_report(written)
+    if asked == Asked() and by is None and out is None and form is None:
+        print_report(write_report(paths))
         return
-    _print_part(written, written.compared, by, paste)
+    if out is not None:
+        outside(out)
+    _print_look(second_look(paths, asked), by, paste)
 
 
 def _check_options(by: str | None, baseline: str | None, against: str | None, paste: Paste) -> None:
@@ -154,22 +153,35 @@ def compare(
     _print_notes(note_texts(values.notes))
 
 
-def _print_part(written: "Report", compared: "Compared", by: str | None, paste: Paste) -> None:
-    """Print one table: averages by *by*, differences to the baseline, or the cells."""
+def _print_look(look: "Report", by: str | None, paste: Paste) -> None:
+    """Print a second look, and write it where that was asked for.
+
+    That is one table, averages by *by* or differences to the baseline, or the answer and all cells.
+    """
     from segsweep.report.caption import heading_of
-    from segsweep.report.closing import print_files
+    from segsweep.report.closing import print_files, print_report
     from segsweep.report.part import part
     from segsweep.report.terminal import print_frame
+    from segsweep.report.write import write_look
 
-    tables = written.tables
+    assert look.compared is not None, "a second look always compares"
+    compared, tables = look.compared, look.tables
     frame, sentences = part(compared, tables.swept, by)
     notes, name = compared.answer.notes, tables.sweep.root.resolve().name
-    if paste.form is not None or paste.out is not None:
-        heading = heading_of(compared, name, by, paste.caption, paste.label)
-        _paste(frame, paste, compared.claims, heading, [*sentences, *notes])
-    if paste.form is None:
+    one_table = by is not None or compared.asked.baseline is not None
+    heading = heading_of(compared, name, by, paste.caption, paste.label)
+    text = _pasted(frame, paste, compared.claims, heading)  # a wrong column is found before writing
+    if paste.out is not None:
+        look = write_look(look, paste.out)
+    if paste.form is not None:
+        _paste(text, paste, [*sentences, *notes])
+    elif one_table:
         print_frame(frame, title=f"{name}: {' '.join(sentences)}", note=" ".join(notes))
-        print_files(written)
+        if paste.out is not None:
+            _paste(text, paste, [])
+        print_files(look)
+    else:
+        print_report(look)
 
 
 def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", paste: Paste) -> None:
@@ -196,40 +208,43 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", paste: Pa
         raise ConfigError(str(error)) from None
     said = (differing_settings(*tables), *differing_placements(*tables))
     notes = [note for note in (*said, *note_texts(values.notes)) if note]
-    if paste.form is not None or paste.out is not None:
-        heading = heading_of_two(names, METRICS[asked.metric].label, paste.caption, paste.label)
-        claims = not frame["p_adjusted"].isna().all()
-        _paste(frame, paste, claims, heading, [sentence, *notes])
+    heading = heading_of_two(names, METRICS[asked.metric].label, paste.caption, paste.label)
+    text = _pasted(frame, paste, not frame["p_adjusted"].isna().all(), heading)
     if paste.form is None:
         title = f"first: {names[0]}, second: {names[1]}. {sentence}"
         print_frame(frame, title=title, note=" ".join(notes))
+    if paste.form is not None or paste.out is not None:
+        _paste(text, paste, [sentence, *notes] if paste.form is not None else [])
 
 
-def _paste(
-    frame: "DataFrame", paste: Paste, claims: bool, heading: "Heading", notes: Sequence[str]
-) -> None:
+def _pasted(frame: "DataFrame", paste: Paste, claims: bool, heading: "Heading") -> str:
+    """Return a table ready to paste; ConfigError for a column that it does not have."""
+    from segsweep.config.validate import check_word
+    from segsweep.report.export import pasted
+
+    for name in paste.columns:
+        check_word("--columns", name, [str(column) for column in frame.columns])
+    names = paste.columns or None
+    return pasted(frame, paste.form or "csv", claims=claims, names=names, heading=heading)
+
+
+def _paste(text: str, paste: Paste, notes: Sequence[str]) -> None:
     """Print the table alone on standard output, or write it to the folder that was named.
 
     Notes go to standard error.
     """
-    from segsweep.config.validate import check_word
-    from segsweep.report.export import ENDINGS, pasted
+    from segsweep.report.export import ENDINGS
     from segsweep.report.write import outside
     from segsweep.system.files import write_if_changed
 
-    for name in paste.columns:
-        check_word("--columns", name, [str(column) for column in frame.columns])
-    form = paste.form or "csv"
-    text = pasted(frame, form, claims=claims, names=paste.columns or None, heading=heading)
     if paste.out is not None:
         outside(paste.out).root.mkdir(parents=True, exist_ok=True)
-        path = paste.out / f"table.{ENDINGS[form]}"
+        path = paste.out / f"table.{ENDINGS[paste.form or 'csv']}"
         write_if_changed(path, text)
         print(path)
     else:
         print(text, end="")
-    if paste.form is not None:
-        _print_notes(notes)
+    _print_notes(notes)
 
 
 def _print_notes(notes: Sequence[str]) -> None:

@@ -84,24 +84,23 @@ def write_report(
     return Report(tables, said, compared.cells, compared, written, sweep)
 
 
-def second_look(sweep: SweepPaths, asked: Asked, into: Path | None = None) -> Report:
-    """Return the answer to another question; the sweep's own files stay as they are.
-
-    Args:
-        sweep: the folder.
-        asked: metric, baseline, groups.
-        into: a folder for the files of this report; None: nothing is written.
+def second_look(sweep: SweepPaths, asked: Asked) -> Report:
+    """Return the answer to another question; nothing is written.
 
     Raises:
         StoreError: there is no sweep in the folder.
-        ConfigError: the metric or the baseline does not exist, or *into* belongs to a sweep.
+        ConfigError: the metric or the baseline does not exist.
 
     """
     tables = read_all(sweep.root)
-    where = None if into is None else outside(into)
     compared = compare(tables, asked)
-    if where is None:
-        return Report(tables, _answer(compared), compared.cells, compared)
+    return Report(tables, _answer(compared), compared.cells, compared)
+
+
+def write_look(look: Report, folder: Path) -> Report:
+    """Write the files of a second look to *folder*; ConfigError if a sweep has its files there."""
+    where, tables, compared = outside(folder), look.tables, look.compared
+    assert compared is not None, "a second look always compares"
     said, files = _files(compared, tables, where, live=False)
     where.root.mkdir(parents=True, exist_ok=True)
     written = _write_all({**files, **_texts_of_runs(tables, where)})

@@ -70,6 +70,7 @@ def test_any_metric(segsweep, sweep, metric):
 
 def test_tables_ready_to_paste(segsweep, sweep):
     """Only the table on standard output; the best mean is bold."""
+    segsweep("report", "main")
     texts = {form: segsweep("report", "main", "--format", form)[1] for form in FORMS}
     rows = list(csv.DictReader(io.StringIO(texts["csv"])))
     best = f"{float(rows[0]['test_iou']):.4f}"

@@ -16,7 +16,7 @@ from segsweep.errors import ConfigError
 from segsweep.report.closing import print_report
 from segsweep.report.figures.curves import curves_svg
 from segsweep.report.question import Asked
-from segsweep.report.write import second_look, write_report
+from segsweep.report.write import second_look, write_look, write_report
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
 
@@ -198,7 +198,7 @@ def test_columns_are_the_same_whatever_is_finished(sweep, frozen, write_run, tmp
 
 def test_metric_that_is_asked_for_stands_first(sweep, tmp_path):
     """Dice of the same counts, in the folder that was named; the sweep's own table has the IoU."""
-    second_look(sweep, Asked("dice"), tmp_path / "look")
+    write_look(second_look(sweep, Asked("dice")), tmp_path / "look")
     dice = pd.read_csv(tmp_path / "look" / "comparison.csv")
     write_report(sweep, only_if_changed=True)
     iou = pd.read_csv(sweep.comparison)
@@ -250,7 +250,7 @@ def test_same_runs_give_the_same_bytes(sweep):
     pages = set()
     for number in "12":
         code = "import sys; from pathlib import Path; from segsweep.store.paths import SweepPaths; "
-        code += "from segsweep.report.write import second_look, write_report; "
+        code += "from segsweep.report.write import second_look, write_look, write_report; "
         code += "write_report(SweepPaths(Path(sys.argv[1])))"
         environment = {**os.environ, "PYTHONHASHSEED": number}
         subprocess.run([sys.executable, "-c", code, str(sweep.root)], env=environment, check=True)
