@@ -362,7 +362,7 @@ def test_curves_survive_losses_that_are_no_numbers(sweep):
 
 
 def test_curves_have_a_line_per_loss_and_a_row_per_network(tmp_path, frozen, write_run):
-    """Two networks by two losses: a valid file of four panels, two named lines in each."""
+    """Two networks by two losses: panels of the score by network, of the loss by loss function."""
     for model in ("unet", "unet2"):
         for loss in ("bce", "dice"):
             write_run(tmp_path, frozen(f"model={model}", f"loss={loss}"), epochs=3)
@@ -371,9 +371,11 @@ def test_curves_have_a_line_per_loss_and_a_row_per_network(tmp_path, frozen, wri
     shapes = [node.attrib.get("class", "").split() for node in root.iter()]
     words = [node.text or node[0].tail for node in root.iter(f"{SVG}text")]
 
-    assert sum("line" in names for names in shapes) == 8
-    assert [words.count(name) for name in ("unet", "unet2", "bce", "dice")] == [1, 1, 4, 4]
-    assert words.count("epoch") == words.count("validation loss") * 2 == 4
+    assert sum("line" in names and "key" not in names for names in shapes) == 8
+    assert [words.count(name) for name in ("unet", "unet2", "bce", "dice")] == [2, 2, 2, 2]
+    assert words.count("epoch") == 4
+    assert words.count("validation loss (bce)") == words.count("validation loss (dice)") == 1
+    assert words.count("validation score of unet2") == 1
     assert words[0] == "mine: validation over the epochs"
     assert "--c0: #0072b2" in text
     assert not re.findall(r"<script|href|url\(|@import", text)

@@ -1,4 +1,4 @@
-"""Tables of the page: columns and rows that the page's script draws, sorts and filters."""
+"""Tables of the page: columns and rows, before they are HTML."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,10 +31,6 @@ class Listing:
     """Key, title, and digits after the point, or TEXT, COUNT, YES."""
     rows: list[list[JsonValue]]
 
-    def plain(self) -> dict[str, object]:
-        """Return the table as JSON values."""
-        return {"columns": self.columns, "rows": self.rows}
-
 
 def listings(material: Material) -> dict[str, Listing]:
     """Return all tables that have rows, by name."""
@@ -60,7 +56,7 @@ def _cells(material: Material) -> Listing:
         ("may_be_best", "may be best", YES),
         ("p_best", "chance best", 2),
         ("sd_seeds", "sd seeds", 4),
-        ("sd_images", "sd images", 3),
+        ("sd_images", "sd images", 4),
         *((name, f"test {label(name)}", 4) for name in columns("test") if name != material.value),
         ("val_iou", "val IoU", 4),
         ("lr", "lr", TEXT),

@@ -9,6 +9,7 @@ from segsweep.config.cells import SEPARATOR, split_name
 from segsweep.report.columns import TableRow
 from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
+    LABEL,
     Figure,
     both_widths,
     brief,
@@ -19,6 +20,8 @@ from segsweep.report.figures.figure import (
     shown,
     shown_interval,
     x_axis,
+    x_title,
+    y_title,
 )
 from segsweep.report.figures.svg import Canvas, Scale, fitted, linear, padded, shade, short, ticks
 from segsweep.store.states import Status
@@ -27,7 +30,7 @@ MOST_ROWS, MOST_LINES = 40, 24
 """Cells in order, and rows of the heat map, that are drawn; the table holds the rest."""
 NETWORKS = "One seed: this holds for these trained networks on new images, not for methods."
 ROW = 24
-HEIGHT = 54
+HEIGHT, HEAD = 54, 48
 ROOMY, TIGHT, LEAST = 80, 70, 58
 """Widths of a cell in pixels: room for three digits, room for small text, the minimum."""
 
@@ -42,11 +45,13 @@ class Grid:
     worst: float
     """Where the colours begin; *best* is where they end."""
     best: float
+    turned_round: bool = False
+    """Whether the rows are losses."""
 
     def turned(self) -> "Grid":
         """Return the grid with rows and columns exchanged."""
         cells = {(column, row): cell for (row, column), cell in self.cells.items()}
-        return Grid(self.columns, self.rows, cells, self.worst, self.best)
+        return Grid(self.columns, self.rows, cells, self.worst, self.best, True)
 
 
 def heatmap(material: Material) -> Figure:
@@ -57,13 +62,26 @@ def heatmap(material: Material) -> Figure:
     mark = "A dot marks cells that may be the best." if material.compared.claims else NETWORKS
     more = " Rows with worse means are in the table." if len(grid.rows) == MOST_LINES else ""
     return both_widths(
-        lambda width: _draw_grid(grid if width > 500 else narrow, width, material.value),
+        lambda width: _draw_grid(grid if width > 500 else narrow, width, material),
         "heatmap",
         "Every architecture with every loss",
         _alt(material, f"Heat map of {len(grid.rows)} by {len(grid.columns)} cells. "),
         columns,
         _rows(material.cells, material.value),
-        f"Mean over seeds and test images; below it the 95 % interval of the mean. {mark}{more}",
+        f"Mean over seeds and test images; below it the 95 % interval of the mean. {mark}"
+        f"{_colours(grid, material)}{more}",
+    )
+
+
+def _colours(grid: Grid, material: Material) -> str:
+    """Return a sentence on how far apart the ends of the colours are."""
+    if not len(material.done):
+        return ""
+    low, high = sorted((grid.worst, grid.best))
+    span = f"{material.metric.limits[0]:g} to {material.metric.limits[1]:g}"
+    return (
+        f" The colours run from the worst to the best mean here, {low:.3f} to {high:.3f}, not from "
+        f"{span}: a strong contrast can be a small difference."
     )
 
 
@@ -76,13 +94,14 @@ def intervals(material: Material) -> Figure:
     filled = "Filled: may be the best. Small ticks: single seeds."
     marks = filled if material.compared.claims else NETWORKS
     return both_widths(
-        lambda width: _draw_intervals(rows, single, width, material.value),
+        lambda width: _draw_intervals(rows, single, width, material),
         "intervals",
         "All cells in order",
         _alt(material, f"Means and 95 % intervals of {len(rows)} cells, best first. "),
         ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best"),
         _rows(material.done, material.value),
-        f"{marks} Each interval is of one cell alone; whether two cells differ is in the "
+        f"{marks} The axis does not begin at {material.metric.limits[0]:g}. "
+        f"Each interval is of one cell alone; whether two cells differ is in the "
         f"table of pairs.{hidden}",
     )
 
@@ -114,24 +133,30 @@ def _by_mean(cells: dict[tuple[str, str], TableRow], side: int, material: Materi
     return sorted(found, key=lambda name: -sign * sum(found[name]) / len(found[name] or [0]))
 
 
-def _draw_grid(grid: Grid, width: int, value: str) -> Canvas:
+def _draw_grid(grid: Grid, width: int, material: Material) -> Canvas:
+    value, top_left = material.value, "architecture, by loss"
+    if grid.turned_round:
+        top_left = "loss, by architecture"
     left = label_width(grid.rows, width)
     size = min((width - left) / max(len(grid.columns), 1), 132)
     width = max(width, round(left + len(grid.columns) * max(size, LEAST)))
     size = max(size, LEAST)
-    canvas = Canvas(width, 30 + len(grid.rows) * HEIGHT + 34)
+    canvas = Canvas(width, HEAD + len(grid.rows) * HEIGHT + 52)
+    y_title(canvas, top_left, 0, 12)
     for column, name in enumerate(grid.columns):
         middle = left + (column + 0.5) * size
-        canvas.text(middle, 18, fitted(name, size - 4), "label", "middle", name)
+        canvas.text(middle, HEAD - 12, fitted(name, size - 6, LABEL), "label", "middle", name)
     for row, name in enumerate(grid.rows):
-        top = 30 + row * HEIGHT
+        top = HEAD + row * HEIGHT
         row_label(canvas, name, left, top + HEIGHT / 2, "label")
         for column, other in enumerate(grid.columns):
             cell = grid.cells.get((name, other))
             if cell is not None:
                 _draw_cell(canvas, cell, (left + column * size, top, size), grid, value)
     if any(known(cell[value]) for cell in grid.cells.values()):
-        legend_bar(canvas, left, canvas.height - 16, f"{grid.worst:.3f}", f"{grid.best:.3f}")
+        words = f"colours: mean test {material.metric.label}, worst to best here"
+        ends = f"{grid.worst:.3f}", f"{grid.best:.3f}"
+        legend_bar(canvas, left, canvas.height - 16, *ends, words)
     return canvas
 
 
@@ -161,17 +186,20 @@ def _draw_cell(
 
 
 def _draw_intervals(
-    rows: Sequence[TableRow], single: dict[str, list[float]], width: int, value: str
+    rows: Sequence[TableRow], single: dict[str, list[float]], width: int, material: Material
 ) -> Canvas:
+    value = material.value
     left = label_width([str(row["cell"]) for row in rows], width)
     right = width - 48
-    canvas = Canvas(width, len(rows) * ROW + 34)
+    canvas = Canvas(width, len(rows) * ROW + 54)
     ends: list[object] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
     seeds = [mean for row in rows for mean in single.get(str(row["cell"]), [])]
     low, high = padded([*(end for end in ends if known(end)), *seeds])
     scale = linear(low, high, left + 6, right - 6)
     bottom = len(rows) * ROW + 8
     x_axis(canvas, scale, ticks(low, high, 6 if width > 500 else 3), 4, bottom, short)
+    words = f"mean test {material.metric.label}, with 95 % interval"
+    x_title(canvas, words, left, right, bottom + 36)
     for number, row in enumerate(rows):
         _draw_interval(canvas, row, 8 + (number + 0.5) * ROW, scale, single, value)
         row_label(canvas, str(row["cell"]), left, 8 + (number + 0.5) * ROW, "label")

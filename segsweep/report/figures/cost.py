@@ -6,7 +6,17 @@ Seconds are no axis: they depend on what else the machine did.
 from collections.abc import Sequence
 
 from segsweep.report.content.material import Material
-from segsweep.report.figures.figure import Figure, brief, known, one_width, shown, x_axis, y_axis
+from segsweep.report.figures.figure import (
+    Figure,
+    brief,
+    known,
+    one_width,
+    shown,
+    x_axis,
+    x_title,
+    y_axis,
+    y_title,
+)
 from segsweep.report.figures.svg import (
     NARROW,
     Canvas,
@@ -23,7 +33,7 @@ from segsweep.report.figures.svg import (
 )
 from segsweep.stats.wording.cheapest import COSTS
 
-TOP, BOTTOM, LEFT, RIGHT = 14.0, 232.0, 44.0, NARROW - 12.0
+TOP, BOTTOM, LEFT, RIGHT = 24.0, 232.0, 44.0, NARROW - 12.0
 Point = tuple[str, float, float]
 """Cell, cost, value."""
 
@@ -63,7 +73,7 @@ def _figure(material: Material, name: str, words: str) -> Figure | None:
     front = pareto(points, material.metric.sign)
     on_it = [cell for cell, *_ in front]
     return one_width(
-        _draw(points, front, words),
+        _draw(points, front, words, material.metric.label),
         f"cost-{name}",
         words.capitalize(),
         f"{len(points)} cells by {words} and mean. On the Pareto front: {', '.join(on_it)}.",
@@ -72,14 +82,15 @@ def _figure(material: Material, name: str, words: str) -> Figure | None:
     )
 
 
-def _draw(points: Sequence[Point], front: Sequence[Point], words: str) -> Canvas:
+def _draw(points: Sequence[Point], front: Sequence[Point], words: str, metric: str) -> Canvas:
     canvas = Canvas(NARROW, 274)
     low, high = around([cost for _, cost, _ in points])
     bottom, top = padded([value for *_, value in points], share=0.12)
     x, y = logarithmic(low, high, LEFT, RIGHT), linear(bottom, top, BOTTOM, TOP)
     x_axis(canvas, x, log_ticks(low, high), TOP, BOTTOM, short)
     y_axis(canvas, y, ticks(bottom, top, 4), LEFT, RIGHT, short)
-    canvas.text((LEFT + RIGHT) / 2, BOTTOM + 36, words, "tick", "middle")
+    x_title(canvas, f"{words}, log scale", LEFT, RIGHT, BOTTOM + 36)
+    y_title(canvas, f"mean test {metric}", 0, 12)
     canvas.add("path", class_="front", d=path(_stairs(front, x, y)))
     on_it = [cell for cell, *_ in front]
     for cell, cost, value in sorted(points, key=lambda point: point[0] in on_it):

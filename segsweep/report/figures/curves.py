@@ -1,14 +1,20 @@
-"""Curves of validation loss and score over the epochs, on the page and as curves.svg."""
+"""Curves of validation score and loss over the epochs, on the page and as curves.svg."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
-from segsweep.metrics import METRICS, lower_is_better
-from segsweep.report.figures.figure import Figure, brief, one_width, shown, y_axis
+from segsweep.report.figures.figure import (
+    Figure,
+    brief,
+    one_width,
+    shown,
+    x_title,
+    y_axis,
+    y_title,
+)
+from segsweep.report.figures.panels import BOTTOM, GROUPS, TOP, Line, Panel, panels_of
 from segsweep.report.figures.standalone import standalone
 from segsweep.report.figures.svg import (
     COLOURS,
@@ -23,157 +29,80 @@ from segsweep.report.figures.svg import (
     ticks,
 )
 
-POINTS = 60
-"""Epochs drawn of a line; longer lines are thinned."""
-LINES = 14
-"""Lines of a panel that have a name; the others are grey."""
 EARLY = 0.9
 """A line that ends before this share of the epochs is named at its end, not at the margin."""
-TOP, BOTTOM, LEFT = 12.0, 206.0, 40.0
-Line = list[list[float]]
-"""Rows of epoch, mean, low, high."""
-SCORE = "val_score"
-WORDS = {"val_loss": "validation loss", SCORE: f"validation {METRICS['score'].label}"}
-"""The columns of history.csv that are drawn, with their titles."""
-PANEL_HEIGHT, GAP, HEAD, STEP = 228, 32, 52, 296
+KEY = 16.0
+"""Pixels of the piece of line before its name."""
+LEFT = 40.0
+PANEL_HEIGHT, GAP, HEAD, STEP = 264, 32, 52, 322
 """Pixels in curves.svg: height of a panel, gap between two, head, distance of rows."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The lines of one column of history.csv for one architecture."""
-
-    model: str
-    column: str
-    lines: dict[str, Line]
-    """By loss, with further swept keys."""
-    limits: tuple[float, float]
-    colours: dict[str, int]
-    """The lines that have a name, and the number of their colour."""
-
-    @property
-    def title(self) -> str:
-        """What is drawn."""
-        return WORDS[self.column]
-
-    @property
-    def alt(self) -> str:
-        """What the panel shows, in words."""
-        lower = lower_is_better(self.column)
-        last = {label: line[-1][1] for label, line in self.lines.items()}
-        best = (min if lower else max)(last, key=lambda label: last[label])
-        epochs = max(line[-1][0] for line in self.lines.values())
-        return (
-            f"{self.title} of {self.model} over {epochs:.0f} epochs, a line per loss: "
-            f"{', '.join(self.lines)}. At the end {best} has the "
-            f"{'lowest' if lower else 'highest'}, {shown(last[best])}."
-        )
-
-
 def curves(history: DataFrame) -> list[tuple[str, list[Figure]]]:
-    """Return for each architecture its curves of validation loss and validation score."""
-    return [(row[0].model, [_figure(panel) for panel in row]) for row in panels_of(history)]
+    """Return the curves of validation score by architecture, and of validation loss by loss."""
+    rows = panels_of(history)
+    return [(GROUPS[row[0].column], [_figure(panel) for panel in row]) for row in rows]
 
 
 def curves_svg(history: DataFrame, name: str) -> str:
-    """Return the curves of all architectures as one SVG file; empty where no epoch is done."""
-    rows = panels_of(history)
-    if not rows:
+    """Return all curves as one SVG file; empty where no epoch is done."""
+    groups = panels_of(history)
+    if not groups:
         return ""
     title = f"{name}: validation over the epochs"
+    rows = [
+        (panels[0].column, at, panels[at : at + 2]) for panels in groups for at in _even(panels)
+    ]
     canvas = Canvas(2 * NARROW + GAP, HEAD + len(rows) * STEP)
     canvas.text(0, 18, title, "value")
-    for number, row in enumerate(rows):
+    for number, (column, at, pair) in enumerate(rows):
         top = HEAD + number * STEP
-        canvas.text(0, top, row[0].model, "label strong")
-        for place, panel in enumerate(row):
+        if at == 0:
+            canvas.text(0, top, fitted(GROUPS[column], canvas.width, 12), "label strong")
+        for place, panel in enumerate(pair):
             left = place * (NARROW + GAP)
-            canvas.text(left + LEFT, top + 18, panel.title, "tick")
-            canvas.place(_draw_lines(panel), left, top + 22)
-            canvas.text(left + LEFT, top + 22 + PANEL_HEIGHT + 12, "epoch", "tick")
-    return standalone(canvas.svg(". ".join([title, *(p.alt for row in rows for p in row)])))
+            canvas.text(left, top + 24, fitted(panel.title, NARROW), "label")
+            canvas.place(_draw_lines(panel), left, top + 32)
+    alts = [panel.alt for panels in groups for panel in panels]
+    return standalone(canvas.svg(". ".join([title, *alts])))
 
 
-def panels_of(history: DataFrame) -> list[list[Panel]]:
-    """Return a row of panels for each architecture: validation loss, validation score."""
-    if history.empty:
-        return []
-    history = history.assign(line=history["cell"].str.partition("/")[2])
-    colours = {name: number for number, name in enumerate(sorted(history["line"].unique()))}
-    limits = {name: _limits(history[name]) for name in WORDS}
-    found = []
-    for model, curves_of in sorted(_over_seeds(history).items()):
-        named = _named(curves_of[SCORE], colours)
-        found.append([Panel(model, name, curves_of[name], limits[name], named) for name in WORDS])
-    return found
-
-
-def _limits(values: "Series[float]") -> tuple[float, float]:
-    """Return the range of nearly all values, so that a few outliers do not flatten the rest."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.quantile(0.99))
-    return low, max(high, low + 1e-3)
-
-
-def _named(scores: dict[str, Line], colours: dict[str, int]) -> dict[str, int]:
-    """Return the lines that get a name and a colour: all, or of many those that end best."""
-    sign = -1 if lower_is_better(SCORE) else 1
-    best = sorted(scores, key=lambda label: -sign * scores[label][-1][1])[:LINES]
-    if len(colours) > 3 * COLOURS:  # too many to have one colour each on the whole page
-        return {label: number for number, label in enumerate(best)}
-    return {label: colours[label] for label in sorted(best)}
-
-
-def _over_seeds(history: DataFrame) -> dict[str, dict[str, dict[str, Line]]]:
-    """Return for each architecture, curve and loss the mean, lowest and highest of the seeds."""
-    groups = history.groupby(["model", "line", "epoch"])[list(WORDS)]
-    table = groups.agg(["mean", "min", "max"]).reset_index()
-    found: dict[str, dict[str, dict[str, Line]]] = {}
-    for (model, line), rows in table.groupby([("model", ""), ("line", "")]):
-        epochs = rows["epoch"].to_numpy(float)[:, None]
-        for name in WORDS:
-            whole = np.hstack([epochs, rows[name].to_numpy(float)])
-            found.setdefault(str(model), {}).setdefault(name, {})[str(line)] = _thinned(whole)
-    return found
-
-
-def _thinned(epochs: NDArray[np.float64]) -> Line:
-    every = max(-(-len(epochs) // POINTS), 1)
-    chosen = sorted({*range(0, len(epochs), every), len(epochs) - 1})
-    return [[float(f"{value:.4g}") for value in epochs[row]] for row in chosen]
+def _even(panels: Sequence[Panel]) -> range:
+    return range(0, len(panels), 2)
 
 
 def _figure(panel: Panel) -> Figure:
     return one_width(
         _draw_lines(panel),
-        f"{panel.column}-{panel.model}",
+        f"{panel.column}-{panel.name}",
         panel.title,
         panel.alt,
-        ("loss", "epoch", "mean", "low", "high"),
+        ("line", "epoch", "mean", "low", "high"),
         [[label, *point] for label, line in panel.lines.items() for point in line],
     )
 
 
 def _draw_lines(panel: Panel) -> Canvas:
-    lines, limits, colours = panel.lines, panel.limits, panel.colours
+    lines, colours = panel.lines, panel.colours
     named = [label for label in colours if label in lines]
-    right = NARROW - breadth([brief(label) for label in named], 11, 104) - 10
+    right = NARROW - breadth([brief(label) for label in named], 11, 104) - 10 - KEY
     canvas = Canvas(NARROW, PANEL_HEIGHT)
     last = max(line[-1][0] for line in lines.values())
-    x, y = linear(1, max(last, 2), LEFT, right), linear(*limits, BOTTOM, TOP)
-    y_axis(canvas, y, ticks(*limits, 4), LEFT, right, short)
+    x, y = linear(1, max(last, 2), LEFT, right), panel.axis.scale
+    y_axis(canvas, y, panel.axis.marks, LEFT, right, short)
+    y_title(canvas, fitted(panel.axis_title, NARROW, 11), 0, 12)
+    x_title(canvas, "epoch", LEFT, right, BOTTOM + 34)
     for mark in ticks(1, last, 4):
         canvas.text(x(mark), BOTTOM + 16, short(mark), "tick", "middle")
     for label, line in sorted(lines.items(), key=lambda item: item[0] in named):
         css = _css(colours[label]) if label in named else "other"
-        _draw_line(canvas, label, line, x, lambda value: _clipped(y(value)), css)
-    ends = {label: _clipped(y(lines[label][-1][1])) for label in named}
-    early = [label for label in named if lines[label][-1][0] < EARLY * last]
-    for label in early:
-        at = x(lines[label][-1][0]) + 5
-        canvas.text(at, ends.pop(label) + 4, fitted(brief(label), 104, 11), _end(colours[label]))
+        _draw_line(canvas, label, line, x, lambda value: _height(y, value), css)
+    ends = {label: _height(y, lines[label][-1][1]) for label in named}
+    early = {label: x(lines[label][-1][0]) for label in named if lines[label][-1][0] < EARLY * last}
+    shared = early if len(named) == 1 else {}  # a name inside the panel may lie on other lines
+    for label, at in shared.items():
+        words = fitted(brief(label), NARROW - at - 8, 11)
+        canvas.text(at + 5, ends.pop(label) + 4, words, "end", title=label)
     _name_lines(canvas, ends, right, colours)
     return canvas
 
@@ -193,12 +122,18 @@ def _draw_line(canvas: Canvas, label: str, line: Line, x: Scale, y: Scale, css: 
 def _name_lines(
     canvas: Canvas, ends: dict[str, float], right: float, colours: dict[str, int]
 ) -> None:
-    """Write each line's name beside its end, pushed apart where they would overlap."""
-    order = sorted(ends, key=lambda label: ends[label])
+    """Write each line's name beside its end, pushed apart where they would overlap.
+
+    A piece of the line stands before the name: a coloured name would be hard to read.
+    """
+    known_ends = {label: end if np.isfinite(end) else BOTTOM for label, end in ends.items()}
+    order = sorted(known_ends, key=lambda label: known_ends[label])
     step = min(13.0, (BOTTOM - TOP) / max(len(order) - 1, 1))
-    for label, y in zip(order, _apart([ends[label] for label in order], step), strict=True):
+    places = _apart([known_ends[label] for label in order], step)
+    for label, y in zip(order, places, strict=True):
+        canvas.line(right + 5, y, right + 1 + KEY, y, f"line key {_css(colours[label])}")
         words = fitted(brief(label), 104, 11)
-        canvas.text(right + 6, y + 4, words, _end(colours[label]), title=label)
+        canvas.text(right + 6 + KEY, y + 4, words, "end", title=label)
 
 
 def _apart(places: Sequence[float], step: float) -> list[float]:
@@ -213,13 +148,10 @@ def _apart(places: Sequence[float], step: float) -> list[float]:
     return moved
 
 
-def _end(number: int) -> str:
-    return f"end c{number % COLOURS}"
-
-
 def _css(number: int) -> str:
     return f"c{number % COLOURS} d{number // COLOURS % 3}"
 
 
-def _clipped(y: float) -> float:
-    return min(max(y, TOP), BOTTOM) if np.isfinite(y) else y
+def _height(y: Scale, value: float) -> float:
+    """Return the pixel of a value; NaN, a gap in the line, for one that is not finite."""
+    return y(value) if np.isfinite(value) else float("nan")

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeGuard
 from markupsafe import Markup
 
 from segsweep.config.cells import split_name
-from segsweep.report.figures.svg import NARROW, WIDE, Canvas, Scale, breadth, fitted
+from segsweep.report.figures.svg import NARROW, SHADES, WIDE, Canvas, Scale, breadth, fitted
 
 Form: TypeAlias = Callable[[float], str]
 """From the value of a mark on an axis to its text."""
@@ -99,6 +99,18 @@ def y_axis(
         canvas.text(left - 6, y + 4, form(mark), "tick", "end")
 
 
+def x_title(canvas: Canvas, words: str, left: float, right: float, y: float) -> None:
+    """Write what the horizontal axis shows, with its unit, below the middle of the axis."""
+    size = max(right - left, breadth([words], 11))
+    middle = min(max((left + right) / 2, size / 2), canvas.width - size / 2)
+    canvas.text(middle, y, words, "axis", "middle")
+
+
+def y_title(canvas: Canvas, words: str, left: float, y: float) -> None:
+    """Write what the vertical axis shows, with its unit, above the axis."""
+    canvas.text(left, y, words, "axis")
+
+
 def grid_paths(
     canvas: Canvas, shades: Sequence[Sequence[int | None]], box: tuple[float, float, float, float]
 ) -> None:
@@ -135,9 +147,13 @@ def grid_paths(
 
 
 def legend_bar(
-    canvas: Canvas, x: float, y: float, low: str, high: str, steps: int = 12, width: float = 96
+    canvas: Canvas, x: float, y: float, low: str, high: str, words: str = "", width: float = 96
 ) -> None:
-    """Draw the sequential colours with the values at their ends."""
+    """Draw the sequential colours with the values at their ends; *words* above say of what."""
+    steps = SHADES
+    if words:
+        room = canvas.width - x if breadth([words], 11) <= canvas.width - x else canvas.width
+        canvas.text(x if room < canvas.width else 0, y - 7, fitted(words, room, 11), "axis")
     canvas.text(x, y + 9, low, "tick", "start")
     start = x + breadth([low], 11) + 8
     for step in range(steps):

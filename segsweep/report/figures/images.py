@@ -15,6 +15,7 @@ from segsweep.report.figures.figure import (
     label_width,
     legend_bar,
     row_label,
+    x_title,
 )
 from segsweep.report.figures.svg import Canvas, shade
 
@@ -34,6 +35,12 @@ def image_heatmap(material: Material) -> Figure | None:
     ]
     left_out = material.images.shape[1] - len(images)
     more = f" {left_out} images are not drawn, evenly chosen." if left_out else ""
+    cut = len(material.images) - len(cells)
+    more += f" {cut} cells with worse means are not drawn." if cut else ""
+    values = [float(value) for value in drawn.to_numpy(float).ravel() if value == value]
+    low, _ = _range(values, material.metric)
+    below = sum(value < low for value in values)
+    more += f" {below:,} values below {low:g} have the same colour as {low:g}." if below else ""
     return both_widths(
         lambda width: _draw(rows, width, material.metric),
         "images",
@@ -58,7 +65,7 @@ def _draw(rows: list[list[Any]], width: int, metric: Metric) -> Canvas:
     left = label_width([row[0] for row in rows], width)
     columns = len(rows[0]) - 1
     size = min((width - left) / columns, 30)
-    canvas = Canvas(width, 6 + len(rows) * ROW + 30)
+    canvas = Canvas(width, 6 + len(rows) * ROW + 64)
     low, high = _range([value for row in rows for value in row[1:] if value == value], metric)
     ends = (low, high) if metric.higher_is_better else (high, low)
     shades = [
@@ -68,7 +75,10 @@ def _draw(rows: list[list[Any]], width: int, metric: Metric) -> Canvas:
     for number, row in enumerate(rows):
         row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight")
     words = f"{'up to ' if low > metric.limits[0] else ''}{low:g}", f"{high:g}"
-    legend_bar(canvas, left, canvas.height - 14, *(words if low == ends[0] else words[::-1]))
+    bottom, right = 6 + len(rows) * ROW, left + columns * size
+    x_title(canvas, "test images, the hardest left", left, max(right, left + 200), bottom + 16)
+    ends_words = words if low == ends[0] else words[::-1]
+    legend_bar(canvas, left, canvas.height - 14, *ends_words, f"colours: test {metric.label}")
     return canvas
 
 

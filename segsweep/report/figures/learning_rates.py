@@ -12,6 +12,7 @@ from segsweep.report.figures.figure import (
     row_label,
     shown,
     x_axis,
+    x_title,
 )
 from segsweep.report.figures.svg import Canvas, around, log_ticks, logarithmic, short
 
@@ -39,16 +40,21 @@ def learning_rates(material: Material) -> Figure | None:
         f"Learning rates of {len(cells)} cells on a logarithmic scale, with those of trials.",
         ("cell", "kind", "seed", "lr", "val_iou"),
         rows,
-        "Filled: runs. Hollow: trials of a search.",
+        "Filled: runs. Hollow: trials of a search."
+        + (
+            f" {len(order) - len(cells)} more cells are in the table of runs."
+            * (len(order) > len(cells))
+        ),
     )
 
 
 def _draw_rates(cells: Sequence[str], rows: Sequence[list[Any]], width: int) -> Canvas:
     left, right, step = label_width(cells, width), width - 8, 22
-    canvas = Canvas(width, len(cells) * step + 34)
+    canvas = Canvas(width, len(cells) * step + 54)
     low, high = around([row[3] for row in rows])
     scale = logarithmic(low, high, left + 6, right - 6)
     x_axis(canvas, scale, log_ticks(low, high), 4, len(cells) * step + 8, short)
+    x_title(canvas, "learning rate, log scale", left, right, len(cells) * step + 44)
     place = {cell: 8 + (number + 0.5) * step for number, cell in enumerate(cells)}
     for cell in cells:
         row_label(canvas, cell, left, place[cell], "label")

@@ -14,11 +14,13 @@ from segsweep.report.figures.figure import (
     row_label,
     shown,
     x_axis,
+    x_title,
+    y_title,
 )
 from segsweep.report.figures.svg import Canvas, Scale, linear, shade, short, ticks
 
 MOST_CELLS = 30
-ROW = 22
+ROW, RANKS_TOP = 22, 42
 
 
 def rank_stability(material: Material) -> Figure | None:
@@ -39,7 +41,7 @@ def rank_stability(material: Material) -> Figure | None:
         f"Heat map of {len(rows)} cells by rank. {'; '.join(first)}.",
         columns,
         rows,
-        _tau(material.compared.kendall),
+        _tau(material.compared.kendall) + _left_out(len(shares), len(rows)),
     )
 
 
@@ -56,15 +58,21 @@ def variance_sources(material: Material) -> Figure | None:
     if not rows:
         return None
     return both_widths(
-        lambda width: _draw_variance(rows, width),
+        lambda width: _draw_variance(rows, width, material.metric.label),
         "variance",
         "Where the uncertainty of a mean comes from",
         f"Two bars for each of {len(rows)} cells: standard error from seeds and from images.",
         ("cell", "sd_seeds", "se_seeds", "sd_images", "se_images"),
         rows,
         "Standard error of the cell's own mean. What the images add is largely the same in all "
-        "cells and cancels in differences; what the seeds add does not.",
+        "cells and cancels in differences; what the seeds add does not."
+        + _left_out(int(material.done["sd_images"].notna().sum()), len(rows)),
     )
+
+
+def _left_out(all_cells: int, drawn: int) -> str:
+    hidden = all_cells - drawn
+    return f" {hidden} cells with worse means are not drawn." if hidden > 0 else ""
 
 
 def _parts(row: dict[Any, Any], images: int) -> list[Any]:
@@ -90,7 +98,7 @@ def _draw_ranks(rows: Sequence[list[Any]], width: int) -> Canvas:
     left = label_width([row[0] for row in rows], width)
     ranks = len(rows[0]) - 1
     size = min((width - left) / ranks, 34)
-    canvas = Canvas(width, 24 + len(rows) * ROW + 28)
+    canvas = Canvas(width, RANKS_TOP + len(rows) * ROW + 46)
     high = max(max(row[1:]) for row in rows)
     shades = [
         [shade(value, 0, high) if value >= 0.005 else None for value in row[1:]] for row in rows
@@ -98,21 +106,23 @@ def _draw_ranks(rows: Sequence[list[Any]], width: int) -> Canvas:
     every = 1 if size > 20 else 5
     for rank in range(1, ranks + 1):
         if rank == 1 or rank % every == 0:
-            canvas.text(left + (rank - 0.5) * size, 15, rank, "tick", "middle")
-    grid_paths(canvas, shades, (left, 24, size, ROW))
+            canvas.text(left + (rank - 0.5) * size, RANKS_TOP - 9, rank, "tick", "middle")
+    y_title(canvas, "rank, 1 is the best mean", left, 12)
+    grid_paths(canvas, shades, (left, RANKS_TOP, size, ROW))
     for number, row in enumerate(rows):
-        row_label(canvas, row[0], left, 24 + (number + 0.5) * ROW, "label")
-    legend_bar(canvas, left, canvas.height - 14, "0", f"{high:.2f}")
+        row_label(canvas, row[0], left, RANKS_TOP + (number + 0.5) * ROW, "label")
+    legend_bar(canvas, left, canvas.height - 14, "0", f"{high:.2f}", "colours: chance of that rank")
     return canvas
 
 
-def _draw_variance(rows: Sequence[list[Any]], width: int) -> Canvas:
+def _draw_variance(rows: Sequence[list[Any]], width: int, metric: str) -> Canvas:
     left, right = label_width([row[0] for row in rows], width), width - 8
-    canvas = Canvas(width, 26 + len(rows) * ROW + 28)
+    canvas = Canvas(width, 26 + len(rows) * ROW + 46)
     high = max(value for row in rows for value in (row[2] or 0, row[4])) or 1.0
     scale = linear(0, high, left, right)
     bottom = 26 + len(rows) * ROW
     x_axis(canvas, scale, ticks(0, high, 5 if width > 500 else 3), 24, bottom, short)
+    x_title(canvas, f"standard error of the mean test {metric}", left, right, bottom + 36)
     for x, css, words in ((left, "c0", "seeds"), (left + 74, "c5", "images")):
         canvas.add("rect", x=x, y=5, width=10, height=10, class_=f"bar {css}")
         canvas.text(x + 15, 14, words, "tick")

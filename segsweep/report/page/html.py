@@ -15,12 +15,12 @@ from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import (
     MOST_PAIRS,
     JsonValue,
-    Listing,
     grouped_failures,
     listings,
     plain,
 )
 from segsweep.report.content.material import Material
+from segsweep.report.content.meanings import metric_words, score_words
 from segsweep.report.figures.cells import heatmap, intervals, may
 from segsweep.report.figures.cost import costs
 from segsweep.report.figures.curves import curves
@@ -30,6 +30,7 @@ from segsweep.report.figures.learning_rates import learning_rates
 from segsweep.report.figures.outlines import outline_figure
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
+from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
 from segsweep.store.states import Status
 
 RELOAD_SECONDS = 10
@@ -55,9 +56,12 @@ def build_page(material: Material, live: bool = False) -> str:
         outlines=figures["outlines"],
         failures=grouped_failures(material.failures),
         facts=_facts(material),
+        metric_words=metric_words(material.metric),
+        score_words=score_words(),
+        tied=_tied(material),
         most_pairs=MOST_PAIRS,
         reload=RELOAD_SECONDS if _renewed(material, live) else 0,
-        data=_script_json(_data(figures, tables)),
+        data=_script_json(_data(figures)),
         script=Markup(script),
         style=Markup(style),
         script_hash=_hash(script),
@@ -106,8 +110,8 @@ def _every(shown: object) -> Iterator[Figure]:
             yield from _every(part)
 
 
-def _data(figures: Mapping[str, object], tables: Mapping[str, Listing]) -> dict[str, object]:
-    """Return what the script needs: the tables, and the numbers behind the figures."""
+def _data(figures: Mapping[str, object]) -> dict[str, object]:
+    """Return what the script needs: the numbers behind the figures."""
     numbers = {
         figure.name: {
             "columns": figure.columns,
@@ -115,7 +119,7 @@ def _data(figures: Mapping[str, object], tables: Mapping[str, Listing]) -> dict[
         }
         for figure in _every(figures)
     }
-    return {"tables": {name: table.plain() for name, table in tables.items()}, "figures": numbers}
+    return {"figures": numbers}
 
 
 def _number(value: object) -> JsonValue:
@@ -138,6 +142,12 @@ def _facts(material: Material) -> list[str]:
     if len(material.done) > 1 and material.compared.claims:
         facts.append(f"{sum(may(row) for row in material.done.to_dict('records'))} may be the best")
     return facts
+
+
+def _tied(material: Material) -> bool:
+    """Whether a cell without the best mean may be the best."""
+    rows = material.done.to_dict("records")
+    return material.compared.claims and any(may(row) for row in rows[1:])
 
 
 def _many(count: int, noun: str) -> str:
@@ -169,4 +179,7 @@ def _template() -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["many"] = _many
+    environment.filters["rows"] = table_html
+    environment.filters["meanings"] = meanings_html
+    environment.filters["folded"] = folded_pairs
     return environment.from_string(_part("page.html"))

@@ -30,6 +30,7 @@ from segsweep.report.content.listing import listings
 from segsweep.report.content.material import material_of
 from segsweep.report.figures.cost import pareto
 from segsweep.report.figures.curves import _apart
+from segsweep.report.figures.panels import TOP, panels_of
 from segsweep.report.figures.svg import log_ticks, path, shade, short, ticks
 from segsweep.report.page.html import build_page
 from segsweep.report.question import Asked
@@ -116,7 +117,7 @@ def test_text_from_data_and_errors_does_no_harm(maker):
     assert "<script>alert" not in html
     assert "node<1>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert EVIL in [row[0] for row in data_of(html)["tables"]["images"]["rows"]]
+    assert EVIL in [row[0] for row in listings(material(maker.folder))["images"].rows]
 
 
 def test_only_the_pages_own_script_may_run(maker):
@@ -182,9 +183,7 @@ def test_every_figure_has_words_and_numbers(maker):
     numbers = data_of(html)["figures"]
 
     assert {"heatmap", "intervals", "ranks", "variance", "images", "learning-rates"} <= {*names}
-    assert {"cost-multiply_adds", "cost-parameters", "val_loss-unet", "val_score-segnet"} <= {
-        *names
-    }
+    assert {"cost-multiply_adds", "cost-parameters", "val_loss-bce", "val_score-segnet"} <= {*names}
     assert {*names} == {*numbers}
     for drawing in re.findall(r"<svg[^>]*>", html):
         assert len(re.search(r'aria-label="([^"]*)"', drawing)[1]) > 20
@@ -199,9 +198,116 @@ def test_curves_are_means_over_seeds(maker):
         rows = [(e + 1, 1, loss, 0.5, 0.5, 0.5, 0.1, 1) for e, loss in enumerate(losses)]
         header = (folder / "history.csv").read_text().splitlines()[0].split(",")
         write_rows(folder / "history.csv", rows, header)
-    drawn = data_of(build_page(material(maker.folder)))["figures"]["val_loss-unet"]["rows"]
+    drawn = data_of(build_page(material(maker.folder)))["figures"]["val_loss-bce"]["rows"]
 
-    assert drawn == [["bce", 1, 0.8, 0.7, 0.9], ["bce", 2, 0.3, 0.1, 0.5]]
+    assert drawn == [["unet", 1, 0.8, 0.7, 0.9], ["unet", 2, 0.3, 0.1, 0.5]]
+
+
+def test_losses_of_different_functions_have_an_axis_each(maker):
+    """A panel per loss function, arguments included; a panel per architecture for the score."""
+    for gamma in (1.0, 2.0):
+        maker.finished("unet", "focal", 0, loss__gamma=gamma)
+        maker.finished("unet", "bce", 0)
+    figures = data_of(build_page(material(maker.folder)))["figures"]
+    losses = [name for name in figures if name.startswith("val_loss")]
+
+    assert losses == [
+        "val_loss-bce",
+        "val_loss-focal@loss.gamma=1.0",
+        "val_loss-focal@loss.gamma=2.0",
+    ]
+    assert [name for name in figures if name.startswith("val_score")] == ["val_score-unet"]
+
+
+def test_no_value_of_a_curve_is_cut(maker):
+    """One early loss of 50 is inside the axis, which is then logarithmic and says so."""
+    folder = maker.running("unet", "bce", 0)
+    rows = [(e + 1, 1, loss, 0.5, 0.5, 0.5, 0.1, 1) for e, loss in enumerate([50.0] + [0.1] * 99)]
+    header = (folder / "history.csv").read_text().splitlines()[0].split(",")
+    write_rows(folder / "history.csv", rows, header)
+    (score,), (loss,) = panels_of(material(maker.folder).history)
+
+    assert (loss.axis.low, loss.axis.high, loss.axis.log) == (0.1, 50.0, True)
+    assert loss.axis_title == "validation loss (bce), log scale"
+    assert loss.axis.scale(50.0) == pytest.approx(TOP)
+    assert score.axis.log is False
+
+
+def test_values_that_are_not_finite_are_counted(maker):
+    """A diverged epoch leaves a gap; the axis says how many values are not there."""
+    folder = maker.running("unet", "bce", 0)
+    rows = [(e + 1, 1, loss, 0.5, 0.5, 0.5, 0.1, 1) for e, loss in enumerate(["inf", 0.4, "nan"])]
+    header = (folder / "history.csv").read_text().splitlines()[0].split(",")
+    write_rows(folder / "history.csv", rows, header)
+
+    assert "validation loss (bce); 2 values not finite: not drawn" in build_page(
+        material(maker.folder)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_column_of_every_table_is_explained(kind, maker):
+    """The heading has the meaning as a tooltip; a list that prints stands below the table."""
+    KINDS[kind](maker)
+    shown = material(maker.folder)
+    html = build_page(shown)
+    for name, listing in listings(shown).items():
+        box = html.split(f'data-table="{name}"')[1].split("</dl>")[0]
+        head = re.findall(r'data-key="([^"]+)"><button type="button" title="([^"]+)">', box)
+
+        assert [key for key, _ in head] == [key for key, *_ in listing.columns]
+        assert box.count("<dt>") == len(listing.columns)
+        assert len(re.findall("<tr", box)) == 1 + len(listing.rows)
+    assert "thresholds .50, .55" in html or kind in ("all failed", "empty")
+
+
+def test_figures_have_titled_axes_and_say_how_far_colours_reach(maker):
+    """Words with the metric beside axes and colour bars; the range of the colours in a sentence."""
+    finished_sweep(maker, 2, MODELS[:2], LOSSES[:2])
+    html = build_page(material(maker.folder))
+    axes = re.findall(r'class="axis"[^>]*>([^<]+)', html)
+
+    for words in (
+        "mean test IoU, with 95 % interval",
+        "colours: mean test IoU, worst to best here",
+        "colours: chance of that rank",
+        "standard error of the mean test IoU",
+        "epoch",
+        "validation score",
+        "test images, the hardest left",
+        "parameters, log scale",
+        "mean test IoU",
+    ):
+        assert words in axes
+    assert re.search(r"worst to the best mean here, 0\.\d{3} to 0\.\d{3}, not from 0 to 1", html)
+
+
+CONTRAST = 4.5
+ON_PAPER = ("ink", "soft", "faint", "accent", "warn")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_can_be_read(dark):
+    """Every colour of text on paper, on raised paper, and on each colour of a heat map."""
+    css = (files("segsweep.report.figures") / "figures.css").read_text()
+    values = dict(re.findall(r"--([\w-]+): (#\w{6})", css.split("@media")[dark]))
+    pairs = [(name, paper) for name in ON_PAPER for paper in ("paper", "raised")]
+    pairs += [(f"t{step}", f"q{step}") for step in range(12)]
+    low = {pair: contrast(*(values[name] for name in pair)) for pair in pairs}
+
+    assert {pair: value for pair, value in low.items() if value < CONTRAST} == {}
+
+
+def contrast(first, second):
+    """Return the contrast of two colours by the rule of WCAG 2."""
+    lights = sorted((_light(first), _light(second)), reverse=True)
+    return (lights[0] + 0.05) / (lights[1] + 0.05)
+
+
+def _light(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_images_are_means_over_seeds(maker):
@@ -300,9 +406,11 @@ def test_many_pairs_are_cut_to_the_clearest(maker):
         },
         index=range(count),
     )
-    html = build_page(material(maker.folder, found_for({"unet/bce": 0.8}, pairs=pairs)))
-    rows = data_of(html)["tables"]["pairs"]["rows"]
+    shown = material(maker.folder, found_for({"unet/bce": 0.8}, pairs=pairs))
+    html = build_page(shown)
+    rows = listings(shown)["pairs"].rows
 
+    assert html.count("<tr><td>cells</td>") + html.count('<tr class="folded"><td>cells') == 2000
     assert len(rows) == 2000
     assert max(row[6] for row in rows) < 0.67
     assert "The 2,000 clearest of 3,000" in html
@@ -405,10 +513,10 @@ def test_colours_cover_the_range_and_gaps_interrupt_lines():
 
 def test_names_of_lines_are_pushed_apart_and_stay_inside():
     """Three ends at the bottom are as far apart as text is high, in their order."""
-    moved = _apart([204.0, 205.0, 206.0], 13.0)
+    moved = _apart([218.0, 219.0, 220.0], 13.0)
 
     assert np.diff(moved).min() >= 13
-    assert moved[-1] <= 206
+    assert moved[-1] <= 220
     assert moved == sorted(moved)
 
 
@@ -455,4 +563,4 @@ def test_engine_fills_the_page(maker):
     assert said.headline in html
     assert [row[0] for row in ranks] == ["unet/bce", "unet/dice"]
     assert ranks[0][1] > 0.9
-    assert data_of(html)["tables"]["pairs"]["rows"][-1][1:3] == ["unet/bce", "unet/dice"]
+    assert listings(material(maker.folder))["pairs"].rows[-1][1:3] == ["unet/bce", "unet/dice"]

@@ -3,112 +3,72 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const name = document.body.dataset.name;
   const tip = document.getElementById("tip");
-  const PAGE = 20; // rows of a table that are drawn at first
-  const TEXT = -1, YES = -2; // kinds of columns, as in listing.py
-  let touched = false; // whether the reader sorted, filtered or asked for more
+  let touched = false; // whether the reader sorted or filtered
 
-  // tables: drawn when they come near the window
+  // tables: all rows are in the page; they are sorted and filtered in place
 
-  const shown = (value, digits) => {
-    if (value === null || value === undefined) return "–";
-    if (digits === YES) return value ? "yes" : "no";
-    if (typeof value !== "number") return String(value);
-    return digits > 0 ? value.toFixed(digits) : value.toLocaleString("en");
-  };
   const element = (tag, words, css) => {
     const made = document.createElement(tag);
     if (words !== undefined) made.textContent = words;
     if (css) made.className = css;
     return made;
   };
+  const NONE = "–";
+  const plain = (cell) => {
+    const text = cell.textContent;
+    if (text === NONE) return "";
+    return cell.dataset.v ?? (cell.className === "n" ? text.replaceAll(",", "") : text);
+  };
   const before = (a, b) => {
     const [x, y] = [Number(a), Number(b)]; // "0.002" and "1e-4" are numbers too
-    const numbers = a !== "" && b !== "" && !Number.isNaN(x) && !Number.isNaN(y);
-    return numbers ? x - y : String(a).localeCompare(String(b), "en", { numeric: true });
+    const numbers = !Number.isNaN(x) && !Number.isNaN(y);
+    return numbers ? x - y : a.localeCompare(b, "en", { numeric: true });
   };
   const sorted = (rows, column, down) => {
-    const empty = (row) => row[column] === null;
-    return rows.slice().sort((a, b) => {
-      if (empty(a) || empty(b)) return empty(a) - empty(b); // missing values are last
-      return down ? before(b[column], a[column]) : before(a[column], b[column]);
+    const keyed = rows.map((row) => [plain(row.cells[column]), row]);
+    keyed.sort(([a], [b]) => {
+      if (a === "" || b === "") return (a === "") - (b === ""); // missing values are last
+      return down ? before(b, a) : before(a, b);
     });
+    return keyed.map(([, row]) => row);
   };
-
-  const table = (box) => {
-    const { columns, rows } = data.tables[box.dataset.table];
-    const [head, body] = [box.querySelector("thead"), box.querySelector("tbody")];
-    const [search, more] = [box.querySelector("input"), box.querySelector(".more")];
-    const count = box.querySelector(".count");
-    const state = { column: -1, down: false, limit: PAGE };
-    const css = (digits) => (digits === TEXT || digits === YES ? "" : "n");
-
-    const draw = () => {
-      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const fits = (row) => {
-        const text = row.map((value, i) => shown(value, columns[i][2])).join("\t").toLowerCase();
-        return words.every((word) => text.includes(word));
-      };
-      let found = words.length ? rows.filter(fits) : rows;
-      if (state.column >= 0) found = sorted(found, state.column, state.down);
-      const lines = found.slice(0, state.limit).map((row) => {
-        const line = element("tr");
-        row.forEach((value, i) => {
-          const text = shown(value, columns[i][2]);
-          line.append(element("td", text, text.length > 60 ? "long" : css(columns[i][2])));
-        });
-        return line;
-      });
-      body.replaceChildren(...lines);
-      more.hidden = found.length <= state.limit;
-      more.textContent = `show more (${(found.length - state.limit).toLocaleString("en")})`;
-      const all = rows.length.toLocaleString("en");
-      count.textContent = words.length ? `${found.length.toLocaleString("en")} of ${all}` : all;
-      return found;
+  document.querySelectorAll("[data-table]").forEach((box) => {
+    const [search, count, body] = [box.querySelector("input"), box.querySelector(".count"), box.querySelector("tbody")];
+    const titles = [...box.querySelectorAll("thead th")];
+    const original = [...body.rows];
+    const tell = () => {
+      const [all, left] = [original.length, original.filter((row) => !row.hidden).length];
+      count.textContent = left < all ? `${left.toLocaleString("en")} of ${all.toLocaleString("en")}` : all.toLocaleString("en");
     };
-    const titles = columns.map(([, title, digits], i) => {
-      const cell = element("th", undefined, css(digits));
-      cell.scope = "col";
-      const button = element("button", title);
-      button.type = "button";
-      button.addEventListener("click", () => {
-        touched = true;
-        state.down = state.column === i ? !state.down : digits >= 0 || digits === YES;
-        state.column = i;
-        titles.forEach((other) => other.removeAttribute("aria-sort"));
-        cell.setAttribute("aria-sort", state.down ? "descending" : "ascending");
-        draw();
+    search.addEventListener("input", () => {
+      touched = true;
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      original.forEach((row) => {
+        const text = words.length ? [...row.cells].map((cell) => cell.textContent).join("\t").toLowerCase() : "";
+        row.hidden = !words.every((word) => text.includes(word));
       });
-      cell.append(button);
-      return cell;
+      tell();
     });
-    const line = element("tr");
-    line.append(...titles);
-    head.replaceChildren(line);
-    search.addEventListener("input", () => { touched = true; state.limit = PAGE; draw(); });
-    more.addEventListener("click", () => { touched = true; state.limit += 10 * PAGE; draw(); });
+    titles.forEach((title, i) => title.querySelector("button").addEventListener("click", () => {
+      touched = true;
+      const now = title.getAttribute("aria-sort");
+      const down = now ? now === "ascending" : title.className === "n" || title.dataset.key === "may_be_best";
+      titles.forEach((other) => other.removeAttribute("aria-sort"));
+      title.setAttribute("aria-sort", down ? "descending" : "ascending");
+      body.append(...sorted(original, i, down));
+    }));
     box.querySelector("[data-save]").addEventListener("click", () => {
-      const kept = draw().map((row) => row);
-      save(new Blob([csv(columns.map((column) => column[0]), kept)], { type: "text/csv" }), `${box.dataset.table}.csv`);
+      const kept = [...body.rows].filter((row) => !row.hidden).map((row) => [...row.cells].map(plain));
+      save(new Blob([csv(titles.map((title) => title.dataset.key), kept)], { type: "text/csv" }), `${box.dataset.table}.csv`);
     });
-    draw();
-    return () => { state.limit = Math.max(state.limit, 400); draw(); };
-  };
-
-  const longer = [];
-  const boxes = [...document.querySelectorAll("[data-table]")];
-  const start = (box) => {
-    if (box.dataset.drawn) return;
-    box.dataset.drawn = "yes";
-    longer.push(table(box));
-  };
-  const seen = new IntersectionObserver((entries) => {
-    entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
-      seen.unobserve(entry.target);
-      start(entry.target);
-    });
-  }, { rootMargin: "600px" });
-  boxes.forEach((box) => seen.observe(box));
-  window.addEventListener("beforeprint", () => { boxes.forEach(start); longer.forEach((draw) => draw()); });
+    tell();
+  });
+  let closed = []; // what is folded on the screen is printed
+  window.addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    closed.forEach((part) => { part.open = true; });
+  });
+  window.addEventListener("afterprint", () => closed.forEach((part) => { part.open = false; }));
 
   // saving: the drawing as SVG and PNG in the light colours, its numbers as CSV
 
@@ -129,11 +89,29 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   };
+  const MARGIN = 12;
+  const titled = (svg, title, width) => { // a saved drawing says what it is, and of which sweep
+    const line = (words, css, y) => {
+      const text = document.createElementNS(svg.namespaceURI, "text");
+      text.textContent = words;
+      text.setAttribute("class", css);
+      text.setAttribute("x", 0);
+      text.setAttribute("y", y);
+      svg.prepend(text);
+    };
+    const most = Math.max(Math.floor(width / 7), 12);
+    const lines = title.split(" ").reduce((all, word) => {
+      const last = all[all.length - 1];
+      return last && `${last} ${word}`.length <= most ? [...all.slice(0, -1), `${last} ${word}`] : [...all, word];
+    }, []);
+    const head = 18 * lines.length + 24;
+    lines.forEach((words, i) => line(words, "strong", 14 - head + 18 * i));
+    line(`sweep ${name}`, "tick", -12);
+    return head;
+  };
   const drawing = (figure) => {
     const svg = figure.querySelector("svg").cloneNode(true);
     const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-    svg.setAttribute("width", width);
-    svg.setAttribute("height", height);
     svg.querySelectorAll("[data-words]").forEach((mark) => {
       const title = document.createElementNS(svg.namespaceURI, "title");
       title.textContent = mark.dataset.words;
@@ -146,8 +124,16 @@
     const own = rules.filter((rule) => rule.selectorText?.startsWith("svg ")).map((rule) => plain(rule.cssText));
     const style = document.createElementNS(svg.namespaceURI, "style");
     style.textContent = own.join("\n");
-    svg.prepend(style);
-    return { text: new XMLSerializer().serializeToString(svg), width, height, paper: plain("var(--paper)") };
+    const head = titled(svg, figure.querySelector("figcaption .title").textContent, width);
+    const rule = document.createElementNS(svg.namespaceURI, "rect"); // the paper, also in other programs
+    for (const [key, value] of Object.entries({ x: -MARGIN, y: -head - MARGIN, width: width + 2 * MARGIN, height: height + head + 2 * MARGIN })) rule.setAttribute(key, value);
+    rule.setAttribute("style", plain("fill:var(--paper)"));
+    svg.prepend(style, rule);
+    const [full, tall] = [width + 2 * MARGIN, height + head + 2 * MARGIN];
+    svg.setAttribute("viewBox", `${-MARGIN} ${-head - MARGIN} ${full} ${tall}`);
+    svg.setAttribute("width", full);
+    svg.setAttribute("height", tall);
+    return { text: new XMLSerializer().serializeToString(svg), width: full, height: tall, paper: plain("var(--paper)") };
   };
   const savePng = ({ text, width, height, paper }, file) => {
     const image = new Image();

@@ -1,0 +1,102 @@
+"""What each column of the page's tables means, in a few words."""
+
+from segsweep.metrics import METRICS, Metric, metric_of
+
+INTERVAL = (
+    "95 % interval of the mean, for other seeds and other images; with one seed, for these trained "
+    "networks on other images"
+)
+CELLS = {
+    "cell": "what is compared: the runs that differ only in seed and fold",
+    "seeds": "compared seeds",
+    "failed": "failed runs",
+    "ci_low": f"lower end of the {INTERVAL}",
+    "ci_high": "upper end of that interval",
+    "may_be_best": "yes: no other cell is better at the 5 % level over all pairs",
+    "p_best": "probability of being the best of the cells, given the data",
+    "sd_seeds": "standard deviation of the mean from seed to seed: the luck of one training; 0 "
+    "where it cannot be told from that of the images",
+    "sd_images": "standard deviation from image to image: how different the images are",
+    "lr": "learning rate, the peak where a scheduler changes it",
+    "seconds": "training and validation of one run",
+    "parameters": "weights of the network",
+    "multiply_adds": "multiplications with additions for one image, forward",
+}
+PAIRS = {
+    "family": "what is compared; intervals and p hold for all rows of one kind together",
+    "a": "the side with the better mean",
+    "b": "the side with the worse mean",
+    "difference": "mean of the first less mean of the second",
+    "ci_low": "lower end of the simultaneous 95 % interval of the difference",
+    "ci_high": "upper end of that interval",
+    "p_adjusted": "how often chance alone gives a difference as clear as this one anywhere in the "
+    "kind; empty with one seed per cell",
+    "p_equal": "probability that the two differ by less than the margin",
+    "verdict": "better: the interval is on one side of 0; equal: it is within the margin; "
+    "undecided: neither",
+    "seeds_needed": "seeds per cell that would settle it with a power of 80 %; empty where no "
+    "number would, or where it was not computed",
+}
+IMAGES = {
+    "image": "test image, the hardest first",
+    "mean": "mean over all cells",
+    "sd": "standard deviation between the cells",
+    "range": "best cell less worst cell, without sign",
+    "best_cell": "the cell with the best value on this image; empty where all are equal",
+    "best": "the value of that cell",
+    "worst_cell": "the cell with the worst value on this image",
+    "worst": "the value of that cell",
+}
+RUNS = {
+    "folder": "folder below runs/",
+    "cell": "the cell that it belongs to",
+    "seed": "seed of weights, order of images and augmentation",
+    "fold": "the part of the data that is the test set",
+    "status": "planned, running, interrupted, failed or finished",
+    "best_epoch": "the epoch whose weights were selected on validation images",
+    "epochs": "trained epochs",
+    "lr": CELLS["lr"],
+    "seconds": "training and validation, all epochs",
+    "peak_memory_mb": "most memory of the process, or of the GPU",
+    "device": "where it was computed",
+    "precision": "number format of the computation",
+    "threads": "CPU threads",
+    "finished": "when it ended",
+}
+READS = {
+    "time": "when the test set was scored",
+    "run": "folder below runs/",
+    "reason": "why: once per run, unless a crash or rerun= made it necessary again",
+    "images": "scored test images",
+}
+TABLES = {
+    "cells": CELLS,
+    "pairs": PAIRS,
+    "images": IMAGES,
+    "runs": RUNS,
+    "trials": {**RUNS, "cell": "the cell for which values were searched"},
+    "reads": READS,
+}
+PARTS = {"test": "on the test images, selected weights", "val": "on the validation images"}
+
+
+def meaning_of(table: str, column: str) -> str:
+    """Return what a *column* of a *table* of the page means."""
+    known = TABLES[table].get(column)
+    if known is not None:
+        return known
+    metric = metric_of(column)
+    if metric is None:
+        raise KeyError(f"{table}: {column} has no meaning; add it to TABLES")
+    part, _, _ = column.partition("_")
+    return f"mean {metric_words(metric)}, {PARTS[part]}"
+
+
+def metric_words(metric: Metric) -> str:
+    """Return the label of a metric and what it is: `IoU (tp / (tp + fp + fn), ...)`."""
+    return f"{metric.label} ({metric.description})"
+
+
+def score_words() -> str:
+    """Return what the score is."""
+    return metric_words(METRICS["score"])
