@@ -20,7 +20,7 @@ from segsweep.system.files import read_json
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from segsweep.report.comparison import Comparison
+    from segsweep.report.comparison import Comparisons
     from segsweep.store.run_cache import RunCache
     from segsweep.store.tables import Tables
     from segsweep.sweep.status_view import StatusView
@@ -125,8 +125,11 @@ class Sweep:
         baseline: str | None = None,
         by: str | None = None,
         groups: str | os.PathLike[str] | None = None,
-    ) -> "Comparison":
+    ) -> "Comparisons":
         """Compare the cells: which may be the best, and which differences are real.
+
+        Cells on different data, or with different targets (what counts as foreground), are never
+        compared: the result is a list of comparisons, one for each. Most sweeps have one.
 
         Args:
             metric: iou, dice, score, precision, ... (`segsweep.metrics.METRICS`).
@@ -140,8 +143,8 @@ class Sweep:
 
         """
         from segsweep.config.validate import check_word
-        from segsweep.report.analysis import compare
-        from segsweep.report.comparison import Comparison
+        from segsweep.report.comparison import Comparison, Comparisons
+        from segsweep.report.comparisons import compare_all
         from segsweep.report.part import BY, part
         from segsweep.report.question import Asked
 
@@ -151,9 +154,12 @@ class Sweep:
             raise ConfigError("by and baseline: give only one of them")
         tables = self._read()
         asked = Asked(metric, baseline, None if groups is None else Path(groups))
-        compared = compare(tables, asked)
-        frame, sentences = part(compared, tables.swept, by)
-        return Comparison(frame, tuple(sentences), compared, tables)
+        own = tables.comparisons().values()
+        every = []
+        for compared, runs in zip(compare_all(tables, asked), own, strict=True):
+            frame, sentences = part(compared, compared.swept, by)
+            every.append(Comparison(frame, tuple(sentences), compared, runs))
+        return Comparisons(tuple(every))
 
     def refresh(self) -> "Sweep":
         """Forget the tables; the next use reads what has changed. Returns the sweep itself."""

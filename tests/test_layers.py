@@ -34,7 +34,17 @@ SWEEP = (
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
     *("placement", "question", "columns", "export", "terminal", "analysis", "part"),
-    *("caption", "content", "two_sweeps", "figures", "page", "write", "closing", "notebook"),
+    *(
+        "comparisons",
+        "caption",
+        "content",
+        "two_sweeps",
+        "figures",
+        "page",
+        "write",
+        "closing",
+        "notebook",
+    ),
     "comparison",
 )
 """The same inside `report`."""

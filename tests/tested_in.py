@@ -2,6 +2,7 @@
 
 TESTED_IN = {
     "__main__.py": "test_api.py",
+    "cli/compare.py": "cli/test_report.py",
     "cli/render.py": "cli/test_sweeps.py",
     "config/check.py": "config/test_schema.py",
     "config/run_config.py": "training/test_frozen.py",

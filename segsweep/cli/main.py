@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import remove, report, sweeps
+from segsweep.cli import compare, remove, report, sweeps
 from segsweep.errors import ConfigError, SegsweepError
 from segsweep.system.terminal import visible_output
 
@@ -86,7 +86,7 @@ def data(
 
 
 app.command()(report.report)
-app.command()(report.compare)
+app.command()(compare.compare)
 app.command()(sweeps.status)
 app.command()(sweeps.runs)
 

@@ -1,4 +1,4 @@
-"""The commands on the result of a sweep: `segsweep report` and `segsweep compare`."""
+"""The command on the result of a sweep: `segsweep report`."""
 
 import sys
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segsweep.cli.sweeps import Outputs, SweepArgument
-from segsweep.config.cells import as_cell_name
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS
-from segsweep.store.find import find_sweep, sweeps_in
+from segsweep.store.find import find_sweep
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
 
@@ -43,6 +42,19 @@ class Paste:
     """None: made from what the table shows."""
     out: Path | None
     """A folder for the table and the report; None: the table is printed."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of one comparison, with what belongs to it."""
+
+    frame: "DataFrame"
+    claims: bool
+    """False where nothing can be said about methods."""
+    heading: "Heading"
+    name: str
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def report(
@@ -118,45 +130,11 @@ def _check_options(by: str | None, baseline: str | None, against: str | None, pa
         raise ConfigError("--caption, --label: they belong to --format latex")
 
 
-def compare(
-    a: Annotated[str, typer.Argument(help="a cell, as the tables name it: unet2/dice")],
-    b: Annotated[str, typer.Argument(help="another")],
-    sweep: Annotated[
-        str | None, typer.Option(help="where they are; without it: the sweep that has both")
-    ] = None,
-    metric: MetricOption = "iou",
-    groups: Groups = None,
-    outputs: Outputs = Path("outputs"),
-) -> None:
-    """Say in one paragraph whether one cell is better than another."""
-    from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
-    from segsweep.stats.engine import analyse
-    from segsweep.stats.wording.notes import note_texts
-    from segsweep.stats.wording.sentences import paragraph
-
-    a, b = as_cell_name(a), as_cell_name(b)
-    if a == b:
-        raise ConfigError(f"{a}: a cell cannot be compared with itself; give another")
-    folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
-    tables = read_all(folder)
-    values = values_of_sweep(comparable(tables), Asked(metric, None, groups))
-    for cell in (a, b):
-        check_cell(cell, values.cells, tables)
-    try:
-        words = paragraph(analyse(values, advise=False), a, b)
-    except KeyError:
-        raise ConfigError(
-            f"{a}, {b}: nothing can be claimed about a cell with one seed beside cells with more; "
-            "run further seeds of it"
-        ) from None
-    print(f"{folder.resolve().name}, {METRICS[metric].label}: {words}")
-    _print_notes(note_texts(values.notes))
-
-
 def _print_look(look: "Report", by: str | None, paste: Paste) -> None:
     """Print a second look, and write it where that was asked for.
 
-    That is one table, averages by *by* or differences to the baseline, or the answer and all cells.
+    That is one table of each comparison, averages by *by* or differences to the baseline, or the
+    answers and all cells.
     """
     from segsweep.report.caption import heading_of
     from segsweep.report.closing import print_files, print_report
@@ -164,19 +142,24 @@ def _print_look(look: "Report", by: str | None, paste: Paste) -> None:
     from segsweep.report.terminal import print_frame
     from segsweep.report.write import write_look
 
-    assert look.compared is not None, "a second look always compares"
-    compared, tables = look.compared, look.tables
-    frame, sentences = part(compared, tables.swept, by)
-    notes, name = compared.answer.notes, tables.sweep.root.resolve().name
-    one_table = by is not None or compared.asked.baseline is not None
-    heading = heading_of(compared, name, by, paste.caption, paste.label)
-    text = _pasted(frame, paste, compared.claims, heading)  # a wrong column is found before writing
+    comparisons = look.compared or ()
+    sweep, found = look.tables.sweep.root.resolve().name, []
+    for compared in comparisons:
+        name = sweep if len(comparisons) == 1 else f"{sweep}, {compared.data}"
+        frame, sentences = part(compared, compared.swept, by)
+        heading = heading_of(compared, name, by, paste.caption, paste.label)
+        found.append(
+            Table(frame, compared.claims, heading, name, tuple(sentences), compared.answer.notes)
+        )
+    text = _pasted(found, paste)  # a wrong column is found before writing
     if paste.out is not None:
         look = write_look(look, paste.out)
     if paste.form is not None:
-        _paste(text, paste, [*sentences, *notes])
-    elif one_table:
-        print_frame(frame, title=f"{name}: {' '.join(sentences)}", note=" ".join(notes))
+        _paste(text, paste, [note for table in found for note in (*table.sentences, *table.notes)])
+    elif by is not None or look.asked.baseline is not None:
+        for table in found:
+            title = f"{table.name}: {' '.join(table.sentences)}"
+            print_frame(table.frame, title=title, note=" ".join(table.notes))
         if paste.out is not None:
             _paste(text, paste, [])
         print_files(look)
@@ -192,6 +175,7 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", paste: Pa
     from segsweep.report.two_sweeps import (
         differing_placements,
         differing_settings,
+        shared_comparisons,
         sweep_names,
         values_of_both,
     )
@@ -199,33 +183,50 @@ def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", paste: Pa
     from segsweep.stats.wording.two_sweeps import compare_sweeps
 
     check_metric(asked.metric)
-    tables = read_all(first.root), read_all(second.root)
-    values = values_of_both(*tables, asked)
-    names = sweep_names(*tables)
-    try:
-        sentence, frame = compare_sweeps(values, *names)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    said = (differing_settings(*tables), *differing_placements(*tables))
-    notes = [note for note in (*said, *note_texts(values.notes)) if note]
+    whole = read_all(first.root), read_all(second.root)
+    names, shared, found = sweep_names(*whole), shared_comparisons(*whole), []
     heading = heading_of_two(names, METRICS[asked.metric].label, paste.caption, paste.label)
-    text = _pasted(frame, paste, not frame["p_adjusted"].isna().all(), heading)
-    if paste.form is None:
-        title = f"first: {names[0]}, second: {names[1]}. {sentence}"
-        print_frame(frame, title=title, note=" ".join(notes))
+    for data, one, other in shared:
+        values = values_of_both(one, other, asked)
+        try:
+            sentence, frame = compare_sweeps(values, *names)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        frame.insert(0, "data", data)
+        said = (differing_settings(one, other), *differing_placements(one, other))
+        notes = tuple(note for note in (*said, *note_texts(values.notes)) if note)
+        claims = not frame["p_adjusted"].isna().all()
+        where = f"{data}: " if len(shared) > 1 else ""
+        title = f"{where}first: {names[0]}, second: {names[1]}. {sentence}"
+        found.append(Table(frame, claims, heading, title, (sentence,), notes))
+    text = _pasted(found, paste)
+    for table in found if paste.form is None else ():
+        print_frame(table.frame, title=table.name, note=" ".join(table.notes))
     if paste.form is not None or paste.out is not None:
-        _paste(text, paste, [sentence, *notes] if paste.form is not None else [])
+        every = [note for table in found for note in (*table.sentences, *table.notes)]
+        _paste(text, paste, every if paste.form is not None else [])
 
 
-def _pasted(frame: "DataFrame", paste: Paste, claims: bool, heading: "Heading") -> str:
-    """Return a table ready to paste; ConfigError for a column that it does not have."""
+def _pasted(tables: "Sequence[Table]", paste: Paste) -> str:
+    """Return tables ready to paste; ConfigError for a column that they do not have.
+
+    A CSV is one table with the column `data`; elsewhere there is one of each comparison.
+    """
     from segsweep.config.validate import check_word
+    from segsweep.report.comparisons import joined
     from segsweep.report.export import pasted
 
+    form, names = paste.form or "csv", paste.columns or None
     for name in paste.columns:
-        check_word("--columns", name, [str(column) for column in frame.columns])
-    names = paste.columns or None
-    return pasted(frame, paste.form or "csv", claims=claims, names=names, heading=heading)
+        check_word("--columns", name, [str(column) for column in tables[0].frame.columns])
+    if form == "csv":
+        return pasted(joined([table.frame for table in tables]), form, names=names)
+    texts = []
+    for table in tables:
+        alone = len(tables) == 1 and "data" not in paste.columns
+        frame = table.frame.drop(columns="data") if alone else table.frame
+        texts.append(pasted(frame, form, claims=table.claims, names=names, heading=table.heading))
+    return "\n".join(texts)
 
 
 def _paste(text: str, paste: Paste, notes: Sequence[str]) -> None:
@@ -244,22 +245,10 @@ def _paste(text: str, paste: Paste, notes: Sequence[str]) -> None:
         print(path)
     else:
         print(text, end="")
-    _print_notes(notes)
+    print_notes(notes)
 
 
-def _print_notes(notes: Sequence[str]) -> None:
+def print_notes(notes: Sequence[str]) -> None:
+    """Print notes on standard error, so that standard output holds results alone."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-
-
-def _sweep_of(a: str, b: str, outputs: Path) -> Path:
-    """Return the one sweep that has both cells; ConfigError if none or several have."""
-    from segsweep.sweep.housekeeping import runs_by_cell
-
-    folders = sweeps_in(outputs)
-    found = [folder for folder in folders if {a, b} <= set(runs_by_cell(SweepPaths(folder)))]
-    if len(found) == 1 or len(folders) == 1:
-        return (found or folders)[0]
-    names = ", ".join(folder.name for folder in found or folders)
-    what = "several sweeps have both cells" if found else "no sweep has both cells"
-    raise ConfigError(f"{a}, {b}: {what}; name one: --sweep, of {names or 'none'} in {outputs}")

@@ -1,4 +1,4 @@
-"""The comparison of a sweep's cells: analysis, answer, and their tables."""
+"""The comparisons of a sweep's cells: analysis, answer, and their tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,14 @@ from segsweep.config.cells import cell_name
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS, Metric
 from segsweep.report.placement import placement_notes
-from segsweep.report.question import Asked, check_cell, comparable, values_of_sweep
+from segsweep.report.question import (
+    Asked,
+    Comparable,
+    check_cell,
+    comparable,
+    differing_sizes,
+    values_of_sweep,
+)
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 
@@ -25,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparison of a sweep's cells; what only the page needs is computed on first use."""
+    """One comparison: cells on the same data, with the same target.
+
+    What only the page needs is computed on first use.
+    """
 
     asked: Asked
     analysis: "Analysis | None"
@@ -37,6 +47,10 @@ class Compared:
     """As pairs.csv."""
     planned: int
     """Cells that were asked for."""
+    data: str = ""
+    """The data set, and the target where targets differ: `ph2`, `mine, inverted`."""
+    swept: tuple[str, ...] = ()
+    """Keys besides model and loss in which its cells differ."""
 
     @property
     def metric(self) -> Metric:
@@ -92,13 +106,16 @@ class Compared:
         return self.analysis if several else None
 
 
-def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> Compared:
-    """Compare the cells of a sweep.
+def compare(
+    tables: Tables, asked: Asked | None = None, advise: bool = True, data: str = ""
+) -> Compared:
+    """Compare the cells of one comparison.
 
     Args:
-        tables: what is in the sweep's folder.
+        tables: one of `Tables.comparisons`.
         asked: metric, baseline, groups.
         advise: estimate how many seeds would settle what is not settled; takes the longest.
+        data: the name of the comparison.
 
     Raises:
         ConfigError: there is no such metric, or the baseline cannot be compared with.
@@ -117,28 +134,31 @@ def compare(tables: Tables, asked: Asked | None = None, advise: bool = True) -> 
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None
     planned = int(runs.results["cell"].nunique())
-    notes = (*_swept_note(tables), *placement_notes(runs.counted_runs))
+    notes = (*_swept_note(tables), *_size_note(runs), *placement_notes(runs.counted_runs))
     said = answer(analysis, notes, planned, cell_costs(runs.counted_results))
     if analysis is None:
         said = replace(
             said, headline=_nothing(tables), notes=(*note_texts(values.notes), *said.notes)
         )
     cells = comparison_table(analysis, runs.results, asked.metric, tables.per_image, runs.empty)
-    return Compared(asked, analysis, said, cells, pairs_table(analysis), planned)
+    pairs = pairs_table(analysis)
+    cells.insert(0, "data", data)
+    pairs.insert(0, "data", data)
+    return Compared(asked, analysis, said, cells, pairs, planned, data, tuple(tables.swept))
 
 
 def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":
     """Return the cells with their difference to the baseline, best first.
 
-    Columns: the cell's keys, seeds, test_<metric>, difference, diff_low, diff_high, p_adjusted,
-    p_equal, verdict; those of the difference are empty for the baseline itself and for cells
-    of which nothing can be claimed.
+    Columns: data, the cell's keys, seeds, test_<metric>, difference, diff_low, diff_high,
+    p_adjusted, p_equal, verdict; those of the difference are empty for the baseline itself and
+    for cells of which nothing can be claimed.
     """
     columns = ["difference", "ci_low", "ci_high", "p_adjusted", "p_equal", "verdict"]
     rows = compared.pairs[compared.pairs["family"] == "baseline"].set_index("a")[columns]
     rows = rows.rename(columns={"ci_low": "diff_low", "ci_high": "diff_high"})
     cells = with_names(compared.cells, swept)
-    keys = ["model", "loss", *swept, "seeds", f"test_{compared.asked.metric}", "cell"]
+    keys = ["data", "model", "loss", *swept, "seeds", f"test_{compared.asked.metric}", "cell"]
     return cells[keys].join(rows, on="cell").drop(columns="cell")
 
 
@@ -189,7 +209,25 @@ def _nothing(tables: Tables) -> str:
 
 def _swept_note(tables: Tables) -> tuple[str, ...]:
     """Name the keys besides model and loss in which cells differ: a default may have changed."""
-    if not tables.swept:
+    runs = [run for run in tables.runs if run.kind == "run"]
+    differing = [
+        key for key in tables.swept if len({str(run.columns.get(key)) for run in runs}) > 1
+    ]
+    if not differing:
         return ()
-    keys = ", ".join(tables.swept)
+    keys = ", ".join(differing)
     return (f"Cells also differ in {keys}; each value makes separate cells.",)
+
+
+def _size_note(runs: Comparable) -> tuple[str, ...]:
+    """Say at which size cells are compared where the network sees images at several sizes."""
+    differing = differing_sizes(runs.counted_runs)
+    if not differing:
+        return ()
+    keys = ", ".join(differing)
+    if runs.at == "native":
+        return (f"Cells differ in {keys}: they are compared at the images' own size.",)
+    return (
+        f"Cells differ in {keys}, and no run has counts at the images' own size: they are compared "
+        "at the training size, which is not the same for all.",
+    )

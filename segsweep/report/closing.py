@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from segsweep.report.terminal import print_answer
+from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.tables import Tables
 
@@ -19,8 +19,18 @@ def print_report(report: Report) -> None:
     console = console_on()
     tables = report.tables
     name = tables.sweep.root.resolve().name
-    metric = str(report.answer["metric"])
-    print_answer(report.answer, report.cells, metric=metric, console=console, title=name)
+    several = report.answer["comparisons"]
+    if len(several) > 1:
+        print_line(str(report.answer["headline"]), console)
+    for said in several:
+        cells, title = report.cells, name
+        if len(several) > 1:
+            console.print()
+            cells = cells[cells["data"] == said["data"]]
+            title = f"{name}, {said['data']}"
+            said = {**said, "headline": f"{said['data']}: {said['headline']}"}
+        metric = str(report.answer["metric"])
+        print_answer(said, cells, metric=metric, console=console, title=title)
     if len(tables.trials):
         _print_trials(tables, console)
     print_files(report, console)

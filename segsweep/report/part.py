@@ -31,5 +31,7 @@ def part(
         return compared.cells, [compared.answer.headline]
     if by is not None:
         said = [levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
-        return levels_table(analysis, by, asked.metric), list(dict.fromkeys(filter(None, said)))
+        table = levels_table(analysis, by, asked.metric)
+        table.insert(0, "data", compared.data)
+        return table, list(dict.fromkeys(filter(None, said)))
     return baseline_frame(compared, swept), [baseline_text(analysis, planned)]

@@ -1,12 +1,12 @@
 """What is to be compared, and what can be: values on common images, and their groups."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep import metrics
-from segsweep.config.cells import SEPARATOR, as_cell_name
+from segsweep.config.cells import NEUTRAL, SEPARATOR, as_cell_name
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from segsweep.stats.runs import Counted
     from segsweep.stats.values import Values
+
+
+SIZES = ("data.size", "data.resize")
+"""Settings that change the size, or the pixels, on which scores at the training size are taken."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,16 @@ class Comparable:
     """The runs of a sweep that can be compared; worked out once for a report."""
 
     tables: Tables
+    """Of one comparison."""
     results: "DataFrame"
     """results.csv with a column `cell`."""
     counted: "Counted"
     """The runs that count, and sentences about the others."""
+
+    @property
+    def at(self) -> str:
+        """The size at which all cells can be compared; see `scored_at`."""
+        return scored_at(self.counted_runs, [self.tables.per_image])
 
     @property
     def empty(self) -> metrics.Empty:
@@ -71,8 +81,29 @@ class Comparable:
         return [run for run in self.tables.runs if run.run_id in used]
 
 
+def differing_sizes(runs: Iterable[RunRecord]) -> tuple[str, ...]:
+    """Return the settings by which *runs* see images at different sizes."""
+    seen = [run.settings for run in runs]
+    return tuple(
+        key for key in SIZES if len({str(own.get(key, NEUTRAL.get(key))) for own in seen}) > 1
+    )
+
+
+def scored_at(runs: Sequence[RunRecord], per_image: "Iterable[DataFrame]") -> str:
+    """Return the size at which *runs* can be compared: train, or native where sizes differ.
+
+    Runs that saw images at different sizes are compared at the training size only if none has
+    counts at the images' own size.
+    """
+    if not differing_sizes(runs):
+        return "train"
+    ids = {run.run_id for run in runs}
+    native = (rows.loc[rows["at"] == "native", "run_id"] for rows in per_image)
+    return "native" if any(ids & set(names) for names in native) else "train"
+
+
 def comparable(tables: Tables) -> Comparable:
-    """Return the runs of a sweep that can be compared."""
+    """Return the runs that can be compared, of the *tables* of one comparison."""
     from segsweep.stats.runs import counted_runs
 
     results = named_results(tables)
@@ -95,6 +126,7 @@ def values_of_sweep(runs: Comparable, asked: Asked) -> "Values":
         runs.results,
         runs.tables.per_image,
         asked.metric,
+        runs.at,
         groups=groups or None,
         empty=runs.empty,
         counted=runs.counted,
@@ -106,6 +138,22 @@ def named_results(tables: Tables) -> "DataFrame":
     """Return results.csv with a column `cell`."""
     cells = [run.cell for run in tables.runs if run.kind == "run"]
     return tables.results.assign(cell=cells)
+
+
+def split_cell(cell: str, tables: Tables) -> tuple[str | None, str]:
+    """Return the comparison that a cell's name stands for, and the cell's name in it.
+
+    None: the name does not say which comparison.
+    """
+    if cell not in {run.cell for run in tables.runs}:
+        return None, cell
+    for data, own in tables.comparisons().items():
+        there = {run.path: run.cell for run in own.runs}
+        for run in tables.runs:
+            if run.cell == cell and run.path in there:
+                short = there[run.path]
+                return (None if short == cell else data), short
+    return None, cell
 
 
 def check_metric(metric: str) -> None:

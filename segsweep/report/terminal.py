@@ -112,6 +112,11 @@ def print_frame(
     _print_lines(console, [*below, *_wrapped(note, console)])
 
 
+def print_line(text: str, console: "Console") -> None:
+    """Print a sentence in lines of at most 80 columns."""
+    _print_lines(console, _wrapped(text, console))
+
+
 def _plain_console() -> "Console":
     from segsweep.system.console import console_on
 
@@ -156,7 +161,8 @@ def _print_table(frame: "DataFrame", console: "Console", claims: bool = True) ->
     from rich.table import Table
     from rich.text import Text
 
-    layout = _fitted(_columns(frame, claims, console), console.width)
+    own = frame.drop(columns="data", errors="ignore")  # the same in all rows: the title names it
+    layout = _fitted(_columns(own, claims, console), console.width)
     pad = (0, layout.gap - 1, 0, 0)
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=pad, pad_edge=False)
     for column, width in zip(layout.columns, layout.widths, strict=True):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from segsweep.config.cells import SEPARATOR, split_name
 from segsweep.errors import ConfigError
 from segsweep.report.content.records import settings_of
 from segsweep.report.placement import placement_notes
@@ -12,8 +11,10 @@ from segsweep.report.question import (
     comparable,
     groups_for,
     named_results,
+    scored_at,
     with_group_notes,
 )
+from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 
@@ -30,35 +31,57 @@ def sweep_names(first: Tables, second: Tables) -> tuple[str, str]:
     return names if names[0] != names[1] else (str(both[0]), str(both[1]))
 
 
-def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
-    """Return the values of two sweeps; each cell's name ends in `@sweep=` and the sweep's name.
+def shared_comparisons(first: Tables, second: Tables) -> list[tuple[str, Tables, Tables]]:
+    """Return name and tables of each comparison that both sweeps have, finished ones if any.
 
     Raises:
-        ConfigError: they are one sweep, or have no data in common.
+        ConfigError: they are one sweep, or have no data and target in common.
 
+    """
+    if first.sweep.root.resolve() == second.sweep.root.resolve():
+        raise ConfigError(
+            f"{first.sweep.root}: a sweep cannot be compared with itself; give another"
+        )
+    there = {tables.question: tables for tables in second.comparisons().values()}
+    shared = [
+        (data, tables, there[tables.question])
+        for data, tables in first.comparisons().items()
+        if tables.question is not None and tables.question in there
+    ]
+    if not shared:
+        raise ConfigError(
+            f"{first.sweep.root} and {second.sweep.root} were made on different data, or with "
+            f"different targets ({_questions(first)} and {_questions(second)}): nothing to compare"
+        )
+    finished = [row for row in shared if _finished(row[1]) and _finished(row[2])]
+    return finished or shared
+
+
+def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
+    """Return the values of one comparison in two sweeps.
+
+    Each cell's name ends in `@sweep=` and the sweep's name. Where the sweeps differ in the size
+    that the network sees, images are scored at their own size.
     """
     from pandas import concat
 
     from segsweep.stats.runs import SWEEP_KEY
     from segsweep.stats.values import values_of
 
-    if first.sweep.root.resolve() == second.sweep.root.resolve():
-        raise ConfigError(
-            f"{first.sweep.root}: a sweep cannot be compared with itself; give another"
-        )
-    common = _common_data(first, second)
     results, images = [], []
     for tables, name in zip((first, second), sweep_names(first, second), strict=True):
-        own, rows = _on_common_data(tables, common), tables.per_image
+        own, rows = named_results(tables), tables.per_image
         cells = [f"{cell}{SWEEP_KEY}{name}" for cell in own["cell"]]
         results.append(own.assign(cell=cells, run_id=_apart(own, name)))
         images.append(rows.assign(run_id=_apart(rows, name)))
     runs = comparable(first)
     groups = groups_for(asked, runs)
+    counted = [*runs.counted_runs, *comparable(second).counted_runs]
     values = values_of(
         concat(results, ignore_index=True),
         concat(images, ignore_index=True),
         asked.metric,
+        scored_at(counted, (first.per_image, second.per_image)),
         groups=groups or None,
         empty=runs.empty,
     )
@@ -76,15 +99,8 @@ def differing_settings(first: Tables, second: Tables) -> str:
 
 
 def differing_placements(first: Tables, second: Tables) -> tuple[str, ...]:
-    """Return a sentence each if the finished runs on common data differ in precision or kernels."""
-    common = _common_data(first, second)
-    runs = [
-        run
-        for run in (*first.runs, *second.runs)
-        if run.kind == "run" and run.status == Status.FINISHED
-        if run.columns.get("data_fingerprint") in common
-    ]
-    return placement_notes(runs)
+    """Return a sentence each if the finished runs of one comparison differ in how they computed."""
+    return placement_notes([*_finished(first), *_finished(second)])
 
 
 def _differs(key: str, one: Mapping[str, object], other: Mapping[str, object]) -> bool:
@@ -110,33 +126,11 @@ def _apart(frame: "DataFrame", name: str) -> list[str]:
     return [f"{name}/{run}" for run in frame["run_id"]]
 
 
-def _on_common_data(tables: Tables, common: set[str]) -> "DataFrame":
-    """Return the runs on data that both sweeps have; the data are left out of the cells' names."""
-    runs = named_results(tables)
-    names = [_without_data(cell) for cell in runs["cell"]]
-    return runs.assign(cell=names)[runs["data_fingerprint"].isin(common)]
+def _finished(tables: Tables) -> list[RunRecord]:
+    return [run for run in tables.runs if run.kind == "run" and run.status == Status.FINISHED]
 
 
-def _without_data(cell: str) -> str:
-    parts = split_name(cell)
-    return SEPARATOR.join(part for part in parts if not part.startswith("data="))
-
-
-def _common_data(first: Tables, second: Tables) -> set[str]:
-    """Return the fingerprint of the data with the most finished runs that both sweeps have."""
-    one, other = _fingerprints(first), _fingerprints(second)
-    common = [name for name in one if name in other]
-    if not common and one and other:
-        raise ConfigError(
-            f"{first.sweep.root} and {second.sweep.root} were made on different data "
-            f"({', '.join(sorted(one))} and {', '.join(sorted(other))}): nothing to compare"
-        )
-    return {max(common, key=lambda name: (one[name] + other[name], name))} if common else set()
-
-
-def _fingerprints(tables: Tables) -> dict[str, int]:
-    """Return fingerprint of the data -> number of finished runs."""
-    done = tables.results[tables.results["status"] == Status.FINISHED]
-    return {
-        str(name): int(count) for name, count in done["data_fingerprint"].value_counts().items()
-    }
+def _questions(tables: Tables) -> str:
+    """Return fingerprint and target of each comparison."""
+    asked = [own.question for own in tables.comparisons().values()]
+    return "; ".join(" ".join(question) for question in asked if question) or "no run"

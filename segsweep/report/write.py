@@ -2,14 +2,15 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
 from segsweep.errors import ConfigError
-from segsweep.report.analysis import Compared, compare
+from segsweep.report.analysis import Compared
+from segsweep.report.comparisons import compare_all, joined, summary
 from segsweep.report.question import Asked
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
@@ -40,12 +41,14 @@ class Report:
     """As answer.json."""
     cells: "DataFrame"
     """As comparison.csv."""
-    compared: Compared | None
+    compared: Sequence[Compared] | None
     """None where the files of an earlier report are still valid."""
     written: bool = True
     """False if the folder is read-only."""
     where: SweepPaths | None = None
     """Where its files are; None if none were written."""
+    asked: Asked = Asked()
+    """What the user asked."""
 
 
 def write_report(
@@ -78,10 +81,10 @@ def write_report(
         stands = _standing(sweep, asked)
         if stands is not None and all(has_text(path, text) for path, text in texts.items()):
             return Report(tables, stands, _read_cells(sweep), None, where=sweep)
-    compared = compare(tables, asked, advise=not live)
-    said, files = _files(compared, tables, sweep, live)
+    compared = compare_all(tables, asked, advise=not live)
+    said, files = _files(compared, tables, asked, sweep, live)
     written = _write_all({**files, **texts})
-    return Report(tables, said, compared.cells, compared, written, sweep)
+    return Report(tables, said, _cells(compared), compared, written, sweep)
 
 
 def second_look(sweep: SweepPaths, asked: Asked) -> Report:
@@ -93,18 +96,18 @@ def second_look(sweep: SweepPaths, asked: Asked) -> Report:
 
     """
     tables = read_all(sweep.root)
-    compared = compare(tables, asked)
-    return Report(tables, _answer(compared), compared.cells, compared)
+    compared = compare_all(tables, asked)
+    return Report(tables, _answer(compared, asked), _cells(compared), compared, asked=asked)
 
 
 def write_look(look: Report, folder: Path) -> Report:
     """Write the files of a second look to *folder*; ConfigError if a sweep has its files there."""
     where, tables, compared = outside(folder), look.tables, look.compared
     assert compared is not None, "a second look always compares"
-    said, files = _files(compared, tables, where, live=False)
+    said, files = _files(compared, tables, look.asked, where, live=False)
     where.root.mkdir(parents=True, exist_ok=True)
     written = _write_all({**files, **_texts_of_runs(tables, where)})
-    return Report(tables, said, compared.cells, compared, written, where)
+    return Report(tables, said, _cells(compared), compared, written, where, look.asked)
 
 
 def outside(folder: Path) -> SweepPaths:
@@ -119,18 +122,18 @@ def outside(folder: Path) -> SweepPaths:
 
 
 def _files(
-    compared: Compared, tables: Tables, where: SweepPaths, live: bool
+    compared: Sequence[Compared], tables: Tables, asked: Asked, where: SweepPaths, live: bool
 ) -> tuple[dict[str, object], dict[Path, str]]:
     """Return what answer.json says, and the texts of the files about *compared*."""
     files = {
-        where.comparison: csv_of(compared.cells),
-        where.pairs: csv_of(compared.pairs),
+        where.comparison: csv_of(_cells(compared)),
+        where.pairs: csv_of(joined([one.pairs for one in compared])),
         where.page: _page(compared, tables, live),
     }
     if picture := _curves(tables):
         files[where.curves] = picture
-    question = {**_question(tables.sweep, compared.asked), "live": live}
-    said = {**_answer(compared), "asked": question}
+    question = {**_question(tables.sweep, asked), "live": live}
+    said = {**_answer(compared, asked), "asked": question}
     said["files"] = {path.name: text_digest(text) for path, text in files.items()}
     files[where.answer] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
     return said, files
@@ -151,11 +154,17 @@ def _texts_of_runs(tables: Tables, where: SweepPaths) -> dict[Path, str]:
     return {**trials, **images, where.results: csv_of(tables.results)}
 
 
-def _answer(compared: Compared) -> dict[str, object]:
+def _cells(compared: Sequence[Compared]) -> "DataFrame":
+    return joined([one.cells for one in compared])
+
+
+def _answer(compared: Sequence[Compared], asked: Asked) -> dict[str, object]:
+    every = [{"data": one.data, **asdict(one.answer), "claims": one.claims} for one in compared]
     return {
-        **asdict(compared.answer),
-        "metric": compared.asked.metric,
-        "claims": compared.claims,
+        **asdict(summary(compared)),
+        "metric": asked.metric,
+        "claims": len(compared) == 1 and compared[0].claims,
+        "comparisons": every,
     }
 
 
@@ -174,6 +183,8 @@ def _standing(sweep: SweepPaths, asked: Asked) -> dict[str, Any] | None:
     """Return the stored answer if it is complete and answers the same question."""
     said = read_json(sweep.answer) or {}
     if said.get("asked") != {**_question(sweep, asked), "live": False}:
+        return None
+    if not said.get("comparisons"):  # written by an earlier version
         return None
     paths = (sweep.comparison, sweep.pairs, sweep.page, sweep.curves)
     digests = {path.name: file_digest(path) for path in paths if path.exists()}
@@ -198,19 +209,31 @@ def _write_all(files: Mapping[Path, str]) -> bool:
 def _read_cells(sweep: SweepPaths) -> "DataFrame":
     from pandas import read_csv
 
-    return exact_frame(read_csv(sweep.comparison, dtype={"may_be_best": "boolean"}))
+    kinds = {"may_be_best": "boolean", "data": "str"}
+    return exact_frame(read_csv(sweep.comparison, dtype=kinds))
 
 
 def _curves(tables: Tables) -> str:
     """Return the text of curves.svg; empty before the first epoch."""
     from segsweep.report.figures.curves import curves_svg
 
-    history = tables.history[tables.history["kind"] == "run"]
-    return curves_svg(history, tables.sweep.root.resolve().name)
+    name = tables.sweep.root.resolve().name
+    several = tables.comparisons()
+    histories = []
+    for data, own in several.items():
+        history = own.history[own.history["kind"] == "run"]
+        if len(several) > 1:
+            history = history.assign(model=[f"{model} ({data})" for model in history["model"]])
+        histories.append(history)
+    return curves_svg(joined(histories), name)
 
 
-def _page(compared: Compared, tables: Tables, live: bool) -> str:
+def _page(compared: Sequence[Compared], tables: Tables, live: bool) -> str:
     from segsweep.report.content.material import material_of
     from segsweep.report.page.html import build_page
 
-    return build_page(material_of(tables, compared), live)
+    own = tables.comparisons().values()
+    parts = [material_of(part, one) for part, one in zip(own, compared, strict=True)]
+    return build_page(
+        parts[0] if len(parts) == 1 else material_of(tables, compared[0]), live, parts
+    )

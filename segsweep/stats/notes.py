@@ -11,17 +11,6 @@ Unit: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class OtherData:
-    """Runs on other data than most runs were left out."""
-
-    data_sets: int
-    fingerprint: str
-    """Of the data that are compared."""
-    kept: int
-    left_out: int
-
-
-@dataclass(frozen=True)
 class SeveralVersions:
     """Runs that count were made by several versions or commits of segsweep."""
 
@@ -122,8 +111,7 @@ class UngroupedImages:
 
 
 Note: TypeAlias = (
-    OtherData
-    | SeveralVersions
+    SeveralVersions
     | FailedRuns
     | RepeatedRuns
     | IncompleteFolds

@@ -1,4 +1,4 @@
-"""Which runs of a sweep count: finished runs on one data set, of seeds with all their folds."""
+"""Which runs of a comparison count: finished runs of seeds with all their folds."""
 
 import re
 from itertools import product
@@ -12,7 +12,6 @@ from segsweep.stats.notes import (
     IncompleteFolds,
     MissingCombinations,
     Note,
-    OtherData,
     RepeatedRuns,
     SeveralVersions,
     UnfinishedRuns,
@@ -23,6 +22,8 @@ OPEN = ("running", "interrupted", "planned")
 """Words of the column `status`; those of OPEN stand for runs that are neither of the first two."""
 SEED = "seed"
 """The columns of results.csv between run_id and this one name a cell."""
+DATA = ("data_fingerprint", "data_target")
+"""Columns in which compared runs agree: the data, and what counts as foreground."""
 SEPARATOR = "@"
 """In a cell's name before each further key; the same as in the tables of a sweep."""
 SWEEP_KEY = f"{SEPARATOR}sweep="
@@ -38,6 +39,9 @@ Counted: TypeAlias = tuple[DataFrame, list[Note]]
 def counted_runs(results: DataFrame) -> Counted:
     """Return the runs that count, and notes on the others, most important first.
 
+    Runs on different data, or with different targets (what counts as foreground), are never
+    compared: each comparison has its own results.
+
     A seed with folds counts if it has every fold that any run of the sweep has. If a seed has
     several runs (a search was repeated), the one that finished last counts.
 
@@ -49,10 +53,14 @@ def counted_runs(results: DataFrame) -> Counted:
         Columns run_id, cell, seed, fold, data_fingerprint, unit (identifies cell and seed)
         and, if runs differ in the value of an empty mask, empty.
 
+    Raises:
+        ValueError: the runs are on different data or have different targets.
+
     """
-    runs, notes = _on_one_data_set(_with_cells(results))
+    _check_data(results)
+    runs = _with_cells(results)
     finished = runs[runs["status"] == FINISHED]
-    notes += [*_versions(finished), *_failed(runs)]
+    notes = [*_versions(finished), *_failed(runs)]
     for step in (_one_run_each, _complete):
         finished, more = step(finished, runs)
         notes += more
@@ -61,7 +69,7 @@ def counted_runs(results: DataFrame) -> Counted:
 
 def missing_runs(results: DataFrame) -> list[Note]:
     """Return notes on missing cells, combinations and runs; *results* as in `counted_runs`."""
-    runs, _ = _on_one_data_set(_with_cells(results))
+    runs = _with_cells(results)
     return [*_empty_cells(runs), *_missing_combinations(results, runs), *_unfinished(runs)]
 
 
@@ -70,7 +78,7 @@ def cell_names(results: DataFrame) -> list[str]:
     if "cell" in results:
         return [str(name) for name in results["cell"]]
     before = list(results.columns[: list(results.columns).index(SEED)])
-    further = [key for key in before if key not in ("run_id", "model", "loss", "data_fingerprint")]
+    further = [key for key in before if key not in ("run_id", "model", "loss", *DATA)]
     settings = [_settings(results, key) for key in further]
     pairs = zip(results["model"], results["loss"], strict=True)
     return [
@@ -103,16 +111,12 @@ def _with_cells(results: DataFrame) -> DataFrame:
     return kept.assign(unit=[f"{cell} seed {seed}" for cell, seed in both])
 
 
-def _on_one_data_set(runs: DataFrame) -> tuple[DataFrame, list[Note]]:
-    """Return the runs on the data of most finished runs."""
-    finished = runs.loc[runs["status"] == FINISHED, "data_fingerprint"].dropna()
-    counts = finished.value_counts()
-    if len(counts) < 2:
-        return runs, []
-    used = min(counts[counts == counts.max()].index)
-    kept, every = int(counts[used]), int(counts.sum())
-    note = OtherData(len(counts), str(used), kept, every - kept)
-    return runs[runs["data_fingerprint"] == used], [note]
+def _check_data(results: DataFrame) -> None:
+    """Raise ValueError unless all runs are on one data set, with one target."""
+    for column in DATA:
+        found = sorted(map(str, results[column].dropna().unique())) if column in results else []
+        if len(found) > 1:
+            raise ValueError(f"runs differ in {column} ({', '.join(found)}): compare each apart")
 
 
 def _failed(runs: DataFrame) -> list[Note]:

@@ -87,7 +87,8 @@ def comparison_table(
     where = [-1] * len(table)
     if analysis is not None:
         names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
-        where = _places(names, analysis, table)
+        known = {name: position for position, name in enumerate(analysis.values.cells)}
+        where = [known.get(name, -1) for name in names]
     for name in found.keys() - {*keys}:
         table[name] = _picked(found[name], where)
     return _ordered(_marked(table, analysis, where), keys, f"test_{metric}")
@@ -112,16 +113,6 @@ def _further(
         other = further_means(analysis.values, results, per_image, further, empty)
         found |= {f"test_{name}": values for name, values in other.items()}
     return found
-
-
-def _places(names: list[str], analysis: Analysis, table: DataFrame) -> list[int]:
-    """Return the position of each row's cell in the analysis; -1 if it is not compared."""
-    known = {name: position for position, name in enumerate(analysis.values.cells)}
-    where = [known.get(name, -1) for name in names]
-    if "data_fingerprint" in table and analysis.values.data:
-        other_data = (table["data_fingerprint"] != analysis.values.data).tolist()
-        where = [-1 if other else place for place, other in zip(where, other_data, strict=True)]
-    return where
 
 
 def _marked(table: DataFrame, analysis: Analysis | None, where: list[int]) -> DataFrame:

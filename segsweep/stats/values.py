@@ -43,8 +43,8 @@ class Values:
     """For each image the number of its group (patient, lesion); all differ if there are none."""
     notes: tuple[Note, ...] = ()
     """What was left out or is missing, and why."""
-    data: str = ""
-    """Fingerprint of the data set."""
+    at: str = "train"
+    """train | native: the size at which images were scored."""
     limits: tuple[float, float] = (-np.inf, np.inf)
     """Lowest and highest possible value, with the sign of the values here."""
     sign: int = 1
@@ -102,7 +102,7 @@ def values_of(
         counted: `counted_runs(results)`, if it is known already.
 
     Raises:
-        ValueError: unknown metric.
+        ValueError: unknown metric, or runs on different data or with different targets.
 
     """
     counted = counted or counted_runs(results)
@@ -110,13 +110,8 @@ def values_of(
     if groups is not None:
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
     values = _oriented(compared_values(frame, notes), metrics.METRICS[metric])
-    used = counted[0]["data_fingerprint"].dropna()
-    return replace(
-        values,
-        notes=(*values.notes, *missing_runs(results)),
-        data=str(used.iloc[0]) if len(used) else "",
-        runs=counted[0],
-    )
+    every_note = (*values.notes, *missing_runs(results))
+    return replace(values, notes=every_note, at=at, runs=counted[0])
 
 
 def _oriented(values: Values, metric: metrics.Metric) -> Values:
@@ -136,7 +131,7 @@ def _frame_of(
     split: str,
     empty: metrics.Empty,
 ) -> tuple[DataFrame, list[Note]]:
-    """Return columns cell, seed, image, value of complete seeds on one data set, and notes."""
+    """Return columns cell, seed, image, value of complete seeds, and notes."""
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
     runs, notes = counted[0], list(counted[1])
@@ -160,14 +155,14 @@ def further_means(
     """Return further metrics of the cells of *values* on the same seeds and images: name -> (C,).
 
     Args:
-        values: of test images at the training size.
+        values: of test images.
         results: as in `values_of`.
         per_image: as in `values_of`.
         names: metrics.
         empty: as in `values_of`.
 
     """
-    rows = _rows_of(counted_runs_of(values, results), per_image)
+    rows = _rows_of(counted_runs_of(values, results), per_image, values.at)
     rows = rows[rows["image"].astype(str).isin(values.images)]
     rows = rows.drop_duplicates(["cell", "seed", "image"])
     scored = DataFrame({name: _scored(rows, name, empty) for name in names}, index=rows.index)
@@ -185,9 +180,7 @@ def counted_runs_of(values: Values, results: DataFrame) -> DataFrame:
     return runs[[unit in known for unit in units]]
 
 
-def _rows_of(
-    runs: DataFrame, per_image: DataFrame, at: str = "train", split: str = "test"
-) -> DataFrame:
+def _rows_of(runs: DataFrame, per_image: DataFrame, at: str, split: str = "test") -> DataFrame:
     """Return the per-image counts of *runs*, joined with the columns of *runs*."""
     wanted = per_image[(per_image["at"] == at) & (per_image["split"] == split)]
     return wanted.merge(runs, on="run_id", how="inner", sort=False)

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+    from segsweep.config.truth import Question
+
 NAMES = ("run_id", "kind", "cell", "model", "loss", "seed")
 """The columns that name a run in the table of epochs."""
+DATA = "data"
+"""Among the swept keys where a sweep has several comparisons."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,33 @@ class Tables:
     swept: list[str]
     """Dotted keys, besides model and loss, whose values differ between cells."""
     cache: RunCache
+
+    @property
+    def question(self) -> "Question | None":
+        """What all runs are asked: data and target; None where they differ or there is none."""
+        from segsweep.config.truth import question_of
+
+        found = {question_of(run.settings) for run in self.runs}
+        return found.pop() if len(found) == 1 else None
+
+    def comparisons(self) -> "dict[str, Tables]":
+        """Return the tables of each comparison by its name, sorted.
+
+        Runs on different data or with different targets are in different ones. Cells there are
+        named without `data`; the runs of one that has only trials are left out.
+        """
+        if DATA not in self.swept:
+            return {next((run.data for run in self.runs), ""): self}
+        compared = [run for run in self.runs if run.kind == "run"] or self.runs
+        swept = [key for key in self.swept if key != DATA]
+        names = sorted({run.data for run in compared})
+        return {name: replace(self, runs=self._named(name, swept), swept=swept) for name in names}
+
+    def _named(self, data: str, swept: list[str]) -> list[RunRecord]:
+        from segsweep.config.cells import cell_name
+
+        runs = [run for run in self.runs if run.data == data]
+        return [replace(run, cell=cell_name(run.settings, swept)) for run in runs]
 
     @cached_property
     def results(self) -> "DataFrame":

@@ -177,8 +177,8 @@ def test_empty_sweep_prints_no_table(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("Nothing is planned in this sweep yet.")
     assert (tmp_path / "results.csv").read_text().startswith("run_id,model,loss,")
     assert (tmp_path / "per_image.csv").read_text() == "run_id,split,at,image,tp,fp,fn,tn\n"
-    assert (tmp_path / "comparison.csv").read_text().startswith("model,loss,seeds,failed,test_iou,")
-    assert (tmp_path / "pairs.csv").read_text().startswith("family,a,b,difference,")
+    assert (tmp_path / "comparison.csv").read_text().startswith("data,model,loss,seeds,")
+    assert (tmp_path / "pairs.csv").read_text().startswith("data,family,a,b,difference,")
     assert "Nothing is planned" in json.loads((tmp_path / "answer.json").read_text())["headline"]
     assert not (tmp_path / "curves.svg").exists()
 
@@ -204,7 +204,7 @@ def test_metric_that_is_asked_for_stands_first(sweep, tmp_path):
     iou = pd.read_csv(sweep.comparison)
     bce = dice.set_index("loss")["test_dice"]["bce"]
 
-    assert [dice.columns[4], iou.columns[4]] == ["test_dice", "test_iou"]
+    assert [dice.columns[5], iou.columns[5]] == ["test_dice", "test_iou"]
     assert bce == pytest.approx((20 / 30 + 1 + 60 / 70) / 3, abs=1e-12)
     with pytest.raises(ConfigError, match=r"metric dcie: allowed are iou.*did you mean 'dice'"):
         second_look(sweep, Asked("dcie"))

@@ -125,24 +125,22 @@ def test_one_run_and_several(status, count, said):
     assert said in notes(runs(["m/a"]), runs(["m/a"], range(count), status=status))
 
 
-def test_one_run_on_other_data_is_singular():
-    """Two data sets with one run each."""
-    first, second = (runs(["m/a"], (0,), data_fingerprint=name) for name in ("d1", "d2"))
+@pytest.mark.parametrize("column", ["data_fingerprint", "data_target"])
+def test_runs_on_other_data_or_with_other_targets_are_refused(column):
+    """They are never in one comparison: whoever has several makes one of each."""
+    first, second = (runs(["m/a"], (0,), **{column: name}) for name in ("d1", "d2"))
 
-    assert notes(first, second)[0] == (
-        "2 different data sets in one sweep: only the 1 finished run on d1 is compared, 1 on other "
-        "data is left out."
-    )
+    with pytest.raises(ValueError, match=rf"differ in {column} \(d1, d2\)"):
+        counted_runs(pd.concat([first, second], ignore_index=True))
 
 
 def test_most_important_first():
-    """Data sets, versions, failures, seeds; then missing cells and combinations."""
+    """Versions, failures, seeds; then missing cells and combinations."""
     frames = [
         runs(["u/x", "u/y"], range(3), git_commit=A),
         runs(["v/x"], (0,), git_commit=B),
         runs(["v/x"], (1,), status="failed"),
         runs(["u/z"], (0,), status="planned"),
-        runs(["u/x"], (0,), data_fingerprint="d0"),
     ]
     results = pd.concat(frames, ignore_index=True)
     results["run_id"] = [str(number) for number in range(len(results))]
@@ -150,7 +148,7 @@ def test_most_important_first():
     counts = {"split": "test", "at": "train", "image": "i", "tp": 1, "fp": 1, "fn": 1, "tn": 1}
     per_image = pd.DataFrame([{"run_id": run, **counts} for run in done])
     starts = [
-        *("2 different data sets", "Runs were made by", "1 run failed", "Cells have 1 to 3 seeds"),
+        *("Runs were made by", "1 run failed", "Cells have 1 to 3 seeds"),
         *("No finished run: u/z", "2 of 6 combinations", "1 run not finished"),
     ]
     said = note_texts(values_of(results, per_image).notes)

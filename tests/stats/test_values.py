@@ -92,15 +92,9 @@ def test_failed_and_unfinished_runs_are_left_out_and_reported():
 
 
 def test_other_data_are_never_mixed_in():
-    """The data with the most finished runs are compared; other runs are counted."""
-    rows = [*GRID, run("m/a", 7, data="d2"), run("m/b", 7, data="d2")]
-    values = values_of(*tables(rows))
-
-    assert [len(table) for table in values.tables] == [2, 2]
-    assert values.data == "d1"
-    assert "only the 4 finished runs on d1 are compared, 2 on other data" in note_text(
-        values.notes[0]
-    )
+    """Values are of one comparison."""
+    with pytest.raises(ValueError, match="compare each apart"):
+        values_of(*tables([*GRID, run("m/a", 7, data="d2")]))
 
 
 def test_seed_that_was_run_again_counts_once():

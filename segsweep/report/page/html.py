@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -15,6 +16,7 @@ from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import (
     MOST_PAIRS,
     JsonValue,
+    Listing,
     grouped_failures,
     listings,
     plain,
@@ -34,34 +36,64 @@ from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
 from segsweep.store.states import Status
 
 RELOAD_SECONDS = 10
+WHOLE = ("runs", "reads")
+"""Tables of the whole sweep; each comparison has its own others."""
 
 
-def build_page(material: Material, live: bool = False) -> str:
+@dataclass(frozen=True)
+class Shown:
+    """One comparison on the page."""
+
+    material: Material
+    suffix: str
+    """Ends the names of its sections, figures and tables; empty for the first comparison."""
+    figures: Mapping[str, object]
+    tables: Mapping[str, Listing]
+
+    @property
+    def cases(self) -> list[tuple[str, list[dict[str, object]]]]:
+        """The images that are listed by name."""
+        return cases(image_table(self.material.images, self.material.metric))
+
+    @property
+    def facts(self) -> list[str]:
+        """The size of the comparison in words."""
+        return _facts(self.material)
+
+    @property
+    def tied(self) -> bool:
+        """Whether a cell without the best mean may be the best."""
+        return _tied(self.material)
+
+
+def build_page(material: Material, live: bool = False, comparisons: Sequence[Material] = ()) -> str:
     """Return the page of a sweep as HTML, whatever state the sweep is in.
 
     The page reloads itself while runs are unfinished and a command works on them: *live*, or a
     run is running.
+
+    Args:
+        material: the whole sweep.
+        live: a command works on the sweep.
+        comparisons: what each comparison shows, by its own runs; empty: *material* is the only one.
+
     """
-    figures = _figures(material)
-    tables = listings(material)
+    shown = [_shown(own, number) for number, own in enumerate(comparisons or [material], 1)]
+    tables = {name: rows for name, rows in listings(material).items() if name in WHOLE}
+    for own in shown:
+        tables |= {f"{name}{own.suffix}": rows for name, rows in own.tables.items()}
     script, style = _part("page.js"), figure_style() + _part("style.css")
     return _template().render(
         material=material,
-        compared=material.compared,
-        answer=material.compared.answer,
+        comparisons=shown,
         version=__version__,
-        figures=figures,
         tables=tables,
-        cases=cases(image_table(material.images, material.metric)),
-        outlines=figures["outlines"],
         failures=grouped_failures(material.failures),
-        facts=_facts(material),
         metric_words=metric_words(material.metric),
         score_words=score_words(),
-        tied=_tied(material),
         most_pairs=MOST_PAIRS,
         reload=RELOAD_SECONDS if _renewed(material, live) else 0,
-        data=_script_json(_data(figures)),
+        data=_script_json(_data([own.figures for own in shown])),
         script=Markup(script),
         style=Markup(style),
         script_hash=_hash(script),
@@ -70,6 +102,25 @@ def build_page(material: Material, live: bool = False) -> str:
 
 def _renewed(material: Material, live: bool) -> bool:
     return bool(material.open and live) or Status.RUNNING in material.counts
+
+
+def _shown(material: Material, number: int) -> Shown:
+    """Return the comparison *number*, counted from 1."""
+    suffix = f"-{number}" if number > 1 else ""
+    figures = {name: _renamed(found, suffix) for name, found in _figures(material).items()}
+    tables = {name: rows for name, rows in listings(material).items() if name not in WHOLE}
+    return Shown(material, suffix, figures, tables)
+
+
+def _renamed(shown: object, suffix: str) -> object:
+    """Return nested figures with *suffix* at the end of their names."""
+    if isinstance(shown, Figure):
+        return replace(shown, name=f"{shown.name}{suffix}")
+    if isinstance(shown, Mapping):
+        return {key: _renamed(part, suffix) for key, part in shown.items()}
+    if isinstance(shown, list | tuple):
+        return type(shown)(_renamed(part, suffix) for part in shown)
+    return shown
 
 
 def _figures(material: Material) -> dict[str, object]:
@@ -110,7 +161,7 @@ def _every(shown: object) -> Iterator[Figure]:
             yield from _every(part)
 
 
-def _data(figures: Mapping[str, object]) -> dict[str, object]:
+def _data(figures: object) -> dict[str, object]:
     """Return what the script needs: the numbers behind the figures."""
     numbers = {
         figure.name: {

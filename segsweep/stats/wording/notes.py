@@ -9,7 +9,6 @@ from segsweep.stats.notes import (
     IncompleteFolds,
     MissingCombinations,
     Note,
-    OtherData,
     OtherImages,
     PartlyScoredImages,
     RepeatedRuns,
@@ -30,8 +29,6 @@ def note_texts(notes: Iterable[Note]) -> tuple[str, ...]:
 def note_text(note: Note) -> str:
     """Return *note* as a sentence."""
     match note:
-        case OtherData():
-            return _other_data(note)
         case SeveralVersions():
             return _versions(note)
         case FailedRuns(count):
@@ -65,12 +62,6 @@ def note_text(note: Note) -> str:
         case UngroupedImages(images, file):
             own = "it is its own group" if images == 1 else "each is its own group"
             return f"{plural(images, 'test image')} not in {file}: {own}."
-
-
-def _other_data(note: OtherData) -> str:
-    kept = f"{plural(note.kept, 'finished run')} on {note.fingerprint} {is_or_are(note.kept)}"
-    left = f"{note.left_out} on other data {is_or_are(note.left_out)} left out"
-    return f"{note.data_sets} different data sets in one sweep: only the {kept} compared, {left}."
 
 
 def _versions(note: SeveralVersions) -> str:

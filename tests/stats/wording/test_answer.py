@@ -71,20 +71,6 @@ def test_swept_keys_name_cells_in_the_table():
     assert table["test_iou"].tolist() == pytest.approx([t.mean() for t in values.tables])
 
 
-def test_cells_on_other_data_hold_nothing():
-    """The same cell on two data sets: only the row of the compared data is filled."""
-    values = replace(drawn((2, 2), names=GRID[:2]), data="d1")
-    frame = results_of(values)
-    both = pd.concat([frame, frame.assign(data_fingerprint="d2")], ignore_index=True)
-    first = ["run_id", "model", "loss", "data_fingerprint", "seed"]
-    both = both[[*first, *(name for name in both if name not in first)]]
-    table = comparison_table(analyse(values, FEW), both)
-
-    assert table["data_fingerprint"].tolist() == ["d1", "d1", "d2", "d2"]
-    assert table["seeds"].tolist() == [2, 2, 0, 0]
-    assert table["ci_low"].isna().tolist() == [False, False, True, True]
-
-
 def test_nothing_at_all_is_refused():
     """The analysis needs at least one cell."""
     with pytest.raises(ValueError, match="nothing to compare"):

@@ -11,7 +11,6 @@ from segsweep.stats.notes import (
     IncompleteFolds,
     MissingCombinations,
     Note,
-    OtherData,
     OtherImages,
     PartlyScoredImages,
     RepeatedRuns,
@@ -24,10 +23,6 @@ from segsweep.stats.notes import (
 from segsweep.stats.wording.notes import note_text, note_texts
 
 TEXTS = {
-    OtherData(2, "d1", 4, 1): (
-        "2 different data sets in one sweep: only the 4 finished runs on d1 are compared, "
-        "1 on other data is left out."
-    ),
     SeveralVersions(("0.1", "0.2"), ()): "Runs were made by segsweep 0.1 and 0.2.",
     FailedRuns(2): "2 runs failed: their cells have fewer seeds.",
     RepeatedRuns(1): (

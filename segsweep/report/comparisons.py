@@ -1,0 +1,92 @@
+"""All comparisons of a sweep: one for each data set and target."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from segsweep.errors import ConfigError, DataError
+from segsweep.report.analysis import Compared, compare
+from segsweep.report.question import Asked, check_metric, split_cell
+from segsweep.store.tables import Tables
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from segsweep.stats.wording.answer import Answer
+
+
+def compare_all(tables: Tables, asked: Asked | None = None, advise: bool = True) -> list[Compared]:
+    """Compare the cells of a sweep, apart for each data set and target.
+
+    Where only some comparisons have the baseline, or images of the groups file, the others are
+    made without it and say so.
+
+    Args:
+        tables: what is in the sweep's folder.
+        asked: metric, baseline, groups.
+        advise: estimate how many seeds would settle what is not settled; takes the longest.
+
+    Raises:
+        ConfigError: there is no such metric, or the baseline cannot be compared with.
+        DataError: the groups file cannot be used.
+
+    """
+    asked = asked or Asked()
+    check_metric(asked.metric)
+    where, baseline = split_cell(asked.baseline, tables) if asked.baseline else (None, None)
+    found, refused = [], []
+    for data, own in tables.comparisons().items():
+        here = replace(asked, baseline=baseline if where in (None, data) else None)
+        compared, errors = _as_far_as_possible(own, here, advise, data)
+        found.append(compared)
+        refused.append(errors)
+    for kind in (ConfigError, DataError):
+        errors_of_kind = [error for errors in refused for error in errors if type(error) is kind]
+        if len(errors_of_kind) == len(found):
+            raise errors_of_kind[0]
+    return found
+
+
+def _as_far_as_possible(
+    tables: Tables, asked: Asked, advise: bool, data: str
+) -> tuple[Compared, list[Exception]]:
+    """Return a comparison without the baseline and groups that do not fit it, and why."""
+    errors: list[Exception] = []
+    while True:
+        try:
+            compared = compare(tables, asked, advise, data)
+        except ConfigError as error:
+            if asked.baseline is None:
+                raise
+            asked = replace(asked, baseline=None)
+            errors.append(error)
+        except DataError as error:
+            if asked.groups is None:
+                raise
+            asked = replace(asked, groups=None)
+            errors.append(error)
+        else:
+            notes = (*compared.answer.notes, *(f"{error}." for error in errors))
+            return replace(compared, answer=replace(compared.answer, notes=notes)), errors
+
+
+def joined(frames: "Sequence[DataFrame]") -> "DataFrame":
+    """Return the tables of several comparisons below each other; they have a column `data`."""
+    from pandas import concat
+
+    filled = [frame for frame in frames if len(frame)]
+    return concat(filled, ignore_index=True) if len(filled) > 1 else (*filled, frames[0])[0]
+
+
+def summary(compared: Sequence[Compared]) -> "Answer":
+    """Return the answer of the only comparison, or a sentence that names all of them."""
+    from segsweep.stats.wording.answer import Answer
+
+    if len(compared) == 1:
+        return compared[0].answer
+    names = "; ".join(one.data for one in compared)
+    return Answer(
+        f"{len(compared)} comparisons, because runs on different data or with different targets "
+        f"are never compared: {names}.",
+        (),
+    )
