@@ -44,6 +44,7 @@ data:
   seed: 0
   size: 32
   channels: 3
+  resize: classic
   split:
     seed: 42
     train: 0.5

@@ -1,5 +1,6 @@
 """The `segsweep` command: check data before training, inspect results afterwards."""
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -61,14 +62,14 @@ def data(
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
-    from segsweep.sweep.planning.compose import resolve
     from segsweep.sweep.planning.plan import check_writable
     from segsweep.training.check_built import check_built
     from segsweep.training.dataset import prepared_data
 
-    composed, choices = compose(overrides or [], config_dir)
-    with command_line(overrides or []):
-        config = RunConfig.of(check_config(resolve(composed), choices))
+    words = overrides or []
+    values, choices = compose_values(words, config_dir)
+    with command_line(words):
+        config = RunConfig.of(check_config(values, choices))
     check_built(config)
     check_writable(config.outputs)
     prepared = prepared_data(config)
@@ -154,11 +155,21 @@ def compose(
 def compose_values(
     overrides: Sequence[str], config_dir: Path | None
 ) -> tuple["Mapping[str, object]", "Mapping[str, str]"]:
-    """Return the resolved values that *overrides* compose to, and the chosen options."""
-    from segsweep.sweep.planning.compose import resolve
+    """Return the resolved values that *overrides* compose to, and the chosen options.
 
-    cfg, choices = compose(overrides, config_dir)
-    return resolve(cfg), choices
+    Hydra raises errors of any class. As in training, they become one line; HYDRA_FULL_ERROR=1
+    brings the traceback back.
+    """
+    from segsweep.sweep.planning.compose import resolve
+    from segsweep.sweep.planning.hydra_errors import one_line
+
+    try:
+        cfg, choices = compose(overrides, config_dir)
+        return resolve(cfg), choices
+    except Exception as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        raise ConfigError(one_line(error, overrides)) from error
 
 
 def _sheet_name(config: "RunConfig", fingerprint: str) -> str:

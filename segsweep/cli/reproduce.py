@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from segsweep.config.identity import completed
 from segsweep.config.run_config import FACTS, FrozenConfig, Values
 from segsweep.config.schema import OPTION_NODES
 from segsweep.store.paths import RunPaths
@@ -45,7 +46,8 @@ def overrides_of(
         for node in OPTION_NODES
         if node in ALWAYS_NAMED or defaults.get(node) != choices[node]
     ]
-    kept = {key: value for key, value in config.values.items() if key not in (*FACTS, "choices")}
+    values = completed(config.values)
+    kept = {key: value for key, value in values.items() if key not in (*FACTS, "choices")}
     wanted = {**kept, "sweep": sweep.name, "outputs": _outputs(sweep.parent)}
     composed = compose(options, config_dir)[0]
     return [*options, *_differences(_leaves(wanted), _leaves(composed))]

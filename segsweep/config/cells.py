@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import cast
 
-from segsweep.config.identity import neutral_values, not_identity
+from segsweep.config.identity import NEUTRAL, completed, not_identity
 from segsweep.config.run_config import Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.truth import data_words, question_of, target_of
@@ -42,6 +42,7 @@ def flat_values(config: Values) -> dict[str, object]:
     data = mapping(config, "data")
     values: dict[str, object] = {"data_fingerprint": config["data_fingerprint"]}
     values["data_target"] = config.get("data_target") or target_of(data)
+    config = completed(config)
     for key, value in config.items():
         if key in OPTION_NODES:
             values[key] = choices[key]
@@ -207,6 +208,5 @@ def _flat(above: str, values: Values) -> dict[str, object]:
 
 
 NOT_IDENTITY = frozenset({*not_identity(Config), *not_identity(DataConfig, "data.")})
-NEUTRAL = neutral_values(Config) | neutral_values(DataConfig, "data.")
 _OF_ANY_DATA = frozenset(item.name for item in fields(DataConfig))
 _NO_VALUE = object()

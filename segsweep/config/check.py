@@ -6,7 +6,7 @@ from functools import cache, partial, wraps
 from typing import ParamSpec, TypeVar, cast
 
 from segsweep.config.allow import granted
-from segsweep.config.identity import allowed
+from segsweep.config.identity import NEUTRAL, allowed
 from segsweep.config.run_config import COMMON, Values
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import check_node
@@ -16,6 +16,8 @@ from segsweep.system.installation import conf_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
+DRAWN = "segsweep.data.synthetic.Synthetic"
+"""The class whose images all have the size `side`; with `data.size=side` nothing is resized."""
 SWEEP_NAME = re.compile(r"[^\W_][\w .+=-]{0,99}")
 
 
@@ -130,7 +132,11 @@ def _checked_node(node: str, values: object, allow: tuple[str, ...]) -> dict[str
     source = collect(problems, lambda: check_node(node, rest, allow, COMMON))
     section = collect(problems, lambda: check_section(DataConfig, common, "data."))
     raise_all(problems)
-    return {**(source or {}), **(section or {})}
+    checked = {**(source or {}), **(section or {})}
+    side = checked.get("side")
+    if checked["_target_"] == DRAWN and checked["size"] in (side, [side, side]):
+        checked["resize"] = NEUTRAL["data.resize"]  # both ways are the same: one id, one cell
+    return checked
 
 
 def collect(problems: list[str], function: Callable[[], R]) -> R | None:

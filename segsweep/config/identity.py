@@ -7,7 +7,7 @@ and module names. A key that is added in a later version has a neutral value, wh
 import dataclasses
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +16,7 @@ from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
 from segsweep.config.validate import hints_of
 from segsweep.errors import ConfigError
-from segsweep.system.files import file_digest, text_digest
+from segsweep.system.files import file_digest, file_status, text_digest
 
 IDENTITY_VERSION = 1  # increase it when the same config would give other numbers
 ID_DIGITS = 12
@@ -119,7 +119,7 @@ def content(path: str, key: str) -> str:
 
 def _digest(path: Path) -> str:
     """Return a file's digest, kept until the file changes: every run of a sweep needs it."""
-    status = path.stat()
+    status = file_status(path)
     stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     known = _digests.get(path)
     if known is not None and known[0] == stamp:
@@ -158,3 +158,24 @@ def _leaves(section: type, above: str) -> "list[tuple[str, dataclasses.Field[obj
         else:
             leaves.append((above + item.name, item))
     return leaves
+
+
+NEUTRAL = neutral_values(Config) | neutral_values(DataConfig, "data.")
+
+
+def completed(stored: Values) -> Values:
+    """Return a stored config in which each key that it is older than has its neutral value."""
+    for key, value in NEUTRAL.items():
+        stored = _with_key(stored, key, value)
+    return stored
+
+
+def _with_key(values: Values, key: str, value: object) -> Values:
+    """Return *values* with dotted *key*, unless they have it or lack its section."""
+    name, _, rest = key.partition(".")
+    if not rest:
+        return values if name in values else {**values, name: value}
+    inside = values.get(name)
+    if not isinstance(inside, Mapping):
+        return values
+    return {**values, name: _with_key(inside, rest, value)}

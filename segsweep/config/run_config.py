@@ -40,6 +40,7 @@ class DataNode:
 
     size: int | list[int]
     channels: int
+    resize: str
     split: SplitConfig
     source: Node
 
@@ -177,6 +178,7 @@ def _data_node(values: Values) -> DataNode:
     return DataNode(
         size=cast("int | list[int]", values["size"]),
         channels=cast(int, values["channels"]),
+        resize=section(DataConfig, {key: values[key] for key in COMMON if key in values}).resize,
         split=section(SplitConfig, mapping(values, "split")),
         source={key: value for key, value in values.items() if key not in COMMON},
     )

@@ -103,6 +103,9 @@ class DataConfig:
     """Height and width that the network sees, in pixels; [height, width] or one number."""
     channels: int = option(3, Limits(allowed=("1", "3")))
     """3 = RGB, 1 = grey."""
+    resize: str = option("area", Limits(allowed=("area", "classic")), neutral="classic")
+    """area: a mask's pixel is foreground if more than half of its area is. classic: as in the
+    original experiment; thin structures shrink where a mask is halved."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
 

@@ -2,15 +2,14 @@
 
 The folder's name is a hash of the files' content and of every option that changes pixels, so
 another content or option gets another cache. A folder that exists is complete: it is renamed
-into place last.
+into place last. Until then it is a `part-*.tmp`, which a later command completes.
 """
 
 import errno
 import json
-import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -20,16 +19,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segsweep.data.check import Facts, check_all, check_pixels, facts_of, format_problems
+from segsweep import __version__
+from segsweep.data.check import Facts, check_all, format_problems, has_errors
+from segsweep.data.decoded import ARRAYS, JOURNAL, NATIVE, Decoded
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
+from segsweep.data.reading import ProgressCallback, Task, decode_all, sample_keys
 from segsweep.data.room import check_room
-from segsweep.data.source import Pixels, Problem, Sample, Source
+from segsweep.data.source import Problem, Sample, Source
 from segsweep.errors import DataError
-from segsweep.system.files import is_locked, locked, read_json, text_digest, write_json
+from segsweep.system.files import claimed, is_locked, locked, read_json, text_digest, write_json
 from segsweep.system.units import size_text
 
 CACHE_VERSION = 1
-ProgressCallback = Callable[[int, int], None]
+STALE_SECONDS = 7 * 24 * 3600
+"""An unfinished cache that nobody continued for so long is removed."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def prepare(
     channels: int,
     folder: Path,
     progress: ProgressCallback | None = None,
+    resize: str = "area",
 ) -> Prepared:
     """Return *source* memory-mapped: checked, decoded and resized now, or taken from the cache.
 
@@ -80,6 +84,7 @@ def prepare(
         channels: 3 for RGB, 1 for grey.
         folder: where caches live; shared by all runs and processes.
         progress: called with (done, total) while images are decoded.
+        resize: area or classic, how they are resized; see `segsweep/data/resize.py`.
 
     Raises:
         DataError: one line per problem, all problems at once.
@@ -87,71 +92,101 @@ def prepare(
     """
     samples, problems = source.find()
     folder.mkdir(parents=True, exist_ok=True)
-    if any(problem.level == "error" for problem in problems):
-        _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
     hashes, unread = content_hashes(samples, folder)
-    if unread:  # reported together with all other problems
-        _raise_errors([*problems, *_decode_all(source, samples, size, channels, None, progress)])
-        _raise_errors(unread)
     fingerprint = data_fingerprint(source, samples, hashes)
-    options = [CACHE_VERSION, fingerprint, source.signature, *size, channels, *_versions()]
-    target = folder / f"data-{text_digest(json.dumps(options))[:16]}"
+    ways = [] if resize == "classic" else [resize]
+    options = [source.signature, *size, channels, *_versions(), *ways]
+    name = text_digest(json.dumps([CACHE_VERSION, fingerprint, *options]))[:16]
+    target, part = folder / f"data-{name}", folder / f"part-{_alike(options)}-{name}.tmp"
+    found: list[Problem] = []
     if not _is_whole(target):
-        with locked(folder / f"{target.name}.lock"):
+        with locked(_lock_of(part)):
             if not _is_whole(target):
-                _build(source, samples, size, channels, target, progress)
+                task = Task(
+                    source, samples, sample_keys(source, samples, hashes), size, channels, resize
+                )
+                refused = bool(unread) or has_errors(problems)
+                found = _build(task, part, None if refused else target, progress)
+    if has_errors([*problems, *found]):
+        raise DataError(format_problems([*problems, *found]))
+    if unread:  # no other problem says why
+        raise DataError(format_problems(unread))
     return _open(target, samples, fingerprint, problems)
 
 
-def resize_pair(
-    pixels: Pixels, size: tuple[int, int], channels: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return image (C, H, W) float32 in [0, 1] and mask (1, H, W) in {0, 1} at *size*."""
-    from skimage.color import rgb2gray
-    from skimage.transform import resize
+def _alike(options: Sequence[object]) -> str:
+    """Return what the unfinished caches have in common that can take samples from each other."""
+    return text_digest(json.dumps([CACHE_VERSION, __version__, *options]))[:8]
 
-    image = pixels.image if channels == 3 else rgb2gray(pixels.image)[..., None]
-    image = resize(image, size, mode="constant", anti_aliasing=True)
-    mask = resize(pixels.mask.astype(float), size, order=1, mode="constant", anti_aliasing=False)
-    return image.astype(np.float32).transpose(2, 0, 1), (mask > 0.5)[None].astype(np.uint8)
+
+def _lock_of(part: Path) -> Path:
+    return part.with_suffix(".lock")
 
 
 def _build(
-    source: Source,
-    samples: list[Sample],
-    size: tuple[int, int],
-    channels: int,
-    target: Path,
-    progress: ProgressCallback | None,
-) -> None:
-    _remove_left(target)
-    check_room(len(samples), size, channels, target.parent)
-    temporary = target.with_name(f"{target.name}.tmp{os.getpid()}")
-    temporary.mkdir()
+    task: Task, part: Path, target: Path | None, progress: ProgressCallback | None
+) -> list[Problem]:
+    """Decode what is missing in *part*; return the problems.
+
+    Without errors *part* becomes *target*. With errors, or without a target, it stays: the next
+    command decodes only what has changed.
+    """
+    if not part.exists():
+        check_room(len(task.samples), task.size, task.channels, part.parent)
     try:
-        problems = _decode_all(source, samples, size, channels, temporary, progress)
-        _raise_errors(problems)
-        shutil.rmtree(target, ignore_errors=True)  # an incomplete one
-        temporary.rename(target)
+        decoded = Decoded(part, len(task.samples), task.size, task.channels)
+        try:
+            _adopt(decoded, task)
+            problems, facts = decode_all(decoded, task, progress)
+            problems += check_all(facts)
+            if target is None or has_errors(problems):
+                return problems
+            decoded.write_native([key for key in task.keys if key], part / "native.bin")
+        finally:
+            decoded.close()
+        _write_index(part, facts, problems)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise DataError(_no_room(target.parent, len(samples), size, channels)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
+        raise DataError(_no_room(part.parent, task)) from error
+    shutil.rmtree(target, ignore_errors=True)  # an incomplete one
+    part.rename(target)
+    for name in (NATIVE, JOURNAL):
+        (target / name).unlink(missing_ok=True)
+    return problems
 
 
-def _remove_left(target: Path) -> None:
-    """Remove what killed builders left of this cache (its lock is held) and of other caches."""
-    for left in target.parent.glob("data-*.tmp*"):
-        name = left.name.partition(".tmp")[0]
-        if name == target.name or not is_locked(left.with_name(f"{name}.lock")):
+def _adopt(decoded: Decoded, task: Task) -> None:
+    """Take over what unfinished caches of the same options know, and remove what is left over.
+
+    These are caches of the same files before some of them changed.
+    """
+    rows = {key: row for row, key in enumerate(task.keys) if key and key not in decoded.entries}
+    part = decoded.folder
+    alike = part.name.rpartition("-")[0]
+    for other in part.parent.glob("part-*.tmp"):
+        old = _is_stale(other)
+        if other == part or not (old or other.name.startswith(f"{alike}-")):
+            continue
+        with claimed(_lock_of(other)) as free:
+            if free and ((rows and decoded.adopt(other, rows)) or old):
+                shutil.rmtree(other, ignore_errors=True)
+    for left in part.parent.glob("data-*.tmp*"):  # of a version that could not continue
+        if not is_locked(left.with_name(f"{left.name.partition('.tmp')[0]}.lock")):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _no_room(folder: Path, count: int, size: tuple[int, int], channels: int) -> str:
-    needed = size_text(count * size[0] * size[1] * (4 * channels + 1))
+def _is_stale(part: Path) -> bool:
+    try:
+        return time.time() - (part / JOURNAL).stat().st_mtime > STALE_SECONDS
+    except OSError:  # another command finished or removed it just now
+        return False
+
+
+def _no_room(folder: Path, task: Task) -> str:
+    count, (height, width) = len(task.samples), task.size
+    needed = size_text(count * height * width * (4 * task.channels + 1))
     free = size_text(shutil.disk_usage(folder).free)
     return (
         f"{folder}: the disk is full: {count} decoded images need {needed} and more, "
@@ -159,71 +194,9 @@ def _no_room(folder: Path, count: int, size: tuple[int, int], channels: int) -> 
     )
 
 
-def _decode_all(
-    source: Source,
-    samples: list[Sample],
-    size: tuple[int, int],
-    channels: int,
-    folder: Path | None,
-    progress: ProgressCallback | None,
-) -> list[Problem]:
-    """Read every sample once into the files of *folder*; with None, only look for problems."""
-    problems: list[Problem] = []
-    facts: list[Facts] = []
-    with ExitStack() as stack:
-        writer = _Writer(folder, len(samples), size, channels, stack) if folder else None
-        for index, sample in enumerate(samples):
-            if progress:
-                progress(index + 1, len(samples))
-            try:
-                pixels = source.read(sample)
-            except (DataError, OSError) as error:
-                problems.append(Problem("error", sample.id, str(error)))
-                continue
-            found = check_pixels(sample, pixels)
-            problems += found
-            facts.append(facts_of(sample, pixels))
-            if writer and not any(problem.level == "error" for problem in found):
-                writer.put(index, pixels)
-    problems += check_all(facts)
-    if folder:
-        _write_index(folder, facts, problems)
-    return problems
-
-
-class _Writer:
-    """The arrays of a cache while it is built."""
-
-    def __init__(
-        self, folder: Path, count: int, size: tuple[int, int], channels: int, stack: ExitStack
-    ) -> None:
-        create = np.lib.format.open_memmap
-        self.size, self.channels = size, channels
-        self.images = create(folder / "images.npy", "w+", np.float32, (count, channels, *size))
-        self.masks = create(folder / "masks.npy", "w+", np.uint8, (count, 1, *size))
-        _reserve(folder)
-        self.native = stack.enter_context((folder / "native.bin").open("wb"))
-        stack.callback(self.images.flush)
-        stack.callback(self.masks.flush)
-
-    def put(self, index: int, pixels: Pixels) -> None:
-        """Store one sample, resized and at its own size."""
-        self.images[index], self.masks[index] = resize_pair(pixels, self.size, self.channels)
-        self.native.write(np.packbits(pixels.mask).tobytes())
-
-
-def _reserve(folder: Path) -> None:
-    """Take the disk space of the arrays: a full disk ends a write to mapped memory by a signal."""
-    if not hasattr(os, "posix_fallocate"):
-        return
-    for name in ("images.npy", "masks.npy"):
-        with (folder / name).open("rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, (folder / name).stat().st_size)
-
-
 def _write_index(folder: Path, facts: Sequence[Facts], problems: list[Problem]) -> None:
     sizes = [(fact.height, fact.width) for fact in facts]
-    names = ("images.npy", "masks.npy", "native.bin")
+    names = (*ARRAYS, "native.bin")
     lengths = {name: (folder / name).stat().st_size for name in names}
     warnings = [asdict(problem) for problem in problems if problem.level == "warning"]
     values = {"sizes": sizes, "bytes": lengths, "warnings": warnings}
@@ -260,8 +233,3 @@ def _open(
 def _versions() -> list[str]:
     """Libraries whose release may change decoded or resized pixels."""
     return [version(name) for name in ("scikit-image", "pillow")]
-
-
-def _raise_errors(problems: list[Problem]) -> None:
-    if any(problem.level == "error" for problem in problems):
-        raise DataError(format_problems(problems))

@@ -75,6 +75,11 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
     return problems
 
 
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Whether any of *problems* stops a run."""
+    return any(problem.level == "error" for problem in problems)
+
+
 def format_problems(problems: Iterable[Problem]) -> str:
     """Return all problems as text, errors first.
 

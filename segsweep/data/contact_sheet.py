@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from segsweep.data.resize import area_mask
 from segsweep.data.source import Raw
 from segsweep.system.files import replacing
 
@@ -66,10 +67,13 @@ def _tile(name: str, image: Raw, mask: NDArray[np.bool_], *, thumb: int) -> Imag
     shades = np.broadcast_to(np.clip(np.nan_to_num(image), 0, 1), (*image.shape[:2], 3))
     pixels = np.rint(shades * 255).astype(np.uint8)
     small = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
-    cover = np.array(
-        Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
-    )
-    inner, outer = outline(cover > min(127, cover.max() - 1) if cover.any() else cover > 0)
+    cover = area_mask(mask, size[::-1])
+    if mask.any() and not cover.any():  # an object smaller than half a pixel is shown too
+        shares = np.array(
+            Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
+        )
+        cover = (shares > 0) & (shares == shares.max())
+    inner, outer = outline(cover)
     small[outer], small[inner] = OUTER, INNER
     tile = Image.new("RGB", (thumb, thumb + CAPTION), "white")
     tile.paste(Image.fromarray(small), ((thumb - size[0]) // 2, (thumb - size[1]) // 2))

@@ -1,15 +1,18 @@
 """What data a run is on: hashes of its files, each read once and remembered."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from segsweep.data.source import Problem, Sample, Source
-from segsweep.system.files import file_digest, read_json, text_digest, write_json
+from segsweep.system.files import file_digest, file_status, read_json, text_digest, write_json
 
 FRESH_NS = 2_000_000_000
 """A file changed this shortly before it was hashed may change again within its time stamp."""
+SAVE_SECONDS = 10.0
+"""Time between two writes of the memory while files are hashed: a killed command loses less."""
 
 
 def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, str], list[Problem]]:
@@ -19,18 +22,21 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, s
     """
     memory = folder / "hashes.json"
     known = read_json(memory) or {}
-    found, changed = {}, False
+    found, changed, written = {}, False, time.monotonic()
     problems: list[Problem] = []
     for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
-        key = str(path.resolve())
+        key = os.path.realpath(path)
         try:
-            status = path.stat()
+            status = file_status(path)
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
             entry = known.get(key)
             if not entry or entry[:3] != stamp:
                 entry, changed = [*stamp, file_digest(path)], True
                 if time.time_ns() - max(stamp[1:]) > FRESH_NS:
                     known[key] = entry
+                if time.monotonic() - written > SAVE_SECONDS:
+                    write_json(memory, known)
+                    written = time.monotonic()
         except OSError as error:
             problems.append(Problem("error", str(path), f"cannot be read: {error.strerror}"))
         else:

@@ -1,6 +1,7 @@
 """A folder of images and their masks, in a second folder or the same, paired by name."""
 
 import csv
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 from segsweep.data.images import READER_VERSION, SUFFIXES, Foreground, image_files, read_sample
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
+from segsweep.system.files import file_status
 
 
 class NamePattern:
@@ -98,7 +100,7 @@ class Folder:
 
     def _listed(self) -> tuple[list[Path], list[Path]]:
         images = _files(self.images, "data.images")
-        shared = self.images.resolve() == self.masks.resolve()
+        shared = os.path.realpath(self.images) == os.path.realpath(self.masks)
         masks = images if shared else _files(self.masks, "data.masks")
         masks = [path for path in masks if self.mask_name.ids(path.name)]
         if not masks:
@@ -156,6 +158,7 @@ def read_groups(path: Path, names: Collection[str]) -> tuple[dict[str, str], lis
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     try:
+        file_status(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             names = rows.fieldnames or ()

@@ -76,7 +76,7 @@ def read_sample(sample: Sample, foreground: Foreground) -> Pixels:
         try:
             read_mask(sample.mask, foreground)
         except DataError as second:
-            raise DataError(f"{first}; and {second}") from None  # all that is wrong, at once
+            raise DataError(f"{first}; and {second}") from first  # all that is wrong, at once
         raise
     mask = decode(sample.mask)
     chosen, grey = select(mask, foreground)

@@ -18,6 +18,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
+from segsweep.system.files import file_status
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
 
@@ -55,9 +56,10 @@ class Raster:
 def decode(path: Path) -> Raster:
     """Read and decode one file; any error in it is raised as a DataError."""
     try:
+        file_status(path)
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be opened: {error.strerror}") from None
+        raise DataError(f"{path}: cannot be opened: {error.strerror}") from error
     if not data:
         raise DataError(f"{path}: empty file, 0 bytes: copy it again or remove it")
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from segsweep.config.schema import SplitConfig
 from segsweep.data.source import Sample
 from segsweep.errors import ConfigError, DataError
 from segsweep.system.csv_cells import exact
-from segsweep.system.files import csv_text, write_if_changed
+from segsweep.system.files import csv_text, file_status, write_if_changed
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"
@@ -76,6 +76,7 @@ def by_fold(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
 def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[str]:
     """Read the parts from a CSV with columns id and split; ids it does not name are unused."""
     try:
+        file_status(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

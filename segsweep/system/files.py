@@ -7,6 +7,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -114,6 +115,16 @@ def last_lines(path: Path, count: int) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
     except OSError:
         return []
+
+
+def file_status(path: Path) -> os.stat_result:
+    """Return the status of a file; OSError for all else, since opening a pipe may wait forever."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "Not a file, but a pipe or device", str(path))
+    return status
 
 
 def file_digest(path: Path) -> str:

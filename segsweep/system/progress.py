@@ -101,6 +101,12 @@ class Progress:
         self.last_output = time.monotonic()
 
 
+FEW = 2
+"""Items after the first that must be done before the time left is shown."""
+QUIET_START = 2.0
+"""Seconds before a counter shows anything, and between two of its lines."""
+
+
 class Counter:
     """A progress line of a task that counts items: `reading images 40/200, 12 s left`."""
 
@@ -108,15 +114,27 @@ class Counter:
         """Name the task in *what*; nothing is shown in its first two seconds."""
         self.what = what
         self.started = self.last_output = time.monotonic()
+        self.first: int | None = None
         self.shown = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that *done* of *total* items are done, at most every two seconds."""
+        """Show that *done* of *total* items are done, at most every two seconds.
+
+        The time left is shown when a few items say how long one takes. Preparations do not count:
+        a task that reports every item is timed from its first one.
+        """
         now = time.monotonic()
-        if now - self.last_output < 2 and not (self.shown and done == total):
+        if self.first is None:
+            self.first = done if done <= 1 else 0
+            self.started = now if done <= 1 else self.started
+        if now - self.last_output < QUIET_START and not (self.shown and done == total):
             return
-        left = (now - self.started) / max(done, 1) * (total - done)
-        text = f"{self.what} {done}/{total}, {duration(left)} left"
+        text = f"{self.what} {done}/{total}"
+        count, seconds = done - self.first, now - self.started
+        if done == total:
+            text += ", 0 s left"
+        elif count >= FEW and seconds >= QUIET_START:
+            text += f", {duration(seconds / count * (total - done))} left"
         if can_rewrite(sys.stderr):
             clear_line()
             sys.stderr.write(text + ("\n" if done == total else ""))

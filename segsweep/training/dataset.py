@@ -17,15 +17,22 @@ def prepared_data(config: RunConfig) -> Prepared:
     """Return the config's data set; checked and cached once per process and setting."""
     node = json.dumps(config.data.source, sort_keys=True)
     cache = str(Path(config.outputs, ".cache").resolve())
-    return _prepared(node, config.data.height_width, config.data.channels, cache, config.allow)
+    data = config.data
+    return _prepared(node, data.height_width, data.channels, data.resize, cache, config.allow)
 
 
 @lru_cache(maxsize=64)
 def _prepared(
-    node: str, size: tuple[int, int], channels: int, cache: str, allow: tuple[str, ...]
+    node: str,
+    size: tuple[int, int],
+    channels: int,
+    resize: str,
+    cache: str,
+    allow: tuple[str, ...],
 ) -> Prepared:
     source = build("data", json.loads(node), allow)
-    return prepare(source, size, channels, Path(cache), Counter("reading images"))
+    progress = Counter("reading images")
+    return prepare(source, size, channels, Path(cache), progress, resize=resize)
 
 
 def check_batch(config: RunConfig, prepared: Prepared) -> None:

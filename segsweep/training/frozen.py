@@ -1,7 +1,7 @@
 """Check that a frozen config is unchanged since its run was planned. No torch."""
 
 from segsweep.config.check import check_config
-from segsweep.config.identity import IDENTITY_VERSION, run_id
+from segsweep.config.identity import IDENTITY_VERSION, completed, run_id
 from segsweep.config.run_config import FACTS, FrozenConfig, RunConfig, without_command
 from segsweep.errors import ConfigError, DataError
 from segsweep.training.dataset import prepared_data
@@ -15,7 +15,7 @@ def check_frozen(config: FrozenConfig) -> FrozenConfig:
     """
     facts = (*FACTS, "choices")
     values = {key: value for key, value in config.values.items() if key not in facts}
-    checked = check_config(values, config.choices)
+    checked = check_config(completed(values), config.choices)
     prepared = prepared_data(RunConfig.of(checked))
     if prepared.fingerprint != config.data_fingerprint:
         raise DataError(

@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
-from command import refusal
+from command import refusal, train_here
 from fake_data import blob
 from main_sweep import write_main
 
@@ -64,3 +64,33 @@ def test_contact_sheets_of_different_rules_do_not_overwrite_each_other(tmp_path,
     assert [code for code, _, _ in said] == [0, 0, 0]
     assert len(sheets) == 3
     assert len(set(sheets)) == 2  # 255 is what lies above half of the range
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("scheduler=-0.0", "no such option; allowed are cosine"),
+        ("data=nan", "no such option; allowed are folder, ph2, synthetic"),
+        ("hydra=9", "hydra=9: hydra takes the name of an option"),
+        ("loss=null", "no such option; allowed are bce"),
+        ("data.size=[", "cannot be read as key=value"),
+    ],
+)
+def test_words_that_do_not_fit_are_one_line(segsweep, tmp_path, monkeypatch, word, message):
+    """The same line as in training."""
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    line = refusal(segsweep("data", word))
+    code = train_here([word], monkeypatch, tmp_path)
+
+    assert code == 2
+    assert message in line
+
+
+def test_full_errors_are_shown_on_request(segsweep, monkeypatch):
+    """HYDRA_FULL_ERROR=1 brings the traceback back, as in training."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr("sys.argv", ["segsweep", "data", "scheduler=-0.0"])
+    from segsweep.cli.main import main
+
+    with pytest.raises(ValueError, match="Config group override"):
+        main()

@@ -1,6 +1,7 @@
 """Commands of segsweep 0.1.0 ask for the same runs today: every option, most keys."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,29 @@ def workplace(tmp_path_factory):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ids_are_those_of_the_release(workplace, monkeypatch, name):
-    """An id that changes makes a finished run of somebody's sweep start from scratch."""
-    code = train_here(words_of(name), monkeypatch, workplace)
+    """An id that changes makes a finished run of somebody's sweep start from scratch.
+
+    The release resized in the way that is now called classic.
+    """
+    code = train_here([*words_of(name), "data.resize=classic"], monkeypatch, workplace)
 
     assert code == 0
     assert sorted(run.name for run in session.current.planned) == IDS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "as_before"),
+    [("seeds", 12), ("sizes", 1), ("notebook", 8), ("default", 0), ("demo", 0), ("folder", 0)],
+)
+def test_ids_change_only_with_the_pixels(workplace, monkeypatch, name, as_before):
+    """Without a word on resizing: as before are the notebook's runs and what is not resized."""
+    code = train_here([*words_of(name), "sweep=now"], monkeypatch, workplace)
+    runs = runs_of(workplace, "now")
+    shutil.rmtree(workplace / "outputs/now")
+
+    assert code == 0
+    assert len(runs) == len(IDS[name])
+    assert len(set(runs) & set(IDS[name])) == as_before
 
 
 def test_every_option_of_the_release_has_an_id():

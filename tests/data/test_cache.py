@@ -1,5 +1,6 @@
 """The cache: pixels by skimage's own hand, one build whatever happens, no stale answer."""
 
+import errno
 import multiprocessing
 import os
 import random
@@ -10,11 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from filelock import FileLock
+from PIL import Image
 from skimage.color import rgb2gray
 from skimage.transform import resize
 
 from fake_data import blob
 from segsweep.data import cache, fingerprint
+from segsweep.data.folder import Folder
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.data.synthetic import Synthetic
 from segsweep.errors import DataError
@@ -122,7 +125,8 @@ def test_pixels_are_those_of_the_original_experiment(tmp_path, root, channels, d
     scale = {"uint8": 1, "uint16": 257, "float64": 1 / 255}[dtype]
     for path in (root / "images").iterdir():
         np.save(path, (np.load(path).astype(float) * scale).astype(dtype))
-    prepared = prepare(Arrays(root), tmp_path / "cache", channels=channels)
+    options = {"channels": channels, "resize": "classic"}
+    prepared = prepare(Arrays(root), tmp_path / "cache", **options)
 
     assert [s.id for s in prepared.samples] == list(SIZES)
     assert (prepared.images.dtype, prepared.masks.dtype) == (np.float32, np.uint8)
@@ -248,10 +252,14 @@ def test_changed_content_is_another_cache(tmp_path, root, monkeypatch, kind, fre
 
 
 @pytest.mark.parametrize(
-    "option", [{"size": (24, 16)}, {"size": (16, 16)}, {"channels": 1}, {"signature": "over 128"}]
+    "option",
+    [
+        *({"size": (24, 16)}, {"size": (16, 16)}, {"channels": 1}),
+        *({"signature": "over 128"}, {"resize": "classic"}),
+    ],
 )
 def test_another_option_is_another_cache(tmp_path, root, option):
-    """Size, channels and foreground rule; the data themselves stay the same."""
+    """Size, channels, way of resizing, foreground rule; the data themselves stay the same."""
     before = prepare(Arrays(root), tmp_path / "cache")
     source = Arrays(root, option.pop("signature", "half"))
     after = prepare(source, tmp_path / "cache", **option)
@@ -452,3 +460,158 @@ def test_files_that_cannot_be_opened_are_reported_at_once(tmp_path, root):
     assert len(lines) == 2
     assert "b.npy" in lines[0]
     assert "e.npy" in lines[1]
+
+
+def test_killed_build_is_continued(tmp_path, root, started):
+    """After SIGKILL the next command decodes only the rest, counts it, and is right."""
+    undisturbed, source = prepare(Arrays(root), tmp_path / "whole"), Arrays(root)
+    source.log.unlink()
+    builder = started(build, root, tmp_path / "cache", 0.05)
+    end = time.monotonic() + 60
+    while len(source.decoded()) < 4 and time.monotonic() < end:
+        time.sleep(0.001)
+    builder.kill()
+    builder.join()
+    before, steps = source.decoded(), []
+    prepared = prepare(source, tmp_path / "cache", progress=lambda *step: steps.append(step))
+    again = source.decoded()[len(before) :]
+
+    assert again == "abcde"[-len(again) :]
+    assert len(again) <= 2  # the one that was being decoded, and the last
+    assert steps == [(done, len(again)) for done in range(1, len(again) + 1)]
+    assert_same(prepared, undisturbed)
+    assert [path for path in litter(tmp_path / "cache") if path.is_dir()] == []
+
+
+def broken_off(root, folder, wanted):
+    """Break a build off before the sample *wanted*; return the folder of what is decoded."""
+
+    class Stops(Arrays):
+        def read(self, sample):
+            if sample.id == wanted:
+                raise KeyboardInterrupt
+            return super().read(sample)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Stops(root), folder)
+    (part,) = folder.glob("part-*.tmp")
+    return part
+
+
+@pytest.mark.parametrize("file", ["images.npy", "masks.npy", "native.part", "journal.jsonl"])
+@pytest.mark.parametrize("damage", ["zeros", "cut", "gone"])
+def test_damaged_parts_are_decoded_again(tmp_path, root, file, damage):
+    """As a power failure leaves them: what does not fit its checksum is not used."""
+    undisturbed = prepare(Arrays(root), tmp_path / "whole")
+    path = broken_off(root, tmp_path / "cache", "d") / file
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        os.truncate(path, path.stat().st_size // 2)
+    else:
+        content = path.read_bytes()
+        path.write_bytes(content[:128] + bytes(len(content) - 128))
+
+    assert_same(prepare(Arrays(root), tmp_path / "cache"), undisturbed)
+
+
+def test_refused_data_are_not_decoded_again(tmp_path, root):
+    """Each try names the same problems; after a repair only what changed is decoded."""
+    undisturbed, source = prepare(Arrays(root), tmp_path / "whole"), Arrays(root)
+    path = root / "images" / "c.npy"
+    right = path.read_bytes()
+    path.write_bytes(b"no array, but long enough")
+    save(root, "b", blob(1, 8, 6)[0], np.ones((6, 8), bool))
+    source.problems = [Problem("error", "lone.npy", "mask without image: lone")]
+    source.log.unlink()
+    told = []
+    for _ in range(3):
+        with pytest.raises(DataError) as caught:
+            prepare(source, tmp_path / "cache")
+        told.append(str(caught.value))
+
+    assert len(set(told)) == 1
+    assert told[0].count("error: ") == 3
+    assert source.decoded() == "abcde"
+
+    source.problems = []
+    save(root, "b", *blob(1, *SIZES["b"]))
+    path.write_bytes(right)
+
+    assert_same(prepare(source, tmp_path / "cache"), undisturbed)
+    assert source.decoded() == "abcdebc"
+    assert [path for path in litter(tmp_path / "cache") if path.is_dir()] == []
+
+
+def test_an_error_that_may_pass_is_not_remembered(tmp_path, root):
+    """A network disk that is away for a moment."""
+
+    class Away(Arrays):
+        def read(self, sample):
+            if sample.id == "c":
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(sample)
+
+    with pytest.raises(DataError, match="Input/output error"):
+        prepare(Away(root), tmp_path / "cache")
+    source = Arrays(root)
+    source.log.unlink()
+    prepare(source, tmp_path / "cache")
+
+    assert source.decoded() == "c"
+
+
+def test_an_old_unfinished_cache_is_removed(tmp_path, root):
+    """One that nobody continued for a week, of whatever data."""
+    part = broken_off(root, tmp_path / "cache", "b")
+    fresh = part.with_name("part-0-1.tmp")
+    shutil.copytree(part, fresh)
+    os.utime(part / "journal.jsonl", (1, 1))
+    prepare(Arrays(root, "another rule"), tmp_path / "cache")
+
+    assert not part.exists()
+    assert fresh.exists()
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+@pytest.mark.parametrize("what", ["itself", "nowhere", "pipe", "folder"])
+def test_what_is_no_file_is_one_line(tmp_path, kind, what):
+    """A link to itself or to nothing, a pipe, a folder: named, without waiting."""
+    folder = tmp_path / "data"
+    for name in "ab":
+        image, mask = blob(ord(name))
+        for place, pixels in (("images", image), ("masks", mask)):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / place / f"{name}.png")
+    path = folder / kind / "b.png"
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if what == "itself" else tmp_path / "nowhere")
+    with pytest.raises(DataError) as caught:
+        prepare(Folder(folder / "images", folder / "masks"), tmp_path / "cache")
+    (line,) = str(caught.value).splitlines()
+
+    assert "b.png" in line
+
+
+@pytest.mark.parametrize("kind", ["images", "masks", "groups_file"])
+@pytest.mark.parametrize("what", ["itself", "nowhere", "pipe"])
+def test_a_folder_that_cannot_be_read_is_one_line(tmp_path, root, kind, what):
+    """The same for the folders themselves, and for the file of groups."""
+    places = {name: root / name for name in ("images", "masks")}
+    for place in places.values():
+        Image.fromarray(blob(0)[1]).save(place / "a.png")
+    path = places[kind] = tmp_path / "odd"
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if what == "itself" else tmp_path / "nowhere")
+    with pytest.raises(DataError) as caught:
+        prepare(Folder(**places), tmp_path / "cache")
+
+    assert "\n" not in str(caught.value)
+    assert "odd" in str(caught.value)

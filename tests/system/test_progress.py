@@ -74,6 +74,23 @@ def test_long_tasks_show_how_far_they_are(capsys):
     assert capsys.readouterr().err == "reading images 2/6, 20 s left\n"
 
 
+def test_time_left_waits_for_a_few_items(capsys, monkeypatch):
+    """Long preparations do not count: 98 items after a minute of hashing are no two hours."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    count = Counter("reading images")
+    for done, moment in enumerate((60.0, 60.2, 62.5, 65.0), 1):
+        now[0] = moment
+        count(done, 98)
+    lines = capsys.readouterr().err.splitlines()
+
+    assert lines == [
+        "reading images 1/98",
+        "reading images 3/98, 2 min left",
+        "reading images 4/98, 3 min left",
+    ]
+
+
 def test_last_item_is_counted(capsys):
     """A line that was shown ends with all items done."""
     count = Counter("reading images")

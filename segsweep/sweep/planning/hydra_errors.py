@@ -102,7 +102,11 @@ def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
         options = sorted(file.stem for file in (conf_folder() / group).glob("*.yaml"))
         if options and value not in options:
             return f"{word}: no such option; allowed are {', '.join(options)}"
-    return _first(match.string)
+    for word in words:
+        group, equals, value = word.lstrip("+~").partition("=")
+        if equals and "." not in group and not re.match(r"(?!(nan|inf|null)$)[a-z_]", value, re.I):
+            return f"{word}: {group} takes the name of an option"
+    return _first(cast(str, match.string).splitlines()[0])
 
 
 def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:

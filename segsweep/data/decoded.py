@@ -1,0 +1,190 @@
+"""The samples of a data set decoded so far, on disk, until the cache is whole.
+
+A sample is entered in a journal after its pixels are written, with a checksum of them. A killed
+command therefore loses one sample, and the next command continues. Problems are entered too:
+refused data are not decoded again on each try.
+"""
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segsweep.data.check import Facts
+from segsweep.data.source import Problem
+
+ARRAYS = ("images.npy", "masks.npy")
+NATIVE, JOURNAL = "native.part", "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one sample."""
+
+    key: str
+    """Digest of the sample's names and content."""
+    row: int
+    """In the arrays."""
+    facts: Facts | None
+    """None: it could not be decoded."""
+    problems: list[Problem]
+    start: int | None
+    """Its first byte in NATIVE; None: no pixels are stored."""
+    checksum: int
+    """Of its pixels."""
+
+    @property
+    def native_bytes(self) -> int:
+        """The length of its mask at its own size, eight pixels a byte."""
+        return (self.facts.height * self.facts.width + 7) // 8 if self.facts else 0
+
+    def line(self) -> str:
+        """Return the entry as a line of the journal."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def of(cls, line: str) -> "Entry | None":
+        """Return the entry in a line of the journal; None if the line is damaged."""
+        try:
+            values = json.loads(line)
+            facts = Facts(**values.pop("facts")) if values["facts"] else values.pop("facts")
+            problems = [Problem(**problem) for problem in values.pop("problems")]
+            return cls(**values, facts=facts, problems=problems)
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The pixels of one sample as they are stored."""
+
+    image: NDArray[np.float32]
+    """(C, H, W), resized."""
+    mask: NDArray[np.uint8]
+    """(1, H, W), resized."""
+    native: bytes
+    """The mask at its own size, eight pixels a byte."""
+
+    def checksum(self) -> int:
+        """Return the checksum of all bytes."""
+        found = zlib.crc32(self.native)
+        for array in (self.image, self.mask):
+            found = zlib.crc32(np.ascontiguousarray(array).data, found)
+        return found
+
+
+class Decoded:
+    """The decoded samples in a folder; the caller holds its lock."""
+
+    def __init__(self, folder: Path, count: int, size: tuple[int, int], channels: int) -> None:
+        """Open *folder*, or create it where it is missing or its arrays are not as asked."""
+        shapes = ((count, channels, *size), (count, 1, *size))
+        if [_shape(folder / name) for name in ARRAYS] != list(shapes):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for name, shape, kind in zip(ARRAYS, shapes, (np.float32, np.uint8), strict=True):
+                np.lib.format.open_memmap(folder / name, "w+", kind, shape)
+        _reserve(folder)
+        self.folder = folder
+        self._images, self._masks = (np.load(folder / name, mmap_mode="r+") for name in ARRAYS)
+        self._native = (folder / NATIVE).open("ab")
+        self.entries = {entry.key: entry for entry in _journal(folder) if self._is_intact(entry)}
+        self._lines = (folder / JOURNAL).open("a", encoding="utf-8")
+        self._lines.write("\n")  # ends the line that a killed process did not finish
+
+    def add(
+        self,
+        key: str,
+        row: int,
+        facts: Facts | None,
+        problems: list[Problem],
+        pixels: Stored | None,
+    ) -> None:
+        """Store one sample."""
+        start, checksum = None, 0
+        if pixels is not None:
+            self._images[row], self._masks[row] = pixels.image, pixels.mask
+            start, checksum = self._native.tell(), pixels.checksum()
+            self._native.write(pixels.native)
+            self._native.flush()
+        self.entries[key] = Entry(key, row, facts, problems, start, checksum)
+        self._lines.write(self.entries[key].line())
+        self._lines.flush()
+
+    def adopt(self, other: Path, rows: Mapping[str, int]) -> bool:
+        """Take from the folder *other* the samples with a key in *rows*; whether there were any.
+
+        *rows* says where they belong here. The caller holds the lock of *other* too.
+        """
+        entries = [entry for entry in _journal(other) if entry.key in rows]
+        if not entries or None in [_shape(other / name) for name in ARRAYS]:
+            return False
+        images, masks = (np.load(other / name, mmap_mode="r") for name in ARRAYS)
+        for entry in entries:
+            pixels = _stored(entry, images, masks, other)
+            if entry.start is not None and (pixels is None or pixels.checksum() != entry.checksum):
+                continue
+            self.add(entry.key, rows[entry.key], entry.facts, entry.problems, pixels)
+        return True
+
+    def write_native(self, keys: list[str], path: Path) -> None:
+        """Write the masks at their own size one after the other, in the order of *keys*."""
+        with (self.folder / NATIVE).open("rb") as source, path.open("wb") as target:
+            for key in keys:
+                entry = self.entries[key]
+                source.seek(entry.start or 0)
+                target.write(source.read(entry.native_bytes))
+
+    def close(self) -> None:
+        """Close all files; what was added is on disk."""
+        self._native.close()
+        self._lines.close()
+        self._images.flush()
+        self._masks.flush()
+
+    def _is_intact(self, entry: Entry) -> bool:
+        if entry.start is None:
+            return True
+        pixels = _stored(entry, self._images, self._masks, self.folder)
+        return pixels is not None and pixels.checksum() == entry.checksum
+
+
+def _stored(
+    entry: Entry, images: NDArray[np.float32], masks: NDArray[np.uint8], folder: Path
+) -> Stored | None:
+    """Return an entry's pixels from the files of *folder*; None if there are none."""
+    if entry.start is None or not 0 <= entry.row < min(len(images), len(masks)):
+        return None
+    with (folder / NATIVE).open("rb") as file:
+        file.seek(entry.start)
+        return Stored(images[entry.row], masks[entry.row], file.read(entry.native_bytes))
+
+
+def _journal(folder: Path) -> list[Entry]:
+    try:
+        lines = (folder / JOURNAL).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [entry for line in lines if (entry := Entry.of(line)) is not None]
+
+
+def _shape(path: Path) -> tuple[int, ...] | None:
+    try:
+        return tuple(np.load(path, mmap_mode="r").shape)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _reserve(folder: Path) -> None:
+    """Take the disk space of the arrays: a full disk ends a write to mapped memory by a signal."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    for name in ARRAYS:
+        with (folder / name).open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, (folder / name).stat().st_size)
