@@ -106,7 +106,7 @@ def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
         group, equals, value = word.lstrip("+~").partition("=")
         if equals and "." not in group and not re.match(r"(?!(nan|inf|null)$)[a-z_]", value, re.I):
             return f"{word}: {group} takes the name of an option"
-    return _first(cast(str, match.string).splitlines()[0])
+    return _first(match.string.splitlines()[0])
 
 
 def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
