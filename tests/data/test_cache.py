@@ -429,7 +429,7 @@ def test_file_that_cannot_be_opened_hides_no_other_problem(tmp_path, root):
 def test_full_disk_is_one_line_and_leaves_nothing(root, small_disk):
     """Writing to mapped memory without a block behind it would end the process by a signal."""
     large = (512, 512)
-    with pytest.raises(DataError, match=r"the disk is full: 5 decoded images need 17 MB") as caught:
+    with pytest.raises(DataError, match=r"not enough disk: 5 decoded images need 17 MB") as caught:
         cache.prepare(Arrays(root), large, 3, small_disk / "cache")
 
     assert "\n" not in str(caught.value)
