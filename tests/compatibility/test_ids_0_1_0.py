@@ -49,7 +49,7 @@ def test_ids_are_those_of_the_release(workplace, monkeypatch, name):
 
 @pytest.mark.parametrize(
     ("name", "as_before"),
-    [("seeds", 12), ("sizes", 1), ("notebook", 8), ("default", 0), ("demo", 0), ("folder", 0)],
+    [("seeds", 12), ("sizes", 1), ("notebook", 8), ("folder", 0)],
 )
 def test_ids_change_only_with_the_pixels(workplace, monkeypatch, name, as_before):
     """Without a word on resizing: as before are the notebook's runs and what is not resized."""
