@@ -261,7 +261,7 @@ def _interrupted() -> int:
     from segsweep.sweep.session import current
 
     print("\nstopped; run the same command again to resume", file=sys.stderr)
-    if current.sweep is not None and current.sweep.runs.is_dir():
+    if current.sweep is not None and current.sweep.runs.is_dir() and not current.plan_only:
         with contextlib.suppress(Exception, KeyboardInterrupt):  # the report can be written later
             from segsweep.report.write import write_report
 

@@ -313,6 +313,7 @@ def test_optuna_maximizes_validation_iou_and_never_reads_the_test_set(train, tmp
     study = optuna.load_study(study_name="lr", storage=storage)
 
     assert code == 0
+    assert (folder / "optimization_results.yaml").exists()
     assert len(trials) == len(study.trials) == 3
     assert study.direction.name == "MAXIMIZE"
     assert study.best_value == pytest.approx(max(float(row["val_iou"]) for row in trials))

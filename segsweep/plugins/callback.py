@@ -91,13 +91,13 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     from segsweep.sweep.planning.plan_runs import plan_all
     from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
 
+    session.current.plan_only = bool(config.plan)
     words = list(config.hydra.overrides.hydra)
     planned = plan_all([[*words, *run] for run in runs])
     remove_scratch(planned[0].config.outputs)
     current, sweep = session.current, sweep_of(planned[0].config)
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned
-    current.plan_only = planned[0].command_config.plan
     if not current.plan_only:
         freeze(planned, current.request)
     announce(planned)

@@ -41,6 +41,8 @@ def run_sweep(
     Raises ConfigError, DataError or SweepLockedError before any run starts, CommandExit if
     something ends the command midway, and KeyboardInterrupt if the user stops it.
     """
+    current = session.current
+    current.plan_only = bool(config.plan)
     check_one_sweep(arguments)
     words = list(config.hydra.overrides.hydra)
     composer = Composer()
@@ -50,10 +52,8 @@ def run_sweep(
     gc.freeze()  # skips imported objects in garbage collection, a tenth of the planning time
     planned = plan_all([[*words, *run] for run in runs], composer)
     remove_scratch(planned[0].config.outputs)
-    current = session.current
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = work_for(planned)
-    current.plan_only = planned[0].command_config.plan
     announce(planned, work)
     current.outcomes += run_work(work, place)
 
