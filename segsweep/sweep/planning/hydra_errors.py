@@ -118,7 +118,7 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     """Name the nearest key; for a key below an option node, the keys of that option."""
     key = match["key"]
     for section, of in _SECTIONS.items():
-        close = nearest(key, _keys(of, f"{section}."))
+        close = nearest(key.removeprefix(f"{section}."), _keys(of))
         if key.startswith(f"{section}.") and (section == "data.split" or not close):
             return unknown_key(key, _keys(of))
     if key.startswith("hydra."):

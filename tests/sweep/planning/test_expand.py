@@ -3,18 +3,22 @@
 import time
 
 import pytest
+from hydra import initialize_config_dir
 
 from command import TINY, refusal, train_here
 from segsweep.errors import ConfigError
 from segsweep.plugins.register import register_schema
 from segsweep.sweep import session
 from segsweep.sweep.planning.expand import expand
+from segsweep.system.installation import conf_folder
 
 
-@pytest.fixture(autouse=True)
-def schema():
-    """Register the schema, which `conf/config.yaml` includes."""
+@pytest.fixture
+def in_hydra():
+    """Initialize Hydra, as inside its sweeper."""
     register_schema()
+    with initialize_config_dir(str(conf_folder()), job_name="test"):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_swept_experiments_with_the_basic_sweeper_are_refused(monkeypatch, tmp_p
         (["loss=glob(bce*)"], [["loss=bce"], ["loss=bce_ss"]]),
     ],
 )
-def test_expanded_command_lines(words, runs):
+def test_expanded_command_lines(words, runs, in_hydra):
     """The product of the swept values, the last key changing fastest, in Hydra's notation."""
     assert expand(words) == runs
 
