@@ -13,7 +13,8 @@ import report as made_up
 from segsweep.config.cells import differing_in_one_key
 from segsweep.config.run_config import FrozenConfig
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import PLAN, add_test_read, add_to_plan
+from segsweep.store.plan import PLAN, add_to_plan
+from segsweep.store.records import add_test_read
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.run_cache import RunCache
 from segsweep.store.states import Status

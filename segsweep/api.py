@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError, RunNotFoundError
 from segsweep.store.find import find_sweep, only_run, runs_named
+from segsweep.store.json_files import known_failure, known_result
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config
 from segsweep.store.states import Status
-from segsweep.system.files import read_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -229,7 +229,8 @@ class Run:
     @property
     def result(self) -> Mapping[str, object] | None:
         """What result.json says: scores, epochs, seconds; None unless the run is finished."""
-        return read_json(self._paths.result)
+        result = known_result(self._paths.result)
+        return None if result is None else result.values
 
     @property
     def history(self) -> "DataFrame":
@@ -250,8 +251,8 @@ class Run:
 
     def _line(self) -> str:
         status = self.status
-        failure = (read_json(self._paths.failure) or {}) if status == Status.FAILED else {}
-        why = f" ({failure.get('cause')}: {failure.get('error')})" if failure else ""
+        failure = known_failure(self._paths.failure) if status == Status.FAILED else None
+        why = f" ({failure.cause}: {failure.error})" if failure is not None else ""
         return f"{self.name}: {status}{why}"
 
     def _repr_html_(self) -> str:

@@ -1,5 +1,7 @@
 """The exceptions of segsweep. A message is one line: what, where, what to do next."""
 
+from pathlib import Path
+
 
 class SegsweepError(Exception):
     """Base of all errors that segsweep reports; printed without a traceback."""
@@ -15,6 +17,15 @@ class DataError(SegsweepError):
 
 class StoreError(SegsweepError):
     """A run or sweep folder cannot be read or written."""
+
+
+class StoredFileError(StoreError):
+    """A stored file is missing or damaged, or a value in it has the wrong type."""
+
+    def __init__(self, path: Path, reason: str, field: str = "") -> None:
+        """*field* is the key or column in the file at *path* that is wrong; empty: all of it."""
+        super().__init__(f"{path}: {field}: {reason}" if field else f"{path}: {reason}")
+        self.path, self.reason, self.field = path, reason, field
 
 
 class SweepNotFoundError(StoreError):

@@ -3,7 +3,7 @@
 RESULT = {
     **{"run_id": "x", "epochs": 3, "best_epoch": 2, "selected_by": "val_iou", "val_loss": 0.3},
     **{"val_iou": 0.7, "val_dice": 0.8, "val_score": 0.4, "last_val_iou": 0.65},
-    **{"test_iou": 0.6, "test_dice": 0.75, "test_score": 0.3, "n_test": 2, "parameters": 10},
+    **{"test_iou": 0.6, "test_dice": 0.75, "test_score": 0.3, "n_test": 1, "parameters": 10},
     **{"seconds": 4.5, "peak_memory_mb": 100.0, "device": "cpu", "version": "0.1.0"},
     **{"git_commit": "abc", "data_fingerprint": "f", "started": "t0", "finished": "t1"},
 }

@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from segsweep.store.json_files import Failure, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import Status
 from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 from segsweep.sweep.status_text import controller_text, summary
-from segsweep.system.files import read_json
+from segsweep.system.files import last_lines, read_plain
 from segsweep.system.progress import duration
 from segsweep.system.terminal import json_visible
 
 MOST_LISTED = 10
 """Runs that a status lists per section; `segsweep runs` lists all."""
+MOST_SHOWN = 1 << 20
+"""Bytes of a file that is shown."""
 LOG_LINES = 5
 """Lines of output shown for a run in a table of runs."""
 
@@ -80,12 +83,7 @@ def json_text(values: object) -> str:
 
 def last_output(paths: RunPaths, count: int = LOG_LINES) -> list[str]:
     """Return the last lines of a run's log."""
-    try:
-        with paths.log.open("rb") as file:
-            file.seek(max(file.seek(0, 2) - 400 * count, 0))
-            return file.read().decode("utf-8", "replace").splitlines()[-count:]
-    except OSError:
-        return []
+    return last_lines(paths.log, count)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -162,12 +160,12 @@ def _short(value: float | None) -> str:
 
 
 def _traceback(paths: RunPaths) -> list[str]:
-    failure = read_json(paths.failure) or {}
-    return [f"  {line}" for line in str(failure.get("traceback") or "").splitlines()]
+    failure = known_failure(paths.failure) or Failure()
+    return [f"  {line}" for line in failure.traceback.splitlines()]
 
 
 def _file_lines(path: Path) -> list[str]:
     try:
-        return [f"  {line}" for line in path.read_text(encoding="utf-8").splitlines()]
+        return [f"  {line}" for line in read_plain(path, MOST_SHOWN).decode().splitlines()]
     except (OSError, ValueError) as error:
         return [f"  {path}: cannot be read ({type(error).__name__})"]

@@ -8,10 +8,11 @@ from pathlib import Path
 from segsweep.config.identity import completed
 from segsweep.config.run_config import FACTS, FrozenConfig, Values
 from segsweep.config.schema import OPTION_NODES
+from segsweep.store.json_files import known_environment
 from segsweep.store.paths import RunPaths
-from segsweep.store.records import read_config, read_rows
+from segsweep.store.plan import read_plan
+from segsweep.store.records import read_config
 from segsweep.store.states import Status
-from segsweep.system.files import read_json
 
 Compose = Callable[[Sequence[str], Path | None], tuple[Values, Mapping[str, str]]]
 """Overrides and a folder with the user's own options -> resolved values, chosen options."""
@@ -104,10 +105,10 @@ def _outputs(folder: Path) -> str:
 
 def _config_dir(paths: RunPaths) -> Path | None:
     """Return the value of --config-dir in the command that ran or requested the run, if any."""
-    environment = read_json(paths.environment) or {}
-    plan = read_rows(paths.root.parents[1] / "plan.csv")
+    command = known_environment(paths.environment).command
+    plan = read_plan(paths.root.parents[1] / "plan.csv").rows
     requests = [row.get("request") or "" for row in plan if row.get("folder") == paths.root.name]
-    for words in (list(map(str, environment.get("command") or [])), *map(_split, requests)):
+    for words in (command, *map(_split, requests)):
         for word, following in zip(words, [*words, ""][1:], strict=True):
             name, _, value = word.partition("=")
             if name in ("--config-dir", "-cd"):

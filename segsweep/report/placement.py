@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from segsweep.store.json_files import known_environment
 from segsweep.store.paths import RunPaths
 from segsweep.store.run_cache import RunRecord
-from segsweep.system.files import read_json
 
 PLAIN, SPECIAL = "plain", "special"
 
@@ -23,7 +23,7 @@ def placement_notes(runs: Iterable[RunRecord]) -> tuple[str, ...]:
 
     Runs that stored no precision say nothing about either.
     """
-    stored = (read_json(RunPaths(run.path).environment) or {} for run in runs)
+    stored = (known_environment(RunPaths(run.path).environment).values for run in runs)
     known = [facts for facts in stored if facts.get("precision")]
     by_name = {
         "precision": Counter(str(facts["precision"]) for facts in known),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from segsweep import metrics
 from segsweep.config.cells import NEUTRAL, SEPARATOR, as_cell_name
-from segsweep.errors import ConfigError
+from segsweep.errors import ConfigError, StoredFileError
 from segsweep.store.paths import RunPaths
-from segsweep.store.records import read_rows
+from segsweep.store.records import read_split
 from segsweep.store.run_cache import RunRecord
 from segsweep.store.tables import Tables
 
@@ -189,8 +189,7 @@ def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
     from segsweep.data.folder import read_groups
 
     if asked.groups is None:
-        run = runs.first_run
-        return _stored_groups(None if run is None else run.path)
+        return _stored_groups(runs)
     images = set(runs.tables.per_image["image"])
     return read_groups(asked.groups, images)[0] if images else {}
 
@@ -209,10 +208,13 @@ def with_group_notes(values: "Values", groups: Mapping[str, str], asked: Asked) 
     return replace(values, notes=tuple(notes))
 
 
-def _stored_groups(run: Path | None) -> dict[str, str]:
-    """Return image -> group (patient, lesion) from the split.csv in folder *run*."""
-    try:
-        rows = read_rows(RunPaths(run).split) if run is not None else []
-    except (OSError, ValueError):
-        return {}
-    return {row["id"]: row["group"] for row in rows if row.get("group")}
+def _stored_groups(runs: Comparable) -> dict[str, str]:
+    """Return image -> group (patient, lesion) from the first split.csv that can be read."""
+    for run in runs.counted_runs:
+        try:
+            rows = read_split(RunPaths(run.path).split)
+        except StoredFileError as damage:
+            runs.tables.note(damage)
+        else:
+            return {row["id"]: row["group"] for row in rows if row["group"]}
+    return {}

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from segsweep.store.json_files import Failure, known_failure, known_result
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import AttemptStatus, Cause
-from segsweep.system.files import read_json
 
 NAN = float("nan")
 
@@ -27,23 +27,21 @@ class Outcome:
 
 def finished_outcome(paths: RunPaths) -> Outcome | None:
     """Return the outcome stored in `result.json`; None if the file is missing or damaged."""
-    result = read_json(paths.result)
+    result = known_result(paths.result)
     if result is None:
         return None
-    value = result.get("val_iou")
-    iou = NAN if value is None else float(value)
+    iou = NAN if result.val_iou is None else result.val_iou
     return Outcome(paths.root.name, AttemptStatus.FINISHED, iou, trained=False)
 
 
 def failed_outcome(paths: RunPaths) -> Outcome:
     """Return the outcome that another process stored in `failure.json`."""
-    failure = read_json(paths.failure) or {}
-    cause = failure.get("cause")
+    failure = known_failure(paths.failure) or Failure()
     return Outcome(
         paths.root.name,
         AttemptStatus.FAILED,
         NAN,
-        str(failure.get("error", "unknown")),
+        failure.error,
         trained=False,
-        cause=Cause(cause) if cause in set(Cause) else Cause.NONE,
+        cause=failure.known_cause,
     )

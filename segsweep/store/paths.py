@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from segsweep.store.json_files import known_failure, known_result
 from segsweep.store.states import Cause, Status
-from segsweep.system.files import is_locked, read_json
+from segsweep.system.files import is_locked
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ class RunPaths:
 
     def status(self) -> Status:
         """Return the status of the run."""
-        if read_json(self.result) is not None:  # a damaged result is computed again
+        if known_result(self.result) is not None:  # a damaged result is computed again
             return Status.FINISHED
         if is_locked(self.claim):
             return Status.RUNNING
-        failure = read_json(self.failure)
+        failure = known_failure(self.failure)
         if failure is not None:
-            retried = failure.get("cause") == Cause.RETRIED
+            retried = failure.cause == Cause.RETRIED
             return Status.INTERRUPTED if retried else Status.FAILED
         started = self.history.exists() or self.environment.exists()
         return Status.INTERRUPTED if started else Status.PLANNED

@@ -4,7 +4,6 @@ A run is finished exactly when its `result.json` exists: that file is written la
 """
 
 import csv
-import errno
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,33 +15,27 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from segsweep.config.cells import as_cell_name
 from segsweep.config.run_config import FrozenConfig, Values
-from segsweep.errors import StoreError
+from segsweep.config.stored import wrong_value
+from segsweep.errors import StoredFileError, StoreError
 from segsweep.metrics import COUNTS, columns, stored_columns
-from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.json_files import Failure, known_failure
+from segsweep.store.paths import RunPaths
 from segsweep.store.states import Cause
 from segsweep.system.csv_cells import exact
-from segsweep.system.files import csv_text, read_json, write_json, write_text
+from segsweep.system.files import csv_text, read_plain, write_json, write_text
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
 """The fixed columns of per_image.csv; stored metrics follow (`image_columns`)."""
 EPOCH = ("epoch", "train_loss", "val_loss", "lr", "seconds")
 """The fixed columns of history.csv; validation metrics come before lr (`history_columns`)."""
-PLAN = (
-    "run_id",
-    "kind",
-    "cell",
-    "model",
-    "loss",
-    "seed",
-    "fold",
-    "folder",
-    "requested_at",
-    "request",
-    "epochs",
-)
-"""The columns of plan.csv."""
+SPLIT = ("id", "group", "split")
+"""The columns of split.csv."""
+READS = ("time", "reason", "images")
+"""The columns of test_reads.csv."""
+LOST_READS = "the record of earlier readings was damaged"
+MOST_CONFIG_BYTES = 1 << 20
+"""A larger config was not written by a command."""
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 if TYPE_CHECKING:
@@ -92,17 +85,19 @@ def write_config_text(path: Path, text: str) -> None:
 
 
 def read_config(path: Path) -> FrozenConfig:
-    """Return a frozen config; StoreError if it cannot be read or is incomplete."""
+    """Return a frozen config; StoredFileError if it is missing, damaged or incomplete."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error
+        values = yaml.load(read_plain(path, MOST_CONFIG_BYTES).decode(), Loader=_Loader)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise StoredFileError(path, f"cannot be read ({type(error).__name__})") from error
     if not isinstance(values, dict):
-        raise StoreError(f"{path}: not a config")
+        raise StoredFileError(path, "not a config")
+    if (wrong := wrong_value(values)) is not None:
+        raise StoredFileError(path, wrong[1], wrong[0])
     try:
         return FrozenConfig.of(values)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path}: incomplete ({type(error).__name__}: {error})") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise StoredFileError(path, f"incomplete ({type(error).__name__}: {error})") from error
 
 
 def readable_configs(runs: Iterable[RunPaths]) -> Iterator[FrozenConfig]:
@@ -128,25 +123,74 @@ def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> No
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV as text: none if the file is missing, without a torn last row."""
+    """Return the rows of a CSV as text: none if the file is missing, without a torn last row.
+
+    StoredFileError if the file is damaged otherwise.
+    """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_plain(path).decode()
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        rows = [{key: exact(cell) for key, cell in row.items()} for row in reader]
     except FileNotFoundError:
         return []
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    rows = [{key: exact(cell) for key, cell in row.items()} for row in reader]
+    except OSError as error:
+        raise StoredFileError(path, f"damaged, cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise StoredFileError(path, "damaged, not text") from error
+    except csv.Error as error:
+        raise StoredFileError(path, f"damaged, not a table ({error})") from error
     return rows if text.endswith("\n") else rows[:-1]
+
+
+def read_split(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a split.csv, none if the file is missing; StoredFileError if damaged."""
+    rows = read_rows(path)
+    if not rows and path.exists():
+        raise StoredFileError(path, "damaged, it has no row")
+    for row in rows:
+        if None in row or any(row.get(name) is None for name in SPLIT):
+            raise StoredFileError(path, f"damaged, the columns are not {', '.join(SPLIT)}")
+    return rows
+
+
+def read_reads(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a test_reads.csv; none if the file is missing.
+
+    StoredFileError if the file is damaged or a value has the wrong type.
+    """
+    rows = read_rows(path)
+    if not rows and path.exists():
+        raise StoredFileError(path, "damaged, it has no row")
+    for row in rows:
+        if set(row) != set(READS) or None in row.values():
+            raise StoredFileError(path, f"damaged, the columns are not {', '.join(READS)}")
+        if not is_count(row["images"]):
+            raise StoredFileError(path, "damaged, not a whole number", "images")
+    return rows
+
+
+def is_count(text: str) -> bool:
+    """Whether *text* is a whole number, not negative, that fits into a table."""
+    return text.isdecimal() and len(text) < 19
+
+
+def known_reads(path: Path, when: str = "") -> list[dict[str, str]]:
+    """Return the rows of a test_reads.csv; of a damaged one, a row of time *when* that says so."""
+    try:
+        return read_reads(path)
+    except StoredFileError:
+        return [{"time": when, "reason": LOST_READS, "images": "0"}]
 
 
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:
     """Record in test_reads.csv that the test set is read; call this before reading it."""
-    rows: list[Mapping[str, object]] = list(read_rows(paths.test_reads))
+    rows: list[Mapping[str, object]] = list(known_reads(paths.test_reads, when))
     before = _earlier_copies(paths)
     reason = "repeat after a crash" if len(rows) > before else "the run's one reading"
     if before and len(rows) <= before:
         reason = "the run was done again"
     rows.append({"time": when, "reason": reason, "images": images})
-    write_text(paths.test_reads, csv_text(rows, ("time", "reason", "images")))
+    write_text(paths.test_reads, csv_text(rows, READS))
 
 
 def _earlier_copies(paths: RunPaths) -> int:
@@ -166,57 +210,9 @@ def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: 
         when: time of the failure, ISO 8601.
 
     """
-    attempts = (read_json(paths.failure) or {}).get("attempts", 0) + 1
+    attempts = (known_failure(paths.failure) or Failure()).attempts + 1
     values = {"cause": cause, "error": error, "attempts": attempts, "time": when}
     write_json(paths.failure, {**values, "traceback": trace})
-
-
-def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, object]]) -> None:
-    """Add those of *rows* that the plan lacks; a run has one row per request.
-
-    The caller holds the plan's lock. Rows are appended, because a search adds one run at a
-    time, thousands of times.
-    """
-    new = missing_rows(sweep, rows)
-    if not new:
-        return
-    keys = _plan_keys(sweep.plan)
-    if _can_be_appended(sweep.plan):
-        _append(sweep.plan, csv_text(new, PLAN).partition("\n")[2])
-    else:
-        write_text(sweep.plan, csv_text([*read_rows(sweep.plan), *new], PLAN))
-    keys.update(map(_plan_key, new))
-    _plans[sweep.plan] = (file_stamp(sweep.plan), keys)
-
-
-def cell_in_plan(row: Mapping[str, str]) -> str:
-    """Return the cell in a row of the plan; early plans had none."""
-    return as_cell_name(row.get("cell") or f"{row.get('model')}/{row.get('loss')}")
-
-
-def missing_rows(
-    sweep: SweepPaths, rows: Sequence[Mapping[str, object]]
-) -> list[Mapping[str, object]]:
-    """Return those of *rows* whose run and request the plan does not contain."""
-    planned = _plan_keys(sweep.plan)
-    requested = {_plan_key(row): row for row in rows}
-    return [row for key, row in requested.items() if key not in planned]
-
-
-def _plan_key(row: Mapping[str, object]) -> tuple[object, object]:
-    return row["run_id"], row["request"]
-
-
-def _plan_keys(plan: Path) -> set[tuple[object, object]]:
-    """Return run_id and request of each row; the file is read again only if it has changed."""
-    stamp = file_stamp(plan)
-    cached = _plans.get(plan)
-    if cached is None or cached[0] != stamp:
-        cached = _plans[plan] = (stamp, set(map(_plan_key, read_rows(plan))))
-    return cached[1]
-
-
-_plans: dict[Path, tuple[tuple[int, ...], set[tuple[object, object]]]] = {}
 
 
 def file_stamp(path: Path) -> tuple[int, ...]:
@@ -226,31 +222,6 @@ def file_stamp(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _can_be_appended(plan: Path) -> bool:
-    """Whether the file has the current columns and ends with a complete row."""
-    header = f"{','.join(PLAN)}\n".encode()
-    try:
-        with plan.open("rb") as file:
-            start = file.readline()
-            file.seek(-1, os.SEEK_END)
-            return start == header and file.read() == b"\n"
-    except OSError:
-        return False
-
-
-def _append(path: Path, text: str) -> None:
-    """Append *text* to a file completely, or leave the file as it was."""
-    with path.open("ab", buffering=0) as file:
-        before = file.tell()
-        try:
-            if file.write(data := text.encode()) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(before)
-            raise
 
 
 def per_image_text(run_id: str, rows: Sequence[Mapping[str, object]]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from segsweep.store.json_files import known_result
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.system.files import read_json
 
 KEEPS = ("best", "last", "both", "none")
 GIGABYTE = 10**9
@@ -22,9 +22,9 @@ def keep_checkpoints(paths: RunPaths, keep: str) -> int:
     """
     if keep not in KEEPS:
         raise ValueError(f"keep must be one of {', '.join(KEEPS)}; got {keep!r}")
-    result = read_json(paths.result)
+    result = known_result(paths.result)
     if result is not None:
-        best, last = f"best-{result.get('best_epoch')}.pt", "last.pt"
+        best, last = f"best-{result.best_epoch}.pt", "last.pt"
         kept = {"best": {best}, "last": {last}, "both": {best, last}, "none": set()}[keep]
         files = checkpoint_files(paths)
         if not kept or kept & {file.name for file in files}:
@@ -53,9 +53,9 @@ class CheckpointCap:
         self._there: dict[str, tuple[int, int, RunPaths]] = {}  # number in the heap, bytes
         self._numbers = count()
         for paths in sweep.run_folders() if keep_gb is not None else []:
-            result = read_json(paths.result)
+            result = known_result(paths.result)
             if result is not None:
-                self._note(paths, result.get("val_iou"))
+                self._note(paths, result.val_iou)
         self._shrink()
 
     def add(self, paths: RunPaths, val_iou: float | None) -> list[RunPaths]:

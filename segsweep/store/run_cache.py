@@ -1,18 +1,27 @@
 """Runs as read from their folders; finished ones are kept in memory. No torch."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from segsweep import metrics
 from segsweep.config.run_config import FrozenConfig
+from segsweep.errors import StoredFileError
+from segsweep.store.json_files import (
+    Environment,
+    Failure,
+    read_environment,
+    read_failure,
+    read_result,
+)
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import file_stamp, read_config
-from segsweep.store.run_rows import epoch_rows, image_rows
+from segsweep.store.run_rows import count_test_images, epoch_rows, image_rows
 from segsweep.store.states import Status
-from segsweep.system.files import read_json
 
+S = TypeVar("S")
 PLACEMENT = ("precision", "threads")
 """Columns from `environment.json`: how the run computed, not what its config asks for."""
 
@@ -63,6 +72,8 @@ class StoredRun:
     """The rows of `per_image.csv`; None until they are needed."""
     epochs: str | None = None
     """The rows of `history.csv`; None until they are needed."""
+    damages: dict[Path, StoredFileError] = field(default_factory=dict)
+    """The damaged files found so far, by their path."""
 
 
 class RunCache:
@@ -83,38 +94,79 @@ class RunCache:
             self._runs[paths.root] = cached = _read_run(paths, stamp)
         return cached
 
+    def forget(self, paths: RunPaths) -> None:
+        """Read the run again on its next use: a file other than its result was written."""
+        self._runs.pop(paths.root, None)
+
+    def damages(self, folder: Path) -> dict[Path, StoredFileError]:
+        """Return the damaged files that were found in the run's *folder* so far."""
+        return self._runs[folder].damages
+
     def images(self, folder: Path) -> str:
         """Return the rows of `per_image.csv` of the finished run in *folder*."""
         run = self._runs[folder]
         if run.images is None:
-            run.images = image_rows(RunPaths(folder).per_image, run.record.run_id)
+            run.images = ""
+            path = RunPaths(folder).per_image
+            try:
+                run.images = complete_images(path, run.record)
+            except StoredFileError as damage:
+                run.damages[path] = damage
+                warnings.warn(f"{path}: ignored: {damage.reason}", stacklevel=5)
         return run.images
 
     def epochs(self, folder: Path) -> str:
         """Return the rows of `history.csv` of the run in *folder*, finished or not."""
         run = self._runs[folder]
         if run.epochs is None or not run.stamp:
-            run.epochs = epoch_rows(RunPaths(folder).history)
+            run.epochs = ""
+            path = RunPaths(folder).history
+            try:
+                run.epochs = epoch_rows(path)
+            except StoredFileError as damage:
+                run.damages[path] = damage
+                warnings.warn(f"{path}: ignored: {damage.reason}", stacklevel=5)
         return run.epochs
+
+
+def complete_images(path: Path, run: RunRecord) -> str:
+    """Return the rows of a finished run's per_image.csv; StoredFileError if images are missing."""
+    rows, wanted = image_rows(path, run.run_id), run.columns.get("n_test")
+    if isinstance(wanted, int) and count_test_images(rows) < wanted:
+        raise StoredFileError(path, f"has {count_test_images(rows)} of {wanted} test images")
+    return rows
 
 
 def _read_run(paths: RunPaths, stamp: tuple[int, ...]) -> StoredRun:
     config = read_config(paths.config)
-    record = _record(paths, config)
+    damages: dict[Path, StoredFileError] = {}
+    record = _record(paths, config, damages)
     finished = record.status == Status.FINISHED
-    return StoredRun(stamp if finished else (), config, record)
+    return StoredRun(stamp if finished else (), config, record, damages=damages)
 
 
-def _record(paths: RunPaths, config: FrozenConfig) -> RunRecord:
-    """Return a run with what its config and its result or failure say."""
+def _record(
+    paths: RunPaths, config: FrozenConfig, damages: dict[Path, StoredFileError]
+) -> RunRecord:
+    """Return a run with what its config and its result or failure say; add its *damages*."""
     from segsweep.config.cells import flat_values
 
     status = paths.status()
-    result = read_json(paths.result)
-    if result is None and paths.result.exists():
-        warnings.warn(f"{paths.result}: damaged; the run counts as {status}", stacklevel=5)
-    failure = (read_json(paths.failure) or {}) if status == Status.FAILED else {}
-    environment = read_json(paths.environment) or {}
+
+    def read(reader: Callable[[Path], S | None], path: Path) -> S | None:
+        try:
+            return reader(path)
+        except StoredFileError as damage:
+            damages[path] = damage
+            counts = "" if path == paths.environment else f"; the run counts as {status}"
+            warnings.warn(f"{damage}{counts}", stacklevel=6)
+            return None
+
+    stored = read(read_result, paths.result)
+    result = {} if stored is None else stored.values
+    open_or_failed = status not in (Status.FINISHED, Status.RUNNING)
+    failure = (read(read_failure, paths.failure) if open_or_failed else None) or Failure()
+    environment = (read(read_environment, paths.environment) or Environment()).values
     model, loss = config.choices["model"], config.choices["loss"]
     measured = measured_columns()
     return RunRecord(
@@ -136,8 +188,8 @@ def _record(paths: RunPaths, config: FrozenConfig) -> RunRecord:
             "data_fingerprint": config.data_fingerprint,
             "data_target": config.data_target,
             "status": status,
-            "error": failure.get("error"),
-            **{key: value for key, value in (result or {}).items() if key in measured},
+            "error": failure.error if status == Status.FAILED else None,
+            **{key: value for key, value in result.items() if key in measured},
             **{key: environment.get(key) for key in PLACEMENT},
         },
     )

@@ -2,16 +2,16 @@
 
 import io
 import re
-import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep import metrics
-from segsweep.errors import StoreError
+from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.records import EPOCH, PER_IMAGE, history_columns, image_columns
 from segsweep.system.csv_cells import STARTS, exact_frame, frame_text
+from segsweep.system.files import read_plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -21,10 +21,20 @@ def image_rows(path: Path, run_id: str) -> str:
     """Return the rows of a run's per_image.csv as text; "" if there is no such file.
 
     A file with the current columns, no quotes and no formulas is copied; any other goes through
-    pandas. A damaged file, or one of another run, is ignored with a warning.
+    pandas. StoredFileError if the file is damaged, or has rows of another run.
     """
     try:
-        text = path.read_bytes().decode("utf-8")  # a line break in a name stays what it is
+        text = read_plain(path).decode()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoredFileError(path, type(error).__name__) from error
+    return checked_images(text, path, run_id)
+
+
+def checked_images(text: str, path: Path, run_id: str) -> str:
+    """Return the rows in the *text* of a run's per_image.csv; StoredFileError naming *path*."""
+    try:
         if (plain := _plain_images(image_columns()).fullmatch(text)) is not None:
             rows = plain[1]
             foreign = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
@@ -34,11 +44,8 @@ def image_rows(path: Path, run_id: str) -> str:
             foreign = bool((frame["run_id"] != run_id).any())
         if foreign:
             raise StoreError(f"contains rows of another run than {run_id}")
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: ignored: {_reason(error)}", stacklevel=5)
-        return ""
+    except (ValueError, OverflowError, StoreError) as error:  # pandas' own are ValueErrors
+        raise StoredFileError(path, _reason(error)) from error
     return rows
 
 
@@ -78,6 +85,11 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
+def count_test_images(rows: str) -> int:
+    """Return how many test images have counts in *rows* of a per_image.csv."""
+    return rows.count(",test,train,")
+
+
 _CELL = r'[^,"\r\n]*'
 _NUMBER = r"(?:[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?|[-+]?inf|nan)?"
 
@@ -91,19 +103,19 @@ def _plain_images(columns: tuple[str, ...]) -> re.Pattern[str]:
 
 @cache
 def _plain_epochs(columns: tuple[str, ...]) -> re.Pattern[str]:
-    row = rf"[0-9]+(?:,{_NUMBER}){{{len(columns) - 1}}}\n"
+    row = rf"[0-9]{{1,18}}(?:,{_NUMBER}){{{len(columns) - 1}}}\n"
     return re.compile(rf"{','.join(columns)}\n((?:{row})*+)")
 
 
 def epoch_rows(path: Path) -> str:
     """Return the rows of a run's history.csv as text; "" if there is no such file.
 
-    A file with other columns goes through pandas. A damaged file is ignored with a warning.
+    A file with other columns goes through pandas. StoredFileError if the file is damaged.
     """
     from pandas import read_csv
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path).decode()
         columns = history_columns()
         if (plain := _plain_epochs(columns).fullmatch(text)) is not None:
             return plain[1]
@@ -111,6 +123,5 @@ def epoch_rows(path: Path) -> str:
         return str(frame.to_csv(index=False, header=False, lineterminator="\n"))
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, StoreError) as error:  # pandas' own errors are ValueErrors
-        warnings.warn(f"{path}: ignored: {_reason(error)}", stacklevel=5)
-        return ""
+    except (OSError, ValueError, OverflowError, StoreError) as error:
+        raise StoredFileError(path, _reason(error)) from error

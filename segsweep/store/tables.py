@@ -2,13 +2,13 @@
 
 import io
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep import metrics
-from segsweep.errors import StoreError
+from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import history_columns, image_columns
@@ -39,6 +39,21 @@ class Tables:
     swept: list[str]
     """Dotted keys, besides model and loss, whose values differ between cells."""
     cache: RunCache
+    noted: dict[Path, str] = field(default_factory=dict)
+    """A line for each damaged file that is no part of a run in `runs`, by its path."""
+
+    @property
+    def damages(self) -> tuple[str, ...]:
+        """A line for each file that was left out because it is damaged, of those used so far."""
+        of_runs = (self.cache.damages(run.path).values() for run in self.runs)
+        lines = {error.path: str(error) for errors in of_runs for error in errors}
+        return tuple({**self.noted, **lines}.values())
+
+    def note(self, damage: StoredFileError) -> None:
+        """Warn of a damaged file, once, and list it among the damages."""
+        if damage.path not in self.noted:
+            self.noted[damage.path] = str(damage)
+            warnings.warn(f"{damage.path}: ignored: {damage.reason}", stacklevel=3)
 
     @property
     def question(self) -> "Question | None":
@@ -148,20 +163,22 @@ def read_all(
     sweep = SweepPaths(Path(folder))
     if not sweep.runs.is_dir():
         raise no_sweep(sweep.root)
+    noted: dict[Path, str] = {}
     if warn_ignored:
-        _warn_of_ignored(sweep)
+        _warn_of_ignored(sweep, noted)
     runs = []
     for paths in sweep.run_folders():
         try:
             runs.append(cache.run(paths))
         except (StoreError, KeyError, TypeError, AttributeError) as error:
             reason = "" if isinstance(error, StoreError) else f"{paths.config}: incomplete, "
-            warnings.warn(f"{paths.root.name} ignored: {reason}{error}", stacklevel=2)
+            noted[paths.config] = f"{paths.root.name} ignored: {reason}{error}"
+            warnings.warn(noted[paths.config], stacklevel=2)
     settings = [run.record.settings for run in runs]
     swept = swept_among([run.config.values for run in runs], settings)
     named = zip(runs, with_data_words(settings), strict=True)
     records = [_with_cell(run.record, values, swept) for run, values in named]
-    return Tables(sweep, records, swept, cache)
+    return Tables(sweep, records, swept, cache, noted)
 
 
 def _with_cell(run: RunRecord, values: "Mapping[str, object]", swept: list[str]) -> RunRecord:
@@ -173,11 +190,12 @@ def _with_cell(run: RunRecord, values: "Mapping[str, object]", swept: list[str])
     return replace(run, columns=columns, cell=name, data=str(values["data"]))
 
 
-def _warn_of_ignored(sweep: SweepPaths) -> None:
+def _warn_of_ignored(sweep: SweepPaths, noted: dict[Path, str]) -> None:
     """Warn of entries in `runs/` that are not runs; hidden files belong to the system."""
     for path in sorted(sweep.runs.iterdir()):
         if not path.name.startswith(".") and not (path / "config.yaml").is_file():
-            warnings.warn(f"{path}: ignored: no config.yaml", stacklevel=3)
+            noted[path] = f"{path}: ignored: no config.yaml"
+            warnings.warn(noted[path], stacklevel=3)
 
 
 def _scored_parts(run: RunRecord) -> tuple[metrics.Part, ...]:

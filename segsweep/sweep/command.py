@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import read_rows, readable_configs
+from segsweep.store.plan import read_plan
+from segsweep.store.records import readable_configs
 from segsweep.store.retention import keep_checkpoints
 from segsweep.sweep import session
 from segsweep.sweep.housekeeping import move_earlier, repair
@@ -61,7 +62,7 @@ def run_sweep(
 def _seems_finished(config: DictConfig) -> bool:
     """Whether every run in the sweep's plan is finished: the command then probably trains none."""
     sweep = SweepPaths(Path(config.outputs) / config.sweep)
-    folders = {row["folder"] for row in read_rows(sweep.plan)}
+    folders = {row["folder"] for row in read_plan(sweep.plan).rows if row.get("folder")}
     return bool(folders) and all(sweep.run(folder).result.exists() for folder in folders)
 
 

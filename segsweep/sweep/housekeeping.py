@@ -12,7 +12,8 @@ from pathlib import Path
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import RunPaths, SweepPaths, is_run_name
-from segsweep.store.records import PLAN, cell_in_plan, read_rows
+from segsweep.store.plan import PLAN, cell_in_plan, lost_rows, read_plan
+from segsweep.store.records import READS, known_reads
 from segsweep.store.retention import checkpoint_files, delete_files
 from segsweep.store.states import Status
 from segsweep.store.tables import read_all
@@ -44,8 +45,8 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
         _repair_move(sweep, fresh)
     fresh.root.mkdir(parents=True)
     for old, new in ((paths.config, fresh.config), (paths.test_reads, fresh.test_reads)):
-        if old.exists():
-            write_text(new, old.read_text(encoding="utf-8"))
+        if old.is_file():  # also a damaged one: the repetition says so
+            shutil.copyfile(old, new)
     number = next(n for n in count(1) if not (sweep.earlier / f"{name}-{n}").exists())
     place = RunPaths(sweep.earlier / f"{name}-{number}")
     with claimed(paths.claim) as mine:
@@ -79,10 +80,10 @@ def _repair_move(sweep: SweepPaths, fresh: RunPaths) -> None:
     if not paths.root.exists():
         fresh.root.rename(paths.root)
         return
-    before, there = read_rows(fresh.test_reads), read_rows(paths.test_reads)
+    before, there = known_reads(fresh.test_reads), known_reads(paths.test_reads)
     if any(row not in there for row in before):  # a run was planned there before a repair
         rows = [*before, *(row for row in there if row not in before)]
-        write_text(paths.test_reads, csv_text(rows, list(rows[0])))
+        write_text(paths.test_reads, csv_text(rows, READS))
     shutil.rmtree(fresh.root)
 
 
@@ -98,7 +99,7 @@ def runs_by_cell(sweep: SweepPaths) -> dict[str, list[RunPaths]]:
         paths = RunPaths(record.path)
         cells.setdefault(record.cell, []).append(paths)
         known.add(paths.root.name)
-    planned = {row["folder"]: row for row in read_rows(sweep.plan)}
+    planned = {row["folder"]: row for row in read_plan(sweep.plan).rows if row.get("folder")}
     for folder, row in planned.items():
         if folder not in known:
             cell = cell_in_plan(row)
@@ -174,10 +175,11 @@ def _check_idle(runs: Sequence[RunPaths]) -> None:
 
 def _remove_from_plan(sweep: SweepPaths, folders: set[str]) -> None:
     with locked(sweep.plan_lock):
-        rows = read_rows(sweep.plan)
-        kept = [row for row in rows if row["folder"] not in folders]
-        if len(kept) < len(rows):
-            write_text(sweep.plan, csv_text(kept, PLAN))
+        plan = read_plan(sweep.plan)
+        kept = [row for row in plan.rows if row.get("folder") not in folders]
+        if len(kept) < len(plan.rows) or plan.damage is not None:
+            lost = [] if plan.damage is None else lost_rows(sweep, folders)
+            write_text(sweep.plan, csv_text([*kept, *lost], PLAN))
 
 
 def _remove(sweep: SweepPaths, paths: RunPaths) -> None:

@@ -1,6 +1,5 @@
 """The progress of a sweep, read quickly from its files, damaged ones included."""
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,14 +8,16 @@ from pathlib import Path
 from statistics import mean
 from typing import TypeAlias
 
-from segsweep.errors import StoreError
+from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import is_sweep, no_sweep
+from segsweep.store.json_files import Result, read_failure, read_result
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import cell_in_plan, read_config, read_rows
+from segsweep.store.plan import cell_in_plan, read_plan
+from segsweep.store.records import read_config
 from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import current_holder
-from segsweep.system.files import read_json
+from segsweep.system.files import open_plain
 
 STATUSES = tuple(Status)
 WHOLE_BYTES = 1_000_000
@@ -145,11 +146,10 @@ def sweep_status(folder: Path | str) -> SweepStatus:
 
 def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:
     """Return a row per run: from the plan, or from the run's config if the plan lacks it."""
-    rows = {}
-    try:
-        rows = {row["folder"]: row for row in read_rows(sweep.plan) if row["folder"]}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        warnings.append(f"{sweep.plan}: cannot be read ({type(error).__name__})")
+    plan = read_plan(sweep.plan)
+    rows = {row["folder"]: row for row in plan.rows if row.get("folder")}
+    if plan.damage is not None:
+        warnings.append(str(plan.damage))
     for paths in sweep.run_folders():
         if paths.root.name not in rows:
             rows[paths.root.name] = {"folder": paths.root.name, **_named(paths, warnings)}
@@ -157,10 +157,11 @@ def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:
 
 
 def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunState:
-    status = paths.status()
-    result = read_json(paths.result)
-    if result is None and paths.result.exists():
-        warnings.append(f"{paths.result}: damaged; the run counts as {status}")
+    status, result = paths.status(), None
+    try:
+        result = read_result(paths.result)
+    except StoredFileError as damage:
+        warnings.append(f"{damage}; the run counts as {status}")
     state = RunState(
         paths,
         run_id=row.get("run_id") or "",
@@ -176,11 +177,10 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
     return _with_failure(_with_progress(state, row, warnings), warnings)
 
 
-def _with_result(state: RunState, result: Mapping[str, object]) -> RunState:
-    epochs, seconds = _number(result.get("epochs")), _number(result.get("seconds"))
-    iou = _number(result.get("val_iou"))
+def _with_result(state: RunState, result: Result) -> RunState:
+    epochs, seconds, iou = result.epochs, result.seconds, result.val_iou
     pace = seconds / epochs if epochs and seconds is not None else None
-    return replace(state, epoch=int(epochs or 0), val_iou=iou, best=iou, pace=pace)
+    return replace(state, epoch=epochs or 0, val_iou=iou, best=iou, pace=pace)
 
 
 def _with_progress(state: RunState, row: Mapping[str, str], warnings: list[str]) -> RunState:
@@ -204,17 +204,18 @@ def _with_progress(state: RunState, row: Mapping[str, str], warnings: list[str])
 
 
 def _with_failure(state: RunState, warnings: list[str]) -> RunState:
-    file = state.paths.failure
-    failure = read_json(file)
-    if failure is None:
-        if state.status != Status.RUNNING and file.exists():
-            warnings.append(f"{file}: cannot be read")
+    try:
+        failure = read_failure(state.paths.failure)
+    except StoredFileError as damage:
+        if state.status != Status.RUNNING:
+            warnings.append(str(damage))
         return state
-    attempts = int(_number(failure.get("attempts")) or 0)
+    if failure is None:
+        return state
     if state.status != Status.FAILED:
-        return replace(state, attempts=attempts)
-    cause, error = (str(failure.get(key) or "unknown") for key in ("cause", "error"))
-    return replace(state, cause=cause, error=error, attempts=attempts)
+        return replace(state, attempts=failure.attempts)
+    cause = failure.cause or "unknown"
+    return replace(state, cause=cause, error=failure.error, attempts=failure.attempts)
 
 
 def history_end(path: Path, most: int = WHOLE_BYTES) -> list[HistoryRow]:
@@ -223,7 +224,7 @@ def history_end(path: Path, most: int = WHOLE_BYTES) -> list[HistoryRow]:
     Values are numbers, None for anything else; lines without epoch or seconds are left out.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.readline()
             start = max(file.seek(0, 2) - most, len(head))
             file.seek(start)

@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from threading import get_ident
 from typing import Any, TypeAlias
@@ -21,6 +22,28 @@ from segsweep.system.csv_cells import Lines, safe
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object as `json` reads it: values are numbers, texts, lists, objects or None."""
+MOST_BYTES = 1 << 30
+"""A larger file is not read into memory at once."""
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a plain file to read its bytes; OSError for a folder, a pipe or a device.
+
+    Opening a pipe that nobody writes to would wait for ever.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Return the bytes of a plain file; OSError as `open_plain`, or if it has more than *most*."""
+    with open_plain(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.read()
 
 
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -60,7 +83,8 @@ def write_text(path: Path, text: str) -> None:
 def has_text(path: Path, text: str) -> bool:
     """Whether the file at *path* exists and its content is exactly *text*."""
     try:
-        return path.read_bytes() == text.encode()
+        data = text.encode()
+        return path.stat().st_size == len(data) and read_plain(path) == data
     except OSError:
         return False
 
@@ -89,8 +113,8 @@ def write_json(path: Path, values: Mapping[str, object]) -> None:
 def read_json(path: Path) -> JsonObject | None:
     """Return the JSON object in the file; None if it is missing, damaged or not an object."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = json.loads(read_plain(path).decode())
+    except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
 
@@ -110,7 +134,7 @@ def csv_text(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> st
 def last_lines(path: Path, count: int) -> list[str]:
     """Return the last *count* lines of a text file, however long it is; none if it is missing."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             file.seek(max(file.seek(0, os.SEEK_END) - 400 * count, 0))
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
     except OSError:
@@ -129,7 +153,7 @@ def file_status(path: Path) -> os.stat_result:
 
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

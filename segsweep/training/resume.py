@@ -8,9 +8,10 @@ run whose checkpoint cannot be read.
 from collections.abc import Callable
 
 from segsweep.errors import StoreError
+from segsweep.store.json_files import Failure, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import Cause
-from segsweep.system.files import read_json, write_json
+from segsweep.system.files import write_json
 from segsweep.system.progress import Progress
 from segsweep.training.build import Job
 from segsweep.training.checkpoint import Checkpoints
@@ -21,12 +22,14 @@ FROM_SCRATCH = (Cause.RAISED, Cause.NON_FINITE, Cause.EXITED)
 
 def resumed_or_new(build: Callable[[], Job], paths: RunPaths, progress: Progress) -> Job:
     """Return the run that *build* returns, with the state of its checkpoint if it resumes."""
-    failure = read_json(paths.failure) or {}
+    failure = known_failure(paths.failure)
     checkpoints = Checkpoints(paths.checkpoints)
-    if failure.get("cause") in FROM_SCRATCH:
+    if (failure or Failure()).cause in FROM_SCRATCH:
         checkpoints.clear()
-    if failure.get("cause", Cause.RETRIED) != Cause.RETRIED:
-        write_json(paths.failure, {**failure, "cause": Cause.RETRIED})  # after a kill it resumes
+    if failure is not None and failure.cause != Cause.RETRIED:
+        write_json(
+            paths.failure, {**failure.values, "cause": Cause.RETRIED}
+        )  # after a kill it resumes
     job = build()
     try:
         resumed = _load(job)

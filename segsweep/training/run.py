@@ -23,6 +23,7 @@ from segsweep.errors import (
     NotWritableError,
     RunClaimedError,
 )
+from segsweep.store.json_files import known_environment
 from segsweep.store.outcome import NAN, Outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import (
@@ -33,7 +34,7 @@ from segsweep.store.records import (
 from segsweep.store.retention import keep_checkpoints
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.system.clock import time_text
-from segsweep.system.files import claimed, read_json, refuses_writing, write_json
+from segsweep.system.files import claimed, refuses_writing, write_json
 from segsweep.system.progress import Progress
 from segsweep.system.signals import StopRequest
 from segsweep.training.build import Job, build_job
@@ -177,7 +178,7 @@ def _train_and_score(config: FrozenConfig, paths: RunPaths, context: RunContext)
     progress = Progress(paths.root.name, epochs, paths.log, verbose=context.verbose)
 
     def build() -> Job:
-        return build_job(config, paths, prepared, read_json(paths.environment))
+        return build_job(config, paths, prepared, known_environment(paths.environment).values)
 
     job = resumed_or_new(build, paths, progress)
     _store_start(job, progress)
@@ -216,7 +217,8 @@ def _store_start(job: Job, progress: Progress) -> None:
     progress.write(f"segsweep {__version__}, {parts.count(UNUSED)} of {len(parts)} images unused")
     for line in crossing_groups(samples, parts):
         progress.write(line)
-    earlier = read_json(job.paths.environment) or {}
+    stored = known_environment(job.paths.environment)
+    earlier = stored.values
     now = {
         **environment_facts(job.placement),
         "warnings": [f"{p.where}: {p.what}" for p in job.prepared.warnings],
@@ -224,7 +226,7 @@ def _store_start(job: Job, progress: Progress) -> None:
     placement = job.placement.values()
     watched = ("segsweep", "torch", "machine", *placement)
     changed = {key: now[key] for key in watched if earlier.get(key, now[key]) != now[key]}
-    marks = [*earlier.get("resumed_with", []), *([changed] if changed else [])]
+    marks = [*stored.resumed_with, *([changed] if changed else [])]
     write_json(job.paths.environment, {**now, **earlier, **placement, "resumed_with": marks})
 
 

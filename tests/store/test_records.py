@@ -7,9 +7,9 @@ import os
 import yaml
 
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.plan import add_to_plan
 from segsweep.store.records import (
     add_test_read,
-    add_to_plan,
     config_text,
     read_config,
     read_rows,

@@ -58,7 +58,7 @@ def test_results_have_the_documented_columns(sweep):
 
     assert list(frame.columns) == RESULTS_AS_DOCUMENTED
     assert statuses(sweep) == STATES
-    assert (done["test_iou"], done["val_loss"], done["n_test"]) == (0.6, 0.3, 2)
+    assert (done["test_iou"], done["val_loss"], done["n_test"]) == (0.6, 0.3, 1)
     assert (done["model"], done["lr"], done["seed"]) == ("unet2", 0.002, 0)
     assert done["run_id"] != "x"  # the config says which run it is
     assert failed["error"] == "ValueError: no"
@@ -151,7 +151,7 @@ def test_damaged_result_does_not_count(sweep, warned):
     path.write_text(path.read_text()[:40])
 
     assert statuses(sweep) == {**STATES, ("dice", 0): "interrupted"}
-    assert warned() == [f"{path}: damaged; the run counts as interrupted"]
+    assert warned() == [f"{path}: damaged, not JSON; the run counts as interrupted"]
     assert len(read_all(sweep).per_image) == 0
 
 

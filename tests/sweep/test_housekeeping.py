@@ -12,7 +12,7 @@ from command import rows_of, snapshot
 from segsweep.errors import RunClaimedError, StoreError, SweepLockedError
 from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import PLAN
+from segsweep.store.plan import PLAN
 from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
 from segsweep.store.tables import read_all
 from segsweep.sweep.housekeeping import (

@@ -6,7 +6,8 @@ import pytest
 
 from counted import Looked, instructions
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import PLAN, add_test_read, add_to_plan, read_rows
+from segsweep.store.plan import PLAN, add_to_plan
+from segsweep.store.records import add_test_read, read_rows
 from segsweep.store.run_cache import RunCache
 from segsweep.sweep import housekeeping, session
 from segsweep.sweep.housekeeping import runs_of_cells

@@ -11,7 +11,7 @@ import pytest
 
 from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import PLAN
+from segsweep.store.plan import PLAN
 from segsweep.store.states import Status
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.status import history_end, sweep_status
@@ -38,9 +38,14 @@ data:
     fold: null
 trainer:
   epochs: 10
+evaluate: {{}}
 choices:
   model: {model}
   loss: {loss}
+  optimizer: x
+  scheduler: x
+  augment: x
+  data: x
 """
 
 

@@ -1,6 +1,6 @@
 """Everything that the page shows, as frames and plain values, without drawings and HTML."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pandas import DataFrame
 
@@ -12,6 +12,7 @@ from segsweep.report.content.records import (
     Reads,
     Record,
     commands_of,
+    damages_of,
     failures_of,
     last_change,
     machines_of,
@@ -44,6 +45,8 @@ class Material:
     trials: DataFrame
     history: DataFrame
     failures: list[Record] = field(default_factory=list)
+    damages: tuple[str, ...] = ()
+    """A line for each stored file that was left out because it is damaged."""
     reads: Reads = field(default_factory=lambda: Reads([], ()))
     machines: list[Record] = field(default_factory=list)
     commands: list[Record] = field(default_factory=list)
@@ -91,7 +94,7 @@ def material_of(tables: Tables, compared: Compared) -> Material:
     cells = shown_cells(compared, tables)
     table = image_table(compared.images, compared.metric)
     named = [row["image"] for _, rows in cases(table) for row in rows]
-    return Material(
+    made = Material(
         name=tables.sweep.root.resolve().name,
         as_of=last_change(tables),
         compared=compared,
@@ -109,6 +112,7 @@ def material_of(tables: Tables, compared: Compared) -> Material:
         options=options,
         outlines=outlines_of(tables, list(cells["cell"]), named),
     )
+    return replace(made, damages=damages_of(tables))  # all files have been read now
 
 
 def shown_cells(compared: Compared, tables: Tables) -> DataFrame:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segsweep.errors import StoredFileError
+from segsweep.store.json_files import read_object
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
-from segsweep.system.files import read_json
+from segsweep.system.files import MOST_BYTES
 
 MOST_CELLS = 40
 StoredRings = list[list[float]]
@@ -35,7 +37,11 @@ def outlines_of(
     found: dict[str, ImageOutlines] = {}
     wanted = dict.fromkeys(images)
     for cell, folder in _first_runs(tables, cells[:MOST_CELLS]).items():
-        stored = read_json(RunPaths(folder).outlines)
+        try:
+            stored = read_object(RunPaths(folder).outlines, MOST_BYTES)
+        except StoredFileError as damage:
+            tables.note(damage)
+            continue
         for image in wanted if stored is not None else ():
             _add(found, cell, image, stored or {})
     return found
@@ -55,7 +61,7 @@ def _add(found: dict[str, ImageOutlines], cell: str, image: str, stored: Mapping
         height, width = map(int, stored["size"])
         both = stored["images"][image]
         truth, predicted = _rings(both["truth"]), _rings(both["predicted"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return
     known = found.setdefault(image, ImageOutlines((height, width), truth))
     if known.size == (height, width):

@@ -1,20 +1,22 @@
 """What run folders hold besides the tables: failures, readings of the test set, machines."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from segsweep.errors import StoredFileError
 from segsweep.report.placement import kernels_of
+from segsweep.store.json_files import Failure, known_environment, known_failure
 from segsweep.store.paths import RunPaths
-from segsweep.store.records import read_rows
+from segsweep.store.plan import LOST, read_plan
+from segsweep.store.records import read_reads, read_split
 from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 from segsweep.system.clock import FORMAT, time_text
-from segsweep.system.files import read_json
 
 Record: TypeAlias = dict[str, Any]
 """Facts of one thing, by name."""
@@ -46,7 +48,7 @@ def failures_of(tables: Tables) -> list[Record]:
     rows = []
     for run in tables.runs:
         if run.status == Status.FAILED:
-            failure = read_json(RunPaths(run.path).failure) or {}
+            failure = (known_failure(RunPaths(run.path).failure) or Failure()).values
             names = ("cause", "error", "attempts", "time", "traceback")
             rows.append({**_names(run), **{name: failure.get(name) for name in names}})
     return rows
@@ -56,22 +58,27 @@ def reads_of(tables: Tables) -> Reads:
     """Return the readings of the test set, and warnings about irregular ones."""
     rows, said = [], []
     for run in tables.runs:
-        reads = _read_rows(RunPaths(run.path).test_reads)
+        reads = _rows(tables, read_reads, RunPaths(run.path).test_reads)
         names = _names(run)
         rows += [{**names, **read} for read in reads]
         said += [f"{names['run']}: {what}" for what in _irregular(run, reads)]
     return Reads(rows, tuple(said))
 
 
+def damages_of(tables: Tables) -> tuple[str, ...]:
+    """Return a line for each stored file that was left out, with its path in the sweep."""
+    return tuple(line.replace(f"{tables.sweep.root}/", "") for line in tables.damages)
+
+
 def last_change(tables: Tables) -> str:
     """Return the time at which a run last ended, finished an epoch or was requested; else empty."""
-    times = [row.get("requested_at") or "" for row in _read_rows(tables.sweep.plan)]
+    times = [row.get("requested_at") or "" for row in _plan_rows(tables)]
     for run in tables.runs:
         paths = RunPaths(run.path)
         if run.status == Status.FINISHED:
             times.append(str(run.columns.get("finished") or ""))
         elif run.status == Status.FAILED:
-            times.append(str((read_json(paths.failure) or {}).get("time") or ""))
+            times.append((known_failure(paths.failure) or Failure()).time)
         elif paths.history.exists():
             times.append(time_text(paths.history.stat().st_mtime))
     known = [(moment, words) for words in times if (moment := _time(words)) is not None]
@@ -82,8 +89,8 @@ def machines_of(tables: Tables) -> list[Record]:
     """Return each combination of machine, device and versions with its runs, most first."""
     counts: Counter[tuple[str, ...]] = Counter()
     for run in tables.runs:
-        facts = read_json(RunPaths(run.path).environment)
-        if facts is not None:
+        facts = known_environment(RunPaths(run.path).environment).values
+        if facts:
             counts[tuple(str(facts.get(name, "")) for name in (*MACHINE, *VERSIONS))] += 1
     rows = [
         {**dict(zip((*MACHINE, *VERSIONS), values, strict=True)), "runs": count}
@@ -95,19 +102,23 @@ def machines_of(tables: Tables) -> list[Record]:
 def commands_of(tables: Tables) -> list[Record]:
     """Return each command that requested runs: its first time, and the number of runs."""
     asked: dict[str, Record] = {}
-    for row in _read_rows(tables.sweep.plan):
+    for row in _plan_rows(tables):
         request = row.get("request") or ""
         known = asked.setdefault(request, {"time": row.get("requested_at") or "", "runs": 0})
         known["runs"] += 1
         known["time"] = min(known["time"], row.get("requested_at") or "")
-    rows = [{"command": f"segsweep-train {words}".strip(), **row} for words, row in asked.items()]
+    rows = [
+        {"command": words if words == LOST else f"segsweep-train {words}".strip(), **row}
+        for words, row in asked.items()
+    ]
     return sorted(rows, key=lambda row: str(row["time"]))
 
 
 def split_of(tables: Tables) -> list[tuple[str, int]]:
     """Return how many images each part has in the first run that has stored its split."""
     for run in tables.runs:
-        counts = Counter(row.get("split") or "" for row in _read_rows(RunPaths(run.path).split))
+        rows = _rows(tables, read_split, RunPaths(run.path).split)
+        counts = Counter(row["split"] for row in rows)
         if counts:
             known = [part for part in ("train", "val", "test") if part in counts]
             return [(part, counts[part]) for part in [*known, *sorted(set(counts) - set(known))]]
@@ -168,12 +179,23 @@ def _names(run: RunRecord) -> Record:
     return {"run": run.path.name, "cell": run.cell, "seed": run.seed}
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    """Return a CSV's rows; none for a damaged file."""
+def _rows(
+    tables: Tables, reader: Callable[[Path], list[dict[str, str]]], path: Path
+) -> list[dict[str, str]]:
+    """Return a file's rows; none for a damaged one, which is noted."""
     try:
-        return read_rows(path)
-    except (OSError, ValueError):
+        return reader(path)
+    except StoredFileError as damage:
+        tables.note(damage)
         return []
+
+
+def _plan_rows(tables: Tables) -> list[dict[str, str]]:
+    """Return the intact rows of the plan; a damage is noted."""
+    plan = read_plan(tables.sweep.plan)
+    if plan.damage is not None:
+        tables.note(plan.damage)
+    return plan.rows
 
 
 def _irregular(run: RunRecord, reads: Sequence[Mapping[str, str]]) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
+from segsweep.store.json_files import Failure, known_failure
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import record_failure
@@ -35,7 +36,7 @@ from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
-from segsweep.system.files import is_locked, last_lines, read_json
+from segsweep.system.files import is_locked, last_lines
 
 POLL_SECONDS = 5.0
 HELD_SECONDS = 1.0
@@ -154,7 +155,7 @@ def _wait_while_held(paths: RunPaths) -> None:
 
 
 def _attempts(paths: RunPaths) -> int:
-    return int((read_json(paths.failure) or {}).get("attempts", 0))
+    return (known_failure(paths.failure) or Failure()).attempts
 
 
 def _has_ended(paths: RunPaths, attempts: int) -> bool:

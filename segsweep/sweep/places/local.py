@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from segsweep.config.cells import flat_values
 from segsweep.config.run_config import Values
 from segsweep.errors import DiskFullError, StoreError, SweepLockedError
+from segsweep.store.json_files import Failure, known_failure
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, record_failure
@@ -27,7 +28,7 @@ from segsweep.sweep.processes.worker import EpochDone, train
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
-from segsweep.system.files import last_lines, read_json, write_json
+from segsweep.system.files import last_lines, write_json
 from segsweep.system.signals import StopRequest
 
 FULL = "no space left on the disk; free some, then run the same command again to resume"
@@ -200,8 +201,8 @@ def _with_difference(outcome: Outcome, run: PlannedRun) -> Outcome:
     if not found:
         return outcome
     error = f"{outcome.error} [{found}]"
-    failure = read_json(run.paths.failure) or {}
-    write_json(run.paths.failure, {**failure, "error": error})
+    failure = known_failure(run.paths.failure) or Failure()
+    write_json(run.paths.failure, {**failure.values, "error": error})
     return Outcome(run.name, AttemptStatus.FAILED, NAN, error, cause=Cause.REFUSED)
 
 

@@ -21,12 +21,8 @@ from segsweep.config.schema import CommandConfig
 from segsweep.config.truth import target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
-from segsweep.store.records import (
-    add_to_plan,
-    config_text,
-    missing_rows,
-    write_config_text,
-)
+from segsweep.store.plan import add_to_plan, lost_rows, missing_rows, needs_rebuilding
+from segsweep.store.records import config_text, write_config_text
 from segsweep.system.clock import time_text
 from segsweep.system.files import has_content, has_text, locked
 from segsweep.training.dataset import check_batch, prepared_data
@@ -116,13 +112,16 @@ def freeze(planned: Sequence[PlannedRun], request: str) -> None:
     """Write the runs' configs and add them to their sweep's plan; existing rows are kept."""
     config, sweep = planned[0].config, sweep_of(planned[0].config)
     new, rows = _new_texts(planned), _plan_rows(planned, request)
-    if not new and not missing_rows(sweep, rows):
+    rebuild = needs_rebuilding(sweep)
+    if not new and not rebuild and not missing_rows(sweep, rows):
         return
     check_writable(config.outputs)
     sweep.root.mkdir(parents=True, exist_ok=True)
     with locked(sweep.plan_lock):
         for path, text in new.items():
             write_config_text(path, text)
+        if rebuild:
+            rows += lost_rows(sweep, {run.name for run in planned})
         add_to_plan(sweep, rows)
 
 

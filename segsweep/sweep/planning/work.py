@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from segsweep import __version__
+from segsweep.store.json_files import Result, known_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import PlannedRun
-from segsweep.system.files import read_json
 
 NOT_RETRIED = "(not retried: retry_failed=false)"
 
@@ -52,7 +52,7 @@ def outcomes_before(work: Work) -> list[Outcome]:
 
 def version_of(run: PlannedRun) -> str:
     """Return the version of segsweep that finished *run*; empty if unknown."""
-    return str((read_json(run.paths.result) or {}).get("version", ""))
+    return (known_result(run.paths.result) or Result()).version
 
 
 def _is_repeated(run: PlannedRun, rerun: str) -> bool:
