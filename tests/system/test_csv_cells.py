@@ -12,7 +12,8 @@ from pandas import DataFrame, read_csv
 
 from segsweep.report.export import pasted
 from segsweep.report.write import csv_of
-from segsweep.store.records import PLAN, image_columns, per_image_text, read_rows
+from segsweep.store.plan import PLAN
+from segsweep.store.records import image_columns, per_image_text, read_rows
 from segsweep.store.run_rows import image_rows, read_images
 from segsweep.system.csv_cells import exact, exact_frame, frame_text, safe
 from segsweep.system.files import csv_text
