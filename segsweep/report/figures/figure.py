@@ -12,8 +12,8 @@ from segsweep.report.figures.svg import NARROW, SHADES, WIDE, Canvas, Scale, bre
 
 Form: TypeAlias = Callable[[float], str]
 """From the value of a mark on an axis to its text."""
-LABEL = 13
-"""Size of the text of labels, in pixels."""
+LABEL, TIGHT = 13, 11.5
+"""Sizes of the text of labels in pixels, in one line and in two."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,28 @@ def label_width(names: Sequence[str], width: float) -> float:
     return breadth([brief(name) for name in names], LABEL, width * 0.34) + 10
 
 
-def row_label(canvas: Canvas, name: str, right: float, y: float, css: str = "") -> None:
-    """Write a row's *name* left of *right*; a cut name is shown whole under the pointer."""
-    words = fitted(brief(name), right - 6, LABEL)
-    canvas.text(right - 8, y + 4.5, words, css, "end", name if words != name else "")
+def row_label(
+    canvas: Canvas, name: str, right: float, y: float, css: str = "", lines: int = 2
+) -> None:
+    """Write a row's *name* left of *right*, a long one in two *lines*.
+
+    A name that is cut even so is shown whole under the pointer.
+    """
+    whole, room = brief(name), right - 6
+    first, rest = _halves(whole)
+    if lines == 1 or not rest or fitted(whole, room, LABEL) == whole:
+        words = fitted(whole, room, LABEL)
+        canvas.text(right - 8, y + 4.5, words, css, "end", name if words != name else "")
+        return
+    for half, at in ((first, y - 2), (rest, y + 9.5)):
+        canvas.text(right - 8, at, fitted(half, room, TIGHT), f"{css} tight", "end", name)
+
+
+def _halves(words: str) -> tuple[str, str]:
+    """Return *words* divided at the space that makes the longer part shortest."""
+    parts = words.split(" ")
+    found = [(" ".join(parts[:at]), " ".join(parts[at:])) for at in range(1, len(parts))]
+    return min(found, key=lambda pair: max(map(len, pair)), default=(words, ""))
 
 
 def brief(cell: str) -> str:

@@ -73,7 +73,7 @@ def _draw(rows: list[list[Any]], width: int, metric: Metric) -> Canvas:
     ]
     grid_paths(canvas, shades, (left, 6, size, ROW))
     for number, row in enumerate(rows):
-        row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight")
+        row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight", lines=1)
     words = f"{'up to ' if low > metric.limits[0] else ''}{low:g}", f"{high:g}"
     bottom, right = 6 + len(rows) * ROW, left + columns * size
     x_title(canvas, "test images, the hardest left", left, max(right, left + 200), bottom + 16)

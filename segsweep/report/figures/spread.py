@@ -17,7 +17,7 @@ from segsweep.report.figures.figure import (
     x_title,
     y_title,
 )
-from segsweep.report.figures.svg import Canvas, Scale, linear, shade, short, ticks
+from segsweep.report.figures.svg import Canvas, Scale, breadth, linear, shade, short, ticks
 
 MOST_CELLS = 30
 ROW, RANKS_TOP = 22, 42
@@ -106,7 +106,8 @@ def _draw_ranks(rows: Sequence[list[Any]], width: int) -> Canvas:
     every = 1 if size > 20 else 5
     for rank in range(1, ranks + 1):
         if rank == 1 or rank % every == 0:
-            canvas.text(left + (rank - 0.5) * size, RANKS_TOP - 9, rank, "tick", "middle")
+            middle = min(left + (rank - 0.5) * size, width - breadth([str(rank)], 11) / 2)
+            canvas.text(middle, RANKS_TOP - 9, rank, "tick", "middle")
     y_title(canvas, "rank, 1 is the best mean", left, 12)
     grid_paths(canvas, shades, (left, RANKS_TOP, size, ROW))
     for number, row in enumerate(rows):

@@ -30,6 +30,20 @@ KINDS = {
     "one_cell": one_cell_sweep,
     "all_failed": all_failed_sweep,
 }
+
+
+def sixty_cells(maker):
+    """Write 60 cells with long names, two seeds each."""
+    for epochs in (40, 80, 120):
+        for model in MODELS:
+            for loss in LOSSES:
+                for seed in range(2):
+                    more = {"trainer__epochs": epochs, "optimizer__weight_decay": epochs / 1000}
+                    maker.outlines(maker.finished(model, loss, seed, **more))
+    maker.plan()
+
+
+KINDS["sixty"] = sixty_cells
 PICTURES = os.environ.get("SEGSWEEP_PICTURES")
 """A folder into which pictures of all pages are saved, for people to look at."""
 OPEN_SECONDS = 2.0
@@ -81,7 +95,7 @@ def column(tab, table, place):
     """Return the texts of a column of a drawn table."""
     script = (
         "return [...document.querySelectorAll(`[data-table=${arguments[0]}] tbody tr`)]"
-        ".map((row) => row.cells[arguments[1]].textContent)"
+        ".filter((row) => !row.hidden).map((row) => row.cells[arguments[1]].textContent)"
     )
     return tab.js(script, table, place)
 
@@ -173,18 +187,90 @@ def test_tables_sort_and_filter(tab, page):
     assert all(name.startswith("unet2") for name in names)
 
 
-def test_long_table_grows_on_request(tab, page):
-    """Twenty rows at first, more by a button; sorting sees all of them."""
+def test_every_row_is_in_the_page_and_can_be_found(tab, page):
+    """All 60 runs and all pairs, without scrolling; the browser's search finds the last one."""
     tab.open(page("finished"))
-    tab.scroll_through()
-    first = len(column(tab, "runs", 0))
+    every = column(tab, "runs", 0)
+    found = tab.js("return find(arguments[0])", every[-1])
     title_button(tab, "runs", "test IoU").click()
-    top = column(tab, "runs", 4)[0]
-    tab.driver.find_element("css selector", "[data-table=runs] .more").click()
-    every = column(tab, "runs", 4)
+    values = column(tab, "runs", 4)
 
-    assert (first, len(every)) == (20, 60)
-    assert top == max(every)
+    assert len(every) == 60
+    assert found
+    assert len(column(tab, "pairs", 0)) > 190
+    assert values == sorted(values, reverse=True)
+
+
+OVERLAPS = """
+return [...document.querySelectorAll('.plot svg')].filter((svg) => svg.getClientRects().length)
+  .flatMap((svg) => {
+    const own = svg.getBoundingClientRect();
+    const name = svg.closest('figure').dataset.figure;
+    const boxes = [...svg.querySelectorAll('text')].map((text) => {
+      const box = text.getBoundingClientRect(), cut = 0.2 * box.height;
+      return { left: box.left + 0.5, right: box.right - 0.5, top: box.top + cut,
+        bottom: box.bottom - cut, words: text.lastChild?.textContent.trim() };
+    }).filter((box) => box.words);
+    return boxes.flatMap((a, i) => [
+      ...(a.left < own.left - 2 || a.right > own.right + 2 ? [[name, a.words, 'is cut']] : []),
+      ...boxes.slice(i + 1).filter((b) => a.left < b.right && b.left < a.right
+        && a.top < b.bottom && b.top < a.bottom).map((b) => [name, a.words, b.words]),
+    ]);
+  });
+"""
+"""Pairs of texts of a figure that lie on each other, and texts that its edge cuts."""
+
+
+@pytest.mark.parametrize("kind", ["finished", "half", "sixty"])
+def test_no_text_of_a_figure_lies_on_another(kind, tab, page):
+    """On a phone and a laptop, with 20 cells and with 60 that have long names."""
+    path = page(kind)
+    for width in (400, 1200):
+        tab.open(path, width)
+
+        assert tab.js(OVERLAPS) == []
+
+
+LOW_CONTRAST = """
+const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+const light = (colour) => parts(colour).slice(0, 3).map((c) => c / 255)
+  .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const seen = (colour) => parts(colour).length < 4 || parts(colour)[3] === 1;
+const behind = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const paper = getComputedStyle(at).backgroundColor;
+    if (seen(paper)) return paper;
+  }
+  return 'rgb(255, 255, 255)';
+};
+const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const low = {};
+while (walk.nextNode()) {
+  const node = walk.currentNode.parentElement;
+  const hidden = !walk.currentNode.textContent.trim() || !node.getClientRects().length;
+  if (hidden || /^(SCRIPT|STYLE|TITLE)$/i.test(node.tagName)) continue;
+  const drawn = node.closest('svg'), style = getComputedStyle(node);
+  if (drawn && /\\bt\\d+\\b/.test(node.getAttribute('class'))) continue; // on colours: test_html
+  const [a, b] = [light(drawn ? style.fill : style.color), light(behind(node))];
+  const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  let clear = 1;
+  for (let at = node; at; at = at.parentElement) clear *= Number(getComputedStyle(at).opacity);
+  if (contrast < 4.5 || clear < 1) low[`${node.tagName}.${node.getAttribute('class')}`] = contrast;
+}
+return low;
+"""
+"""The kinds of text whose computed colour is too close to the paper behind it."""
+
+
+@pytest.mark.parametrize("kind", ["finished", "half", "all_failed"])
+def test_every_text_has_contrast(kind, tab, page):
+    """As the browser computes the colours, light and dark: at least 4.5, none half transparent."""
+    path = page(kind)
+    for dark in (False, True):
+        tab.open(path, 1200, dark)
+
+        assert tab.js(LOW_CONTRAST) == {}
 
 
 def test_values_show_under_the_pointer_and_by_keys(tab, page):
@@ -226,7 +312,10 @@ def test_figures_are_saved_as_svg_png_and_csv(tab, page, downloads):
     assert "#1f3f6e" in svg  # the deepest colour of the light page
     assert "<title>unet2/" in svg
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    assert int.from_bytes(png[16:20]) == 3 * 736
+    assert int.from_bytes(png[16:20]) == 3 * (736 + 24)
+    assert ">Every architecture with every loss</text>" in svg
+    assert ">sweep finished</text>" in svg
+    assert ">architecture, by loss</text>" in svg
     assert len(rows) == 20
     assert {"cell", "mean", "ci_low"} <= {*rows[0]}
     assert tab.console_messages() == []
@@ -263,11 +352,22 @@ def test_printed_page_has_paper_size_and_all_cells(tab, page):
     """Printing gives a PDF of several pages; tools and navigation are left out."""
     tab.open(page("finished"))
     tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    hidden = tab.js("return getComputedStyle(document.querySelector('nav')).display")
+    shown = "return getComputedStyle(document.querySelector(arguments[0])).display"
+    hidden = tab.js(shown, "nav")
+    head = tab.js(shown, "[data-table=runs] thead")
+    pairs = tab.js(shown, "[data-table=pairs] tr.folded")
+    note = tab.js(shown, "[data-table=pairs] .paper-only")
+    meanings = tab.js(shown, "[data-table=cells] .meanings")
+    box = tab.js(
+        "const box = document.querySelector('[data-table=runs] .scroll');"
+        "return [box.clientHeight, box.scrollHeight]"
+    )
     pdf = tab.driver.print_page()
     tab.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
-    assert hidden == "none"
+    assert (hidden, head, pairs) == ("none", "table-header-group", "none")
+    assert (note, meanings) == ("block", "block")
+    assert box[0] == box[1]
     assert len(pdf) > 30_000
 
 
