@@ -21,6 +21,10 @@ TARGET_KEYS: Mapping[str, tuple[object, ...]] = {
 """Arguments of a data set that say what counts as foreground, with the values that say nothing."""
 Question: TypeAlias = tuple[str, str]
 """Data fingerprint and target: runs that agree in both are compared."""
+DRAWN = "synthetic"
+"""The option of the group `data` that needs no files."""
+PLACES = ("data.root", "data.images")
+"""Keys that say where a data set's files are."""
 SHORT = 6
 """Digits of a fingerprint in a name."""
 LONGEST = 48
@@ -63,6 +67,23 @@ def data_words(runs: Iterable[Mapping[str, object]]) -> dict[Question, str]:
         rule = [word for word in target.split(", ") if word != FOREGROUND] if several else []
         found[fingerprint, target] = ", ".join([names[fingerprint], *rule])
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
+
+
+def data_title(values: Mapping[str, object]) -> str:
+    """Return which data a run with these flat values is on: its option, and where the files are.
+
+    `ph2 (/data/PH2)`; data that are drawn by a program are called so.
+    """
+    option = str(values["data"])
+    if option == DRAWN:
+        return f"{option} (embedded images, drawn by a program)"
+    place = next((values[key] for key in PLACES if values.get(key)), None)
+    return option if place is None else f"{option} ({place})"
+
+
+def data_titles(runs: Iterable[Mapping[str, object]]) -> str:
+    """Return the `data_title` of all runs, each once."""
+    return "; ".join(dict.fromkeys(map(data_title, runs)))
 
 
 def file_word(target: str) -> str:

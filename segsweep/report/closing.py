@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from segsweep.config.truth import data_titles
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.tables import Tables
@@ -23,7 +24,7 @@ def print_report(report: Report) -> None:
     if len(several) > 1:
         print_line(str(report.answer["headline"]), console)
     for said in several:
-        cells, title = report.cells, name
+        cells, title = report.cells, title_of(tables)
         if len(several) > 1:
             console.print()
             cells = cells[cells["data"] == said["data"]]
@@ -34,6 +35,12 @@ def print_report(report: Report) -> None:
     if len(tables.trials):
         _print_trials(tables, console)
     print_files(report, console)
+
+
+def title_of(tables: Tables) -> str:
+    """Return the sweep's name and the data it is on."""
+    data = data_titles(run.settings for run in tables.runs)
+    return ": ".join(filter(None, (tables.sweep.root.resolve().name, data)))
 
 
 def print_files(report: Report, console: "Console | None" = None) -> None:

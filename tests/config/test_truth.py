@@ -3,7 +3,7 @@
 import pytest
 
 from segsweep.config.cells import flat_values
-from segsweep.config.truth import data_words, file_word, target_of
+from segsweep.config.truth import data_title, data_titles, data_words, file_word, target_of
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,14 @@ def test_file_names_of_targets_differ_and_are_safe():
     assert file_word("foreground=1,2, inverted") == "foreground=1+2-inverted"
     assert len(names) == 4
     assert max(map(len, names)) < 60
+
+
+def test_title_says_where_the_data_are():
+    """Embedded images are called so; files have a place; a source of one's own its option."""
+    drawn = {"data": "synthetic", "data.count": 24}
+
+    assert data_title(drawn) == "synthetic (embedded images, drawn by a program)"
+    assert data_title({"data": "ph2", "data.root": "/data/PH2"}) == "ph2 (/data/PH2)"
+    assert data_title({"data": "folder", "data.images": "photos"}) == "folder (photos)"
+    assert data_title({"data": "mine"}) == "mine"
+    assert data_titles([drawn, drawn, {"data": "mine"}]) == f"{data_title(drawn)}; mine"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from pandas import DataFrame
 
+from segsweep.config.truth import data_titles
 from segsweep.metrics import Metric
 from segsweep.report.analysis import Compared, with_names
 from segsweep.report.content.images import cases, image_table
@@ -55,6 +56,8 @@ class Material:
     options: list[Record] = field(default_factory=list)
     outlines: dict[str, ImageOutlines] = field(default_factory=dict)
     """By test image, for those listed as hardest, in the middle, easiest and most disputed."""
+    data: str = ""
+    """Which data the runs are on, in words."""
 
     @property
     def images(self) -> DataFrame:
@@ -96,6 +99,7 @@ def material_of(tables: Tables, compared: Compared) -> Material:
     named = [row["image"] for _, rows in cases(table) for row in rows]
     made = Material(
         name=tables.sweep.root.resolve().name,
+        data=data_titles(run.settings for run in tables.runs),
         as_of=last_change(tables),
         compared=compared,
         cells=cells,

@@ -118,7 +118,8 @@ class SlotRunner:
         by_name = {run.name: run for run in planned}
         expected = {name: seconds.get(name, 0.0) for name in by_name}
         outcomes = []
-        title = self.sweep.root.name
+        data = dict.fromkeys(run.config.choices["data"] for run in planned)
+        title = f"{self.sweep.root.name} on {', '.join(data)}"
         with View(title, expected, len(self.slots), cells, skipped) as view, self.stop.deferring():
             pool = Pool(
                 self.slots,

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from segsweep import __version__
-from segsweep.config.cells import differing_in_one_key
+from segsweep.config.cells import differing_in_one_key, flat_values
+from segsweep.config.truth import data_titles
 from segsweep.data.check import format_problems
 from segsweep.data.source import Problem
 from segsweep.data.split import crossing_groups, split_samples
@@ -18,12 +19,8 @@ from segsweep.training.dataset import prepared_data
 def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
     """Print problems of the data, what will run, and what differs from earlier runs."""
     found: dict[Problem, None] = {}
-    seen = set()
-    for run in planned:
-        data = str(run.config.data)
-        if data in seen:
-            continue
-        seen.add(data)
+    by_data = list({str(run.config.data): run for run in planned}.values())
+    for run in by_data:
         prepared = prepared_data(run.config)
         parts = split_samples(prepared.samples, run.config.data.split)
         crossing = crossing_groups(prepared.samples, parts)
@@ -31,6 +28,7 @@ def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
         found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
     if found:
         print(format_problems(found), file=sys.stderr)
+    print(f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr)
     work = work or work_for(planned)
     if len(planned) > 1 or work.finished:
         where = sweep_of(planned[0].config).root
