@@ -28,7 +28,9 @@ def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
         found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
     if found:
         print(format_problems(found), file=sys.stderr)
-    print(f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr)
+    print(
+        f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr
+    )
     work = work or work_for(planned)
     if len(planned) > 1 or work.finished:
         where = sweep_of(planned[0].config).root
