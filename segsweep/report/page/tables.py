@@ -61,8 +61,8 @@ def _folded(listing: Listing) -> list[bool]:
 
 def _heading(listing: Listing, column: tuple[str, str, int]) -> Markup:
     key, title, digits = column
-    return Markup(
-        '<th scope="col"{} data-key="{}"><button type="button" title="{}">{}</button></th>'
+    return Markup(  # no <button>: Chromium does not repeat a head with one on the next page
+        '<th scope="col"{} data-key="{}"><span role="button" tabindex="0" title="{}">{}</span></th>'
     ).format(_css(digits), key, meaning_of(listing.name, key), title)
 
 

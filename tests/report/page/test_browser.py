@@ -103,7 +103,7 @@ def column(tab, table, place):
 def title_button(tab, table, title):
     """Return the heading of a table's column, to be clicked."""
     script = (
-        "return [...document.querySelectorAll(`[data-table=${arguments[0]}] th button`)]"
+        "return [...document.querySelectorAll(`[data-table=${arguments[0]}] th [role=button]`)]"
         ".find((button) => button.textContent === arguments[1])"
     )
     return tab.js(script, table, title)
@@ -323,7 +323,7 @@ def test_figures_are_saved_as_svg_png_and_csv(tab, page, downloads):
 
 TOUCHES = {
     "nothing": "",
-    "sorted": "document.querySelector('[data-table=cells] th button').click()",
+    "sorted": "document.querySelector('[data-table=cells] th [role=button]').click()",
     "filtered": "const box = document.querySelector('[data-table=cells] input');"
     " box.value = 'unet'; box.dispatchEvent(new Event('input'))",
     "scrolled": "scrollTo(0, 500)",

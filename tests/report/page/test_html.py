@@ -253,7 +253,9 @@ def test_every_column_of_every_table_is_explained(kind, maker):
     html = build_page(shown)
     for name, listing in listings(shown).items():
         box = html.split(f'data-table="{name}"')[1].split("</dl>")[0]
-        head = re.findall(r'data-key="([^"]+)"><button type="button" title="([^"]+)">', box)
+        head = re.findall(
+            r'data-key="([^"]+)"><span role="button" tabindex="0" title="([^"]+)">', box
+        )
 
         assert [key for key, _ in head] == [key for key, *_ in listing.columns]
         assert box.count("<dt>") == len(listing.columns)

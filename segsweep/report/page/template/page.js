@@ -49,7 +49,10 @@
       });
       tell();
     });
-    titles.forEach((title, i) => title.querySelector("button").addEventListener("click", () => {
+    titles.forEach((title) => title.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.target.click(); }
+    }));
+    titles.forEach((title, i) => title.firstElementChild.addEventListener("click", () => {
       touched = true;
       const now = title.getAttribute("aria-sort");
       const down = now ? now === "ascending" : title.className === "n" || title.dataset.key === "may_be_best";
