@@ -15,6 +15,10 @@ class DataError(SegsweepError):
     """The images or masks cannot be used; nothing was started."""
 
 
+class UserCodeError(SegsweepError):
+    """A class that the config names crashed, exited or hung; only its cells fail."""
+
+
 class StoreError(SegsweepError):
     """A run or sweep folder cannot be read or written."""
 

@@ -17,6 +17,7 @@ from segsweep.system.terminal import visible_output
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from segsweep.store.outcome import Outcome
     from segsweep.store.paths import SweepPaths
     from segsweep.sweep.planning.plan import PlannedRun
 
@@ -139,19 +140,13 @@ def task(cfg: "DictConfig") -> float:
     from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
     from segsweep.store.outcome import NAN, Outcome
     from segsweep.sweep.session import CommandExit, current
-    from segsweep.training.run import RunContext, execute
 
     if cfg.frozen is not None:
         return _frozen_task(cfg)
     try:
         planned = _planned(cfg)
         current.name_page()
-        context = RunContext(
-            stop=current.stop,
-            on_start=current.refresh,
-            on_epoch=lambda row, best: current.refresh(),
-        )
-        outcome = execute(planned.paths.config, planned.config.allow, context)
+        outcome = _executed(planned)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except RunClaimedError as error:
@@ -164,6 +159,25 @@ def task(cfg: "DictConfig") -> float:
     current.outcomes.append(outcome)
     current.refresh()
     return outcome.value
+
+
+def _executed(planned: "PlannedRun") -> "Outcome":
+    """Execute the run; in a process of its own if a class of the user might end this one."""
+    from segsweep.sweep.planning import user_code
+    from segsweep.sweep.session import current
+
+    if user_code.can_fork() and user_code.uses_own_classes(planned.config):
+        from segsweep.sweep.places.local import launch_one
+
+        return launch_one(planned)
+    from segsweep.training.run import RunContext, execute
+
+    context = RunContext(
+        stop=current.stop,
+        on_start=current.refresh,
+        on_epoch=lambda row, best: current.refresh(),
+    )
+    return execute(planned.paths.config, planned.config.allow, context)
 
 
 def _frozen_task(cfg: "DictConfig") -> float:

@@ -62,17 +62,19 @@ def data(
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
+    from segsweep.sweep.planning import user_code
     from segsweep.sweep.planning.plan import check_writable
     from segsweep.training.check_built import check_built
-    from segsweep.training.dataset import prepared_data
 
     words = overrides or []
     values, choices = compose_values(words, config_dir)
-    with command_line(words):
-        config = RunConfig.of(check_config(values, choices))
-    check_built(config)
-    check_writable(config.outputs)
-    prepared = prepared_data(config)
+    with user_code.in_processes():
+        with command_line(words):
+            user_code.describe(values)
+            config = RunConfig.of(check_config(values, choices))
+        check_built(config, user_code.run_check)
+        check_writable(config.outputs)
+        prepared = user_code.prepare(config)
     parts = split_samples(prepared.samples, config.data.split)
     crossing = crossing_groups(prepared.samples, parts)
     problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]

@@ -178,6 +178,9 @@ class CommandConfig:
     """Runs that a command may ask for; more are refused, because they are mostly a slip."""
     preflight: bool = option(True, identity=False)
     """Try a training and a validation step of each kind of run before the first run starts."""
+    check_limit: float = option(120.0, Limits(above=0), identity=False)
+    """Seconds that a class of a package in `allow` may take when it is checked before runs start:
+    its import, building it and one image; for a data source, seconds without progress."""
     rerun: str = option("none", Limits(allowed=("none", "stale", "all")), identity=False)
     """Finished runs to train again; stale: those of another segsweep version."""
     retry_failed: bool = option(True, identity=False)

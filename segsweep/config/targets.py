@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from segsweep.config.allow import is_reserved, trust_text
 from segsweep.config.schema import NO_LIMITS, Limits
@@ -27,6 +27,8 @@ from segsweep.config.trusted import (
 from segsweep.config.validate import Hint, coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError, SegsweepError
 
+Arguments: TypeAlias = dict[str, tuple[Hint, bool]]
+"""Name -> (annotation, required) of each parameter."""
 CONTROL = ("_target_", "every")
 """Keys of a node that are not arguments."""
 GIVEN = ("params", "optimizer", "total_steps", "T_max", "total_iters", "max_lr", "self")
@@ -91,9 +93,44 @@ def _error_text(error: Exception) -> str:
     return text if plain and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-@cache
-def arguments_of(target: str, allow: tuple[str, ...] = ()) -> dict[str, tuple[Hint, bool]]:
+def is_users(target: str, allow: Sequence[str]) -> bool:
+    """Whether *target* is in a package that the user allows: importing it may do anything."""
+    return is_in(target, allow)
+
+
+def remember(target: str, allow: Sequence[str], found: Arguments | str) -> None:
+    """Use what another process found out about *target*: its parameters, or an error."""
+    _remembered[target, tuple(allow)] = found
+
+
+_remembered: dict[tuple[str, tuple[str, ...]], Arguments | str] = {}
+
+
+def portable_arguments(target: str, allow: Sequence[str]) -> Arguments:
+    """Return the parameters of *target*; annotations by classes of the user become Any."""
+    known = arguments_of(target, tuple(allow))
+    return {name: (hint if _is_plain(hint) else Any, need) for name, (hint, need) in known.items()}
+
+
+def _is_plain(hint: Hint) -> bool:
+    if hint in (Any, Ellipsis) or isinstance(hint, str | int | float | None):
+        return True
+    if inner := get_args(hint):
+        return all(map(_is_plain, inner)) and _is_plain(get_origin(hint))
+    homes = ("builtins", "typing", "types", "pathlib", "collections.abc")
+    return getattr(hint, "__module__", "") in homes
+
+
+def arguments_of(target: str, allow: tuple[str, ...] = ()) -> Arguments:
     """Return name -> (annotation, required) for the parameters of *target*."""
+    known = _remembered.get((target, allow))
+    if isinstance(known, str):
+        raise ConfigError(known)
+    return _arguments_of(target, allow) if known is None else known
+
+
+@cache
+def _arguments_of(target: str, allow: tuple[str, ...]) -> Arguments:
     function = locate(target, allow)
     called = function.__init__ if inspect.isclass(function) else function
     try:
@@ -119,7 +156,8 @@ def check_node(
         raise ConfigError(f"{node}={values!r}: choose one of the options in conf/{node}/")
     target = str(values["_target_"])
     known = arguments_of(target, tuple(allow))
-    _check_trusted_node(node, target, values, tuple(allow))
+    if (target, tuple(allow)) not in _remembered:
+        check_trusted_node(node, target, values, tuple(allow))
     checked: dict[str, object] = {key: values[key] for key in CONTROL if key in values}
     problems = []
     for key, value in values.items():
@@ -138,7 +176,7 @@ def check_node(
     return checked
 
 
-def _check_trusted_node(
+def check_trusted_node(
     node: str, target: str, values: Mapping[str, object], allow: tuple[str, ...]
 ) -> None:
     """Raise ConfigError if a trusted target is of another group, or would download weights."""

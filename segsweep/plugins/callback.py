@@ -93,9 +93,10 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
 
     session.current.plan_only = bool(config.plan)
     words = list(config.hydra.overrides.hydra)
-    planned = plan_all([[*words, *run] for run in runs])
+    planned, failed = plan_all([[*words, *run] for run in runs])
     remove_scratch(planned[0].config.outputs)
     current, sweep = session.current, sweep_of(planned[0].config)
+    current.outcomes += failed
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned
     if not current.plan_only:

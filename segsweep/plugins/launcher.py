@@ -13,6 +13,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from segsweep.errors import UserCodeError
+from segsweep.store.outcome import NAN
+
 if TYPE_CHECKING:
     from segsweep.sweep.places.place import Place
     from segsweep.sweep.planning.plan import PlannedRun
@@ -38,10 +41,11 @@ class SegsweepLauncher(Launcher):
         self.folder.mkdir(parents=True, exist_ok=True)
         given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
         planned = given or _plan(job_overrides)
-        values = run_batch(planned, Local())
+        runs = [run for run in planned if run is not None]
+        values = iter(run_batch(runs, Local()) if runs else ())
         return [
-            _returned(overrides, value)
-            for overrides, value in zip(job_overrides, values, strict=True)
+            _returned(overrides, NAN if run is None else next(values))
+            for overrides, run in zip(job_overrides, planned, strict=True)
         ]
 
 
@@ -57,12 +61,22 @@ def place_of(launcher: Launcher, config: DictConfig) -> "Place":
     return HydraPlace(launcher, choice, config.hydra.launcher)
 
 
-def _plan(runs: Sequence[Sequence[str]]) -> "list[PlannedRun]":
+def _plan(runs: Sequence[Sequence[str]]) -> "list[PlannedRun | None]":
+    """Return the planned runs of a search; None for one whose own classes crash, exit or hang."""
     from segsweep.sweep.planning.compose import Composer
     from segsweep.sweep.planning.plan import plan_run
+    from segsweep.sweep.planning.plan_runs import left_out
+    from segsweep.sweep.session import current
 
     composer = Composer()
-    return [plan_run(*composer.composed(overrides)) for overrides in runs]
+    planned: list[PlannedRun | None] = []
+    for overrides in runs:
+        try:
+            planned.append(plan_run(*composer.composed(overrides)))
+        except UserCodeError as error:
+            current.outcomes += left_out({str(error): [" ".join(overrides)]})
+            planned.append(None)
+    return planned
 
 
 def _returned(overrides: Sequence[str], value: float) -> JobReturn:

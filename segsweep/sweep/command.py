@@ -51,12 +51,12 @@ def run_sweep(
     if not config.plan and not _seems_finished(config):
         place.start()
     gc.freeze()  # skips imported objects in garbage collection, a tenth of the planning time
-    planned = plan_all([[*words, *run] for run in runs], composer)
+    planned, failed = plan_all([[*words, *run] for run in runs], composer)
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = work_for(planned)
     announce(planned, work)
-    current.outcomes += run_work(work, place)
+    current.outcomes += [*failed, *run_work(work, place)]
 
 
 def _seems_finished(config: DictConfig) -> bool:

@@ -4,6 +4,7 @@ Finds problems that show only then: sizes, channels, arguments that constructors
 """
 
 import json
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import torch
@@ -18,32 +19,47 @@ from segsweep.training.device import check_device
 from segsweep.training.room import Step, large_output
 
 
-def check_built(config: RunConfig) -> None:
-    """Build all objects of a config; raise one ConfigError that lists every problem."""
+def call_here(
+    config: RunConfig, nodes: Sequence[str], function: Callable[..., None], *arguments: object
+) -> None:
+    """Call a check of some option *nodes* in this process."""
+    function(*arguments)
+
+
+def check_built(config: RunConfig, call: Callable[..., None] = call_here) -> None:
+    """Build all objects of a config; raise one ConfigError that lists every problem.
+
+    Each check is called by *call*.
+    """
     problems: list[str] = []
-    allow = config.allow
+
+    def check(nodes: Sequence[str], function: Callable[..., None], *given: object) -> None:
+        collect(problems, lambda: call(config, nodes, function, *given, config.allow))
+
     collect(problems, lambda: check_device(config.device, config.trainer.precision))
-    collect(problems, lambda: _check_model(config))
-    collect(problems, lambda: _check_builds("loss", config.loss, allow))
-    collect(problems, lambda: _check_builds("augment", config.augment, allow))
-    collect(problems, lambda: _check_steps(config.optimizer, config.scheduler, allow))
+    check(["model"], check_model, *_model_of(config))
+    check(["loss"], check_builds, "loss", config.loss)
+    check(["augment"], check_builds, "augment", config.augment)
+    check(["optimizer", "scheduler"], check_steps, config.optimizer, config.scheduler)
     raise_all(problems)
 
 
 @once
-def _check_builds(node: str, values: Node, allow: tuple[str, ...]) -> None:
+def check_builds(node: str, values: Node, allow: tuple[str, ...]) -> None:
+    """Build the object of an option node."""
     build(node, values, allow)
 
 
 @once
-def _check_steps(optimizer: Node, scheduler: Node, allow: tuple[str, ...]) -> None:
+def check_steps(optimizer: Node, scheduler: Node, allow: tuple[str, ...]) -> None:
     """Build the optimizer and its scheduler."""
     weight = torch.nn.Parameter(torch.zeros(1))
     built = build_optimizer(optimizer, [weight], allow)
     build_scheduler(scheduler, built, optimizer, 100, allow)
 
 
-def _check_model(config: RunConfig) -> None:
+def _model_of(config: RunConfig) -> tuple[str, str, Step]:
+    """Return what `check_model` needs: the option, its node, and a training step."""
     node = json.dumps(config.model, sort_keys=True)
     kind = config.device.partition(":")[0]
     step = Step(
@@ -53,11 +69,11 @@ def _check_model(config: RunConfig) -> None:
         value_bytes=4 if config.trainer.precision == "float32" else 2,
         on_gpu=kind == "cuda" or (kind == "auto" and torch.cuda.device_count() > 0),
     )
-    _check_shapes(config.choices["model"], node, step, config.allow)
+    return config.choices["model"], node, step
 
 
 @cache
-def _check_shapes(name: str, node: str, step: Step, allow: tuple[str, ...]) -> None:
+def check_model(name: str, node: str, step: Step, allow: tuple[str, ...]) -> None:
     """Run the network on one image, without numbers if it is large.
 
     A small one is run with numbers, on the CPU: without them torch would import the compiler,

@@ -3,11 +3,12 @@
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from segsweep.config.identity import content
 from segsweep.config.run_config import RunConfig
 from segsweep.config.targets import build
-from segsweep.data.cache import Prepared, prepare
+from segsweep.data.cache import Prepared, ProgressCallback, prepare
 from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError
 from segsweep.system.progress import Counter
@@ -15,10 +16,36 @@ from segsweep.system.progress import Counter
 
 def prepared_data(config: RunConfig) -> Prepared:
     """Return the config's data set; checked and cached once per process and setting."""
+    known = remembered(config)
+    return _prepared(*_key(config)) if known is None else known
+
+
+def remembered(config: RunConfig) -> Prepared | None:
+    """Return the config's data set if another process has read it."""
+    return _remembered.get(_key(config))
+
+
+def remember(config: RunConfig, prepared: Prepared) -> None:
+    """Use a data set that another process has read."""
+    _remembered[_key(config)] = prepared
+
+
+def read_data(config: RunConfig, progress: ProgressCallback) -> Prepared:
+    """Return the config's data set, checked and cached now."""
+    node, size, channels, resize, cache, allow = _key(config)
+    source = build("data", json.loads(node), allow)
+    return prepare(source, size, channels, Path(cache), progress, resize=resize)
+
+
+_Key: TypeAlias = tuple[str, tuple[int, int], int, str, str, tuple[str, ...]]
+_remembered: dict[_Key, Prepared] = {}
+
+
+def _key(config: RunConfig) -> _Key:
     node = json.dumps(config.data.source, sort_keys=True)
     cache = str(Path(config.outputs, ".cache").resolve())
     data = config.data
-    return _prepared(node, data.height_width, data.channels, data.resize, cache, config.allow)
+    return node, data.height_width, data.channels, data.resize, cache, config.allow
 
 
 @lru_cache(maxsize=64)

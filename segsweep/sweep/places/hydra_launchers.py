@@ -25,12 +25,12 @@ from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
-from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.preflight import prepare_slots
 from segsweep.sweep.planning.work import Work
+from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher

@@ -8,7 +8,7 @@ from segsweep.config.cells import flat_values
 from segsweep.config.run_config import Values
 from segsweep.errors import DiskFullError, StoreError, SweepLockedError
 from segsweep.store.json_files import Failure, known_failure
-from segsweep.store.outcome import NAN, Outcome
+from segsweep.store.outcome import NAN, Outcome, finished_outcome
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, record_failure
 from segsweep.store.retention import CheckpointCap
@@ -16,12 +16,12 @@ from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
-from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
-from segsweep.sweep.planning.work import Work
+from segsweep.sweep.planning.work import Work, work_for
+from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult, start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import EpochDone, train
@@ -80,6 +80,16 @@ class Local:
         if current.stop():
             raise KeyboardInterrupt
         return outcomes
+
+
+def launch_one(run: PlannedRun) -> Outcome:
+    """Execute a single run in a slot; raise what ends the command."""
+    if (done := finished_outcome(run.paths)) is not None:
+        return done
+    local = Local()
+    local.start()
+    (outcome,) = local.launch(work_for([run]), slots_for([run]), {})
+    return outcome
 
 
 def _sweep() -> SweepPaths:

@@ -9,9 +9,6 @@ from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.slots import Slot
 
-PRELOAD = ("segsweep.sweep.places.preload",)
-"""Imports that every run needs; the fork server imports them once."""
-
 
 class Place(Protocol):
     """Where runs execute."""

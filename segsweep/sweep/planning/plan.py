@@ -23,9 +23,10 @@ from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
 from segsweep.store.plan import add_to_plan, lost_rows, missing_rows, needs_rebuilding
 from segsweep.store.records import config_text, write_config_text
+from segsweep.sweep.planning import user_code
 from segsweep.system.clock import time_text
 from segsweep.system.files import has_content, has_text, locked
-from segsweep.training.dataset import check_batch, prepared_data
+from segsweep.training.dataset import check_batch
 
 LARGE = 2048 * 2048
 """Pixels of an image from which on the network is checked before images are decoded."""
@@ -57,6 +58,7 @@ def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, 
     Builds network and loss only if the sweep has no plan yet, because building takes seconds,
     or if images are large: decoding them may need more memory or disk than there is.
     """
+    user_code.describe(values)
     checked = check_config(values, choices)
     config = RunConfig.of(checked)
     height, width = config.data.height_width
@@ -69,7 +71,7 @@ def plan_checked(checked: Values) -> PlannedRun:
     """Check a config with its data; return its run. Writes no file of the run."""
     config = RunConfig.of(checked)
     try:
-        prepared = prepared_data(config)
+        prepared = user_code.prepare(config)
     except OSError:
         check_writable(config.outputs)
         raise
@@ -94,7 +96,7 @@ def plan_checked(checked: Values) -> PlannedRun:
 def _check_built(config: RunConfig) -> None:
     from segsweep.training.check_built import check_built  # imports torch
 
-    check_built(config)
+    check_built(config, user_code.run_check)
 
 
 def sweep_of(config: RunConfig) -> SweepPaths:

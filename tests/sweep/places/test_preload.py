@@ -6,9 +6,9 @@ from itertools import zip_longest
 import pytest
 
 from command import APPS, TINY
-from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.processes import pool as pools
+from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.installation import conf_folder

@@ -19,7 +19,7 @@ def plan(tmp_path, monkeypatch):
     register_schema()
     monkeypatch.chdir(tmp_path)
     with initialize_config_dir(str(conf_folder()), job_name="test"):
-        yield lambda *words: plan_all(expand([*TINY, *words]))
+        yield lambda *words: plan_all(expand([*TINY, *words]))[0]
 
 
 def test_every_run_is_planned_once(plan):

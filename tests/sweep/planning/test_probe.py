@@ -12,11 +12,11 @@ import torch
 
 from command import TINY
 from segsweep.errors import ConfigError
-from segsweep.sweep.places.place import PRELOAD
 from segsweep.sweep.planning.cost import Measured, load, seconds_of, store
 from segsweep.sweep.planning.measure import measure_kind
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.planning.probe import measure
+from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import Pool, Task, start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train
