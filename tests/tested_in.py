@@ -83,4 +83,5 @@ TESTED_IN = {
     "training/result.py": "test_train.py",
     "training/run.py": "test_train.py",
     "training/state.py": "training/test_loop.py",
+    "sweep/processes/child.py": "sweep/planning/test_user_code.py",
 }

@@ -27,6 +27,7 @@ from segsweep.config.trusted import (
 from segsweep.config.validate import Hint, coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError, SegsweepError
 
+UNCHECKED: Hint = Any
 Arguments: TypeAlias = dict[str, tuple[Hint, bool]]
 """Name -> (annotation, required) of each parameter."""
 CONTROL = ("_target_", "every")
@@ -95,7 +96,7 @@ def _error_text(error: Exception) -> str:
 
 def is_users(target: str, allow: Sequence[str]) -> bool:
     """Whether *target* is in a package that the user allows: importing it may do anything."""
-    return is_in(target, allow)
+    return is_in(target, tuple(allow))
 
 
 def remember(target: str, allow: Sequence[str], found: Arguments | str) -> None:
@@ -109,11 +110,13 @@ _remembered: dict[tuple[str, tuple[str, ...]], Arguments | str] = {}
 def portable_arguments(target: str, allow: Sequence[str]) -> Arguments:
     """Return the parameters of *target*; annotations by classes of the user become Any."""
     known = arguments_of(target, tuple(allow))
-    return {name: (hint if _is_plain(hint) else Any, need) for name, (hint, need) in known.items()}
+    return {
+        name: (hint if _is_plain(hint) else UNCHECKED, need) for name, (hint, need) in known.items()
+    }
 
 
 def _is_plain(hint: Hint) -> bool:
-    if hint in (Any, Ellipsis) or isinstance(hint, str | int | float | None):
+    if hint in (UNCHECKED, Ellipsis) or isinstance(hint, str | int | float | None):
         return True
     if inner := get_args(hint):
         return all(map(_is_plain, inner)) and _is_plain(get_origin(hint))
@@ -138,7 +141,7 @@ def _arguments_of(target: str, allow: tuple[str, ...]) -> Arguments:
     except (NameError, TypeError):
         hints = {}  # annotations that cannot be read are not checked
     return {
-        name: (hints.get(name, Any), parameter.default is parameter.empty)
+        name: (hints.get(name, UNCHECKED), parameter.default is parameter.empty)
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }

@@ -97,7 +97,7 @@ def test_own_data_source_is_read_in_a_process(train, tmp_path, capsys, monkeypat
     assert code == 1
     assert [row["status"] for row in rows] == ["finished"]
     assert (
-        "data=own: ownsource.Own ended its process with exit code 0; left out: data.dies=true"
+        "data=own: ownsource.Own ended its process with exit code 0; left out: data.dies=True"
         in error
     )
     assert "ownsource" not in sys.modules
