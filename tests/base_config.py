@@ -69,6 +69,7 @@ trainer:
   preview_every: 10
 evaluate: {select: val_iou, empty: one, at: both}
 search: {filled: []}
+report: {images: true}
 """)
 CHOICES = {
     **{"model": "unet2", "loss": "bce", "optimizer": "adamw"},

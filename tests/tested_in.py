@@ -64,6 +64,7 @@ TESTED_IN = {
     "stats/wording/levels.py": "stats/test_levels.py",
     "stats/wording/next_steps.py": "stats/wording/test_sentences.py",
     "stats/wording/phrases.py": "stats/test_runs.py",
+    "store/pictures.py": "training/test_pictures.py",
     "store/find.py": "cli/test_sweeps.py",
     "store/outcome.py": "test_train.py",
     "store/retention.py": "sweep/test_housekeeping.py",

@@ -13,6 +13,7 @@ from segsweep.config.schema import (
     Config,
     DataConfig,
     EvaluateConfig,
+    ReportConfig,
     SearchConfig,
     SplitConfig,
     TrainerConfig,
@@ -78,6 +79,7 @@ class RunConfig:
     trainer: TrainerConfig
     evaluate: EvaluateConfig
     search: SearchConfig
+    report: ReportConfig
     choices: Mapping[str, str]
     """The chosen option of each group in OPTION_NODES."""
 
@@ -147,12 +149,11 @@ class _Missing:
 
 def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
     """Return the constructor's arguments for *values*."""
-    sections = {"trainer": TrainerConfig, "evaluate": EvaluateConfig, "search": SearchConfig}
     read: dict[str, Any] = {"values": values}
     for item in dataclasses.fields(kind):
         name = item.name
-        if name in sections:
-            read[name] = section(sections[name], mapping({name: {}, **values}, name))
+        if name in _SECTIONS:
+            read[name] = section(_SECTIONS[name], mapping({name: {}, **values}, name))
         elif name == "data":
             read[name] = _data_node(mapping(values, "data"))
         elif name in (*OPTION_NODES, "choices"):
@@ -167,10 +168,16 @@ def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
     return read
 
 
+_SECTIONS: dict[str, type] = {
+    "trainer": TrainerConfig,
+    "evaluate": EvaluateConfig,
+    "search": SearchConfig,
+    "report": ReportConfig,
+}
 _PLAIN = {
     item.name: _Missing(item)
     for item in dataclasses.fields(Config)
-    if item.name not in (*COMMAND_KEYS, *OPTION_NODES, "trainer", "evaluate", "search")
+    if item.name not in (*COMMAND_KEYS, *OPTION_NODES, *_SECTIONS)
 }
 
 

@@ -167,6 +167,14 @@ class SearchConfig:
 
 
 @dataclass
+class ReportConfig:
+    """What a run stores for the report."""
+
+    images: bool = option(True, identity=False)
+    """Store small pictures of the test images and show them in the report; false: outlines only."""
+
+
+@dataclass
 class CommandConfig:
     """Keys that steer one command; no run's config contains them."""
 
@@ -232,6 +240,7 @@ class Config(CommandConfig):
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    report: ReportConfig = field(default_factory=ReportConfig, metadata={"identity": False})
 
 
 COMMAND_KEYS = tuple(item.name for item in dataclasses.fields(CommandConfig))

@@ -78,9 +78,15 @@ def _tile(name: str, image: Raw, mask: NDArray[np.bool_], *, thumb: int) -> Imag
     tile = Image.new("RGB", (thumb, thumb + CAPTION), "white")
     tile.paste(Image.fromarray(small), ((thumb - size[0]) // 2, (thumb - size[1]) // 2))
     font = ImageFont.load_default(FONT_SIZE)
-    text = next(t for t in _shorter(name) if font.getlength(t) <= thumb or len(t) <= 1)
+    text = fitting(name, font, thumb)
     ImageDraw.Draw(tile).text((thumb / 2, thumb + 1), text, fill="black", font=font, anchor="ma")
     return tile
+
+
+def fitting(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+    """Return *name* on one line, with less of its middle where it is wider than *width* pixels."""
+    line = "".join(letter if letter.isprintable() else " " for letter in name)
+    return next(t for t in _shorter(line) if font.getlength(t) <= width or len(t) <= 1)
 
 
 def outline(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

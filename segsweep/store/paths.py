@@ -161,6 +161,11 @@ class SweepPaths:
         return self.root / ".plan.lock"
 
     @property
+    def images(self) -> Path:
+        """Small pictures of the test images, by data set (`store/pictures.py`)."""
+        return self.root / "images"
+
+    @property
     def earlier(self) -> Path:
         """Runs that were finished and then done again."""
         return self.root / "earlier"

@@ -12,6 +12,7 @@ from pathlib import Path
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import RunPaths, SweepPaths, is_run_name
+from segsweep.store.pictures import remove_pictures
 from segsweep.store.plan import PLAN, cell_in_plan, lost_rows, read_plan
 from segsweep.store.records import READS, known_reads
 from segsweep.store.retention import checkpoint_files, delete_files
@@ -155,6 +156,7 @@ def remove_sweep(sweep: SweepPaths) -> list[Path]:
         repair(sweep)
         for folder in (sweep.earlier, _removed(sweep)):
             shutil.rmtree(folder, ignore_errors=True)
+        remove_pictures(sweep)
     _remove_if_empty(sweep.runs)
     for path in sweep.written:
         path.unlink(missing_ok=True)

@@ -15,7 +15,8 @@ from segsweep.training.environment import git_commit
 from segsweep.training.evaluate import OnPrediction, Scored, score_images
 from segsweep.training.loop import PREVIEW_IMAGES
 from segsweep.training.multiply_adds import multiply_adds
-from segsweep.training.outlines import Outlines
+from segsweep.training.outlines import MOST_IMAGES, Outlines
+from segsweep.training.pictures import picture_paths, store_pictures
 from segsweep.training.preview import draw_preview
 from segsweep.training.state import Row
 
@@ -44,9 +45,22 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
 
 def draw_validation(job: Job, probabilities: NDArray[np.float32], name: str) -> None:
     """Draw the first validation images with *probabilities* as `preview/<name>.png`."""
-    rows = job.val.indices[:PREVIEW_IMAGES]
+    rows = job.val.indices[: len(probabilities)]
     images, masks = job.prepared.images[rows], job.prepared.masks[rows]
-    draw_preview(images, masks, probabilities, job.paths.preview / f"{name}.png")
+    predicted = probabilities > job.loop.threshold
+    captions = [
+        (job.prepared.samples[row].id, _iou_words(one, mask[0] > 0, job.loop.empty))
+        for row, one, mask in zip(rows, predicted, masks, strict=True)
+    ]
+    draw_preview(images, masks, probabilities, captions, job.paths.preview / f"{name}.png")
+
+
+def _iou_words(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], empty: metrics.Empty) -> str:
+    """Return the IoU of one image as it stands above its preview."""
+    masks = (predicted & truth, predicted & ~truth, ~predicted & truth)
+    tp, fp, fn = (np.array([mask.sum()]) for mask in masks)
+    value = metrics.per_image("iou", tp, fp, fn, truth.size - tp - fp - fn, empty)[0]
+    return f"IoU {value:.2f}" if np.isfinite(value) else "empty"
 
 
 def count_rows(job: Job, part: str, scored: Scored) -> list[dict[str, object]]:
@@ -63,11 +77,16 @@ def count_rows(job: Job, part: str, scored: Scored) -> list[dict[str, object]]:
 
 
 def _score_test_set(job: Job) -> Scored:
-    """Score the test set; its read is recorded before, its outlines are stored."""
+    """Score the test set; its read is recorded before, outlines and pictures are stored."""
     add_test_read(job.paths, time_text(), len(job.test.indices))
-    outlines = Outlines(job.prepared.masks, [sample.id for sample in job.prepared.samples])
+    ids = [sample.id for sample in job.prepared.samples]
+    outlines = Outlines(job.prepared.masks, ids)
     scored = _score(job, job.test, outlines.add)
     write_json(job.paths.outlines, outlines.values)
+    if job.config.report.images:
+        images, sweep = job.prepared.images, job.paths.root.parents[1]
+        paths = picture_paths(sweep, job.config.data_fingerprint, images, ids)
+        store_pictures(images, job.test.indices[:MOST_IMAGES], paths)
     return scored
 
 

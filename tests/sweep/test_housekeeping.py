@@ -12,6 +12,7 @@ from command import rows_of, snapshot
 from segsweep.errors import RunClaimedError, StoreError, SweepLockedError
 from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.pictures import picture_path
 from segsweep.store.plan import PLAN
 from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
 from segsweep.store.tables import read_all
@@ -364,6 +365,23 @@ def test_nothing_is_removed_under_a_live_command(grid):
 
     assert before == 4
     assert len(list(grid.runs.iterdir())) == 2
+
+
+def test_pictures_go_with_their_sweep(grid):
+    """A picture and one left half-written by a kill are deleted; a file of the user's stays."""
+    picture = picture_path(grid, "0123456789abcdef", (64, 96), 3, "IMD002")
+    picture.parent.mkdir(parents=True)
+    left = picture.with_name(f".{picture.name}.12-34.tmp")
+    for file in (picture, left):
+        file.write_bytes(b"x")
+    mine = grid.images / "mine.jpg"
+    mine.write_bytes(b"x")
+    kept = remove_sweep(grid)
+    mine_only = list(grid.images.iterdir())
+    mine.unlink()
+
+    assert kept == [grid.images]
+    assert mine_only == [mine]
 
 
 def test_removing_creates_no_sweep(tmp_path):

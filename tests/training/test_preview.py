@@ -2,17 +2,19 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from segsweep.training.preview import GAP, draw_preview
+from segsweep.training.preview import GAP, LEAST_WIDTH, draw_preview, origin
+
+CAPTIONS = [("IMD002", "IoU 0.50"), ("a" * 90, "IoU 1.00"), ("<b>\nü", "empty")]
 
 
-def pictures(channels):
-    """Return three images 4 high and 6 wide, their masks, and probabilities."""
+def pictures(channels, height=4, width=6):
+    """Return three images, their masks, and probabilities."""
     random = np.random.default_rng(0)
-    images = random.random((3, channels, 4, 6), dtype=np.float32)
-    masks = random.integers(0, 2, (3, 1, 4, 6), dtype=np.uint8)
-    return images, masks, random.random((3, 4, 6), dtype=np.float32)
+    images = random.random((3, channels, height, width), dtype=np.float32)
+    masks = random.integers(0, 2, (3, 1, height, width), dtype=np.uint8)
+    return images, masks, random.random((3, height, width), dtype=np.float32), CAPTIONS
 
 
 def read(path):
@@ -22,43 +24,79 @@ def read(path):
         return np.asarray(picture)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_column_per_image_of_image_mask_and_output(tmp_path, channels):
-    """Each picture is at its place, to half a grey level; grey has three equal channels."""
-    images, masks, outputs = pictures(channels)
-    path = tmp_path / "new" / "epoch1.png"
-    draw_preview(images, masks, outputs, path)
-    sheet = read(path)
+def ink(pixels):
+    """Return the share of dark pixels."""
+    return float((pixels.min(-1) < 100).mean())
 
-    assert sheet.shape == (3 * 4 + 2 * GAP, 3 * 6 + 2 * GAP, 3)
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(4, 6), (9, 130)])
+def test_a_column_per_image_of_image_mask_and_output(tmp_path, channels, height, width):
+    """Each picture is at its place, to half a grey level; a small one is enlarged by whole pixels.
+
+    Grey has three equal channels.
+    """
+    images, masks, outputs, captions = pictures(channels, height, width)
+    path = tmp_path / "new" / "epoch1.png"
+    draw_preview(images, masks, outputs, captions, path)
+    sheet = read(path)
+    zoom = max(1, LEAST_WIDTH // width)
+    high, wide = height * zoom, width * zoom
+    left, top = origin(ImageFont.load_default(12))
+
+    assert sheet.shape == (top + 3 * high + 2 * GAP, left + 3 * wide + 2 * GAP, 3)
     for column in range(3):
-        left = column * (6 + GAP)
-        rows = [sheet[top : top + 4, left : left + 6] for top in (0, 4 + GAP, 8 + 2 * GAP)]
+        x = left + column * (wide + GAP)
+        places = [top + row * (high + GAP) for row in range(3)]
+        rows = [sheet[y : y + high : zoom, x : x + wide : zoom] for y in places]
         colours = [images[column, channel % channels] for channel in range(3)]
         expected = [np.stack(colours, -1), masks[column, 0, ..., None], outputs[column, ..., None]]
         for found, wanted in zip(rows, expected, strict=True):
             assert np.abs(found.astype(float) - 255.0 * wanted).max() <= 0.5 + 1e-4
 
 
+@pytest.mark.parametrize("side", [32, 128, 512])
+def test_names_and_scores_are_written_and_stay_in_their_column(tmp_path, side):
+    """Two lines above each column and a word beside each row; a blank caption leaves it white."""
+    white = np.ones((3, 1, side, side), np.float32)
+    wide = side * -(-LEAST_WIDTH // side)
+    path = tmp_path / "a.png"
+    draw_preview(white, white.astype(np.uint8), white[:, 0], [("", ""), *CAPTIONS[1:]], path)
+    sheet = read(path)
+    left, top = origin(ImageFont.load_default(max(12, wide // 11)))
+    columns = [sheet[:top, left + k * (wide + GAP) :][:, :wide] for k in range(3)]
+    words = [sheet[top + k * (wide + GAP) :][:wide, :left] for k in range(3)]
+
+    assert [ink(columns[0]), ink(sheet[top:, left:])] == [0, 0]
+    assert min(ink(half) for k in (1, 2) for half in np.array_split(columns[k], 2)) > 0.005
+    assert min(map(ink, words)) > 0.002
+    assert ink(sheet[:top, left + wide : left + wide + GAP]) == 0
+    assert wide / 11 >= 10  # the font's size: readable without enlarging
+
+
 def test_between_the_pictures_it_is_white(tmp_path):
-    """Black pictures have white gaps and no outer border."""
-    nothing = [np.zeros(shape, np.float32) for shape in ((2, 3, 4, 6), (2, 1, 4, 6), (2, 4, 6))]
-    draw_preview(nothing[0], nothing[1].astype(np.uint8), nothing[2], tmp_path / "a.png")
-    white = read(tmp_path / "a.png").min(-1) == 255
+    """Black pictures have white gaps."""
+    nothing = [np.zeros(shape, np.float32) for shape in ((2, 3, 4, 120), (2, 1, 4, 120))]
+    draw_preview(
+        nothing[0], nothing[1].astype(np.uint8), nothing[1][:, 0], CAPTIONS[:2], tmp_path / "a.png"
+    )
+    left, top = origin(ImageFont.load_default(12))
+    white = read(tmp_path / "a.png")[top:, left:].min(-1) == 255
 
     assert white[4 : 4 + GAP].all()
-    assert white[:, 6 : 6 + GAP].all()
-    assert white.sum() == white.size - 6 * 4 * 6
+    assert white[:, 120 : 120 + GAP].all()
+    assert white.sum() == white.size - 6 * 4 * 120
 
 
 def test_zero_is_black_and_one_is_white(tmp_path):
     """In all three rows, without overflow."""
-    one = np.ones((1, 1, 2, 2), np.float32)
-    draw_preview(one, one.astype(np.uint8), one[0], tmp_path / "a.png")
-    draw_preview(0 * one, 0 * one.astype(np.uint8), 0 * one[0], tmp_path / "b.png")
+    one = np.ones((1, 1, 2, 120), np.float32)
+    draw_preview(one, one.astype(np.uint8), one[0], CAPTIONS[:1], tmp_path / "a.png")
+    draw_preview(0 * one, 0 * one.astype(np.uint8), 0 * one[0], CAPTIONS[:1], tmp_path / "b.png")
+    left, top = origin(ImageFont.load_default(12))
 
-    assert (read(tmp_path / "a.png") == 255).all()
-    assert set(np.unique(read(tmp_path / "b.png")[:2])) == {0}
+    assert (read(tmp_path / "a.png")[top:, left:] == 255).all()
+    assert set(np.unique(read(tmp_path / "b.png")[top : top + 2, left:])) == {0}
 
 
 def test_preview_is_replaced_atomically(tmp_path):

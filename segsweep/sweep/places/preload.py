@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from skimage import transform  # noqa: F401  loads its parts late
 from skimage.measure import approximate_polygon, find_contours  # noqa: F401
 from torch.utils import serialization  # noqa: F401
@@ -23,5 +23,6 @@ for package in (data, losses, models):
         importlib.import_module(module.name)
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # the first one imports the compiler
 Image.preinit()
+ImageDraw.Draw(Image.new("L", (9, 9))).text((0, 0), "a", font=ImageFont.load_default(12))
 coerce("seed", 1, int)  # loads and builds its validator
 git_commit()

@@ -16,6 +16,7 @@ from segsweep.config.schema import (
     Config,
     DataConfig,
     EvaluateConfig,
+    ReportConfig,
     SearchConfig,
     SplitConfig,
     TrainerConfig,
@@ -220,6 +221,7 @@ _SECTIONS = {
     "trainer": TrainerConfig,
     "evaluate": EvaluateConfig,
     "search": SearchConfig,
+    "report": ReportConfig,
 }
 _PLAIN = ("Unknown plugin class", "Config group override")
 """Texts of Python errors that come from Hydra."""

@@ -30,7 +30,7 @@ from segsweep.training.dataset import prepared_data
 from segsweep.training.device import peak_memory_mb
 from segsweep.training.evaluate import NativeMask, Scored, score_images
 from segsweep.training.loop import PREVIEW_IMAGES, train_step
-from segsweep.training.preview import draw_preview
+from segsweep.training.result import draw_validation
 
 TIMED_STEPS = 3
 """Training steps that are timed after the first one."""
@@ -161,9 +161,7 @@ def _store(job: Job) -> tuple[float, float, float]:
 
 
 def _draw(job: Job, shown: NDArray[np.float32]) -> None:
-    rows = job.val.indices[: len(shown)]
-    images, masks = job.prepared.images[rows], job.prepared.masks[rows]
-    draw_preview(images, masks, np.nan_to_num(shown), job.paths.preview / "best.png")
+    draw_validation(job, np.nan_to_num(shown), "best")
 
 
 def _seconds(function: Callable[..., object], *arguments: object) -> float:

@@ -1,0 +1,55 @@
+"""The pictures of test images in a sweep's folder: where each one is, and their removal.
+
+`images/<fingerprint of the data>-<height>x<width>x<channels>/<image>-<hash of its id>.jpg`: one
+file for all runs that see the image alike. Any id gives a safe name.
+"""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from segsweep.store.paths import SweepPaths
+from segsweep.system.files import text_digest
+
+SUFFIX = ".jpg"
+MOST_CHARACTERS = 60
+"""Of an image's id in the name of its file."""
+
+
+def picture_path(
+    sweep: SweepPaths, fingerprint: str, size: tuple[int, int], channels: int, image: str
+) -> Path:
+    """Return the file of a test image's picture.
+
+    Args:
+        sweep: the sweep's folder.
+        fingerprint: of the data that the image belongs to.
+        size: height and width that the network sees, pixels.
+        channels: 3 for RGB, 1 for grey.
+        image: the image's id.
+
+    """
+    folder = f"{_safe(fingerprint)}-{size[0]}x{size[1]}x{channels}"
+    name = f"{_safe(image)}-{text_digest(image)[:12]}{SUFFIX}"
+    return sweep.images / folder / name
+
+
+def remove_pictures(sweep: SweepPaths) -> None:
+    """Delete the pictures of a sweep; other files in `images/` stay."""
+    for folder in sweep.images.glob("*-*x*x*"):
+        if re.fullmatch(r".+-\d+x\d+x\d+", folder.name) and not folder.is_symlink():
+            for file in folder.iterdir():
+                if re.fullmatch(rf".*-[0-9a-f]{{12}}\{SUFFIX}(\..*\.tmp)?", file.name):
+                    file.unlink(missing_ok=True)
+            _remove_if_empty(folder)
+    _remove_if_empty(sweep.images)
+
+
+def _safe(words: str) -> str:
+    """Return *words* with only such characters as every file system and shell takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", words)[:MOST_CHARACTERS].lstrip(".-") or "image"
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # missing, or something else is in it
+        folder.rmdir()
