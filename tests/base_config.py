@@ -22,6 +22,8 @@ allow: []
 keep: best
 keep_gb: null
 plan: false
+max_runs: 10000
+check_limit: 120.0
 preflight: true
 rerun: none
 retry_failed: true
