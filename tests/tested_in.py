@@ -83,6 +83,5 @@ TESTED_IN = {
     "training/environment.py": "end_to_end/test_package.py",
     "training/result.py": "test_train.py",
     "training/run.py": "test_train.py",
-    "training/state.py": "training/test_loop.py",
     "sweep/processes/child.py": "sweep/planning/test_user_code.py",
 }

@@ -132,6 +132,7 @@ def train_step(
         logits: Tensor = state.model(images)
     loss = loss_fn(logits if logits.dtype == torch.float64 else logits.float(), masks)
     (loss if state.scaler is None else state.scaler.scale(loss)).backward()
+    state.lr = float(state.optimizer.param_groups[0]["lr"])  # before the scheduler changes it
     if loop.clip_norm is not None:
         if state.scaler is not None:
             state.scaler.unscale_(state.optimizer)
@@ -165,7 +166,6 @@ def validate(
 ) -> None:
     """Score the validation images, write the epoch's row, keep the best, save."""
     started = time.perf_counter()
-    lr = float(state.optimizer.param_groups[0]["lr"])
     scored = score_images(
         state.judged,
         val,
@@ -188,7 +188,7 @@ def validate(
         "train_loss": float(np.mean(state.losses)),
         "val_loss": scored.loss,
         **validation_metrics(scored.counts, loop.empty),
-        "lr": lr,
+        "lr": state.lr,
         "seconds": round(state.spent + time.perf_counter() - started, 3),
     }
     state.history.append(row)

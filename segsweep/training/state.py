@@ -36,6 +36,8 @@ class State:
     """The loss of each of those steps."""
     spent: float = 0.0
     """Seconds spent on those steps."""
+    lr: float = 0.0
+    """The learning rate of the last step."""
     history: list[Row] = field(default_factory=list)
     best_epoch: int = 0
     """Counted from 1; 0 before the first."""
@@ -51,7 +53,7 @@ class State:
         """Return all of it as tensors and plain values."""
         parts = {name: getattr(self, name).state_dict() for name in self._parts()}
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-        values = {name: getattr(self, name) for name in _PLAIN}
+        values = {name: getattr(self, name) for name in (*_PLAIN, "lr")}
         return {**parts, **values, "rng": torch.get_rng_state(), "cuda_rng": cuda}
 
     def load(self, saved: Saved) -> None:
@@ -60,6 +62,8 @@ class State:
             getattr(self, name).load_state_dict(saved[name])
         for name in _PLAIN:
             setattr(self, name, saved[name])
+        # checkpoints of 0.1.0 lack it; it matters only if no step of the epoch is left
+        self.lr = float(saved.get("lr", self.optimizer.param_groups[0]["lr"]))
         torch.set_rng_state(saved["rng"].cpu())
         if saved["cuda_rng"] and torch.cuda.device_count() == len(saved["cuda_rng"]):
             torch.cuda.set_rng_state_all([state.cpu() for state in saved["cuda_rng"]])

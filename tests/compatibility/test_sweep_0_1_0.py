@@ -18,6 +18,7 @@ import torch
 
 from command import APPS, ROOT, finish, rows_of, snapshot
 from compatibility.make_sweep import ALL, MODELS, TIMES, WORDS, processor
+from segsweep.schedulers import onecycle
 
 HERE = Path(__file__).parent
 SWEEP = HERE / "sweep_0_1_0"
@@ -115,6 +116,21 @@ def begins_as_stored(run, name):
     return shared == list(stored[0]) and kept == stored
 
 
+def rates(epochs):
+    """Return the rates of each epoch's last step, and those of the step after it.
+
+    The sweep's schedule: one-cycle, three steps an epoch, without a network.
+    """
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.01)
+    scheduler, steps = onecycle(optimizer, 0.01, 3 * epochs), []
+    for _ in range(3 * epochs):
+        steps.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    steps.append(optimizer.param_groups[0]["lr"])
+    return steps[2:-1:3], steps[3::3]
+
+
 def assert_same_results(run, exact=SAME_ROUNDING):
     """Compare a run's result, history and counts with those of a run that nothing disturbed."""
     expected = EXPECTED["runs"][run.name]
@@ -125,7 +141,7 @@ def assert_same_results(run, exact=SAME_ROUNDING):
     assert set(wanted) <= set(result)
     assert len(history) == len(epochs)
     for row, other in zip(history, epochs, strict=True):
-        for key in comparable(set(other) - {"seconds"}, exact):
+        for key in comparable(set(other) - {"seconds", "lr"}, exact):
             assert_close(row[key], other[key], f"{run.name}: {key} in epoch {row['epoch']}", exact)
     for key in comparable(wanted, exact, result["best_epoch"] == wanted["best_epoch"]):
         assert_close(result[key], wanted[key], f"{run.name}: {key} of the result", exact)
@@ -178,6 +194,16 @@ def test_half_done_runs_resume(resumed, name):
 
     assert begins_as_stored(run, name)
     assert_same_results(run)
+
+
+@pytest.mark.parametrize("name", sorted(HALF_DONE | FAILED | PLANNED))
+def test_new_epochs_have_the_rate_of_their_last_step(resumed, name):
+    """0.1.0 wrote that of the step after it; epochs that it stored keep what it wrote."""
+    found = [float(row["lr"]) for row in rows_of(run_of(resumed[0], name) / "history.csv")]
+    stored = len(rows_of(run_of(SWEEP, name) / "history.csv")) if name in HALF_DONE else 0
+    last, after = rates(len(found))
+
+    assert found == pytest.approx([*after[:stored], *last[stored:]])
 
 
 @pytest.mark.slow
