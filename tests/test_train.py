@@ -83,6 +83,15 @@ def test_folders_without_images(train, tmp_path, capsys) -> None:
     assert all(Path(text.split(":")[0]).name in ("empty", "texts") for text in errors), errors
 
 
+def test_seed_given_three_times_is_told(train, tmp_path, capsys) -> None:
+    """Three equal seeds are one run; the plan says so."""
+    code = train("-m", *TINY, "seed=0,0,0", "plan=true", "preflight=false")
+
+    assert code == 0
+    assert "seed=0 is given 3 times: 1 run, not 3" in capsys.readouterr().err.splitlines()
+    assert len(list((tmp_path / "outputs/main/runs").iterdir())) == 1
+
+
 def test_value_that_fits_only_some_options_names_the_cells(train, tmp_path, capsys) -> None:
     """loss=bce has no gamma, loss=focal has one: nothing starts, the cell is named."""
     code = train("-m", *TINY, "loss=bce,focal", "loss.gamma=3")

@@ -5,6 +5,7 @@ and trains every other run it asks for.
 """
 
 import gc
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from segsweep.sweep.housekeeping import move_earlier, repair
 from segsweep.sweep.places.place import Place
 from segsweep.sweep.planning.announce import announce
 from segsweep.sweep.planning.budget import Cost
-from segsweep.sweep.planning.command_words import check_one_sweep
+from segsweep.sweep.planning.command_words import check_one_sweep, repeated_values
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import expand_all
 from segsweep.sweep.planning.measure import remove_scratch
@@ -56,6 +57,8 @@ def run_sweep(
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = work_for(planned)
     announce(planned, work)
+    for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
+        print(line, file=sys.stderr)
     current.outcomes += [*failed, *run_work(work, place)]
 
 

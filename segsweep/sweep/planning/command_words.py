@@ -1,6 +1,7 @@
 """Checks of the command line: one sweep folder, one value for each setting of the command."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,6 +25,31 @@ def check_one_sweep(arguments: Sequence[str]) -> None:
                 f"{override.input_line}: only one value is allowed, "
                 "because it applies to the whole command"
             )
+
+
+def repeated_values(arguments: Sequence[str], asked: int, made: int) -> list[str]:
+    """Return a line if the command asks for the same run more than once.
+
+    Args:
+        arguments: the words of the command.
+        asked: combinations of values that they make.
+        made: different runs among them.
+
+    """
+    if asked == made:
+        return []
+    runs = f"{made} run{'' if made == 1 else 's'}"
+    given: dict[str, int] = {}
+    for override in OverridesParser.create().parse_overrides(list(arguments)):
+        if override.is_sweep_override():
+            values = Counter(override.sweep_string_iterator())
+            given |= {f"{override.get_key_element()}={word}": n for word, n in values.items()}
+    repeated = [(word, f"{n} times") for word, n in given.items() if n > 1]
+    if not repeated:
+        return [f"{asked} combinations of values make {runs}: some are the same run"]
+    (first, times), *others = repeated
+    words = ", ".join([f"{first} is given {times}", *map(" ".join, others)])
+    return [f"{words}: {runs}, not {asked}"]
 
 
 def check_search(config: DictConfig) -> None:

@@ -8,6 +8,7 @@ from segsweep.sweep.planning.command_words import (
     check_one_sweep,
     check_search,
     per_run,
+    repeated_values,
 )
 from segsweep.sweep.planning.compose import compose
 
@@ -43,6 +44,29 @@ def test_several_values_of_a_setting_are_refused(word):
 def test_swept_values_of_runs_are_accepted():
     """Groups, values, lists."""
     check_one_sweep(["model=unet,unet2", "seed=0,1", "data.size=[32,32]", "slots=2", "sweep=a"])
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "made", "line"),
+    [
+        (["seed=0,0,0"], 3, 1, "seed=0 is given 3 times: 1 run, not 3"),
+        (["model=unet,unet", "seed=0,1"], 4, 2, "model=unet is given 2 times: 2 runs, not 4"),
+        (
+            ["model=unet,unet", "seed=0,0,1,1,1"],
+            *(10, 2),
+            "model=unet is given 2 times, seed=0 2 times, seed=1 3 times: 2 runs, not 10",
+        ),
+        (["seed=range(3)", "loss=bce"], 3, 3, None),
+        (
+            ["data.count=24,24.0"],
+            *(2, 1),
+            "2 combinations of values make 1 run: some are the same run",
+        ),
+    ],
+)
+def test_runs_that_are_asked_for_twice_are_told(words, asked, made, line):
+    """One line says what was repeated and how many runs are made."""
+    assert repeated_values(words, asked, made) == ([] if line is None else [line])
 
 
 @pytest.mark.parametrize(
