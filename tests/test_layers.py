@@ -33,7 +33,7 @@ SWEEP = (
 )
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
-    *("placement", "question", "columns", "export", "terminal", "analysis", "part"),
+    *("placement", "question", "columns", "collapse", "export", "terminal", "analysis", "part"),
     *(
         "comparisons",
         "caption",

@@ -10,6 +10,7 @@ import numpy as np
 from segsweep.config.cells import cell_name
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS, Metric
+from segsweep.report.collapse import collapse_notes
 from segsweep.report.placement import placement_notes
 from segsweep.report.question import (
     Asked,
@@ -134,7 +135,13 @@ def compare(
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None
     planned = int(runs.results["cell"].nunique())
-    notes = (*_swept_note(tables), *_size_note(runs), *placement_notes(runs.counted_runs))
+    counted = runs.counted_runs
+    notes = (
+        *_swept_note(tables),
+        *_size_note(runs),
+        *collapse_notes(counted),
+        *placement_notes(counted),
+    )
     said = answer(analysis, notes, planned, cell_costs(runs.counted_results))
     if analysis is None:
         said = replace(

@@ -124,7 +124,8 @@ def comparison_html(
 
     """
     answer = compared.answer
-    texts = [line(text, strong=not number) for number, text in enumerate(sentences)]
+    texts = [line(text, strong=True) for text in answer.warnings if text not in sentences]
+    texts += [line(text, strong=not number) for number, text in enumerate(sentences)]
     kinds = LABELS if list(sentences) == [answer.headline] else {"notes": LABELS["notes"]}
     texts += [listed(label, getattr(answer, kind)) for kind, label in kinds.items()]
     rows = _compact(frame, compared.cells is frame)

@@ -29,9 +29,10 @@ def part(
     analysis, asked, planned = compared.analysis, compared.asked, compared.planned
     if analysis is None or (by is None and asked.baseline is None):
         return compared.cells, [compared.answer.headline]
+    warnings = compared.answer.warnings
     if by is not None:
-        said = [levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
+        said = [*warnings, levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
         table = levels_table(analysis, by, asked.metric)
         table.insert(0, "data", compared.data)
         return table, list(dict.fromkeys(filter(None, said)))
-    return baseline_frame(compared, swept), [baseline_text(analysis, planned)]
+    return baseline_frame(compared, swept), [*warnings, baseline_text(analysis, planned)]

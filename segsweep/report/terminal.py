@@ -69,8 +69,8 @@ def print_answer(
     """Print the result of a sweep: the headline in bold, more sentences, then the cells.
 
     Args:
-        answer: as answer.json has it: headline; lists of sentences settled, unsettled, next and
-            notes; claims, False where nothing can be said about methods.
+        answer: as answer.json has it: headline; lists of sentences warnings, settled, unsettled,
+            next and notes; claims, False where nothing can be said about methods.
         comparison: as comparison.csv.
         metric: what was compared.
         console: the target; None: standard output.
@@ -124,8 +124,9 @@ def _plain_console() -> "Console":
 
 
 def _print_sentences(answer: Mapping[str, Any], console: "Console") -> None:
-    """Print the headline, then as many sentences of each kind as fit."""
-    first = _wrapped(str(answer["headline"]), console)
+    """Print warnings and the headline, then as many sentences of each kind as fit."""
+    said_first = [*(answer.get("warnings") or ()), answer["headline"]]
+    first = [line for text in said_first for line in _wrapped(str(text), console)]
     _print_lines(console, first, "bold")
     indent = max(map(len, KINDS.values())) + 2
     said = {

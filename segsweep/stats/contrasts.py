@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from segsweep.stats.runs import SEPARATOR
@@ -12,6 +13,8 @@ from segsweep.stats.values import Array
 
 CELLS, ARCHITECTURES, LOSSES, INTERACTION = "cells", "architectures", "losses", "interaction"
 BASELINE, SWEEPS = "baseline", "sweeps"
+ROUNDING = 1e-9
+"""Sums of weights below this are 0."""
 Factors = Sequence[tuple[str, ...]]
 """Architecture, loss and further keys of each cell."""
 CellWeights = dict[int, float]
@@ -36,6 +39,15 @@ class Family:
     def squares(self, variances: Array) -> Array:
         """Return the variances of the contrasts for independent cells with *variances*."""
         return np.asarray(self.matrix.power(2) @ variances)
+
+    def is_zero(self, classes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each contrast whether it weighs only cells of one class against each other.
+
+        *classes*: (C,) a number per cell, shared by equal cells.
+        """
+        member = csr_array((np.ones(len(classes)), (np.arange(len(classes)), classes)))
+        sums = abs(self.matrix @ member)
+        return np.asarray(sums.max(axis=1).toarray()).ravel() < ROUNDING
 
     def quadratic(self, sigma: Array) -> Array:
         """Return the variance k' sigma k of each contrast k, (K,)."""

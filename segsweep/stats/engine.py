@@ -31,7 +31,7 @@ from segsweep.stats.posterior import (
     ranks,
 )
 from segsweep.stats.values import Array, Values, factors_of
-from segsweep.stats.verdicts import leading, may_be_best, verdict
+from segsweep.stats.verdicts import leading, may_be_best, verdicts_of
 
 Choose = Callable[[Sequence[str]], list[Family]]
 """Makes the families of comparisons from the names of the claimed cells."""
@@ -129,6 +129,8 @@ class _Inputs:
     claims: bool
     advise: bool
     sign: int
+    classes: NDArray[np.int64]
+    """A number per cell, which equal cells share."""
 
 
 def analyse(
@@ -165,7 +167,7 @@ def analyse_families(
     if not values.cells:
         raise ValueError("nothing to compare: no cell has finished runs on common images")
     whole = parts_of(values)
-    inputs = _inputs(whole, settings or Settings(margin=values.margin), advise, values.sign)
+    inputs = _inputs(values, whole, settings or Settings(margin=values.margin), advise)
     names = [values.cells[cell] for cell in inputs.claimed]
     tested = {family.name: _tested(family, inputs) for family in choose(names) if family.a}
     return _gathered(values, whole, inputs, tested)
@@ -183,7 +185,7 @@ def claimable(parts: Parts) -> tuple[NDArray[np.int64], bool]:
     return (several if claims else np.arange(count)), claims
 
 
-def _inputs(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Inputs:
+def _inputs(values: Values, whole: Parts, settings: Settings, advise: bool) -> _Inputs:
     """Return the inputs of the tests; without claims they hold for these networks only."""
     claimed, claims = claimable(whole)
     if claims:
@@ -194,7 +196,10 @@ def _inputs(whole: Parts, settings: Settings, advise: bool, sign: int) -> _Input
         moderated = Moderated(np.zeros(len(claimed)), np.array(0.0), np.array(0.0))
     drawn = null_draws(parts, moderated, settings)
     means = posterior_means(parts, moderated, settings)
-    return _Inputs(claimed, parts, moderated, drawn, means, settings, claims, advise, sign)
+    classes = values.classes[claimed]
+    return _Inputs(
+        claimed, parts, moderated, drawn, means, settings, claims, advise, values.sign, classes
+    )
 
 
 def _gathered(values: Values, whole: Parts, inputs: _Inputs, tested: dict[str, Tested]) -> Analysis:
@@ -239,7 +244,7 @@ def _tested(family: Family, inputs: _Inputs) -> Tested:
     p, chance, first = unknown, Chances(unknown, unknown, unknown), list[int]()
     if inputs.claims:
         p, chance = adjusted_p(t, maxima), chances(family, inputs.means, settings.margin)
-    verdicts = [verdict(*row, settings) for row in zip(difference, p, low, high, strict=True)]
+    verdicts = verdicts_of(family, (difference, p, low, high), inputs.classes, settings)
     if inputs.claims and inputs.advise:
         first = leading(family, difference, verdicts, t, parts)
     advice = seeds_needed(family, parts, moderated, settings, first)

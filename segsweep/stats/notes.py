@@ -102,6 +102,20 @@ class GroupedImages:
     groups: int
 
 
+EMPTY, FULL = "empty", "full"
+
+
+@dataclass(frozen=True)
+class ConstantMasks:
+    """Networks predict nothing, or everything, on all test images."""
+
+    kind: str
+    """EMPTY or FULL."""
+    images: int
+    cells: tuple[tuple[str, int, int], ...]
+    """Each cell with the number of its seeds that do, and of its seeds."""
+
+
 @dataclass(frozen=True)
 class UngroupedImages:
     """Test images are missing from the groups file: each is its own group."""

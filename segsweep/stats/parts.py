@@ -51,6 +51,8 @@ class Parts:
 def parts_of(values: Values) -> Parts:
     """Return means and variance components of *values*."""
     mean = np.array([table.mean() for table in values.tables])
+    _, first, number = np.unique(values.classes, return_index=True, return_inverse=True)
+    mean = mean[first][number]  # equal cells may have summed their seeds in another order
     seeds = np.array([len(table) for table in values.tables])
     groups = int(values.groups.max(initial=-1)) + 1
     two_way = np.array([two_way_sds(table) for table in values.tables])

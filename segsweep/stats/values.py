@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 
 from segsweep import metrics
+from segsweep.stats.networks import compared_counts, constant_masks, equal_cells
 from segsweep.stats.notes import (
+    ConstantMasks,
     Note,
     OtherImages,
     PartlyScoredImages,
@@ -53,11 +55,20 @@ class Values:
     """Equivalence margin of the metric."""
     runs: DataFrame | None = None
     """The runs that count, from `counted_runs`; None for values made by hand."""
+    equal: tuple[int, ...] = ()
+    """For each cell a number; cells whose networks have the same counts share it. () if unknown."""
+    warnings: tuple[ConstantMasks, ...] = ()
+    """Cells whose networks predict nothing, or everything."""
 
     @property
     def means(self) -> Array:
         """Mean over seeds of each cell on each image, (cells, images)."""
         return np.array([table.mean(0) for table in self.tables])
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """For each cell the number that it shares with the cells equal to it, (cells,)."""
+        return np.array(self.equal or range(len(self.cells)), np.int64)
 
     def natural(self, low: Array, high: Array) -> tuple[Array, Array]:
         """Return the ends of intervals on the scale of the metric, the lower one first."""
@@ -110,8 +121,16 @@ def values_of(
     if groups is not None:
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
     values = _oriented(compared_values(frame, notes), metrics.METRICS[metric])
-    every_note = (*values.notes, *missing_runs(results))
-    return replace(values, notes=every_note, at=at, runs=counted[0])
+    counts = compared_counts(frame, values.cells, values.seeds, values.images)
+    equal = equal_cells(counts)
+    return replace(
+        values,
+        equal=tuple(equal[cell] for cell in values.cells),
+        warnings=constant_masks(counts),
+        notes=(*values.notes, *missing_runs(results)),
+        at=at,
+        runs=counted[0],
+    )
 
 
 def _oriented(values: Values, metric: metrics.Metric) -> Values:
@@ -131,7 +150,7 @@ def _frame_of(
     split: str,
     empty: metrics.Empty,
 ) -> tuple[DataFrame, list[Note]]:
-    """Return columns cell, seed, image, value of complete seeds, and notes."""
+    """Return cell, seed, image, counts and value of complete seeds, and notes."""
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
     runs, notes = counted[0], list(counted[1])
@@ -141,7 +160,7 @@ def _frame_of(
         notes.append(RunsWithoutCounts(len(without)))
     rows = rows[~rows["unit"].isin(runs.loc[runs["run_id"].isin(without), "unit"])]
     value = _scored(rows, metric, empty)
-    frame = rows[["cell", "seed", "image"]].assign(value=value)
+    frame = rows[["cell", "seed", "image", *metrics.COUNTS]].assign(value=value)
     return frame.reset_index(drop=True), notes
 
 

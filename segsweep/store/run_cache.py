@@ -35,6 +35,7 @@ def measured_columns() -> tuple[str, ...]:
         *("version", "git_commit", "data_fingerprint", "data_target"),
         *("started", "finished", "error"),
         *PLACEMENT,
+        "last_val_iou",
     )
 
 

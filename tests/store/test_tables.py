@@ -25,7 +25,7 @@ RESULTS_AS_DOCUMENTED = [
         "git_commit",
     ),
     *("data_fingerprint", "data_target", "started", "finished", "error"),
-    *("precision", "threads"),
+    *("precision", "threads", "last_val_iou"),
 ]
 
 

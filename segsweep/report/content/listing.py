@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, TypeAlias
 
-from pandas import DataFrame, isna
+from pandas import DataFrame, Series, isna
 
 from segsweep.metrics import Metric, columns, label
+from segsweep.report.collapse import is_collapsed
 from segsweep.report.content.images import image_table
 from segsweep.report.content.material import Material
 from segsweep.report.content.records import Record
@@ -132,6 +133,8 @@ def _runs(material: Material) -> Listing:
         ("status", "status", TEXT),
         *((name, f"test {label(name)}", 4) for name in columns("test")),
         ("val_iou", "val IoU", 4),
+        ("last_val_iou", "last val IoU", 4),
+        ("collapsed", "collapsed", TEXT),
         ("best_epoch", "best epoch", COUNT),
         ("epochs", "epochs", COUNT),
         ("lr", "lr", TEXT),
@@ -142,7 +145,9 @@ def _runs(material: Material) -> Listing:
         ("threads", "threads", COUNT),
         ("finished", "finished", TEXT),
     )
-    return _of_frame("runs", shown, material.runs)
+    rows = material.runs.to_dict("records")
+    words = Series(["yes" if is_collapsed(row) else None for row in rows], material.runs.index)
+    return _of_frame("runs", shown, material.runs.assign(collapsed=words))
 
 
 def _trials(material: Material) -> Listing:

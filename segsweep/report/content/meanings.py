@@ -53,6 +53,8 @@ RUNS = {
     "seed": "seed of weights, order of images and augmentation",
     "fold": "the part of the data that is the test set",
     "status": "planned, running, interrupted, failed or finished",
+    "last_val_iou": "validation IoU of the last epoch",
+    "collapsed": "the last validation IoU is below half of the best epoch's",
     "best_epoch": "the epoch whose weights were selected on validation images",
     "epochs": "trained epochs",
     "lr": CELLS["lr"],

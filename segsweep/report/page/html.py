@@ -33,6 +33,7 @@ from segsweep.report.figures.outlines import outline_figure
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
 from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
+from segsweep.stats.wording.sentences import about_networks
 from segsweep.store.states import Status
 
 RELOAD_SECONDS = 10
@@ -92,6 +93,7 @@ def build_page(material: Material, live: bool = False, comparisons: Sequence[Mat
         metric_words=metric_words(material.metric),
         score_words=score_words(),
         most_pairs=MOST_PAIRS,
+        about_networks=about_networks,
         reload=RELOAD_SECONDS if _renewed(material, live) else 0,
         data=_script_json(_data([own.figures for own in shown])),
         script=Markup(script),

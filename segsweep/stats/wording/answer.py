@@ -1,16 +1,16 @@
 """The answer in sentences: which cells may be the best, what is settled, and what it takes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
 from segsweep.stats.engine import Analysis
-from segsweep.stats.verdicts import BETTER, EQUAL, UNDECIDED
+from segsweep.stats.verdicts import ALIKE, BETTER, EQUAL, UNDECIDED
 from segsweep.stats.wording.cheapest import take_cheapest
 from segsweep.stats.wording.next_steps import next_steps
-from segsweep.stats.wording.notes import note_texts
+from segsweep.stats.wording.notes import note_texts, warning_texts
 from segsweep.stats.wording.phrases import (
     MOST_NAMES,
     chance_text,
@@ -29,6 +29,9 @@ from segsweep.stats.wording.sentences import (
     unclaimed_cells,
 )
 
+SAME = "equal on every image"
+"""Said of cells whose networks have the same counts."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -44,11 +47,13 @@ class Answer:
     """What it would take to settle more."""
     notes: tuple[str, ...] = ()
     """What was left out or is missing."""
+    warnings: tuple[str, ...] = ()
+    """What has to be known first: cells whose networks predict nothing, or everything."""
 
     @property
     def text(self) -> str:
-        """All sentences except the notes, as one paragraph."""
-        return " ".join([self.headline, *self.settled, *self.unsettled, *self.next])
+        """All sentences except the notes, as one paragraph; warnings first."""
+        return " ".join([*self.warnings, self.headline, *self.settled, *self.unsettled, *self.next])
 
     def __str__(self) -> str:
         """Return `text`."""
@@ -72,19 +77,41 @@ def answer(
     """
     if analysis is None:
         return Answer("Nothing to compare: no run is finished.", (), notes=notes)
-    cells = _by_mean(analysis)
     every_note = *notes, *note_texts(analysis.values.notes)
+    said = _said(analysis, every_note, planned, costs)
+    return replace(said, warnings=warning_texts(analysis.values.warnings))
+
+
+def _said(
+    analysis: Analysis,
+    every_note: tuple[str, ...],
+    planned: int | None,
+    costs: tuple[str, Mapping[str, float]],
+) -> Answer:
+    """Return the answer without its warnings."""
+    cells = _by_mean(analysis)
     if len(cells) == 1:
         return Answer(_one_cell(analysis, planned), cells, notes=every_note)
     if not analysis.claims:
         return Answer(
-            _no_claim(analysis, planned), cells, next=next_steps(analysis), notes=every_note
+            _no_claim(analysis, planned),
+            cells,
+            unsettled=_only_networks(analysis),
+            next=next_steps(analysis),
+            notes=(*_same_counts(analysis), *every_note),
         )
     best = tuple(name for name in cells if _may(analysis, name))
     equal = len(best) > 1 and _all_equal(analysis, best)
     headline = _equal(analysis, best, planned) if equal else _headline(analysis, best, planned)
     take = (take_cheapest(best, *costs),) if equal else next_steps(analysis)
-    settled = (*_clearest_pair(analysis), *_factors(analysis), *_equal_pairs(analysis))
+    if equal and analysis.values.warnings:  # how to train comes before what to take
+        take = ()
+    settled = (
+        *_clearest_pair(analysis),
+        *_factors(analysis),
+        *_equal_pairs(analysis),
+        *_same_counts(analysis),
+    )
     return Answer(headline, best, settled, _unclear(analysis), take, every_note)
 
 
@@ -110,7 +137,8 @@ def _headline(analysis: Analysis, best: tuple[str, ...], planned: int | None) ->
 
 
 def _equal(analysis: Analysis, best: tuple[str, ...], planned: int | None) -> str:
-    same = f"equal within {analysis.settings.margin:g}: {name_list(best)}"
+    within = f"equal within {analysis.settings.margin:g}"
+    same = f"{SAME if len(_classes(analysis, best)) == 1 else within}: {name_list(best)}"
     if finished_cells(analysis, planned):
         cells = _finished(analysis, planned)
         return f"So far, of {cells}, the {len(best)} that may be the best are {same}."
@@ -122,7 +150,36 @@ def _all_equal(analysis: Analysis, best: tuple[str, ...]) -> bool:
     tested = analysis.tested[CELLS]
     rows = zip(tested.family.a, tested.family.b, tested.verdicts, strict=True)
     verdicts = [verdict for a, b, verdict in rows if {a, b} <= {*best}]
-    return len(verdicts) == len(best) * (len(best) - 1) // 2 and set(verdicts) == {EQUAL}
+    return len(verdicts) == len(best) * (len(best) - 1) // 2 and {*verdicts} <= {*ALIKE}
+
+
+def _classes(analysis: Analysis, cells: Sequence[str]) -> set[int]:
+    """Return the numbers of *cells* among the classes of equal cells."""
+    number = dict(zip(analysis.values.cells, analysis.values.classes.tolist(), strict=True))
+    return {number[cell] for cell in cells}
+
+
+def _same_counts(analysis: Analysis) -> tuple[str, ...]:
+    """Return which cells have the same counts on every image; of all cells the headline says it."""
+    groups: dict[int, list[str]] = {}
+    for cell, number in zip(analysis.values.cells, analysis.values.classes.tolist(), strict=True):
+        groups.setdefault(number, []).append(cell)
+    same = [name_list(cells) for cells in groups.values() if len(cells) > 1]
+    return (f"{SAME.capitalize()}: {'; '.join(same)}.",) if same and len(groups) > 1 else ()
+
+
+def _only_networks(analysis: Analysis) -> tuple[str, ...]:
+    """Return how many pairs differ as trained, and why that is no verdict on the methods."""
+    tested = analysis.tested.get(CELLS)
+    count = 0 if tested is None else int(((tested.low > 0) | (tested.high < 0)).sum())
+    if tested is None or not count:
+        return ()
+    of = "The only pair" if len(tested.t) == 1 else f"{count} of {len(tested.t)} pairs of cells"
+    have = "has an interval" if count == 1 else "have intervals"
+    return (
+        f"{of} {have} that exclude{'s' if count == 1 else ''} 0: these trained networks differ on "
+        f"new images. With {no_claim(analysis)} no verdict on the methods is given.",
+    )
 
 
 def _one_cell(analysis: Analysis, planned: int | None) -> str:
@@ -137,17 +194,21 @@ def _one_cell(analysis: Analysis, planned: int | None) -> str:
 def _no_claim(analysis: Analysis, planned: int | None) -> str:
     """Return the headline if no claim about methods is possible."""
     best, count = int(analysis.parts.mean.argmax()), len(analysis.values.cells)
+    first = np.flatnonzero(analysis.parts.mean == analysis.parts.mean[best])
+    highest = [analysis.values.cells[k] for k in first]
     why, (mean, low, high) = no_claim(analysis), analysis.mean(best)
     single = bool((analysis.parts.seeds == 1).all())
     these = f"these {count} trained networks" if single else f"these {count} cells as trained"
     if finished_cells(analysis, planned):
         these = f"{these} ({planned} cells planned)"
+    if len(_classes(analysis, analysis.values.cells)) == 1:
+        return f"No claim about methods: {why}. All of {these} are {SAME}."
     other = "another seed" if why.startswith(ONE_SEED) else "other images"
     extreme = "highest" if analysis.values.sign > 0 else "lowest"
+    have = "has" if len(highest) == 1 else "share"
     return (
-        f"No claim about methods: {why}. Of {these}, {analysis.values.cells[best]} has the "
-        f"{extreme} mean, {mean:.4f} {interval(low, high)} on new images; {other} may change the "
-        "order."
+        f"No claim about methods: {why}. Of {these}, {name_list(highest)} {have} the {extreme} "
+        f"mean, {mean:.4f} {interval(low, high)} on new images; {other} may change the order."
     )
 
 

@@ -8,10 +8,11 @@ from pandas import DataFrame
 from segsweep.stats.contrasts import BASELINE
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.levels import FAMILY, LevelPair, level_pairs, levels_table
-from segsweep.stats.verdicts import A_BETTER, B_BETTER, EQUAL, UNDECIDED
+from segsweep.stats.verdicts import A_BETTER, ALIKE, B_BETTER, EQUAL, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.levels import NOUNS, no_best
 from segsweep.stats.wording.phrases import chance_text, name_list, plural, sentence
 from segsweep.stats.wording.sentences import (
+    NETWORKS,
     clearest,
     finished_cells,
     no_claim,
@@ -61,7 +62,7 @@ def _settled(
         chance = chance_text(table.set_index(by)["p_best"][best[0]])
         first = f"{best[0]} is the best of {len(table)} {_averaged(by, rows)}"
         return f"{start}{first} (chance {chance}). {clear}"
-    if {found[frozenset(pair)] for pair in combinations(best, 2)} == {EQUAL}:
+    if {found[frozenset(pair)] for pair in combinations(best, 2)} <= {*ALIKE}:
         same = f"equal within {analysis.settings.margin:g}: {name_list(best)}"
         first = f"{start}the {len(best)} {every} that may be the best are {same}."
         return f"{first} {clear}".rstrip()
@@ -95,7 +96,7 @@ def baseline_text(analysis: Analysis, planned: int | None = None) -> str:
     if tested is None:
         return "There is no other cell to compare the baseline with."
     if not analysis.claims:
-        return f"No claim about methods: {no_claim(analysis)}."
+        return f"No claim about methods: {no_claim(analysis)}. {NETWORKS}"
     text = sentence(_against(tested, analysis.settings.margin))
     if missing := finished_cells(analysis, planned):
         text = f"So far ({missing}): {text[0].lower()}{text[1:]}"
@@ -112,6 +113,7 @@ def _against(tested: Tested, margin: float) -> list[str]:
     words = {
         A_BETTER: ("better", f"better than {base}"),
         B_BETTER: ("worse", f"worse than {base}"),
+        IDENTICAL: ("the same on every image", f"the same as {base} on every image"),
         EQUAL: (f"equal within {margin:g}", f"equal to {base} within {margin:g}"),
     }
     parts = list[str]()

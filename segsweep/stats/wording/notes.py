@@ -1,9 +1,13 @@
 """Notes on what was left out or is missing, one sentence each."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from segsweep.stats.notes import (
+    EMPTY,
+    FULL,
     CellsWithoutRuns,
+    ConstantMasks,
     FailedRuns,
     GroupedImages,
     IncompleteFolds,
@@ -20,10 +24,47 @@ from segsweep.stats.notes import (
 )
 from segsweep.stats.wording.phrases import cell_text, is_or_are, name_list, plural
 
+ADVICE = {
+    EMPTY: "train longer or raise the learning rate",
+    FULL: "train longer or change the learning rate",
+}
+
 
 def note_texts(notes: Iterable[Note]) -> tuple[str, ...]:
     """Return a sentence for each note."""
     return tuple(note_text(note) for note in notes)
+
+
+def warning_texts(warnings: Iterable[ConstantMasks]) -> tuple[str, ...]:
+    """Return a sentence for empty masks, and one for full masks."""
+    return tuple(_constant_masks(warning) for warning in warnings)
+
+
+def warnings_of(warnings: Iterable[ConstantMasks], cells: Collection[str]) -> tuple[str, ...]:
+    """Return the sentences about some *cells* only."""
+    chosen = [
+        replace(one, cells=tuple(row for row in one.cells if row[0] in cells)) for one in warnings
+    ]
+    return warning_texts(one for one in chosen if one.cells)
+
+
+def _constant_masks(note: ConstantMasks) -> str:
+    """Return `unet/bce predicts empty masks on all 15 test images in 1 of 3 seeds; ...`."""
+    shares = {(some, seeds) for _, some, seeds in note.cells}
+    (some, seeds), *others = sorted(shares)
+    alike = not others
+    names = [
+        cell_text(cell) + ("" if alike or n == of else f" ({_seeds(n, of)})")
+        for cell, n, of in note.cells
+    ]
+    verb = "predicts" if len(names) == 1 else "predict"
+    where = f"on all {note.images} test images" if note.images > 1 else "on the test image"
+    share = f" in {_seeds(some, seeds)}" if alike and some < seeds else ""
+    return f"{name_list(names)} {verb} {note.kind} masks {where}{share}; {ADVICE[note.kind]}."
+
+
+def _seeds(some: int, seeds: int) -> str:
+    return f"{some} of {plural(seeds, 'seed')}"
 
 
 def note_text(note: Note) -> str:

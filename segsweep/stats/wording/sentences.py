@@ -8,7 +8,8 @@ from segsweep.stats.contrasts import CELLS
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.null import TINY
 from segsweep.stats.values import Values
-from segsweep.stats.verdicts import BETTER, UNDECIDED
+from segsweep.stats.verdicts import BETTER, IDENTICAL, UNDECIDED
+from segsweep.stats.wording.notes import warnings_of
 from segsweep.stats.wording.phrases import (
     cell_text,
     chance_text,
@@ -20,6 +21,7 @@ from segsweep.stats.wording.phrases import (
 )
 
 ONE_SEED, ONE_GROUP = "one seed per cell", "a single group of test images"
+NETWORKS = "Intervals are of these trained networks on new images; no verdict is given."
 NEEDS_IMAGES = "more test images or folds are needed, or there is no difference to find"
 
 
@@ -35,8 +37,12 @@ def paragraph(analysis: Analysis, a: str, b: str) -> str:
     tested, k = _pair(analysis, a, b)
     claimed = tested.verdicts[k] in BETTER  # then the better one comes first, otherwise *a*
     turned = bool(tested.difference[k] < 0) if claimed else tested.family.a[k] == b
-    same = bool(_largest_difference(analysis.values, a, b) < TINY)
-    result = _result(tested, k, same, turned)
+    same = tested.verdicts[k] == IDENTICAL or bool(
+        _largest_difference(analysis.values, a, b) < TINY
+    )
+    result = " ".join(
+        [*warnings_of(analysis.values.warnings, (a, b)), _result(tested, k, same, turned)]
+    )
     if not analysis.claims:
         return " ".join([result, *_limits(analysis, same)])
     sentences = [_adjusted(result, tested)]
@@ -90,6 +96,17 @@ def no_claim(analysis: Analysis) -> str:
         cell_text(analysis.values.cells[k]) for k in np.flatnonzero(analysis.parts.seeds > 1)
     ]
     return f"{ONE_SEED} except for {name_list(several)}" if several else ONE_SEED
+
+
+def about_networks(analysis: Analysis | None) -> str:
+    """Return what the intervals of pairs say if no claim about methods is possible; else ''."""
+    if analysis is None or analysis.claims or analysis.parts.groups < 2:
+        return ""
+    return (
+        f"With {no_claim(analysis)}, an interval says how these trained networks differ on new "
+        "images. No verdict on the methods is given: pairs are undecided, also where the interval "
+        "excludes 0."
+    )
 
 
 def unclaimed_cells(analysis: Analysis) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from segsweep.stats.two_sweeps import (
     sweeps_table,
 )
 from segsweep.stats.values import Values
-from segsweep.stats.verdicts import EQUAL, UNDECIDED
+from segsweep.stats.verdicts import EQUAL, IDENTICAL, UNDECIDED
+from segsweep.stats.wording.notes import warning_texts
 from segsweep.stats.wording.phrases import interval, name_list, p_text
 from segsweep.stats.wording.sentences import no_claim
 
@@ -47,6 +48,7 @@ def compare_sweeps(
 def sweeps_text(analysis: Analysis, table: DataFrame, first: str, second: str) -> str:
     """Return what is settled between the two sweeps; *table* from `sweeps_table`."""
     sentences = [
+        *warning_texts(analysis.values.warnings),
         _overall(analysis, table, first, second),
         *_by_cell(analysis, table, first, second),
         *_unshared(analysis.values.cells, first, second),
@@ -113,6 +115,8 @@ def _by_cell(analysis: Analysis, table: DataFrame, first: str, second: str) -> l
         for name, verdict in ((first, FIRST_BETTER), (second, SECOND_BETTER))
         if verdict in by_verdict
     ]
+    if IDENTICAL in by_verdict:
+        parts.append(f"the same counts on every image in {name_list(by_verdict[IDENTICAL])}")
     if EQUAL in by_verdict:
         parts.append(f"equal within {analysis.settings.margin:g} in {name_list(by_verdict[EQUAL])}")
     return [f"Cell by cell: {'; '.join(parts) or 'nothing is settled'}.", *few]
