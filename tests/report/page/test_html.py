@@ -342,7 +342,6 @@ def test_hardest_and_most_disputed_images():
 @pytest.mark.parametrize(
     ("reads", "words"),
     [
-        ([], None),
         ([(READ, "the run's one reading", 8)], None),
         ([("2026-03-01T09:00:00+0000", "the run's one reading", 8), (READ, REPEAT, 8)], None),
         ([(READ, "the run's one reading", 8)] * 2, "read 2 times"),
@@ -363,6 +362,16 @@ def test_readings_of_the_test_set_that_should_not_be(reads, words, maker):
     assert all(words in warning and folder.name in warning for warning in warnings)
     assert len(shown.reads.rows) == len(reads)
     assert ('class="warning" role="alert"' in build_page(shown)) == (words is not None)
+
+
+def test_finished_run_without_a_reading_is_named(maker):
+    """Its log was emptied: it was tested, so that there was one."""
+    folder = maker.finished("unet", "bce", 0)
+    write_rows(folder / "test_reads.csv", [])
+    with pytest.warns(UserWarning, match=r"test_reads.csv: ignored: damaged, it has no row"):
+        shown = material(maker.folder)
+
+    assert shown.reads.rows == []
 
 
 def test_run_that_was_resumed_raises_no_alarm(maker):
