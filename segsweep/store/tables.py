@@ -194,8 +194,10 @@ def _warn_of_ignored(sweep: SweepPaths, noted: dict[Path, str]) -> None:
     """Warn of entries in `runs/` that are not runs; hidden files belong to the system."""
     for path in sorted(sweep.runs.iterdir()):
         if not path.name.startswith(".") and not (path / "config.yaml").is_file():
-            noted[path] = f"{path}: ignored: no config.yaml"
-            warnings.warn(noted[path], stacklevel=3)
+            line = f"{path}: ignored: no config.yaml"
+            if path.is_dir():  # it may have been a run
+                noted[path] = line
+            warnings.warn(line, stacklevel=3)
 
 
 def _scored_parts(run: RunRecord) -> tuple[metrics.Part, ...]:

@@ -307,7 +307,10 @@ def test_baseline_may_be_equal_to_others():
 
 def test_baseline_without_claims_or_others():
     """One seed per cell, a single cell, and one cell with one seed."""
-    assert about([0, 0.5], seeds=1) == "No claim about methods: one seed per cell."
+    assert about([0, 0.5], seeds=1) == (
+        "No claim about methods: one seed per cell. Intervals are of these trained networks on new "
+        "images; no verdict is given."
+    )
     assert about([0]) == "There is no other cell to compare the baseline with."
     few = analyse(drawn((6, 6, 1), gaps=[0, 0.2, 0]), FEW, baseline="m/a")
     assert baseline_text(few) == (
