@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from segsweep.config.run_config import COMMON, Node, Values, mapping
+from segsweep.config.run_config import COMMON, FrozenConfig, Node, Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
 from segsweep.config.validate import hints_of
@@ -79,6 +79,28 @@ def _node(values: Node, allow: Sequence[str], skipped: Collection[str]) -> dict[
         else:
             kept[key] = value
     return kept
+
+
+def same_settings(stored: FrozenConfig, planned: FrozenConfig) -> bool:
+    """Whether a config read from a run's folder is the config of the run that is *planned*.
+
+    Its hash decides where their values differ: paths may, and keys that an older version lacks.
+    """
+    if stored.run_id != planned.run_id:
+        return False
+    if stored.identity_version != IDENTITY_VERSION or _shared(stored) == _shared(planned):
+        return True
+    try:
+        return run_id(stored.values, stored.data_fingerprint) == stored.run_id
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _shared(config: FrozenConfig) -> list[object]:
+    """Return the values that are equal in the configs of equal runs, apart from paths."""
+    values = config.values
+    kept = {key: item for key, item in values.items() if key in _NAMES}
+    return [values["choices"], *(values[node] for node in OPTION_NODES), _section(Config, kept)]
 
 
 def contents(config: Values) -> dict[str, str]:

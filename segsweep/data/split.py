@@ -140,11 +140,16 @@ def part_sizes(total: int, split: SplitConfig) -> list[int]:
 
 def write_split(path: Path, samples: Sequence[Sample], parts: Sequence[str]) -> None:
     """Write id, group and split of each sample as CSV."""
+    write_if_changed(path, split_text(samples, parts))
+
+
+def split_text(samples: Sequence[Sample], parts: Sequence[str]) -> str:
+    """Return id, group and split of each sample as CSV."""
     rows = [
         {"id": sample.id, "group": sample.group, "split": part}
         for sample, part in zip(samples, parts, strict=True)
     ]
-    write_if_changed(path, csv_text(rows, COLUMNS))
+    return csv_text(rows, COLUMNS)
 
 
 def _count(name: str, value: float, total: int) -> int:

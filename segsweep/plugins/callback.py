@@ -85,11 +85,14 @@ def _plan_basic(config: DictConfig, arguments: Sequence[str]) -> None:
 
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
+    from segsweep.sweep.command import repair_runs
+    from segsweep.sweep.housekeeping import move_earlier
     from segsweep.sweep.planning.announce import announce
     from segsweep.sweep.planning.measure import remove_scratch
     from segsweep.sweep.planning.plan import freeze, sweep_of
     from segsweep.sweep.planning.plan_runs import plan_all
     from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
+    from segsweep.sweep.planning.work import work_for
 
     session.current.plan_only = bool(config.plan)
     words = list(config.hydra.overrides.hydra)
@@ -99,9 +102,13 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     current.outcomes += failed
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned
+    work = work_for(planned, current.run_cache)
     if not current.plan_only:
+        for run in work.repeated:  # damaged
+            move_earlier(sweep, run.paths)
+        repair_runs(work, sweep)
         freeze(planned, current.request)
-    announce(planned)
+    announce(planned, work)
 
 
 def _or_exit(function: Callable[[*Arguments], None], *arguments: *Arguments) -> None:

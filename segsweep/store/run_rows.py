@@ -85,6 +85,11 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
+def images_of(rows: str) -> "DataFrame":
+    """Return the table of *rows* of a per_image.csv."""
+    return read_images(io.StringIO(f"{','.join(image_columns())}\n{rows}"))
+
+
 def count_test_images(rows: str) -> int:
     """Return how many test images have counts in *rows* of a per_image.csv."""
     return rows.count(",test,train,")
@@ -97,7 +102,7 @@ _NUMBER = r"(?:[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?|[-+]?inf|nan)?"
 @cache
 def _plain_images(columns: tuple[str, ...]) -> re.Pattern[str]:
     stored = f",{_NUMBER}" * (len(columns) - len(PER_IMAGE))
-    row = rf"{_CELL},{_CELL},{_CELL},(?![{STARTS}]){_CELL},[0-9]+,[0-9]+,[0-9]+,[0-9]+{stored}\n"
+    row = rf"{_CELL},{_CELL},{_CELL},(?![{STARTS}]){_CELL}(?:,[0-9]{{1,18}}){{4}}{stored}\n"
     return re.compile(rf"{','.join(columns)}\n((?:{row})*+)")
 
 

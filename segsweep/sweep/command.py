@@ -32,7 +32,6 @@ from segsweep.sweep.planning.print_plan import print_plan
 from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
-from segsweep.system.files import has_content
 
 
 def run_sweep(
@@ -55,7 +54,7 @@ def run_sweep(
     planned, failed = plan_all([[*words, *run] for run in runs], composer)
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
-    work = work_for(planned)
+    work = work_for(planned, current.run_cache)
     announce(planned, work)
     for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
         print(line, file=sys.stderr)
@@ -73,7 +72,7 @@ def run_batch(planned: Sequence[PlannedRun], place: Place) -> list[float]:
     """Run what another sweeper asks for next; return validation IoUs, NaN for failures."""
     current = session.current
     current.sweep = current.sweep or sweep_of(planned[0].config)
-    outcomes = run_work(work_for(planned), place)
+    outcomes = run_work(work_for(planned, current.run_cache), place)
     current.outcomes += outcomes
     values = {outcome.run: outcome.value for outcome in outcomes}
     return [values.get(run.name, NAN) for run in planned]
@@ -96,10 +95,10 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
         print_plan(work, costs, slots)
         return []
     if not work.todo:
-        if damaged := [run for run in work.finished if not has_content(run.paths.config)]:
+        if work.damages or plan_lacks(current.sweep, work.finished):
             current.lock_sweep(current.sweep)
-            choices = sweep_choices(current.sweep, lambda: 0)  # those of its intact runs
-            freeze(with_choices(damaged, choices), current.request)
+            repair_runs(work, current.sweep)
+            freeze(work.finished or work.skipped, current.request)
         return before
     freeze_work(work)
     current.name_page()
@@ -132,9 +131,26 @@ def freeze_work(work: Work) -> None:
         current.repaired = True
     for run in work.repeated:
         move_earlier(current.sweep, run.paths)
+    repair_runs(work, current.sweep)
     for run in work.finished:
         _complete(run)
     freeze([*work.finished, *work.skipped, *work.todo], current.request)
+
+
+def plan_lacks(sweep: SweepPaths, runs: Sequence[PlannedRun]) -> bool:
+    """Whether the plan is damaged or has no row of one of *runs*."""
+    plan = read_plan(sweep.plan)
+    planned = {row.get("folder") for row in plan.rows}
+    return plan.damage is not None or any(run.name not in planned for run in runs)
+
+
+def repair_runs(work: Work, sweep: SweepPaths) -> None:
+    """Write the damaged files of finished runs again, where the rest has their content."""
+    current = session.current
+    damaged = [run for run in work.finished if run.name in work.damages]
+    choices = current.choices or sweep_choices(sweep, lambda: 0)  # those of its intact runs
+    for run in with_choices(damaged, choices):
+        work.damages[run.name].repair(run.config, current.run_cache)
 
 
 def _complete(run: PlannedRun) -> None:

@@ -38,7 +38,7 @@ def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
             f"{len(planned)} runs in {where}: {len(work.finished)} finished, {len(work.todo)} to do"
         )
         print(text, file=sys.stderr)
-    for line in (*_other_versions(work), *_changed_defaults(work)):
+    for line in (*work.lines(), *_other_versions(work), *_changed_defaults(work)):
         print(line, file=sys.stderr)
 
 

@@ -1,12 +1,14 @@
 """What a command does with each run it asks for: leave it alone, or train it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from segsweep import __version__
 from segsweep.store.json_files import Result, known_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
+from segsweep.store.run_cache import RunCache
 from segsweep.store.states import Status
+from segsweep.sweep.planning.damage import Damage, damages_of
 from segsweep.sweep.planning.plan import PlannedRun
 
 NOT_RETRIED = "(not retried: retry_failed=false)"
@@ -26,21 +28,33 @@ class Work:
     """Failed before and not retried."""
     states: Mapping[str, Status]
     """Run name -> status before the command."""
+    damages: Mapping[str, Damage] = field(default_factory=dict)
+    """Name of a finished run -> its damaged files."""
+
+    def lines(self) -> list[str]:
+        """Return a line for each damaged file of a finished run: what is wrong, what is done."""
+        return [line for damage in self.damages.values() for line in damage.lines()]
 
 
-def work_for(planned: Sequence[PlannedRun]) -> Work:
-    """Group the runs by their status on disk and by `rerun` and `retry_failed`."""
+def work_for(planned: Sequence[PlannedRun], cache: RunCache | None = None) -> Work:
+    """Group the runs by their status on disk and by `rerun` and `retry_failed`.
+
+    A finished run that lost what only training brings back counts as repeated. *cache* keeps
+    what is read of finished runs.
+    """
     command = planned[0].command_config
     states = {run.name: run.paths.status() for run in planned}
     finished = [run for run in planned if states[run.name] is Status.FINISHED]
-    repeated = [run for run in finished if _is_repeated(run, command.rerun)]
+    damages = damages_of(finished, cache or RunCache())
+    lost = {name for name, damage in damages.items() if damage.final}
+    repeated = [run for run in finished if run.name in lost or _is_repeated(run, command.rerun)]
     names = {run.name for run in repeated}
     kept = [run for run in finished if run.name not in names]
     failed = [run for run in planned if states[run.name] is Status.FAILED]
     skipped = [] if command.retry_failed else failed
     names = {run.name for run in (*kept, *skipped)}
     todo = [run for run in planned if run.name not in names]
-    return Work(kept, todo, repeated, skipped, states)
+    return Work(kept, todo, repeated, skipped, states, damages)
 
 
 def outcomes_before(work: Work) -> list[Outcome]:

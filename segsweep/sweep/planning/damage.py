@@ -1,0 +1,231 @@
+"""Damaged files of finished runs: which can be made again from the rest, and from what.
+
+The config is written again from the plan, the split from the data, the counts of images from the
+sweep's table, the environment from config and result. Where nothing else has what was lost, the
+run is trained again.
+"""
+
+import json
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from segsweep.config.identity import same_settings
+from segsweep.config.run_config import FrozenConfig
+from segsweep.data.split import split_samples, split_text
+from segsweep.errors import StoredFileError
+from segsweep.metrics import of_rows
+from segsweep.store.json_files import Result, known_result, read_environment
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import LOST_READS, READS, config_text, image_columns, read_reads
+from segsweep.store.run_cache import RunCache, StoredRun
+from segsweep.store.run_rows import (
+    checked_images,
+    count_test_images,
+    epoch_rows,
+    image_rows,
+    images_of,
+)
+from segsweep.sweep.planning.plan import PlannedRun
+from segsweep.system.files import csv_text, has_text, read_plain, write_text
+from segsweep.training.dataset import prepared_data
+
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """The damaged files of one finished run."""
+
+    paths: RunPaths
+    errors: tuple[StoredFileError, ...]
+    texts: dict[Path, str]
+    """What to write in place of the files that can be made again."""
+
+    @property
+    def final(self) -> bool:
+        """Whether something is lost that only training the run again brings back."""
+        return len(self.texts) < len(self.errors)
+
+    def repair(self, config: FrozenConfig, cache: RunCache) -> None:
+        """Write the files again, *config* in place of a damaged one."""
+        for path, text in self.texts.items():
+            write_text(path, config_text(config.values) if path == self.paths.config else text)
+        cache.forget(self.paths)
+
+    def lines(self) -> list[str]:
+        """Return a line per file: what is wrong with it, and what is done."""
+        done = "the run is trained again" if self.final else "written again"
+        return [f"{error}; {done}" for error in self.errors]
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Looks for damaged files of a command's finished runs."""
+
+    sweep: SweepPaths
+    cache: RunCache
+    """Keeps what was read, for the tables."""
+    _splits: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def damage_of(self, run: PlannedRun) -> Damage | None:
+        """Return the damage of a finished run; None if all its files are whole."""
+        result = known_result(run.paths.result) or Result()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each damage is said by the caller
+            found = list(self._found(run, result))
+        if not found:
+            return None
+        texts = {error.path: text for error, text in found if text is not None}
+        return Damage(run.paths, tuple(error for error, _ in found), texts)
+
+    def _found(
+        self, run: PlannedRun, result: Result
+    ) -> Iterator[tuple[StoredFileError, str | None]]:
+        """Yield each damage, and the text of the file if it can be made again."""
+        paths, stored = run.paths, None
+        try:
+            stored = self._checked_config(run)
+        except StoredFileError as error:
+            yield error, config_text(run.config.values)
+        try:
+            _needed(paths.environment)
+            read_environment(paths.environment)
+        except StoredFileError as error:
+            yield error, environment_text(run.config if stored is None else stored.config, result)
+        try:
+            rows = _whole_images(run, result)
+            if stored is not None:
+                stored.images = rows
+        except StoredFileError as error:
+            yield error, self._images_text(run, result)
+        try:
+            rows = _whole_history(paths.history, result)
+            if stored is not None:
+                stored.epochs = rows
+        except StoredFileError as error:
+            yield error, None
+        if (wrong := _wrong_reads(run)) is not None:
+            row = {"time": result.finished, "reason": LOST_READS, "images": result.n_test}
+            yield wrong, csv_text([row], READS)
+        text = self._split_text(run)
+        if not has_text(paths.split, text):
+            yield StoredFileError(paths.split, "not the split of this run"), text
+
+    def _checked_config(self, run: PlannedRun) -> StoredRun:
+        """Return the stored run; StoredFileError if its config is damaged or of another run."""
+        stored = self.cache.run(run.paths)
+        if not same_settings(stored.config, run.config):
+            raise StoredFileError(run.paths.config, "its values do not fit the run's id")
+        return stored
+
+    def _split_text(self, run: PlannedRun) -> str:
+        config = run.config
+        key = (config.data_fingerprint, str(config.data))
+        if key not in self._splits:
+            samples = prepared_data(config).samples
+            self._splits[key] = split_text(samples, split_samples(samples, config.data.split))
+        return self._splits[key]
+
+    @cached_property
+    def _sweep_images(self) -> list[str]:
+        """The lines of the sweep's per_image.csv; none if it has other columns or is damaged."""
+        try:
+            lines = read_plain(self.sweep.per_image).decode().splitlines(keepends=True)
+        except (OSError, ValueError):
+            return []
+        return lines[1:] if lines[:1] == [",".join(image_columns()) + "\n"] else []
+
+    def _images_text(self, run: PlannedRun, result: Result) -> str | None:
+        """Return the run's per_image.csv from the sweep's, if it fits the run's result."""
+        start = f"{run.config.run_id},"
+        rows = "".join(line for line in self._sweep_images if line.startswith(start))
+        text = f"{','.join(image_columns())}\n{rows}"
+        try:
+            rows = checked_images(text, self.sweep.per_image, run.config.run_id)
+            _check_complete(rows, run, result, self.sweep.per_image)
+        except StoredFileError:
+            return None
+        return text if _fits(rows, result, run.config.evaluate.empty) else None
+
+
+def _needed(path: Path) -> None:
+    if not path.exists():
+        raise StoredFileError(path, MISSING)
+
+
+def _whole_images(run: PlannedRun, result: Result) -> str:
+    path = run.paths.per_image
+    _needed(path)
+    rows = image_rows(path, run.config.run_id)
+    _check_complete(rows, run, result, path)
+    return rows
+
+
+def _check_complete(rows: str, run: PlannedRun, result: Result, path: Path) -> None:
+    """Raise StoredFileError unless *rows* have every image at every size."""
+    wanted = result.n_test or 0
+    native = rows.count(",test,native,") if run.config.evaluate.at == "both" else wanted
+    there = min(count_test_images(rows), native)
+    if there < wanted or ",val,train," not in rows:
+        raise StoredFileError(path, f"has {there} of {wanted} test images")
+
+
+def _whole_history(path: Path, result: Result) -> str:
+    _needed(path)
+    rows, wanted = epoch_rows(path), result.epochs or 0
+    if rows.count("\n") < wanted:
+        raise StoredFileError(path, f"has {rows.count(chr(10))} of {wanted} epochs")
+    return rows
+
+
+def _wrong_reads(run: PlannedRun) -> StoredFileError | None:
+    """Return what is wrong with the record of test-set reads; a trial has none."""
+    if run.config.kind != "run":
+        return None
+    try:
+        _needed(run.paths.test_reads)
+        read_reads(run.paths.test_reads)
+    except StoredFileError as error:
+        return error
+    return None
+
+
+def _fits(rows: str, result: Result, empty: str) -> bool:
+    """Whether the mean IoU of the test images in *rows* is that of the result."""
+    images = images_of(rows)
+    part = images[(images["split"] == "test") & (images["at"] == "train")]
+    stored = result.values.get("test_iou")
+    if stored is None:
+        return True
+    mean = float(of_rows("iou", part, "skip" if empty == "skip" else "one").mean())
+    return math.isclose(mean, float(stored), abs_tol=1e-9)
+
+
+def environment_text(config: FrozenConfig, result: Result) -> str:
+    """Return an environment.json with what config and result know of the run; a mark says so."""
+    trainer, device = config.trainer, result.device or config.device
+    chosen = trainer.precision
+    if chosen == "auto":
+        chosen = trainer.cpu_precision or "" if device == "cpu" else ""
+    known = {
+        "device": device,
+        "threads": config.threads or None,
+        "precision": chosen or None,
+        "segsweep": result.version,
+        "git_commit": result.git_commit,
+        "restored": "made again from config and result: the file was damaged",
+    }
+    return json.dumps({key: value for key, value in known.items() if value}, indent=1) + "\n"
+
+
+def damages_of(runs: Sequence[PlannedRun], cache: RunCache) -> dict[str, Damage]:
+    """Return the damage of each finished run that has some, by the run's name."""
+    if not runs:
+        return {}
+    examiner = Examiner(SweepPaths(runs[0].paths.root.parents[1]), cache)
+    found = {run.name: examiner.damage_of(run) for run in runs}
+    return {name: damage for name, damage in found.items() if damage is not None}

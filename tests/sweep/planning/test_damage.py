@@ -1,0 +1,255 @@
+"""Every stored file of a finished sweep, damaged in six ways: commands say so and repair it."""
+
+import csv
+import json
+import os
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import segsweep
+from command import TINY, rows_of, train_here
+
+WORDS = ("-m", *TINY, "seed=0,1", "preflight=false", "hydra/launcher=basic", "keep=both")
+RUN_FILES = (
+    *("config.yaml", "split.csv", "environment.json", "history.csv", "per_image.csv"),
+    *("test_reads.csv", "train.log", "result.json", "failure.json", "outlines.json"),
+    *("preview/best.png", "checkpoints/best-1.pt", "checkpoints/last.pt"),
+)
+SWEEP_FILES = (
+    *("plan.csv", "results.csv", "per_image.csv", "comparison.csv", "pairs.csv", "answer.json"),
+    *("report.html", "curves.svg", "lock", "trials.csv"),
+)
+CACHED = ("images.npy", "masks.npy", "native.bin", "index.json")
+HUGE = "9" * 300_000
+TIMES = ("seconds", "peak_memory_mb", "started", "finished")
+
+
+def wrong_type(path: Path) -> None:
+    """Put a value of the wrong type into the file."""
+    if path.suffix == ".json":
+        values = json.loads(path.read_text() or "{}") if path.exists() else {}
+        first = next(iter(values), "attempts")
+        path.write_text(json.dumps({**values, first: ["x"], "attempts": "x", "threads": "x"}))
+    elif path.suffix == ".yaml":
+        path.write_text(path.read_text().replace("seed: 0\n", "seed: [x]\n", 1))
+    elif path.suffix == ".csv" and path.exists():
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([head, *(",".join("x" for _ in row.split(",")) for row in rows)]))
+    else:
+        path.write_text("x")
+
+
+def huge(path: Path) -> None:
+    """Put a value of 300,000 characters into the file."""
+    if path.suffix == ".json":
+        values = json.loads(path.read_text() or "{}") if path.exists() else {}
+        first = next(iter(values), "attempts")
+        text = json.dumps({**values, first: 0})
+        path.write_text(text.replace(": 0", f": {HUGE}", 1))
+    elif path.suffix == ".csv" and path.exists():
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([head, *rows[:1], HUGE, *rows[1:]]) + "\n")
+    else:
+        path.write_text(HUGE)
+
+
+def half(path: Path) -> None:
+    """Cut the file in the middle."""
+    if path.exists():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+DAMAGES = {
+    "missing": lambda path: path.unlink(missing_ok=True),
+    "empty": lambda path: path.write_bytes(b""),
+    "half": half,
+    "random": lambda path: path.write_bytes(bytes(range(256)) * 7),
+    "wrong type": wrong_type,
+    "huge": huge,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Make a finished sweep of two runs, once; return the folder that holds `outputs`."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        assert train_here(WORDS, patch, folder) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path, monkeypatch) -> Path:
+    """Copy the finished sweep into the working folder; return its folder."""
+    shutil.copytree(finished / "outputs", tmp_path / "outputs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "outputs" / "main"
+
+
+def first_run(sweep: Path) -> Path:
+    """Return the folder of the run with seed 0."""
+    (found,) = (sweep / "runs").glob("*-s0-*")
+    return found
+
+
+def tables(sweep: Path) -> list[object]:
+    """Return what the sweep's tables say, apart from times."""
+    rows = rows_of(sweep / "results.csv")
+    rest = [{key: row[key] for key in row if key not in TIMES} for row in rows]
+    files = ("per_image.csv", "pairs.csv")
+    plan = {row["run_id"] for row in rows_of(sweep / "plan.csv")}
+    return [rest, plan, *((sweep / name).read_text() for name in files)]
+
+
+def rerun(monkeypatch, sweep: Path) -> int:
+    """Run the command that made the sweep again; return the exit code."""
+    return train_here(WORDS, monkeypatch, sweep.parents[1])
+
+
+def check_rerun(copy, monkeypatch, capsys, path: Path, damage: str) -> None:
+    """Assert that the same command ends with everything finished and equal tables."""
+    before = tables(copy)
+    DAMAGES[damage](path)
+    capsys.readouterr()
+    code = rerun(monkeypatch, copy)
+    error = capsys.readouterr().err
+
+    assert code == 0, error
+    assert "Traceback" not in error
+    assert tables(copy) == before
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is damaged now
+        assert list(segsweep.open(copy).results["status"]) == ["finished"] * 2
+
+
+CORE = [
+    *[("config.yaml", "half"), ("config.yaml", "wrong type"), ("per_image.csv", "half")],
+    *[("environment.json", "wrong type"), ("test_reads.csv", "huge"), ("history.csv", "random")],
+    *[("result.json", "wrong type"), ("split.csv", "random")],
+]
+REST = [(name, damage) for name in RUN_FILES for damage in DAMAGES if (name, damage) not in CORE]
+
+
+@pytest.mark.parametrize(("name", "damage"), CORE)
+def test_command_repairs_a_run(copy, monkeypatch, capsys, name, damage) -> None:
+    """From the rest where it has the content, else the run is trained again."""
+    check_rerun(copy, monkeypatch, capsys, first_run(copy) / name, damage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "damage"), REST)
+def test_command_repairs_any_file_of_a_run(copy, monkeypatch, capsys, name, damage) -> None:
+    """Every file, every damage."""
+    check_rerun(copy, monkeypatch, capsys, first_run(copy) / name, damage)
+
+
+def test_command_repairs_a_sweep(copy, monkeypatch, capsys) -> None:
+    """The plan, cut in the middle; the tables are files of the slow test."""
+    check_rerun(copy, monkeypatch, capsys, copy / "plan.csv", "half")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", SWEEP_FILES)
+def test_command_repairs_any_file_of_a_sweep(copy, monkeypatch, capsys, name, damage) -> None:
+    """Every file, every damage."""
+    check_rerun(copy, monkeypatch, capsys, copy / name, damage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", CACHED)
+def test_command_builds_a_damaged_cache_again(copy, monkeypatch, capsys, name, damage) -> None:
+    """Decoded images; the process that made the sweep must not remember them."""
+    from segsweep.training import dataset
+
+    dataset._prepared.cache_clear()
+    (path,) = copy.parent.glob(f".cache/data-*/{name}")
+    check_rerun(copy, monkeypatch, capsys, path, damage)
+    dataset._prepared.cache_clear()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", [*RUN_FILES, *(f"../../{name}" for name in SWEEP_FILES)])
+def test_readers_survive_a_damaged_file(copy, monkeypatch, capsys, name, damage) -> None:
+    """status, runs, show, the tables: no traceback, and the other run is there."""
+    path = Path(os.path.normpath(first_run(copy) / name))
+    DAMAGES[damage](path)
+    run = first_run(copy).name
+    for words in (["status", "main"], ["runs", "main"], ["show", run]):
+        assert called(monkeypatch, capsys, words) in (0, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sweep = segsweep.open(copy)
+        assert "finished" in list(sweep.results["status"])
+        assert len(sweep.per_image) > 0
+        assert len(sweep.history) > 0
+        assert len(sweep.runs) > 0
+        assert "main" in repr(sweep)
+
+
+REPORTED = [
+    *[("config.yaml", "half"), ("per_image.csv", "half"), ("history.csv", "random")],
+    *[("test_reads.csv", "huge"), ("result.json", "wrong type"), ("split.csv", "random")],
+    *[("environment.json", "wrong type"), ("../../plan.csv", "random")],
+]
+
+
+@pytest.mark.parametrize(("name", "damage"), REPORTED)
+def test_report_says_what_it_leaves_out(copy, monkeypatch, capsys, name, damage) -> None:
+    """On the terminal and on the page, by the file's name."""
+    path = Path(os.path.normpath(first_run(copy) / name))
+    DAMAGES[damage](path)
+    capsys.readouterr()
+    code, error = _call(monkeypatch, capsys, ["report", "main"])
+    page = (copy / "report.html").read_text()
+
+    assert code == 0
+    assert path.name in error
+    assert "Left out" in page
+    assert path.name in page.split("Left out")[1][:400]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+@pytest.mark.parametrize("name", ["result.json", "per_image.csv", "config.yaml", "../../plan.csv"])
+def test_what_is_no_file_does_not_hang(copy, monkeypatch, capsys, name, kind) -> None:
+    """A pipe that nobody writes to would be waited for."""
+    path = Path(os.path.normpath(first_run(copy) / name))
+    path.unlink()
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    for words in (["status", "main"], ["runs", "main"], ["report", "main"]):
+        assert called(monkeypatch, capsys, words) in (0, 2)
+
+
+def called(monkeypatch, capsys, words: list[str]) -> int:
+    """Call `segsweep WORDS`; assert that an error is one line; return the exit code."""
+    code, error = _call(monkeypatch, capsys, words)
+    if code == 2:
+        assert len([line for line in error.splitlines() if "warning" not in line.lower()]) <= 1
+    return code
+
+
+def _call(monkeypatch, capsys, words: list[str]) -> tuple[int, str]:
+    from segsweep.cli.main import main
+
+    monkeypatch.setattr(sys, "argv", ["segsweep", *words])
+    monkeypatch.setenv("COLUMNS", "80")
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as left:
+        warnings.simplefilter("always")
+        main()
+    return left.value.code or 0, capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["config.yaml", "test_reads.csv", "environment.json"])
+def test_an_interrupted_run_goes_on(copy, monkeypatch, capsys, name) -> None:
+    """With a damaged file besides its checkpoint: equal numbers."""
+    run = first_run(copy)
+    (run / "result.json").unlink()
+    check_rerun(copy, monkeypatch, capsys, run / name, "random")
+    reasons = [row["reason"] for row in csv.DictReader((run / "test_reads.csv").open())]
+    assert len(reasons) == 2
