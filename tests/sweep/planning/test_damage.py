@@ -134,6 +134,10 @@ CORE = [
 REST = [(name, damage) for name in RUN_FILES for damage in DAMAGES if (name, damage) not in CORE]
 
 
+EVERYDAY = ["half", "wrong type"]
+RARE = [pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name not in EVERYDAY]
+
+
 @pytest.mark.parametrize(("name", "damage"), CORE)
 def test_command_repairs_a_run(copy, monkeypatch, capsys, name, damage) -> None:
     """From the rest where it has the content, else the run is trained again."""
@@ -173,7 +177,7 @@ def test_command_builds_a_damaged_cache_again(copy, monkeypatch, capsys, name, d
     dataset._prepared.cache_clear()
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", EVERYDAY + RARE)
 @pytest.mark.parametrize("name", [*RUN_FILES, *(f"../../{name}" for name in SWEEP_FILES)])
 def test_readers_survive_a_damaged_file(copy, monkeypatch, capsys, name, damage) -> None:
     """status, runs, show, the tables: no traceback, and the other run is there."""
