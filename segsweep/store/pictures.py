@@ -17,7 +17,7 @@ MOST_CHARACTERS = 60
 
 
 def picture_path(
-    sweep: SweepPaths, fingerprint: str, size: tuple[int, int], channels: int, image: str
+    sweep: SweepPaths, fingerprint: str, size: tuple[int, int], channels: int | str, image: str
 ) -> Path:
     """Return the file of a test image's picture.
 
@@ -29,7 +29,7 @@ def picture_path(
         image: the image's id.
 
     """
-    folder = f"{_safe(fingerprint)}-{size[0]}x{size[1]}x{channels}"
+    folder = f"{_safe(fingerprint)}-{size[0]}x{size[1]}x{_safe(str(channels))}"
     name = f"{_safe(image)}-{text_digest(image)[:12]}{SUFFIX}"
     return sweep.images / folder / name
 

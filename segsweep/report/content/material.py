@@ -96,7 +96,8 @@ def material_of(tables: Tables, compared: Compared) -> Material:
     settings, options = settings_of(tables)
     cells = shown_cells(compared, tables)
     table = image_table(compared.images, compared.metric)
-    named = [row["image"] for _, rows in cases(table) for row in rows]
+    rows = [row for _, group in cases(table) for row in group]
+    extremes = [row[end] for row in rows for end in ("best_cell", "worst_cell") if row[end]]
     made = Material(
         name=tables.sweep.root.resolve().name,
         data=data_titles(run.settings for run in tables.runs),
@@ -114,7 +115,9 @@ def material_of(tables: Tables, compared: Compared) -> Material:
         split=split_of(tables),
         settings=settings,
         options=options,
-        outlines=outlines_of(tables, list(cells["cell"]), named),
+        outlines=outlines_of(
+            tables, list(cells["cell"]), [str(row["image"]) for row in rows], extremes
+        ),
     )
     return replace(made, damages=damages_of(tables))  # all files have been read now
 

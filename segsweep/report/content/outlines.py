@@ -1,21 +1,27 @@
-"""Outlines of truth and prediction on single test images, as runs have stored them.
+"""Outlines of truth and prediction on single test images, and the images, as stored by runs.
 
-They come from the `outlines.json` that `segsweep.training.outlines` writes.
+`segsweep.training.outlines` writes the `outlines.json` of a run, `segsweep.training.pictures` the
+pictures of a sweep.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segsweep.errors import StoredFileError
 from segsweep.store.json_files import read_object
 from segsweep.store.paths import RunPaths
+from segsweep.store.pictures import picture_path
+from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
-from segsweep.system.files import MOST_BYTES
+from segsweep.system.files import MOST_BYTES, read_plain
 
 MOST_CELLS = 40
+MOST_PICTURE_BYTES = 200_000
+"""Of one picture; runs store smaller ones."""
+JPEG = b"\xff\xd8\xff"
+"""The first bytes of every JPEG."""
 StoredRings = list[list[float]]
 
 
@@ -28,30 +34,60 @@ class ImageOutlines:
     truth: StoredRings
     predicted: dict[str, StoredRings] = field(default_factory=dict)
     """By cell, from its first finished run."""
+    picture: bytes = b""
+    """The image as a JPEG; empty where none is stored."""
 
 
 def outlines_of(
-    tables: Tables, cells: Sequence[str], images: Iterable[str]
+    tables: Tables, cells: Sequence[str], images: Iterable[str], named: Iterable[str] = ()
 ) -> dict[str, ImageOutlines]:
-    """Return image -> outlines by *cells* for *images*; empty if no run has stored any."""
+    """Return image -> outlines for *images*, with the picture; empty if no run has stored any.
+
+    Args:
+        tables: the sweep.
+        cells: the cells that are drawn, the first MOST_CELLS of them.
+        images: the images to draw.
+        named: cells that are drawn in any case.
+
+    """
     found: dict[str, ImageOutlines] = {}
+    first: dict[str, RunRecord] = {}
     wanted = dict.fromkeys(images)
-    for cell, folder in _first_runs(tables, cells[:MOST_CELLS]).items():
+    drawn = [*dict.fromkeys([*cells[:MOST_CELLS], *named])]
+    for cell, run in _first_runs(tables, drawn).items():
         try:
-            stored = read_object(RunPaths(folder).outlines, MOST_BYTES)
+            stored = read_object(RunPaths(run.path).outlines, MOST_BYTES)
         except StoredFileError as damage:
             tables.note(damage)
             continue
         for image in wanted if stored is not None else ():
             _add(found, cell, image, stored or {})
-    return found
+            if image in found:
+                first.setdefault(image, run)
+    if any(run.settings.get("report.images") is False for run in tables.runs):
+        return found  # the data must not leave the machine
+    return {
+        image: replace(one, picture=_picture(tables, first[image], one.size, image))
+        for image, one in found.items()
+    }
 
 
-def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _picture(tables: Tables, run: RunRecord, size: tuple[int, int], image: str) -> bytes:
+    """Return an image as *run* saw it; empty if there is no picture, or no JPEG."""
+    fingerprint, channels = (run.settings.get(key) for key in ("data_fingerprint", "data.channels"))
+    path = picture_path(tables.sweep, str(fingerprint), size, str(channels), image)
+    try:
+        picture = read_plain(path, MOST_PICTURE_BYTES)
+    except OSError:
+        return b""
+    return picture if picture.startswith(JPEG) else b""
+
+
+def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, RunRecord]:
+    found: dict[str, RunRecord] = {}
     for run in sorted(tables.runs, key=lambda run: str(run.seed).rjust(9)):
         if run.kind == "run" and run.status == Status.FINISHED and run.cell in cells:
-            found.setdefault(run.cell, run.path)
+            found.setdefault(run.cell, run)
     return {cell: found[cell] for cell in cells if cell in found}
 
 

@@ -23,13 +23,14 @@ from segsweep.report.content.listing import (
 )
 from segsweep.report.content.material import Material
 from segsweep.report.content.meanings import metric_words, score_words
+from segsweep.report.content.pictures import within_limit
 from segsweep.report.figures.cells import heatmap, intervals, may
 from segsweep.report.figures.cost import costs
 from segsweep.report.figures.curves import curves
 from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.images import image_heatmap
 from segsweep.report.figures.learning_rates import learning_rates
-from segsweep.report.figures.outlines import outline_figure
+from segsweep.report.figures.outlines import Named, outline_figure
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
 from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
@@ -79,7 +80,8 @@ def build_page(material: Material, live: bool = False, comparisons: Sequence[Mat
         comparisons: what each comparison shows, by its own runs; empty: *material* is the only one.
 
     """
-    shown = [_shown(own, number) for number, own in enumerate(comparisons or [material], 1)]
+    parts = within_limit(comparisons or [material])
+    shown = [_shown(own, number) for number, own in enumerate(parts, 1)]
     tables = {name: rows for name, rows in listings(material).items() if name in WHOLE}
     for own in shown:
         tables |= {f"{name}{own.suffix}": rows for name, rows in own.tables.items()}
@@ -143,13 +145,17 @@ def _figures(material: Material) -> dict[str, object]:
 
 def _outlines(material: Material) -> dict[str, Figure]:
     """Return a figure of outlines for each image that has some."""
-    table = image_table(material.images, material.metric).set_index("image")
-    return {
-        image: outline_figure(
-            outlines, image, number, table["best_cell"][image], table["worst_cell"][image]
-        )
-        for number, (image, outlines) in enumerate(material.outlines.items(), 1)
-    }
+    table = image_table(material.images, material.metric).set_index("image").to_dict("index")
+    figures = {}
+    for number, (image, outlines) in enumerate(material.outlines.items(), 1):
+        row = table[image]
+        ends = [
+            Named(end, str(row[f"{end}_cell"]), f"{material.metric.label} {row[end]:.2f}")
+            for end in ("best", "worst")
+            if row[f"{end}_cell"]
+        ]
+        figures[image] = outline_figure(outlines, image, number, ends)
+    return figures
 
 
 def _every(shown: object) -> Iterator[Figure]:
