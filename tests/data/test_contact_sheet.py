@@ -72,7 +72,9 @@ def test_thumbnails_stand_in_rows_in_order(tmp_path):
         assert abs(picture[middle][0] - shade * 255) <= 1
 
 
-@pytest.mark.parametrize("name", ["a", "ISIC_0024306_a_very_long_name_indeed", "病変-07", ""])
+@pytest.mark.parametrize(
+    "name", ["a", "ISIC_0024306_a_very_long_name_indeed", "病変-07", "a\nb", ""]
+)
 def test_caption_is_drawn_within_its_cell(tmp_path, name):
     """Any id is written below its thumbnail, shortened where it is too long."""
     contact_sheet([item(name), item(name)], tmp_path / "a.png", columns=2, thumb=40)

@@ -91,7 +91,7 @@ def _legend(
     canvas: Canvas, top: float, ends: Sequence[Named], others: int, on_picture: bool
 ) -> None:
     """Write what each line is, below *top*."""
-    many = f"{others} other cell{'' if others == 1 else 's'}"
+    many = f"{others}{' other' if ends else ''} cell{'' if others == 1 else 's'}"
     lines = [("edge", "truth", "", "")]
     lines += [(one.end, f"{one.end} {brief(one.cell)}", one.value, one.cell) for one in ends]
     lines += [("one", many, "", "")] if others else []
