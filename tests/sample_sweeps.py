@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from segsweep.store.paths import SweepPaths
+from segsweep.store.pictures import picture_path
+from segsweep.training.pictures import jpeg
+
 HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
 PIXELS, TRUTH = 16384, 4000
 EVIL = "<script>alert(1)</script>.png"
@@ -82,6 +86,16 @@ class Maker:
             rings = {"truth": circle * size + 64, "predicted": rough}
             images[name] = {key: [ring.round(1).ravel().tolist()] for key, ring in rings.items()}
         (folder / "outlines.json").write_text(json.dumps({"size": [128, 128], "images": images}))
+
+    def pictures(self, draw, fingerprint="0123456789abcdef"):
+        """Store a picture of each image, *draw* of nothing (C, H, W); return them by image."""
+        found = {}
+        for image in self.images:
+            path = picture_path(SweepPaths(self.folder), fingerprint, (128, 128), 3, image)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found[image] = jpeg(draw())
+            path.write_bytes(found[image])
+        return found
 
     def plan(self, request="-m model=segnet,unet loss=bce,dice seed=0,1,2"):
         """Write the sweep's plan: one command requested every run."""

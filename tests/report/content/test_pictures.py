@@ -16,7 +16,6 @@ from segsweep.report.write import write_report
 from segsweep.store.paths import SweepPaths
 from segsweep.store.pictures import picture_path
 from segsweep.store.tables import read_all
-from segsweep.training.pictures import jpeg
 
 FINGERPRINT = "0123456789abcdef"
 SQUARE = [[2.0, 2.0, 5.0, 2.0, 5.0, 5.0, 2.0, 5.0]]
@@ -31,13 +30,7 @@ def maker(tmp_path, frozen, write_run):
 def store(maker, side=16, fingerprint=FINGERPRINT, seed=0):
     """Store a picture of noise for each image of *maker*; return them by image."""
     random = np.random.default_rng(seed)
-    found = {}
-    for image in maker.images:
-        path = picture_path(SweepPaths(maker.folder), fingerprint, (128, 128), 3, image)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found[image] = jpeg(random.random((3, side, side), dtype=np.float32))
-        path.write_bytes(found[image])
-    return found
+    return maker.pictures(lambda: random.random((3, side, side), dtype=np.float32), fingerprint)
 
 
 def two_cells(maker, **changed):

@@ -5,7 +5,9 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from browser import WIDTHS, Tab, open_browser
 from command import TINY, finish
@@ -23,8 +25,9 @@ from segsweep.report.write import write_report
 from segsweep.store.paths import SweepPaths
 
 pytestmark = pytest.mark.slow
+GREEN = np.broadcast_to(np.float32([0.1, 0.6, 0.2])[:, None, None], (3, 64, 64))
 KINDS = {
-    "finished": finished_sweep,
+    "finished": lambda maker: (finished_sweep(maker), maker.pictures(lambda: GREEN)),
     "half": half_finished_sweep,
     "one_seed": lambda maker: finished_sweep(maker, 1, MODELS, LOSSES[:3]),
     "one_cell": one_cell_sweep,
@@ -318,6 +321,22 @@ def test_figures_are_saved_as_svg_png_and_csv(tab, page, downloads):
     assert ">architecture, by loss</text>" in svg
     assert len(rows) == 20
     assert {"cell", "mean", "ci_low"} <= {*rows[0]}
+    assert tab.console_messages() == []
+
+
+def test_pictures_show_and_are_saved_with_their_outlines(tab, page, downloads):
+    """The page's policy lets them show, and a saved drawing holds its picture."""
+    tab.open(page("finished"))
+    for kind in ("svg", "png"):
+        button = f"document.querySelector('[data-figure=outlines-1] [data-save={kind}]').click()"
+        tab.js(button)
+    svg = saved(downloads, "finished-outlines-1.svg").read_text()
+    with Image.open(saved(downloads, "finished-outlines-1.png")) as drawn:
+        pixels = np.asarray(drawn.convert("RGB"), float)
+    green = np.abs(pixels - 255 * GREEN[:, 0, 0]).max(-1) < 6
+
+    assert 'href="data:image/jpeg;base64,' in svg
+    assert green.mean() > 0.3
     assert tab.console_messages() == []
 
 
