@@ -1,9 +1,12 @@
 """The pixels of a preview, read with Pillow."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
+from segsweep.training import result
 from segsweep.training.preview import GAP, LEAST_WIDTH, draw_preview, origin
 
 CAPTIONS = [("IMD002", "IoU 0.50"), ("a" * 90, "IoU 1.00"), ("<b>\nü", "empty")]
@@ -97,6 +100,29 @@ def test_zero_is_black_and_one_is_white(tmp_path):
 
     assert (read(tmp_path / "a.png")[top:, left:] == 255).all()
     assert set(np.unique(read(tmp_path / "b.png")[top : top + 2, left:])) == {0}
+
+
+def test_captions_of_a_run_equal_the_counts_made_by_hand(tmp_path, monkeypatch):
+    """Id and IoU of each validation image at the run's threshold; an empty one as the run counts."""
+    masks = np.zeros((4, 1, 2, 4), np.uint8)
+    masks[1:3, 0, 0] = 1  # four pixels of truth
+    outputs = np.zeros((3, 2, 4), np.float32)
+    outputs[0, 0, :2], outputs[0, 1, 0] = 0.7, 0.7  # 2 found, 2 missed, 1 too many
+    outputs[1] = 0.6  # not above the threshold
+    samples = [SimpleNamespace(id=name) for name in "abcd"]
+    prepared = SimpleNamespace(images=np.zeros((4, 3, 2, 4)), masks=masks, samples=samples)
+    job = SimpleNamespace(
+        val=SimpleNamespace(indices=[2, 1, 3]),
+        prepared=prepared,
+        loop=SimpleNamespace(threshold=0.6, empty="skip"),
+        paths=SimpleNamespace(preview=tmp_path),
+    )
+    drawn = []
+    monkeypatch.setattr(result, "draw_preview", lambda *given: drawn.append(given))
+    result.draw_validation(job, outputs, "best")
+
+    assert drawn[0][3] == [("c", "IoU 0.40"), ("b", "IoU 0.00"), ("d", "empty")]
+    assert drawn[0][4] == tmp_path / "best.png"
 
 
 def test_preview_is_replaced_atomically(tmp_path):
