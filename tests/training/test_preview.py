@@ -103,7 +103,7 @@ def test_zero_is_black_and_one_is_white(tmp_path):
 
 
 def test_captions_of_a_run_equal_the_counts_made_by_hand(tmp_path, monkeypatch):
-    """Id and IoU of each validation image at the run's threshold; an empty one as the run counts."""
+    """Id and IoU of each image at the threshold of the run; an empty one as the run counts it."""
     masks = np.zeros((4, 1, 2, 4), np.uint8)
     masks[1:3, 0, 0] = 1  # four pixels of truth
     outputs = np.zeros((3, 2, 4), np.float32)
