@@ -34,8 +34,7 @@ HYDRA_WHITELIST = [
 def main() -> None:
     """Train what the command line asks for and exit.
 
-    Exit code 0: all requested runs are finished; 1: some failed; 2: nothing started because
-    the input is invalid; 130: stopped by the user.
+    Exit code 0: all finished; 1: some failed; 2: invalid input; 130: stopped by the user.
     """
     code = run_command()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,7 +48,7 @@ def main() -> None:
 
 
 def stop_server() -> None:
-    """End the fork server, if there is one: it would keep this process's pipes open for a while."""
+    """End the fork server, if there is one: it would keep this process's pipes open."""
     pool = sys.modules.get("segsweep.sweep.processes.pool")
     if pool is not None:
         pool.stop_server()
@@ -57,7 +56,11 @@ def stop_server() -> None:
 
 def run_command() -> int:
     """Run the command line; return the exit code."""
+    from segsweep.config.usage import print_answer
+
     exit_on_early_signal()
+    if print_answer(sys.argv[1:]):  # before Hydra is imported, which takes a second
+        return 0
     try:
         with visible_output():
             return _command()
@@ -74,11 +77,13 @@ def _command() -> int:
         from segsweep.sweep.places.hydra_keys import check_callback
         from segsweep.sweep.planning.command_words import per_run
         from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
+        from segsweep.sweep.planning.plain_words import check_plain_words
         from segsweep.sweep.session import CommandExit, current
 
         current.stop.install()
         say_warnings_plainly()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing
+        check_plain_words(sys.argv[1:])
         sys.argv[1:] = per_run(sys.argv[1:])
         check_callback(sys.argv[1:])
         try:

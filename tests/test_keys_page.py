@@ -3,7 +3,6 @@
 `python tests/test_keys_page.py` writes it again.
 """
 
-import ast
 import dataclasses
 import inspect
 import types
@@ -14,6 +13,7 @@ import yaml
 
 from conftest import compose_here
 from segsweep.config import schema
+from segsweep.config.usage import field_texts
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "keys.md"
 SECTIONS = (
@@ -42,16 +42,6 @@ trained. The other keys cannot change a run's numbers, except by rounding.
 """
 
 
-def meanings(section: type) -> dict[str, str]:
-    """Return the docstring below each field of a dataclass."""
-    (tree,) = ast.parse(inspect.getsource(section)).body
-    found = {}
-    for field, text in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-            found[field.target.id] = " ".join(ast.literal_eval(text.value).split())
-    return found
-
-
 def allowed(kind: object, limits: schema.Limits) -> str:
     """Return the values that a key takes, in words."""
     kinds = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
@@ -70,7 +60,7 @@ def in_yaml(value: object) -> str:
 
 def rows(prefix: str, section: type, defaults: dict, choices: dict) -> list[str]:
     """Return the table's row of each key of a section that is no section itself."""
-    hints, texts = get_type_hints(section), meanings(section)
+    hints, texts = get_type_hints(section), field_texts(section)
     inherited = {
         name for base in section.__bases__ for name in getattr(base, "__annotations__", ())
     }

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import compare, remove, report, sweeps
+from segsweep.cli import compare, listing, remove, report, sweeps
+from segsweep.cli.complete import run_names
 from segsweep.errors import ConfigError, SegsweepError
-from segsweep.system.terminal import visible_output
+from segsweep.system.terminal import stop_printing, visible_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Check data before training, inspect results afterwards. To train: segsweep-train.",
 )
@@ -90,13 +91,19 @@ def data(
 
 app.command()(report.report)
 app.command()(compare.compare)
+app.command("list")(listing.list_sweeps)
 app.command()(sweeps.status)
 app.command()(sweeps.runs)
 
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="id of a run or its start, its name, or its folder")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="id of a run or its start, its name, or its folder", autocompletion=run_names
+        ),
+    ],
     outputs: sweeps.Outputs = Path("outputs"),
 ) -> None:
     """Print a run's config, history, files, result or failure, and the command to run it again."""
@@ -113,19 +120,23 @@ def main() -> None:
     from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
 
     say_warnings_plainly()
-    is_help = not sys.argv[1:] or "--help" in sys.argv  # drawn in colours, without texts of users
+    is_help = not sys.argv[1:] or {"-h", "--help"} & {*sys.argv}  # colours, no texts of users
     with nullcontext() if is_help else visible_output():
         _run_app()
 
 
 def _run_app() -> NoReturn:
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(standalone_mode=False, prog_name="segsweep"))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except UsageError as error:
-        print(error.format_message(), file=sys.stderr)
+        if error.format_message():  # empty where the help was printed
+            print(_usage_line(error), file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # `segsweep ... | head` has read enough
+        stop_printing()
+        sys.exit(0)
     except Exception as error:
         from segsweep.sweep.planning.hydra_errors import one_line
 
@@ -133,6 +144,25 @@ def _run_app() -> NoReturn:
             raise
         print(one_line(error), file=sys.stderr)
         sys.exit(2)
+
+
+def _usage_line(error: typer.BadParameter) -> str:
+    """Return what is wrong with a command line, with what to do next."""
+    path = error.ctx.command_path if error.ctx is not None else "segsweep"
+    text = " ".join(error.format_message().split()).rstrip(".")
+    word = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if not text.startswith(f"No such command {word!r}"):
+        return f"{text}; see `{path} --help`"
+    from segsweep.config.validate import nearest
+    from segsweep.store.find import sweeps_in
+    from segsweep.sweep.planning.plain_words import LOOKING
+
+    if word == "train":
+        return "segsweep train: no such command; to train: segsweep-train"
+    close = nearest(word, LOOKING)
+    if word in [folder.name for folder in sweeps_in(Path("outputs"))]:
+        close = f"; for a sweep: `segsweep status {word}`"
+    return f"segsweep {word}: no such command; commands are {', '.join(LOOKING)}{close}"
 
 
 def compose(
@@ -143,10 +173,12 @@ def compose(
     from hydra import initialize_config_dir
 
     from segsweep.plugins.register import register_schema
+    from segsweep.sweep.planning.plain_words import check_plain_words
     from segsweep.system.installation import conf_folder
 
     if any(word.startswith("-") for word in overrides):
         raise ConfigError(f"{' '.join(overrides)}: only overrides of the form key=value allowed")
+    check_plain_words(overrides)
     register_schema()
     search_path = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
     with initialize_config_dir(str(conf_folder()), job_name="segsweep"):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from segsweep.cli.complete import sweep_names
 from segsweep.cli.sweeps import Names, Outputs
 from segsweep.errors import StoreError, SweepLockedError
 from segsweep.store.paths import RunPaths, SweepPaths
@@ -34,7 +35,10 @@ class Removal:
 
 def rm(
     sweep: Annotated[
-        str, typer.Argument(help="folder of a sweep, its name, or a pattern: 'trial-*'")
+        str,
+        typer.Argument(
+            help="folder of a sweep, its name, or a pattern: 'trial-*'", autocompletion=sweep_names
+        ),
     ],
     names: Names = None,
     planned: Annotated[
@@ -124,21 +128,18 @@ def _show(removal: Removal) -> None:
     """Print what will be deleted: each cell with its number of runs and their size on disk."""
     from segsweep.cli.render import counted
     from segsweep.sweep.status import sweep_status
+    from segsweep.system.files import size_of_folder
     from segsweep.system.units import size_text
 
     states = {run.name: run for run in sweep_status(removal.sweep.root).runs}
     for cell, found in removal.cells.items():
         there = [states[run.root.name] for run in found]
-        size = size_text(sum(_size(run.root) for run in found))
+        size = size_text(sum(size_of_folder(run.root) for run in found))
         print(f"{removal.sweep.root.name}: {cell}: {counted(there)}, {size}")
     if removal.whole:
-        size = size_text(_size(removal.sweep.root))
+        size = size_text(size_of_folder(removal.sweep.root))
         runs = _count(len(removal.runs), "run")
         print(f"{removal.sweep.root}: the whole sweep, {runs}, its tables and its report, {size}")
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _count(number: int, word: str) -> str:

@@ -1,11 +1,11 @@
-"""Sweeps and runs as lines for the terminal, 80 columns wide unless names are longer."""
+"""Sweeps and runs as lines that fit the terminal; a pipe or a file gets them in full."""
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from segsweep.cli.columns import aligned, fitted, screen_width, wrapped
 from segsweep.store.json_files import Failure, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import Status
@@ -25,11 +25,12 @@ LOG_LINES = 5
 
 def status_lines(status: SweepStatus) -> list[str]:
     """Return a sweep's summary, its running, failed and interrupted runs, and warnings."""
-    lines = [summary(status), controller_text(status)]
+    width = screen_width()
+    lines = [*wrapped(summary(status), width), *wrapped(controller_text(status), width)]
     lines += _section(Status.RUNNING, status, _running_row, ("epoch", "val IoU", "best", "left"))
     lines += _section(Status.FAILED, status, lambda run: (_failure(run),), ())
     lines += _section(Status.INTERRUPTED, status, lambda run: (_epoch(run),), ("epoch",))
-    return lines + [f"warning: {line}" for line in status.warnings]
+    return lines + [text for one in status.warnings for text in wrapped(f"warning: {one}", width)]
 
 
 def runs_lines(
@@ -47,13 +48,15 @@ def runs_lines(
         kind = " (trial)" if run.kind == "trial" else ""
         names = [cells.get(run.name, run.cell), run.seed, *fold, run.run_id]
         rows.append([*names, run.status + kind, _epoch(run), _score(run.val_iou)])
-    table = aligned([head, *rows])
+    width = screen_width()
+    table = fitted([head, *rows], width)
     if not causes:
         return table
     lines = table[:1]
     for run, line in zip(states, table[1:], strict=True):
         lines += ["", line]
-        lines += [f"    {_failure(run)}"] if run.status == Status.FAILED else []
+        failed = run.status == Status.FAILED
+        lines += wrapped(f"    {_failure(run)}", width, "    ") if failed else []
         lines += [f"    | {text}" for text in last_output(run.paths)]
     return lines
 
@@ -86,15 +89,6 @@ def last_output(paths: RunPaths, count: int = LOG_LINES) -> list[str]:
     return last_lines(paths.log, count)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of equal length as lines with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
 def counted(states: Sequence[RunState]) -> str:
     """Return the number of runs by status: `3 runs (2 finished, 1 failed)`."""
     found = Counter(run.status for run in states)
@@ -108,19 +102,17 @@ def _section(
     row: Callable[[RunState], Sequence[str]],
     head: Sequence[str],
 ) -> list[str]:
-    """Return a table of the runs with status *title*, cut to the terminal's width."""
+    """Return a table of the runs with status *title* that fits the terminal."""
     states = status.of(title)
     if not states:
         return []
-    width = shutil.get_terminal_size().columns
-    table = aligned(
-        [(title, *(head or ("",))), *((run.name, *row(run)) for run in states[:MOST_LISTED])]
-    )
+    rows = [(title, *(head or ("",))), *((run.name, *row(run)) for run in states[:MOST_LISTED])]
+    table = fitted(rows, screen_width(), text=None if head else 1)
     more = len(states) - MOST_LISTED
     option = "--failed" if title == Status.FAILED else f"--status {title}"
     where = f"segsweep runs {status.sweep.root.name} {option}"
     rest = [f"and {more} more: {where}"] if more > 0 else []
-    return ["", *(line if len(line) <= width else f"{line[: width - 1]}…" for line in table), *rest]
+    return ["", *table, *rest]
 
 
 def _running_row(run: RunState) -> tuple[str, ...]:

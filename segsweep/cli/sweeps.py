@@ -10,17 +10,24 @@ from typing import Annotated
 
 import typer
 
+from segsweep.cli.complete import run_names, sweep_names
 from segsweep.errors import SegsweepError, StoreError
-from segsweep.store.find import OTHER_FOLDER, find_run, find_sweep, sweeps_in
+from segsweep.store.find import find_run, find_sweep, no_sweeps, sweeps_in
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Status
 from segsweep.sweep.status import STATUSES, SweepStatus, history_end, sweep_status
 
 WATCH_SECONDS = 2.0
-SweepArgument = Annotated[str, typer.Argument(help="folder of a sweep, or its name in --outputs")]
+SweepArgument = Annotated[
+    str,
+    typer.Argument(help="folder of a sweep, or its name in --outputs", autocompletion=sweep_names),
+]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(help="only these: a cell, a run, or a pattern for them, such as 'unet2/*'"),
+    typer.Argument(
+        help="only these: a cell, a run, or a pattern for them, such as 'unet2/*'",
+        autocompletion=run_names,
+    ),
 ]
 Outputs = Annotated[Path, typer.Option(help="folder that contains the sweeps")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
@@ -28,7 +35,10 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 def status(
     sweep: Annotated[
-        str | None, typer.Argument(help="folder of a sweep, or its name; default: all sweeps")
+        str | None,
+        typer.Argument(
+            help="folder of a sweep, or its name; default: all sweeps", autocompletion=sweep_names
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="refresh every 2 s until Ctrl-C")] = False,
     json: Json = False,
@@ -127,7 +137,7 @@ def _sweep_folders(sweep: str | None, outputs: Path) -> list[Path]:
         return [find_sweep(sweep, outputs)]
     found = sweeps_in(outputs)
     if not found:
-        raise StoreError(f"no sweep in {outputs}; {OTHER_FOLDER}")
+        raise no_sweeps(outputs)
     return found
 
 

@@ -22,6 +22,17 @@ def no_sweep(folder: Path) -> StoreError:
     )
 
 
+def no_sweeps(outputs: Path) -> StoreError:
+    """Return the error of a folder that contains no sweep: why, and what to do next."""
+    if is_sweep(outputs.absolute()):
+        hint = f"it is a sweep itself: give it as the sweep, or --outputs {outputs.parent}"
+    elif not outputs.is_dir():
+        hint = f"there is no such folder; {OTHER_FOLDER}, or start a sweep with segsweep-train"
+    else:
+        hint = OTHER_FOLDER
+    return StoreError(f"no sweep in {outputs}: {hint}")
+
+
 def sweeps_in(outputs: Path) -> list[Path]:
     """Return the sweep folders in *outputs*, sorted by name."""
     found = sorted(outputs.iterdir()) if outputs.is_dir() else []
@@ -41,6 +52,13 @@ def find_sweep(sweep: str, outputs: Path, hint: str = OTHER_FOLDER) -> Path:
     for folder in (Path(sweep), outputs / sweep):
         if is_sweep(folder.absolute()):
             return folder
+    if is_run_folder(Path(sweep)):
+        run = Path(sweep)
+        above = run.absolute().parents[1]
+        raise SweepNotFoundError(
+            f"{sweep}: a run, not a sweep; its sweep is {above.name}: {above}; "
+            f"about the run: `segsweep show {run}`"
+        )
     names = [folder.name for folder in sweeps_in(outputs)]
     known = f"sweeps there: {', '.join(names)}" if names else "there is no sweep there"
     raise SweepNotFoundError(
@@ -56,15 +74,35 @@ def find_run(run: str, outputs: Path) -> RunPaths:
         RunNotFoundError: no run, or more than one, in *outputs* matches.
 
     """
-    if (Path(run) / "config.yaml").is_file():
+    if run and is_run_folder(Path(run)):
         return RunPaths(Path(run).absolute())
     found = [paths for folder in sweeps_in(outputs) for paths in runs_named(run, folder)]
     if not found:
         raise RunNotFoundError(
-            f"{run}: no run with that id, name or path in {outputs}; "
-            "list the runs with `segsweep runs SWEEP`"
+            f"{run}: no run with that id, name or path in {outputs}; {_what_to_do(run, outputs)}"
         )
     return RunPaths(only_run(run, found).root.absolute())
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether *folder* is that of a run in a sweep."""
+    above = folder.absolute().resolve().parent
+    return (folder / "config.yaml").is_file() and above.name == "runs" and is_sweep(above.parent)
+
+
+def _what_to_do(run: str, outputs: Path) -> str:
+    """Return what to do where *run* names no run: list them, or the nearest name."""
+    from segsweep.config.validate import nearest
+
+    sweeps = sweeps_in(outputs)
+    if any(folder.name == run or folder == Path(run) for folder in sweeps):
+        return f"it is a sweep: list its runs with `segsweep runs {run}`"
+    runs = [paths for sweep in sweeps for paths in SweepPaths(sweep).run_folders()]
+    names = list(dict.fromkeys(short_name(paths.root.name) for paths in runs))
+    of_cell = [name for name in names if name.startswith(f"{run.replace('/', '-')}-s")]
+    if "/" in run and of_cell:
+        return f"a cell has several runs: name one, such as {of_cell[0]}"
+    return f"list the runs with `segsweep runs SWEEP`{nearest(run, names)}"
 
 
 def runs_named(run: str, sweep: Path) -> list[RunPaths]:
@@ -78,8 +116,10 @@ def runs_named(run: str, sweep: Path) -> list[RunPaths]:
 def is_named(paths: RunPaths, run: str) -> bool:
     """Whether *run* is the run's path, name, short name, id or the start of its id."""
     name = paths.root.name
-    names = (name, short_name(name), str(paths.root))
-    return bool(run) and (run in names or _id(paths).startswith(run))
+    given = run.rstrip("/")  # as the shell completes a folder
+    if "/" in given and is_run_folder(Path(given)):
+        return Path(given).resolve() == paths.root.resolve()
+    return bool(given) and (given in (name, short_name(name)) or _id(paths).startswith(given))
 
 
 def only_run(run: str, found: list[RunPaths]) -> RunPaths:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import mean
 from typing import TypeAlias
 
 from segsweep.errors import StoredFileError, StoreError
@@ -18,13 +17,12 @@ from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import current_holder
 from segsweep.system.files import open_plain
+from segsweep.system.progress import mean_pace
 
 STATUSES = tuple(Status)
 WHOLE_BYTES = 1_000_000
 """Of a longer history (about ten thousand epochs) only the end is read."""
 END_BYTES = 4_000
-RECENT = 5
-"""A run's pace is the mean of this many latest epochs."""
 
 HistoryRow: TypeAlias = dict[str, float | None]
 """An epoch of `history.csv`, by column."""
@@ -95,7 +93,7 @@ class SweepStatus:
         return [run for run in self.runs if run.status == status]
 
     def unknown_pace(self) -> list[str]:
-        """Return the networks that have runs to do but no finished epoch yet."""
+        """Return the networks that have runs to do but too few epochs to tell their pace."""
         paces = _paces(self.runs)
         slow = [
             run.model for run in self.runs if run.status in OPEN_STATUSES and not _pace(run, paces)
@@ -193,13 +191,14 @@ def _with_progress(state: RunState, row: Mapping[str, str], warnings: list[str])
         if _has_text(paths.history):
             warnings.append(f"{paths.history}: cannot be read")
         return state
+    seconds = [one["seconds"] or 0.0 for one in rows]  # the first epoch's may have been left out
     ious = [iou for one in rows if (iou := one.get("val_iou")) is not None]
     return replace(
         state,
         epoch=int(rows[-1]["epoch"] or 0),
         val_iou=rows[-1].get("val_iou"),
         best=max(ious, default=None) if is_running else None,
-        pace=mean(one["seconds"] or 0.0 for one in rows[-RECENT:]),
+        pace=mean_pace([0.0, *seconds] if (rows[0]["epoch"] or 0.0) > 1 else seconds),
     )
 
 

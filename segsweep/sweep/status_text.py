@@ -34,9 +34,16 @@ def controller_text(status: SweepStatus) -> str:
         by = "no command holds this sweep, but runs are active"
     if status.changed is None:
         return by
+    return f"{by}; last change {changed_text(status)}"
+
+
+def changed_text(status: SweepStatus) -> str:
+    """Return when something last changed: the time if it was today, else the day too."""
+    if status.changed is None:
+        return "-"
     moment = time.localtime(status.changed)
     today = moment[:3] == time.localtime()[:3]
-    return f"{by}; last change {time.strftime('%H:%M:%S' if today else '%Y-%m-%d %H:%M', moment)}"
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M", moment)
 
 
 def status_json(status: SweepStatus) -> dict[str, object]:
@@ -105,5 +112,5 @@ def _time_left(status: SweepStatus) -> str:
         slots = status.slots or 1
         return f"about {duration(left)} left in {slots} slot{'s' if slots > 1 else ''}"
     if left is None and unknown:
-        return f"time left unknown: no epoch yet of {', '.join(unknown)}"
+        return f"time left unknown until the second epoch of {', '.join(unknown)}"
     return "time left unknown" if left is None else ""

@@ -151,6 +151,16 @@ def file_status(path: Path) -> os.stat_result:
     return status
 
 
+def size_of_folder(folder: Path) -> int:
+    """Return the bytes of all files in *folder*; files that disappear meanwhile count as 0."""
+    size = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(Path(above) / name).st_size
+    return size
+
+
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, 64 hex digits."""
     with open_plain(path) as file:

@@ -24,6 +24,19 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+RECENT = 5
+"""A run's pace is the mean of this many latest epochs."""
+
+
+def mean_pace(seconds: Sequence[float]) -> float | None:
+    """Return the seconds that an epoch takes, given those of the epochs so far; None if unknown.
+
+    The first epoch does not count: it takes longer, because everything happens for the first time.
+    """
+    later = seconds[1:][-RECENT:]
+    return sum(later) / len(later) if later else None
+
+
 def can_rewrite(stream: TextIO) -> bool:
     """Whether lines on *stream* can be rewritten: a terminal, except for a notebook's `!command`.
 
@@ -54,12 +67,15 @@ class Progress:
             self._rewrite(f"[{step}/{steps}]  {self.latest}")
 
     def epoch(self, history: Sequence[dict[str, float]], best: bool) -> None:
-        """Show the last epoch's values and the time left, at the mean pace of the last 5 epochs."""
-        row, recent = history[-1], history[-5:]
-        pace = sum(item["seconds"] for item in recent) / len(recent)
-        left = pace * (self.epochs - row["epoch"])
+        """Show the last epoch's values and the time left, once a second epoch has said its pace."""
+        row, pace = history[-1], mean_pace([item["seconds"] for item in history])
+        epochs_left = self.epochs - row["epoch"]
+        if pace is None and epochs_left > 0:
+            left = ""
+        else:
+            left = f"{duration((pace or 0.0) * epochs_left)} left  "
         self.latest = (
-            f"epoch {row['epoch']:.0f}/{self.epochs}  {duration(left)} left  "
+            f"epoch {row['epoch']:.0f}/{self.epochs}  {left}"
             f"val IoU {row['val_iou']:.4f}{'*' if best else ' '} loss {row['train_loss']:.4f}  "
             f"val {row['val_loss']:.4f}  lr {row['lr']:.2e}"
         )

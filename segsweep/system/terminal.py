@@ -5,10 +5,11 @@ cursor, set the window's title or reverse the order of letters. Everything that 
 passes `visible`: through `visible_output` what is printed, through `console.py` what rich draws.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO, cast
 
 _CONTROL = re.compile(
@@ -38,6 +39,12 @@ def visible_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def stop_printing() -> None:
+    """Send what is still printed nowhere: who reads standard output has closed it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), raw(sys.stdout).fileno())
 
 
 class VisibleStream:

@@ -35,6 +35,48 @@ def test_wrong_use_is_one_line(segsweep, runs, words):
     assert "─" not in refusal(segsweep(*words))
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("lst",), "segsweep lst: no such command; commands are data, "),
+        (("train", "-m"), "segsweep train: no such command; to train: segsweep-train"),
+        (("main",), "for a sweep: `segsweep status main`"),
+        (("runs",), "see `segsweep runs --help`"),
+        (("show", "main"), "it is a sweep: list its runs with `segsweep runs main`"),
+        (("show", "unet2/bce"), "a cell has several runs: name one, such as unet2-bce-s0"),
+        (("show", "unet2-bse-s0"), "did you mean 'unet2-bce-s0'?"),
+        (("data", "photo"), "photo: not key=value"),
+        (("status", "--outputs", "outputs/main"), "it is a sweep itself"),
+    ],
+)
+def test_wrong_use_says_what_to_do(segsweep, runs, words, line):
+    """What was probably meant."""
+    assert line in refusal(segsweep(*words))
+
+
+def test_folders_of_runs_as_the_shell_completes_them(segsweep, runs):
+    """With a slash at the end, from where the command is, or absolute."""
+    name = runs[0].name
+    for path in (f"outputs/main/runs/{name}/", f"./outputs/main/runs/{name}", str(runs[0])):
+        assert segsweep("show", path)[1].startswith(f"{name}: finished")
+        assert len(segsweep("runs", "main", path)[1].splitlines()) == 2
+        assert name[-12:] in segsweep("runs", "main", path)[1]
+        assert "a run, not a sweep; its sweep is main: " in refusal(segsweep("status", path))
+
+
+def test_help_of_every_command_has_a_short_form(segsweep, runs):
+    """-h is --help; without a word, the help comes with exit code 2."""
+    for words in ((), ("status",), ("list",), ("data",), ("rm",)):
+        short, long = segsweep(*words, "-h"), segsweep(*words, "--help")
+
+        assert short == long
+        assert short[0] == 0
+    alone = segsweep()
+
+    assert alone[0] == 2
+    assert "Usage: segsweep" in alone[1] + alone[2]
+
+
 def test_status_and_runs_import_no_torch(runs, tmp_path):
     """Nor hydra, nor pandas: the commands are fast and work on any machine."""
     code = (

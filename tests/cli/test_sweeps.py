@@ -91,11 +91,18 @@ def test_long_sections_name_the_command_for_the_rest(segsweep, runs, frozen, wri
 
 def test_missing_sweep(segsweep, tmp_path):
     """One line with the sweeps that exist and the nearest name, or that there are none."""
-    none = refusal(segsweep("status"))
+    none = [refusal(segsweep(command)) for command in ("status", "list")]
     (tmp_path / "outputs" / "main" / "runs").mkdir(parents=True)
     wrong = [refusal(segsweep(command, "mian")) for command in ("status", "runs")]
 
-    assert none == "no sweep in outputs; set another folder with --outputs"
+    assert (
+        none
+        == [
+            "no sweep in outputs: there is no such folder; set another folder with --outputs, or "
+            "start a sweep with segsweep-train"
+        ]
+        * 2
+    )
     assert (
         wrong
         == [

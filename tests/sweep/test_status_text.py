@@ -47,7 +47,7 @@ def test_summary_names_networks_of_unknown_pace(tmp_path, run):
     """No epoch is finished yet."""
     found = status(tmp_path, replace(run, pace=None))
 
-    assert summary(found).endswith("; time left unknown: no epoch yet of unet2")
+    assert summary(found).endswith("; time left unknown until the second epoch of unet2")
 
 
 def test_controller_text(tmp_path, run):

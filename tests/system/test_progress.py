@@ -37,11 +37,24 @@ def test_epochs_are_logged_and_the_last_is_printed(tmp_path, capsys, verbose):
     progress.epoch(history, best=False)
     progress.close()
 
-    first = "epoch 1/2  30 s left  val IoU 0.5000* loss 0.2500  val 0.1250  lr 2.00e-03"
+    first = "epoch 1/2  val IoU 0.5000* loss 0.2500  val 0.1250  lr 2.00e-03"
     last = "epoch 2/2  0 s left  val IoU 0.5000  loss 0.2500  val 0.1250  lr 2.00e-03"
     logged = [line.split("  ", 1)[1] for line in log.read_text().splitlines()]
     assert logged == [first, last]
     assert capsys.readouterr().err == (f"unet2-bce-s0-1a2b  {last}\n" if verbose else "")
+
+
+def test_time_left_waits_for_the_second_epoch(tmp_path):
+    """The first epoch, which takes longer, does not count: 3 epochs at 2 s, not at 41 s."""
+    log = tmp_path / "train.log"
+    progress = Progress("unet2-bce-s0-1a2b", 5, log, verbose=False)
+    history = [{**ROW, "seconds": 80.0}, {**ROW, "epoch": 2.0, "seconds": 2.0}]
+    progress.epoch(history[:1], best=True)
+    progress.epoch(history, best=False)
+    first, second = log.read_text().splitlines()
+
+    assert " left" not in first
+    assert "epoch 2/5  6 s left  " in second
 
 
 def test_announcements_are_printed_and_logged(tmp_path, capsys):

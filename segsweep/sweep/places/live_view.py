@@ -44,12 +44,12 @@ class RunRow:
     first_epoch: int = 0
     """The number of that epoch: above 1 in a resumed run."""
 
-    def left(self, now: float) -> float:
-        """Return the seconds left, by the run's own pace or else as expected."""
+    def left(self, now: float, expected: float) -> float:
+        """Return the seconds left, by the run's own pace or else as *expected* in all."""
         if self.first is not None and self.epoch > self.first_epoch:
             pace = (now - self.first) / (self.epoch - self.first_epoch)
             return max(pace * (self.epochs - self.epoch), 0.0)
-        return max(self.seconds - (now - self.started), 0.0)
+        return max(expected - (now - self.started), 0.0)
 
 
 class View:
@@ -83,6 +83,7 @@ class View:
         self.rows: dict[str, RunRow] = {}
         self.pace = 1.0  # actual over expected seconds of finished runs
         self.seconds_taken = self.seconds_expected = 0.0
+        self.done, self.seconds_done = 0, 0.0  # finished runs, expected or not
         self.live: Live | None = None
         self.last_line = time.monotonic()
 
@@ -163,15 +164,22 @@ class View:
 
     def seconds_left(self) -> float | None:
         """Return the seconds until all runs are finished; None if unknown."""
-        now = time.monotonic()
-        running = [row.left(now) for row in self.rows.values()]
+        now, mean = time.monotonic(), self.seconds_done / self.done if self.done else 0.0
+        if not mean and self._has_unknown():
+            return None
+        running = [row.left(now, row.seconds * self.pace or mean) for row in self.rows.values()]
         if len(self.waiting) > EXACT:  # called for each run that ends: must stay fast
-            seconds = sum(running) + self.waiting_seconds * self.pace
+            seconds = sum(running) + (self.waiting_seconds * self.pace or mean * len(self.waiting))
             return seconds / self.slots if seconds > 0 else None
-        waiting = [seconds * self.pace for seconds in self.waiting.values()]
+        waiting = [seconds * self.pace or mean for seconds in self.waiting.values()]
         if not any(running) and not any(waiting):
             return None
         return makespan([*running, *waiting], self.slots)
+
+    def _has_unknown(self) -> bool:
+        """Whether nothing says how long one of the runs will take."""
+        early = (row for row in self.rows.values() if row.epoch <= row.first_epoch)
+        return any(not row.seconds for row in early) or not all(self.waiting.values())
 
     def summary(self) -> str:
         """Return the progress of the sweep in one line."""
@@ -209,9 +217,10 @@ class View:
         return Group(summary, whole, table, *rest)
 
     def _learn(self, row: RunRow, took: float) -> None:
-        self.seconds_taken += took
-        self.seconds_expected += row.seconds
-        if self.seconds_expected > 0:
+        self.done, self.seconds_done = self.done + 1, self.seconds_done + took
+        if row.seconds > 0:
+            self.seconds_taken += took
+            self.seconds_expected += row.seconds
             self.pace = self.seconds_taken / self.seconds_expected
 
     def _outlook(self) -> str:

@@ -83,6 +83,8 @@ def _unknown_option(match: re.Match[str], words: Sequence[str]) -> str:
     if group == "hydra/launcher" and extra in _extras():
         return f"{group}={word}: not installed; pip install 'segsweep[{extra}]'"
     close = nearest(word, options)
+    if group == "data" and ("/" in word or Path(word).exists()):
+        close = f"; your own images: data=folder data.images={word} data.masks=<folder>"
     if group == "hydra/launcher":
         return f"{group}={word}: no such launcher is installed; allowed are {allowed}{close}"
     return f"{group}={word}: no such option; allowed are {allowed}{close}"
@@ -127,11 +129,24 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     node, _, name = key.partition(".")
     option, inside = _option_keys(node, words) if name and node in OPTION_NODES else ("", None)
     if inside is not None:
+        others = [one for one in _options_with(name, node) if one != f"{node}={option}"]
+        if others:
+            return f"{key}: not with {node}={option}; {' or '.join(others)} has this key"
         place = f"{node} has {', '.join(inside)}" if inside else f"{node}={option} has no keys"
         more = f"to add an option, write a file conf/{node}/<name>.yaml"
         return f"{key}: no such key; {place}{nearest(name, inside)}; {more}"
+    nodes = [one for one in OPTION_NODES if not name and _options_with(key, one)]
+    if nodes:
+        return f"{key}: no such key; did you mean {f'{nodes[0]}.{key}'!r}?"
     close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
     return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
+
+
+def _options_with(key: str, node: str) -> list[str]:
+    """Return the options of a group whose files have *key*, as words of a command."""
+    files = sorted((conf_folder() / node).glob("*.yaml"))
+    has = re.compile(rf"^{re.escape(key)}:", re.MULTILINE)
+    return [f"{node}={file.stem}" for file in files if has.search(file.read_text("utf-8"))]
 
 
 def _unknown_in_hydra(key: str, words: Sequence[str]) -> str:
@@ -228,7 +243,7 @@ _PLAIN = ("Unknown plugin class", "Config group override")
 _PATTERNS = (
     (r"hydra_plugins\.hydra_(?P<name>[a-z]+)_launcher", _missing_plugin),
     (
-        r"Could not find '(?P<group>[\w/]+)/(?P<word>[^'/]*)'.*?"
+        r"Could not find '(?P<group>(?:hydra/)?\w+)/(?P<word>[^']*)'.*?"
         r"Available options in '[\w/]+':\s+(?P<options>.*?)(?:\n\n|\nConfig search|$)",
         _unknown_option,
     ),

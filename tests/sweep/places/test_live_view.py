@@ -49,10 +49,36 @@ def test_a_line_for_each_run_that_ends(clock, capsys):
             view.run_ended(name, *ended)
 
     assert capsys.readouterr().err.splitlines() == [
-        f"[1/3] {A}  val IoU 0.7123, 2.0 s",
-        f"[2/3] {B}  failed: killed by SIGSEGV",
+        f"[1/3] {A}  val IoU 0.7123, 2.0 s; about 4 s left",
+        f"[2/3] {B}  failed: killed by SIGSEGV; about 2 s left",
         f"[2/3] {C}  interrupted",
     ]
+
+
+def test_time_left_is_unknown_until_something_says_it(clock):
+    """Nothing measured and nothing finished: no number; then a run's own pace counts."""
+    view = View("demo", {A: 0.0, B: 30.0}, 1, CELLS)
+    before = view.seconds_left()
+    view.run_started(A, 0)
+    clock(5.0)
+    view.epoch_done(A, EpochDone(1, 4, 0.5))
+    first = view.seconds_left()
+    clock(2.0)
+    view.epoch_done(A, EpochDone(2, 4, 0.5))
+
+    assert (before, first) == (None, None)
+    assert view.seconds_left() == 2 * 2 + 30
+
+
+def test_runs_without_an_estimate_do_not_distort_others(clock):
+    """A finished run whose duration was unknown says nothing about how wrong estimates are."""
+    view = View("demo", {A: 0.0, B: 30.0, C: 10.0}, 1, CELLS)
+    for name, seconds in ((A, 500.0), (B, 60.0)):
+        view.run_started(name, 0)
+        clock(seconds)
+        view.run_ended(name, "finished", 0.5)
+
+    assert view.seconds_left() == 20
 
 
 def test_runs_finished_before_are_counted(clock):

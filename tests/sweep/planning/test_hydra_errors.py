@@ -43,6 +43,23 @@ def test_unknown_option_names_the_options(word, meant):
 
 
 @pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("lr=0.1", "lr: no such key; did you mean 'optimizer.lr'?"),
+        ("data.images=a", "data.images: not with data=synthetic; data=folder has this key"),
+        (
+            "data=./a",
+            "data=./a: no such option; allowed are folder, ph2, synthetic; your own images: "
+            "data=folder data.images=./a data.masks=<folder>",
+        ),
+    ],
+)
+def test_keys_and_folders_in_the_wrong_place(word, line):
+    """The line says where they belong."""
+    assert said(word) == line
+
+
+@pytest.mark.parametrize(
     ("word", "meant"),
     [
         ("modle=unet", "model"),
@@ -105,7 +122,7 @@ def test_key_without_similar_keys():
         (["model=unet", "model.chanels=[1]"], "model has in_channels, channels; did you mean "),
         (
             ["data.cuont=3"],
-            "data has count, side, difficulty, seed, size, channels, split; did you mean ",
+            "data has count, side, difficulty, seed, size, channels, resize, split; did you mean ",
         ),
     ],
 )

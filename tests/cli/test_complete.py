@@ -1,0 +1,40 @@
+"""Tab completion of `segsweep`: commands, names of sweeps and of runs."""
+
+import pytest
+
+from main_sweep import write_main
+
+
+def completed(segsweep, monkeypatch, words):
+    """Return what bash is offered when Tab is pressed after *words*."""
+    monkeypatch.setenv("_SEGSWEEP_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    return segsweep()[1].split()
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("segsweep sta", ["status"]),
+        ("segsweep status ma", ["main"]),
+        ("segsweep list ma", ["main"]),
+        ("segsweep report x", []),
+        ("segsweep show unet2-dice-s1", [3]),
+        ("segsweep rm main unet2-bce", [0, 1]),
+    ],
+)
+def test_tab_completes_names(segsweep, tmp_path, frozen, write_run, monkeypatch, words, names):
+    """Of commands, sweeps, and the runs of the sweep given."""
+    runs = write_main(tmp_path / "outputs", frozen, write_run)
+    wanted = [runs[name].name if isinstance(name, int) else name for name in names]
+
+    assert completed(segsweep, monkeypatch, words) == wanted
+
+
+def test_completion_can_be_installed(segsweep):
+    """The options are in the help."""
+    out = segsweep("-h")[1]
+
+    assert "--install-completion" in out
+    assert "--show-completion" in out
