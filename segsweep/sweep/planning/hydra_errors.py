@@ -129,12 +129,11 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     node, _, name = key.partition(".")
     option, inside = _option_keys(node, words) if name and node in OPTION_NODES else ("", None)
     if inside is not None:
-        others = [one for one in _options_with(name, node) if one != f"{node}={option}"]
-        if others:
-            return f"{key}: not with {node}={option}; {' or '.join(others)} has this key"
         place = f"{node} has {', '.join(inside)}" if inside else f"{node}={option} has no keys"
+        others = [one for one in _options_with(name, node) if one != f"{node}={option}"]
+        close = f"; with {name}: {', '.join(others)}" if others else nearest(name, inside)
         more = f"to add an option, write a file conf/{node}/<name>.yaml"
-        return f"{key}: no such key; {place}{nearest(name, inside)}; {more}"
+        return f"{key}: no such key; {place}{close}; {more}"
     nodes = [one for one in OPTION_NODES if not name and _options_with(key, one)]
     if nodes:
         return f"{key}: no such key; did you mean {f'{nodes[0]}.{key}'!r}?"

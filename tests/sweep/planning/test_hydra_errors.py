@@ -46,7 +46,11 @@ def test_unknown_option_names_the_options(word, meant):
     ("word", "line"),
     [
         ("lr=0.1", "lr: no such key; did you mean 'optimizer.lr'?"),
-        ("data.images=a", "data.images: not with data=synthetic; data=folder has this key"),
+        (
+            "data.images=a",
+            "data.images: no such key; data has count, side, difficulty, seed, size, channels, "
+            "resize, split; with images: data=folder; to add an option, write a file conf/data/<name>.yaml",
+        ),
         (
             "data=./a",
             "data=./a: no such option; allowed are folder, ph2, synthetic; your own images: "
@@ -118,7 +122,10 @@ def test_key_without_similar_keys():
     ("words", "place"),
     [
         (["loss=focal", "loss.gama=3"], "loss has gamma; did you mean 'gamma'?"),
-        (["loss=bce", "loss.gamma=3"], "loss=bce has no keys"),
+        (
+            ["loss=bce", "loss.gamma=3"],
+            "loss=bce has no keys; with gamma: loss=focal, loss=focal_lin",
+        ),
         (["model=unet", "model.chanels=[1]"], "model has in_channels, channels; did you mean "),
         (
             ["data.cuont=3"],
