@@ -49,7 +49,8 @@ def test_unknown_option_names_the_options(word, meant):
         (
             "data.images=a",
             "data.images: no such key; data has count, side, difficulty, seed, size, channels, "
-            "resize, split; with images: data=folder; to add an option, write a file conf/data/<name>.yaml",
+            "resize, split; with images: data=folder; to add an option, write a file "
+            "conf/data/<name>.yaml",
         ),
         (
             "data=./a",
