@@ -59,7 +59,7 @@ def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object
     for node in OPTION_NODES:
         if line := _other_class(node, values, choices):
             problems.append(line)
-        else:
+        elif node in choices:
             given = checked[node]
             checked[node] = collect(problems, partial(_checked_node, node, given, allow))
     collect(problems, lambda: check_sweep_name(str(checked["sweep"])))

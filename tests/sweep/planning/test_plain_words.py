@@ -73,9 +73,10 @@ def test_commands_are_those_of_segsweep():
     assert sorted(names) == sorted(LOOKING)
 
 
-def test_a_slip_is_one_line_with_exit_code_2(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("words", [["-m", "--plan"], ["~model"]])
+def test_a_slip_is_one_line_with_exit_code_2(tmp_path, monkeypatch, capsys, words):
     """Nothing is started, and the usage of Hydra's parser is not printed."""
-    code = train_here(["-m", "--plan"], monkeypatch, tmp_path)
+    code = train_here(words, monkeypatch, tmp_path)
 
     assert code == 2
     assert capsys.readouterr().err.count("\n") == 1
