@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from command import TINY, finish
+
 ROOT = Path(__file__).resolve().parents[1]
 SWEEP = ROOT / "tests/compatibility/sweep_0_1_0"
 LIGHT = ("system", "config", "store", "stats", "report", "cli")
@@ -83,3 +85,23 @@ assert len(sweep.results) == 9
 sweep.status()
 """
     assert loaded_by(code, tmp_path) == []
+
+
+RERUN = """
+import sys
+from segsweep.train import run_command, stop_server
+sys.argv = ["segsweep-train", *{words!r}]
+assert run_command() == 0
+stop_server()
+print()
+"""
+
+
+def test_command_whose_runs_are_finished_needs_no_torch(tmp_path):
+    """The second command knows from the first that the classes fit; numbers stay the same."""
+    words = ["-m", *TINY, "seed=0,1", "trainer.epochs=1", "preflight=false"]
+    finish(words, tmp_path)
+    tables = {path: path.read_bytes() for path in (tmp_path / "outputs/main").glob("*.*")}
+
+    assert loaded_by(RERUN.format(words=words), tmp_path) == []
+    assert {path: path.read_bytes() for path in tables} == tables

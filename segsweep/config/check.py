@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial, wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 from segsweep.config.allow import granted
 from segsweep.config.identity import NEUTRAL, allowed
-from segsweep.config.run_config import COMMON, Values
+from segsweep.config.kept_checks import keep_node, known_node
+from segsweep.config.run_config import COMMON, Values, copied
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import check_node
 from segsweep.config.validate import check_section, raise_all
@@ -37,13 +38,6 @@ def once(function: Callable[P, R]) -> Callable[P, R]:
         return copied(known[key])
 
     return cached
-
-
-def copied(values: R) -> R:
-    """Return a deep copy of plain *values*: dicts and lists are copied, the rest is shared."""
-    if isinstance(values, dict):
-        return cast(R, {key: copied(item) for key, item in values.items()})
-    return cast(R, [copied(item) for item in values]) if isinstance(values, list) else values
 
 
 def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
@@ -124,6 +118,14 @@ def _shipped_target(node: str, option: str) -> str:
 
 @once
 def _checked_node(node: str, values: object, allow: tuple[str, ...]) -> dict[str, object]:
+    known = known_node(node, values, allow)
+    if known is None:
+        known = _newly_checked(node, values, allow)
+        keep_node(node, values, allow, known)
+    return known
+
+
+def _newly_checked(node: str, values: object, allow: tuple[str, ...]) -> dict[str, object]:
     if node != "data" or not isinstance(values, Mapping):
         return check_node(node, values, allow, ("every",) if node == "scheduler" else ())
     problems: list[str] = []

@@ -6,7 +6,6 @@ and module names. A key that is added in a later version has a neutral value, wh
 
 import dataclasses
 import json
-import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -16,7 +15,7 @@ from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
 from segsweep.config.validate import hints_of
 from segsweep.errors import ConfigError
-from segsweep.system.files import file_digest, file_status, text_digest
+from segsweep.system.files import file_digest, file_stamp, file_status, is_settled, text_digest
 
 IDENTITY_VERSION = 1  # increase it when the same config would give other numbers
 ID_DIGITS = 12
@@ -141,20 +140,18 @@ def content(path: str, key: str) -> str:
 
 def _digest(path: Path) -> str:
     """Return a file's digest, kept until the file changes: every run of a sweep needs it."""
-    status = file_status(path)
-    stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    file_status(path)  # refuses what is no file
+    stamp = file_stamp(path)
     known = _digests.get(path)
     if known is not None and known[0] == stamp:
         return known[1]
     digest = file_digest(path)
-    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _FRESH_NS:
+    if is_settled(stamp):
         _digests[path] = (stamp, digest)
     return digest
 
 
 _digests: dict[Path, tuple[tuple[int, ...], str]] = {}
-_FRESH_NS = 2_000_000_000
-"""The digest of a file changed more recently is not kept: a change may keep the time stamp."""
 
 
 def not_identity(section: type, above: str = "") -> list[str]:

@@ -197,3 +197,10 @@ def mapping(values: Values, key: str) -> Values:
     if not isinstance(value, Mapping):
         raise TypeError(f"{key} is not a section")
     return value
+
+
+def copied(values: S) -> S:
+    """Return a deep copy of plain *values*: dicts and lists are copied, the rest is shared."""
+    if isinstance(values, dict):
+        return cast(S, {key: copied(item) for key, item in values.items()})
+    return cast(S, [copied(item) for item in values]) if isinstance(values, list) else values

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from segsweep.config.allow import is_reserved, trust_text
+from segsweep.config.kept_checks import keep_paths, known_paths
 from segsweep.config.schema import NO_LIMITS, Limits
 from segsweep.config.trusted import (
     SOURCES,
@@ -212,8 +213,12 @@ def path_arguments(target: str, allow: Sequence[str] = ()) -> frozenset[str]:
 
 @cache
 def _path_arguments(target: str, allow: tuple[str, ...]) -> frozenset[str]:
-    known = arguments_of(target, allow)
-    return frozenset(name for name, (hint, _) in known.items() if _is_path(hint))
+    paths = known_paths(target, allow)
+    if paths is None:
+        known = arguments_of(target, allow)
+        paths = frozenset(name for name, (hint, _) in known.items() if _is_path(hint))
+        keep_paths(target, allow, paths)
+    return paths
 
 
 def _is_path(hint: Hint) -> bool:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from segsweep.config.typed import is_number, shortened, wrong_type
 from segsweep.errors import StoredFileError
 from segsweep.store.states import Cause
-from segsweep.system.files import JsonObject, read_plain
+from segsweep.system.files import JsonObject, file_stamp, is_settled, read_plain
 
 MOST_BYTES = 1 << 24
 """A larger file was not written by a run."""
@@ -104,11 +104,24 @@ def read_environment(path: Path) -> Environment | None:
 
 
 def known_result(path: Path) -> Result | None:
-    """Return a run's result; None if it is missing or damaged."""
+    """Return a run's result; None if it is missing or damaged.
+
+    It is kept until the file changes: a command asks several times for each finished run.
+    """
+    stamp = file_stamp(path)
+    known = _results.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
     try:
-        return read_result(path)
+        result = read_result(path)
     except StoredFileError:
         return None
+    if result is not None and is_settled(stamp):
+        _results[path] = stamp, result
+    return result
+
+
+_results: dict[Path, tuple[tuple[int, ...], Result]] = {}
 
 
 def known_failure(path: Path) -> Failure | None:

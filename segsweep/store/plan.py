@@ -9,8 +9,8 @@ from pathlib import Path
 from segsweep.config.cells import as_cell_name, cells_of, run_names
 from segsweep.errors import StoredFileError
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import file_stamp, is_count, read_rows, readable_configs
-from segsweep.system.files import csv_text, open_plain, write_text
+from segsweep.store.records import is_count, read_rows, readable_configs
+from segsweep.system.files import csv_text, file_stamp, open_plain, write_text
 
 PLAN = (
     "run_id",

@@ -22,6 +22,7 @@ from segsweep.metrics import COUNTS, columns, stored_columns
 from segsweep.store.json_files import Failure, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.states import Cause
+from segsweep.store.yaml_parts import load_yaml
 from segsweep.system.csv_cells import exact
 from segsweep.system.files import csv_text, read_plain, write_json, write_text
 
@@ -37,7 +38,6 @@ LOST_READS = "the record of earlier readings was damaged"
 MOST_CONFIG_BYTES = 1 << 20
 """A larger config was not written by a command."""
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 if TYPE_CHECKING:
     from yaml import SafeDumper as _Dumper
 else:
@@ -87,7 +87,7 @@ def write_config_text(path: Path, text: str) -> None:
 def read_config(path: Path) -> FrozenConfig:
     """Return a frozen config; StoredFileError if it is missing, damaged or incomplete."""
     try:
-        values = yaml.load(read_plain(path, MOST_CONFIG_BYTES).decode(), Loader=_Loader)
+        values = load_yaml(read_plain(path, MOST_CONFIG_BYTES).decode())
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise StoredFileError(path, f"cannot be read ({type(error).__name__})") from error
     if not isinstance(values, dict):
@@ -213,15 +213,6 @@ def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: 
     attempts = (known_failure(paths.failure) or Failure()).attempts + 1
     values = {"cause": cause, "error": error, "attempts": attempts, "time": when}
     write_json(paths.failure, {**values, "traceback": trace})
-
-
-def file_stamp(path: Path) -> tuple[int, ...]:
-    """Return what tells one version of a file from another; empty if there is no such file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def per_image_text(run_id: str, rows: Sequence[Mapping[str, object]]) -> str:

@@ -17,9 +17,10 @@ from segsweep.store.json_files import (
     read_result,
 )
 from segsweep.store.paths import RunPaths
-from segsweep.store.records import file_stamp, read_config
+from segsweep.store.records import read_config
 from segsweep.store.run_rows import count_test_images, epoch_rows, image_rows
 from segsweep.store.states import Status
+from segsweep.system.files import file_stamp
 
 S = TypeVar("S")
 PLACEMENT = ("precision", "threads")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from segsweep.config.kept_checks import kept_checks
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import SweepPaths
 from segsweep.store.plan import read_plan
@@ -25,6 +26,7 @@ from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.command_words import check_one_sweep, repeated_values
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import expand_all
+from segsweep.sweep.planning.kept_bases import KeptBases
 from segsweep.sweep.planning.measure import remove_scratch
 from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
@@ -46,12 +48,15 @@ def run_sweep(
     current.plan_only = bool(config.plan)
     check_one_sweep(arguments)
     words = list(config.hydra.overrides.hydra)
-    composer = Composer()
+    cache = Path(config.outputs) / ".cache"
+    composer = Composer(KeptBases(cache, config.hydra.runtime.config_sources))
     runs = expand_all(arguments, params, words, composer, config.max_runs)
     if not config.plan and not _seems_finished(config):
         place.start()
     gc.freeze()  # skips imported objects in garbage collection, a tenth of the planning time
-    planned, failed = plan_all([[*words, *run] for run in runs], composer)
+    with kept_checks(cache):
+        planned, failed = plan_all([[*words, *run] for run in runs], composer)
+    composer.save()
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = work_for(planned, current.run_cache)

@@ -161,6 +161,26 @@ def size_of_folder(folder: Path) -> int:
     return size
 
 
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Return what tells one version of a file from another; empty if there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def is_settled(stamp: tuple[int, ...]) -> bool:
+    """Whether a file with that stamp exists and its next change will change the stamp.
+
+    Two changes at once may have the same time.
+    """
+    return bool(stamp) and time.time_ns() - max(stamp[2:]) > _FRESH_NS
+
+
+_FRESH_NS = 2_000_000_000
+
+
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, 64 hex digits."""
     with open_plain(path) as file:

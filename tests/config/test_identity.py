@@ -15,6 +15,7 @@ from segsweep.config.identity import identity_values, run_id
 from segsweep.data.fingerprint import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError
+from segsweep.system import files
 from segsweep.system.files import file_digest
 
 DATA = "0123456789abcdef"
@@ -224,7 +225,7 @@ def test_file_is_read_once_while_unchanged(tmp_path, monkeypatch):
 
     monkeypatch.setattr(identity, "file_digest", digest)
     fresh = [run_id(lraspp(file), DATA) for _ in range(2)]  # it may change within its time stamp
-    monkeypatch.setattr(identity, "_FRESH_NS", -1)  # as if the file were old
+    monkeypatch.setattr(files, "_FRESH_NS", -1)  # as if the file were old
     first = [run_id(lraspp(file), DATA) for _ in range(3)]
     often = len(read)
     before = file.stat().st_mtime_ns

@@ -6,11 +6,10 @@ less simple is left to Hydra, so that results and errors are always those of Hyd
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -23,6 +22,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from segsweep.errors import ConfigError
+from segsweep.sweep.planning.kept_bases import Base, KeptBases, base_of
+from segsweep.sweep.planning.parts import NotPlainError, Parts
 from segsweep.system.installation import conf_folder
 
 CONFIG = "config"
@@ -30,8 +31,6 @@ Composed: TypeAlias = tuple[dict[str, object], dict[str, str]]
 """A run's resolved values and the chosen option of each group."""
 _SETS = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
 _KEY = re.compile(r"\w+(\.\w+)*")
-_REFERENCE = re.compile(r"\$\{([^\W\d]\w*)(?:\.\w+)*\}")
-"""An interpolation that reads one key: `${data.channels}` depends only on `data`."""
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:
@@ -60,19 +59,17 @@ def resolve(cfg: DictConfig) -> dict[str, object]:
     return {str(key): value for key, value in values.items()}
 
 
-class _NotPlain(Exception):  # noqa: N818  a reason to use Hydra, not an error
-    """An override does more than set a plain value."""
-
-
 class Composer:
     """Composes the runs of one command; common work is done once.
 
     `conf/` is read once per choice of options; the environment is assumed not to change.
     """
 
-    def __init__(self) -> None:
-        """Start with nothing composed."""
-        self._bases: dict[tuple[str, ...], _Base] = {}
+    def __init__(self, kept: KeptBases | None = None) -> None:
+        """Start with what earlier commands composed and *kept*."""
+        self._kept = kept
+        self._parts = Parts()
+        self._bases: dict[tuple[str, ...], Base] = {}
         self._groups: dict[tuple[str, ...], frozenset[str]] = {}
 
     def composed(self, overrides: Sequence[str]) -> Composed:
@@ -97,6 +94,11 @@ class Composer:
             ).params
         return {}
 
+    def save(self) -> None:
+        """Keep what was composed for the next command."""
+        if self._kept is not None:
+            self._kept.save()
+
     def _set_on_base(self, overrides: list[Override]) -> Composed:
         chosen: list[str] = []
         values: dict[str, list[Override]] = {}
@@ -107,9 +109,9 @@ class Composer:
             elif _is_plain(override):
                 values.setdefault(override.key_or_group.split(".")[0], []).append(override)
             else:
-                raise _NotPlain
+                raise NotPlainError
         base = self._base(tuple(chosen))
-        return base.with_values(values), dict(base.choices)
+        return self._parts.with_values(base.parts, values), dict(base.choices)
 
     def _group_names(self, overrides: list[Override]) -> frozenset[str]:
         """Return the keys that choose an option, on the search path that *overrides* set."""
@@ -117,70 +119,21 @@ class Composer:
         if key not in self._groups:
             loader = config_loader()
             if loader is None:
-                raise _NotPlain
+                raise NotPlainError
             names = loader.get_group_options("", ObjectType.GROUP, CONFIG, list(key))
             self._groups[key] = frozenset(names)
         return self._groups[key]
 
-    def _base(self, chosen: tuple[str, ...]) -> "_Base":
+    def _base(self, chosen: tuple[str, ...]) -> Base:
         if chosen not in self._bases:
-            self._bases[chosen] = _Base(compose(chosen))
+            base = self._kept.base(chosen, self._parts) if self._kept is not None else None
+            if base is None:
+                cfg = compose(chosen)
+                base = base_of(cfg, self._parts)
+                if self._kept is not None:
+                    self._kept.keep(chosen, base, cfg, self._parts)
+            self._bases[chosen] = base
         return self._bases[chosen]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A top-level key of a config."""
-
-    node: object
-    """The node of OmegaConf, with interpolations."""
-    values: object
-    """The same as plain values, with interpolations as text."""
-    needs: frozenset[str] | None
-    """Top-level keys that its interpolations read; None if unknown."""
-
-
-class _Base:
-    """A choice of options as composed by Hydra, on which values are set."""
-
-    def __init__(self, cfg: DictConfig) -> None:
-        self.choices = dict(cfg.hydra.runtime.choices)
-        self.params = dict(cfg.hydra.sweeper.get("params") or {})
-        self.root = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-        self.parts = _parts(self.root)
-        self._changed: dict[tuple[str, ...], _Part] = {}
-        self._resolved: dict[tuple[object, ...], object] = {}
-
-    def with_values(self, overrides: Mapping[str, list[Override]]) -> dict[str, object]:
-        """Return the resolved values; *overrides* are grouped by top-level key."""
-        parts = dict(self.parts)
-        for name, items in overrides.items():
-            parts[name] = self._part_with(name, items)
-        values = {name: part.values for name, part in parts.items()}
-        for name, part in parts.items():
-            if part.needs is None or part.needs:
-                values[name] = self._looked_up(name, parts)
-        return values
-
-    def _part_with(self, name: str, overrides: list[Override]) -> _Part:
-        """Return the top-level key *name* after *overrides*, in their order."""
-        key = tuple(str(override.input_line) for override in overrides)
-        if key not in self._changed:
-            root = OmegaConf.masked_copy(self.root, name)
-            OmegaConf.set_struct(root, True)
-            for override in overrides:
-                _set(root, override)
-            self._changed[key] = _parts(root)[name]
-        return self._changed[key]
-
-    def _looked_up(self, name: str, parts: Mapping[str, _Part]) -> object:
-        """Return the resolved values of *name*, cached by the parts that it depends on."""
-        seen = {key: parts[key] for key in _dependencies(name, parts)}
-        key = (name, *((other, id(part)) for other, part in seen.items()))
-        if key not in self._resolved:
-            cfg = OmegaConf.create({other: part.node for other, part in seen.items()})
-            self._resolved[key] = _plain(cfg, resolve=True)[name]
-        return self._resolved[key]
 
 
 @cache
@@ -209,57 +162,3 @@ def _is_plain(override: Override) -> bool:
         and override.value_type is ValueType.ELEMENT
         and _KEY.fullmatch(override.key_or_group) is not None
     )
-
-
-def _set(root: DictConfig, override: Override) -> None:
-    """Set one value as Hydra does, if all keys above it are sections."""
-    *above, name = override.key_or_group.split(".")
-    values = _plain(root)
-    for section in above:
-        values = values.get(section)  # type: ignore[assignment]  # checked below
-        if not isinstance(values, dict):  # an interpolation, null or a list: left to Hydra
-            raise _NotPlain
-    if override.is_add() and name in values:
-        raise _NotPlain
-    add = override.type is not OverrideType.CHANGE
-    OmegaConf.update(root, override.key_or_group, override.value(), merge=True, force_add=add)
-
-
-def _parts(root: DictConfig) -> dict[str, _Part]:
-    values = _plain(root)
-    nodes = root.items_ex(resolve=False)
-    return {
-        str(key): _Part(node, values[str(key)], _needs(values[str(key)])) for key, node in nodes
-    }
-
-
-def _plain(cfg: DictConfig, *, resolve: bool = False) -> dict[str, object]:
-    return cast("dict[str, object]", OmegaConf.to_container(cfg, resolve=resolve))
-
-
-def _needs(values: object) -> frozenset[str] | None:
-    """Return the top-level keys that interpolations in *values* read; None: possibly any."""
-    texts = [text for text in _texts(values) if "${" in text]
-    if any("${" in _REFERENCE.sub("", text) for text in texts):
-        return None
-    return frozenset(name for text in texts for name in _REFERENCE.findall(text))
-
-
-def _texts(values: object) -> Iterator[str]:
-    if isinstance(values, str):
-        yield values
-    elif isinstance(values, dict | list | tuple):
-        for item in values.values() if isinstance(values, dict) else values:
-            yield from _texts(item)
-
-
-def _dependencies(name: str, parts: Mapping[str, _Part]) -> list[str]:
-    """Return *name* and all top-level keys that its values depend on, in the config's order."""
-    found, new = {name}, [name]
-    while new:
-        needs = parts[new.pop()].needs
-        if needs is None:
-            return list(parts)
-        new += [key for key in needs if key in parts and key not in found]
-        found.update(new)
-    return [key for key in parts if key in found]
