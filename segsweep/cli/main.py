@@ -126,8 +126,9 @@ def main() -> None:
 
 
 def _run_app() -> NoReturn:
+    name = "python -m segsweep" if Path(sys.argv[0]).suffix == ".py" else "segsweep"
     try:
-        sys.exit(app(standalone_mode=False, prog_name="segsweep"))
+        sys.exit(app(standalone_mode=False, prog_name=name))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except UsageError as error:
