@@ -10,11 +10,11 @@ from segsweep.store.plan import PLAN, add_to_plan
 from segsweep.store.records import add_test_read, read_rows
 from segsweep.store.run_cache import RunCache
 from segsweep.sweep import housekeeping, session
-from segsweep.sweep.housekeeping import runs_of_cells
 from segsweep.sweep.places.live_view import EXACT, View
 from segsweep.sweep.planning.print_plan import _row
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.slots import Slot
+from segsweep.sweep.select import select_runs
 
 FEW, MANY = 200, 2000
 LINEAR = 11.0
@@ -155,7 +155,8 @@ def test_cells_to_remove_are_looked_up_together(tmp_path, frozen, write_run, mon
     monkeypatch.setattr(
         housekeeping, "read_all", lambda *a, **k: reads.append(1) or read_all(*a, **k)
     )
-    found = runs_of_cells(SweepPaths(tmp_path), ["unet2/bce", "unet2/dice", "unet2/focal"])
+    cells = housekeeping.runs_by_cell(SweepPaths(tmp_path))
+    found = select_runs(cells, ["unet2/bce", "unet2/dice", "unet2/focal"], "mine")
 
     assert [len(runs) for runs in found.values()] == [1, 1, 1]
     assert len(reads) == 1
