@@ -29,7 +29,8 @@ def print_report(report: Report) -> None:
             console.print()
             cells = cells[cells["data"] == said["data"]]
             title = f"{name}, {said['data']}"
-            said = {**said, "headline": f"{said['data']}: {said['headline']}"}
+            named = [f"{said['data']}: {line}" for line in said.get("warnings") or ()]
+            said = {**said, "warnings": named, "headline": f"{said['data']}: {said['headline']}"}
         metric = str(report.answer["metric"])
         print_answer(said, cells, metric=metric, console=console, title=title)
     if len(tables.trials):

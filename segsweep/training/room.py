@@ -6,6 +6,7 @@ lower bound: measuring real steps (`sweep/planning/probe.py`) finds out the rest
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -83,8 +84,7 @@ def _pass(model: nn.Module, step: Step) -> tuple[int, tuple[int, ...]]:
 
 
 def _raise_if_short(name: str, needed: float, step: Step) -> None:
-    free = max((gpu.free_mb for gpu in gpus()), default=float("inf"))
-    room = (free if step.on_gpu else available_memory_mb()) * MIB
+    room = _free_mb(_gpu_memory_mb if step.on_gpu else available_memory_mb) * MIB
     if needed > room:
         height, width = step.size
         raise ConfigError(
@@ -92,3 +92,14 @@ def _raise_if_short(name: str, needed: float, step: Step) -> None:
             f"trainer.batch={step.batch}: a step needs at least {size_text(needed)}, this machine "
             f"has {size_text(room)} free; use a smaller data.size, trainer.batch or network"
         )
+
+
+@lru_cache
+def _free_mb(read: Callable[[], float]) -> float:
+    """Return what *read* returned first: runs that cannot fit are refused in equal words."""
+    return read()
+
+
+def _gpu_memory_mb() -> float:
+    """Return what the GPU with most free memory has; infinite without one."""
+    return max((gpu.free_mb for gpu in gpus()), default=float("inf"))

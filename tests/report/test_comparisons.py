@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -60,6 +61,17 @@ def test_each_has_its_own_answer_and_no_pair_or_claim_goes_across(mixed, capsys)
         assert one["best"] == ["unet/bce"]
         assert f"{one['data']}: {one['headline']}" in out
     assert out.startswith("2 comparisons, because")
+
+
+def test_a_warning_names_its_comparison(mixed, capsys):
+    """The same cell may be empty in one and not in the other."""
+    maker, names = mixed
+    report = write_report(SweepPaths(maker.folder))
+    said = [{**one, "warnings": ["unet/bce is empty."]} for one in report.answer["comparisons"]]
+    print_report(replace(report, answer={**report.answer, "comparisons": said}))
+    out = " ".join(capsys.readouterr().out.split())
+
+    assert all(f"{name}: unet/bce is empty." in out for name in names)
 
 
 def test_runs_are_told_apart_by_data_and_target(mixed):

@@ -50,3 +50,18 @@ def test_network_that_reads_numbers_is_left_to_a_real_pass():
             self.width = int(torch.ones(1).item())
 
     assert large_output("net", Reads, Step((30000, 30000), 3, 10)) is None
+
+
+def test_runs_that_cannot_fit_are_refused_in_equal_words(monkeypatch):
+    """Free memory changes from moment to moment; lines that differ in it would not be merged."""
+    left = iter((3e9, 2e9, 1e9))
+    monkeypatch.setattr(room, "available_memory_mb", lambda: next(left) / 2**20)
+    step = Step((30_000, 30_000), 3, 10)
+    said = []
+    for _ in range(2):
+        with pytest.raises(ConfigError) as refused:
+            room._raise_if_short("unet2", 1e12, step)
+        said.append(str(refused.value))
+
+    assert said[0] == said[1]
+    assert "3.0 GB free" in said[0]
