@@ -63,11 +63,12 @@ def data(
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
     from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
-    from segsweep.sweep.planning import user_code
+    from segsweep.sweep.planning import shadowed, user_code
     from segsweep.sweep.planning.plan import check_writable
     from segsweep.training.check_built import check_built
 
     words = overrides or []
+    shadowed.check_folders([] if config_dir is None else [config_dir])
     values, choices = compose_values(words, config_dir)
     with user_code.in_processes():
         with command_line(words):

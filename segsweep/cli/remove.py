@@ -74,7 +74,7 @@ def rm(
         remove_runs(removal.sweep, runs)
         if removal.sweep.results.exists():
             write_report(removal.sweep)
-    print(f"{_count(sum(len(one.runs) for one in removals), 'run')} removed")
+    print(f"{_removed(removals)} removed")
 
 
 def _removals(words: str, names: Sequence[str], planned: bool, outputs: Path) -> list[Removal]:
@@ -140,6 +140,13 @@ def _show(removal: Removal) -> None:
         size = size_text(size_of_folder(removal.sweep.root))
         runs = _count(len(removal.runs), "run")
         print(f"{removal.sweep.root}: the whole sweep, {runs}, its tables and its report, {size}")
+
+
+def _removed(removals: Sequence[Removal]) -> str:
+    """Return how many sweeps and runs went; runs of a whole sweep count too."""
+    runs = _count(sum(len(one.runs) for one in removals), "run")
+    sweeps = sum(one.whole for one in removals)
+    return f"{_count(sweeps, 'sweep')} with {runs}" if sweeps else runs
 
 
 def _count(number: int, word: str) -> str:

@@ -24,6 +24,7 @@ from segsweep.config.trusted import (
     check_trusted,
     home_of,
     is_in,
+    not_named,
 )
 from segsweep.config.validate import Hint, coerce, raise_all, unknown_key, within
 from segsweep.errors import ConfigError, SegsweepError
@@ -58,6 +59,8 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
     allow = tuple(allow)
     if not is_in(target, (*TRUSTED, SOURCES, *allow)):
         package = target.split(".")[0]
+        if package in {name.split(".")[0] for name in TRUSTED}:
+            raise ConfigError(f"_target_={target}: {not_named(package)}")
         line = f"_target_={target}: package {package!r} is not trusted"
         yours = f"; if it is yours, add allow=[{package}] to the command line, or to {trust_text()}"
         raise ConfigError(line if is_reserved(package) else line + yours)

@@ -50,10 +50,15 @@ def check_trusted(target: str, found: object) -> None:
                 "and read (segsweep/data/source.py)"
             )
     elif not (_has_base(found, BASES) or _is_builder(found) or home in _shipped_functions()):
-        raise ConfigError(
-            f"_target_={target}: is not trusted; of {home.split('.')[0]} a config may name "
-            "networks, losses, optimizers and schedulers"
-        )
+        raise ConfigError(f"_target_={target}: {not_named(home.split('.')[0])}")
+
+
+def not_named(package: str) -> str:
+    """Return why a config may not name something of *package*, of which it may name other things."""
+    what = "a network, loss, optimizer or scheduler"
+    if package == "segsweep":
+        what = "a network, loss, scheduler, augmentation or data source"
+    return f"is not trusted: not {what} of {package} that a config may name"
 
 
 def check_group(node: str, target: str, found: object) -> None:

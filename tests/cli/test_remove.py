@@ -93,7 +93,7 @@ def test_rm_of_whole_sweeps(segsweep, runs, tmp_path, frozen, write_run):
     lines = out.splitlines()
     assert lines[0].startswith("trial-1: unet2/bce: 1 run (1 finished), ")
     assert lines[1].startswith("outputs/trial-1: the whole sweep, 1 run, its tables and its report")
-    assert lines[-1] == "2 runs removed"
+    assert lines[-1] == "2 sweeps with 2 runs removed"
     assert left == ["main"]
 
 

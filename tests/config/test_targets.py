@@ -202,6 +202,18 @@ def test_own_package_works_only_when_allowed(package, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("target", ["torch.hub.load", "torch.load", "torchvision.io.read_image"])
+def test_refusals_in_torch_say_what_may_be_named(target):
+    """The package itself is not the reason: `torch.optim.AdamW` is in it."""
+    with pytest.raises(ConfigError) as caught:
+        locate(target)
+
+    assert str(caught.value) == (
+        f"_target_={target}: is not trusted: not a network, loss, optimizer or scheduler of "
+        f"{target.split('.')[0]} that a config may name"
+    )
+
+
 def test_part_of_a_name_allows_nothing(package):
     """`allow=[some]` allows the package `some`, not every package whose name starts with it."""
     with pytest.raises(ConfigError, match="is not trusted"):

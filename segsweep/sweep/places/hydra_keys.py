@@ -95,8 +95,15 @@ def check_hydra_keys(config: DictConfig, single: bool = False) -> None:
 
 
 def check_callback(words: Sequence[str]) -> None:
-    """Raise ConfigError for a word that removes segsweep's callback, which plans the runs."""
+    """Raise ConfigError for a word that removes segsweep's callback, which plans the runs.
+
+    Also for one that contradicts `-m`: Hydra would warn and heed `-m`.
+    """
+    several = bool({"-m", "--multirun"} & {*words})
     for word in words:
+        name, _, value = word.lstrip("+").partition("=")
+        if several and name == "hydra.mode" and value.strip("'\"") != "MULTIRUN":
+            raise ConfigError(f"{word}: has no effect with -m; leave out one of them")
         key = word.lstrip("~").partition("=")[0]
         removes = word.startswith("~") or key == "hydra.callbacks"
         if removes and key in ("hydra.callbacks", "hydra.callbacks.segsweep"):

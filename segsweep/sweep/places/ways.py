@@ -15,6 +15,8 @@ from segsweep.errors import ConfigError
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 LOCAL = "segsweep.plugins.launcher.SegsweepLauncher"
+PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+"""Where Hydra's own sweepers and launchers are."""
 
 
 class Way(enum.Enum):
@@ -83,7 +85,17 @@ def way_of(config: DictConfig, single: bool = False) -> Way:
 
 
 def check_way(config: DictConfig, single: bool = False) -> None:
-    """Raise ConfigError if a key of the command has a value that its way of running ignores."""
+    """Raise ConfigError if a key of the command has a value that its way of running ignores.
+
+    Also for a sweeper or launcher that is none: only a config file names a class for it.
+    """
+    for part in ("sweeper", "launcher"):
+        target = str(config.hydra[part]._target_)
+        if target not in (OURS, LOCAL) and not target.startswith(PLUGINS):
+            raise ConfigError(
+                f"hydra.{part}._target_={target}: not a {part} of segsweep or Hydra; leave it out "
+                f"of the experiment, or choose one: override /hydra/{part}: <name>"
+            )
     way = way_of(config, single)
     for item in dataclasses.fields(Config):
         reason = HEEDS[item.name][list(Way).index(way)] if item.name in HEEDS else HEEDED

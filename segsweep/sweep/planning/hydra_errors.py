@@ -153,6 +153,12 @@ def _unknown_in_hydra(key: str, words: Sequence[str]) -> str:
     part = key.split(".")[1]
     if part not in ("launcher", "sweeper"):
         return f"{key}: no such key; `segsweep-train --cfg hydra` lists those of Hydra"
+    if key.startswith("hydra.sweeper.params"):
+        return (
+            f"{key}: Hydra reads it only from a file, as in conf/experiment/optuna_lr.yaml; on the "
+            "command line, give the values as those of the key itself, as in "
+            "'optimizer.lr=interval(1e-4,3e-2)'"
+        )
     given = [word.partition("=")[2] for word in words if word.startswith(f"hydra/{part}=")]
     option = given[-1] if given else "segsweep"
     return f"{key}: hydra/{part}={option} has no such key; another is hydra/{part}=<name>"

@@ -10,6 +10,7 @@ from segsweep.config.schema import OPTION_NODES, Config
 from segsweep.config.usage import groups
 from segsweep.config.validate import hints_of, nearest
 from segsweep.errors import ConfigError
+from segsweep.sweep.planning import shadowed
 
 FOLDER = "<folder>"
 TAKING: dict[str, str] = {
@@ -35,7 +36,10 @@ LOOKING = ("data", "report", "compare", "list", "status", "runs", "show", "rm")
 
 
 def check_plain_words(words: Sequence[str]) -> None:
-    """Raise ConfigError for an unknown flag, a flag without its value, and a word without `=`."""
+    """Raise ConfigError for an unknown flag, a flag without its value, and a word without `=`.
+
+    Also for a folder of options with a file that a built-in one of its name would replace.
+    """
     if {"-sc", "--shell-completion"} & {*words}:
         return
     given = [word.partition("=")[0] for word in words]
@@ -47,6 +51,7 @@ def check_plain_words(words: Sequence[str]) -> None:
             _check_flag(word)
         elif "=" not in word and not word.startswith("~"):
             raise ConfigError(f"{word or repr(word)}: {_meant(word, before)}")
+    shadowed.check_words(words)
 
 
 def _own_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:

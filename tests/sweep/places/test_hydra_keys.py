@@ -109,6 +109,18 @@ def test_refused_keys_start_nothing(words, monkeypatch, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("word", ["hydra.mode=RUN", "+hydra.mode='RUN'", "hydra.mode=null"])
+def test_a_mode_that_contradicts_m_is_refused(word, monkeypatch, tmp_path, capsys):
+    """In place of Hydra's warning; the word that says the same as -m is accepted."""
+    code = train_here(["-m", *TINY, "plan=true", word], monkeypatch, tmp_path)
+    captured = capsys.readouterr()
+    line = refusal((code, captured.out, captured.err))
+    check_callback(["-m", "hydra.mode=MULTIRUN"])
+    check_callback(["hydra.mode=MULTIRUN"])
+
+    assert line == f"{word}: has no effect with -m; leave out one of them"
+
+
 @pytest.mark.parametrize(
     "word", ["hydra.callbacks=null", "~hydra.callbacks", "~hydra.callbacks.segsweep"]
 )

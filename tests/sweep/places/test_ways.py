@@ -120,6 +120,22 @@ def test_a_refusal_says_what_to_use_instead(way, word, hint):
         check_way(composed(way, word))
 
 
+@pytest.mark.parametrize("part", ["sweeper", "launcher"])
+@pytest.mark.parametrize("words", [("-m", "plan=true"), ("-m",), ()])
+def test_a_class_that_is_no_sweeper_or_launcher(part, words, monkeypatch, tmp_path, capsys):
+    """An experiment may name any class; it is not taken for a search, and never called."""
+    (tmp_path / "mine/experiment").mkdir(parents=True)
+    text = f"# @package _global_\nhydra: {{{part}: {{_target_: os.system}}}}\n"
+    (tmp_path / "mine/experiment/bad.yaml").write_text(text)
+    more = [f"--config-dir={tmp_path / 'mine'}", "experiment=bad"]
+    code = train_here([*words, *TINY, *more], monkeypatch, tmp_path)
+    captured = capsys.readouterr()
+    line = refusal((code, captured.out, captured.err))
+
+    assert line.startswith(f"hydra.{part}._target_=os.system: not a {part} of segsweep or Hydra; ")
+    assert not (tmp_path / "outputs").exists()
+
+
 REFUSED = {
     "plan of a search": ("-m", "experiment=optuna_lr", "plan=true"),
     "one run": ("slots=2",),

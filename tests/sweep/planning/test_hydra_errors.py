@@ -96,6 +96,10 @@ def test_unknown_key_names_the_nearest(word, meant):
             ["hydra.launcher.n_jobs=2"],
             "hydra.launcher.n_jobs: hydra/launcher=segsweep has no such key; another is hydra/la",
         ),
+        (
+            ["hydra/sweeper=optuna", "hydra.sweeper.params={seed: 'range(0,3)'}"],
+            "hydra.sweeper.params: Hydra reads it only from a file, as in conf/experiment/",
+        ),
     ],
 )
 def test_the_cause_is_said(words, line):
