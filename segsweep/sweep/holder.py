@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -29,12 +30,29 @@ class Holder:
     """Random, different for each holder."""
     slots: int | None = None
     """Runs that it executes at the same time; None until it is known."""
+    beat: float | None = None
+    """Its last heartbeat, in seconds since 1970 by the clock of the disk; None before the first.
+
+    Copying a sweep renews the time of the file, not this one.
+    """
     silent: float = 0.0
     """Seconds since its last heartbeat."""
 
     def is_local(self) -> bool:
         """Whether it is on this machine, in this container: its file lock is visible here."""
         return (self.host, self.boot, self.namespace) == (socket.gethostname(), *_pid_space())
+
+    def last_beat(self, touched: float) -> float:
+        """Return its last heartbeat; *touched* is the time of the file.
+
+        The older of the two counts: a copy of the file is no heartbeat. Without a heartbeat in
+        the file, for example in one of segsweep 0.1.0, its start is the last one.
+        """
+        if self.beat is not None:
+            return min(touched, self.beat)
+        with suppress(ValueError):
+            return min(touched, datetime.fromisoformat(self.since).timestamp())
+        return touched
 
     def __str__(self) -> str:
         """Return `pid 4711 on host gpu3 since 2026-11-24 10:02`."""
@@ -84,8 +102,8 @@ def read_holder(path: Path) -> Holder | None:
 
 def _parse(text: bytes) -> Holder | None:
     try:
-        values: dict[str, str | int | None] = json.loads(text)
-        slots = values.get("slots")
+        values: dict[str, str | float | None] = json.loads(text)
+        slots, beat = values.get("slots"), values.get("beat")
         return Holder(
             host=str(values["host"]),
             pid=int(str(values["pid"])),
@@ -94,6 +112,7 @@ def _parse(text: bytes) -> Holder | None:
             since=str(values["since"]),
             token=str(values["token"]),
             slots=None if slots is None else int(slots),
+            beat=None if beat is None else float(beat),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

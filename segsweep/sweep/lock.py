@@ -5,6 +5,7 @@ machine never blocks others. A file lock may not be seen by everybody, on a disk
 hosts or containers share, or may not exist (Windows, some network disks). There a holder
 counts as alive until it has sent no heartbeat for a minute: a killed command blocks others
 for that long, and of two commands that start at the same moment one may take seconds to notice.
+A heartbeat is written into the file too, so that a copied sweep does not seem to be in use.
 """
 
 import contextlib
@@ -64,6 +65,7 @@ class SweepLock:
         self._ended = threading.Event()
         self._taken_over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._writing = threading.Lock()
 
     @property
     def taken_over(self) -> bool:
@@ -101,9 +103,10 @@ class SweepLock:
 
     def publish_slots(self, slots: int) -> None:
         """Write into the lock how many runs this command executes at the same time."""
-        if self._descriptor is not None and self._me is not None and self._is_ours():
-            self._me = replace(self._me, slots=slots)
-            write_holder(self._descriptor, self._me)
+        with self._writing:
+            if self._descriptor is not None and self._me is not None and self._is_ours():
+                self._me = replace(self._me, slots=slots)
+                write_holder(self._descriptor, self._me)
 
     def __enter__(self) -> "SweepLock":
         """Acquire."""
@@ -119,10 +122,11 @@ class SweepLock:
         before = read_holder(self.path)
         unsure = before is not None and not (locked and before.is_local())
         if before is not None and unsure:
-            silent = _seconds_since_touched(self.path)
+            silent = _seconds_silent(self.path, before)
             if silent < self.stale:
                 raise SweepLockedError(self._refusal(before, silent))
-        me = this_process()
+        os.utime(descriptor)
+        me = replace(this_process(), beat=os.fstat(descriptor).st_mtime)
         write_holder(descriptor, me)
         if unsure or not locked:
             self._confirm(me)
@@ -166,7 +170,15 @@ class SweepLock:
                 if not self._is_ours():
                     self._taken_over.set()
                     return
-                os.utime(self.path)
+                self._send_heartbeat()
+
+    def _send_heartbeat(self) -> None:
+        """Renew the time of the file and write that time, by the clock of the disk, into it."""
+        os.utime(self.path)
+        with self._writing:
+            if self._descriptor is not None and self._me is not None and self._is_ours():
+                self._me = replace(self._me, beat=os.fstat(self._descriptor).st_mtime)
+                write_holder(self._descriptor, self._me)
 
     def _is_ours(self) -> bool:
         """Whether the file still holds this lock's token; OSError if it cannot be read."""
@@ -194,7 +206,7 @@ def current_holder(path: Path, *, stale: float = STALE_SECONDS) -> Holder | None
         found = read_holder(path)
         if found is None:
             return None
-        silent = max(time.time() - path.stat().st_mtime, 0.0)
+        silent = max(time.time() - found.last_beat(path.stat().st_mtime), 0.0)
         flock = _probe_flock(path)
     except OSError:  # no such file, or it cannot be read
         return None
@@ -235,12 +247,13 @@ def _probe_flock(path: Path) -> Flock:
         os.close(descriptor)
 
 
-def _seconds_since_touched(path: Path) -> float:
-    """Return the age of *path* by its disk's clock: against a file created next to it."""
+def _seconds_silent(path: Path, holder: Holder) -> float:
+    """Return the age of the last heartbeat by its disk's clock: against a file next to it."""
     probe = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         probe.touch()
-        return max(probe.stat().st_mtime - path.stat().st_mtime, 0.0)
+        last = holder.last_beat(path.stat().st_mtime)
+        return max(probe.stat().st_mtime - last, 0.0)
     finally:
         probe.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -64,9 +65,9 @@ def elsewhere(path):
 def forge(path: Path, age: float, **changed: object) -> None:
     """Write the lock like a process of another host (or *changed*), *age* seconds ago."""
     values = {"host": "gpu3", "pid": 4711, "boot": "b", "namespace": "pid:[1]", "token": "abc"}
-    values |= {"since": "2026-11-24T10:02:11+0000", "slots": None, **changed}
-    path.write_text(json.dumps(values))
     then = time.time() - age
+    values |= {"since": "2026-11-24T10:02:11+0000", "slots": None, "beat": then, **changed}
+    path.write_text(json.dumps(values))
     os.utime(path, (then, then))
 
 
@@ -199,6 +200,55 @@ def test_holder_elsewhere_without_heartbeat_loses_the_lock(path):
 
     assert nobody is None
     assert pid == os.getpid()
+
+
+COPIES = {
+    "another host": {},
+    "another container": {"host": socket.gethostname()},
+    "before a restart": {**HERE, "boot": "b"},
+    "segsweep 0.1.0": {"beat": None},
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copy_is_not_in_use(path, name):
+    """A copied file is new, but the heartbeat in it is old: it blocks nothing."""
+    forge(path, 3600, **COPIES[name])
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    nobody = current_holder(copy)
+    with SweepLock(copy, **QUICK):
+        pid = current_holder(copy).pid
+
+    assert time.time() - copy.stat().st_mtime < 60
+    assert nobody is None
+    assert pid == os.getpid()
+
+
+def test_copy_of_a_held_lock_is_free_at_once(path, elsewhere):
+    """On this machine the file lock decides, and a copy has none."""
+    process = elsewhere()
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    nobody = current_holder(copy)
+    with SweepLock(copy):
+        pid = current_holder(copy).pid
+
+    assert nobody is None
+    assert pid == os.getpid()
+    assert current_holder(path).pid == process.pid
+
+
+def test_heartbeats_are_in_the_file(path):
+    """Each renews what a copy keeps: the time of the last one, and the number of slots stays."""
+    with SweepLock(path, **QUICK) as lock:
+        first = json.loads(path.read_text())["beat"]
+        lock.publish_slots(3)
+        wait_for(lambda: json.loads(path.read_text())["beat"] > first + 0.1, 5)
+        last = json.loads(path.read_text())
+
+    assert abs(first - time.time()) < 60
+    assert last["slots"] == 3
 
 
 def test_age_goes_by_the_clock_of_the_disk(path, monkeypatch):
