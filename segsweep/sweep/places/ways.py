@@ -60,6 +60,7 @@ HEEDS: Mapping[str, tuple[str, ...]] = {
     "slots": _SLOTS,
     "per_device": _SLOTS,
     "preflight": _ALL,  # a way that measures nothing heeds `false`; `true` is the default
+    "check_limit": _ALL,
     "frozen": (FOR_JOBS,) * len(Way),
     # keys of a run, which its own process heeds wherever it is
     "sweep": _ALL,
