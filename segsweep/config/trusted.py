@@ -54,7 +54,7 @@ def check_trusted(target: str, found: object) -> None:
 
 
 def not_named(package: str) -> str:
-    """Return why a config may not name something of *package*, of which it may name other things."""
+    """Return why a config may not name it: it may name other things of *package*."""
     what = "a network, loss, optimizer or scheduler"
     if package == "segsweep":
         what = "a network, loss, scheduler, augmentation or data source"
