@@ -127,6 +127,8 @@ def write_run():
             header = ("run_id", "split", "at", "image", "tp", "fp", "fn", "tn")
             rows = [[config["run_id"], *row] for row in counts]
             _write_csv(folder / "per_image.csv", header, rows)
+        if result is not None and "run_id" in result:
+            result = {**result, "run_id": config["run_id"]}
         for file, values in (("result.json", result), ("failure.json", failure)):
             if values is not None:
                 (folder / file).write_text(json.dumps(values))

@@ -45,7 +45,11 @@ class Maker:
                 "multiply_adds": 10**8 * len(model),
                 "seconds": 100 + 40 * len(model),
             },
-            **{"epochs": self.epochs, "best_epoch": self.epochs - 3, "n_test": len(self.images)},
+            **{
+                "epochs": self.epochs,
+                "best_epoch": max(self.epochs - 3, 1),
+                "n_test": len(self.images),
+            },
             **{"device": "cpu", "version": "0.1.0", "git_commit": "0123456789ab"},
             **{"data_fingerprint": config["data_fingerprint"], "peak_memory_mb": 512.0},
             **{"started": STARTED, "finished": FINISHED},
@@ -130,8 +134,9 @@ class Maker:
 
     def _write_other_files(self, folder):
         (folder / "environment.json").write_text(json.dumps(ENVIRONMENT))
-        parts = [*[("train", 20), ("val", 10)], ("test", len(self.images))]
-        rows = [(f"{part}{k}", "", part) for part, count in parts for k in range(count)]
+        rows = [(f"train{k}", "", "train") for k in range(20)]
+        rows += [(f"val{k}", "", "val") for k in range(10)]
+        rows += [(image, "", "test") for image in self.images]
         write_rows(folder / "split.csv", rows, ("id", "group", "split"))
         return folder
 

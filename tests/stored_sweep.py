@@ -7,7 +7,7 @@ RESULT = {
     **{"seconds": 4.5, "peak_memory_mb": 100.0, "device": "cpu", "version": "0.1.0"},
     **{"git_commit": "abc", "data_fingerprint": "f", "started": "t0", "finished": "t1"},
 }
-COUNTS = [("val", "train", "007", 1, 2, 3, 4), ("test", "train", "008", 5, 6, 7, 8)]
+COUNTS = [("val", "train", "007", 1, 2, 3, 20), ("test", "train", "008", 5, 6, 7, 8)]
 
 
 def write_states(folder, frozen, write_run):

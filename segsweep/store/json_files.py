@@ -1,6 +1,7 @@
 """The JSON files of a run as typed values; an error names the file and the key. No torch."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TypeVar
 
 from segsweep.config.typed import is_number, shortened, wrong_type
 from segsweep.errors import StoredFileError
+from segsweep.metrics import metric_of
 from segsweep.store.states import Cause
 from segsweep.system.files import JsonObject, file_stamp, is_settled, read_plain
 
@@ -15,7 +17,15 @@ MOST_BYTES = 1 << 24
 """A larger file was not written by a run."""
 SCORES = ("val_", "test_", "last_")
 """What the keys of scores start with."""
-NO_VALUES: JsonObject = {}
+ROUNDING = 1e-9
+"""What a mean may exceed the limits of its metric by."""
+_LEAST = {
+    **{"epochs": 1, "best_epoch": 1, "n_test": 0, "parameters": 0},
+    **{"seconds": 0, "peak_memory_mb": 0, "multiply_adds": 0},
+}
+"""The lowest value that a key of `result.json` can have."""
+_OWN_ID = re.compile(r"-([0-9a-f]{12})$")
+"""The run id at the end of a run folder's name."""
 S = TypeVar("S")
 
 
@@ -87,10 +97,32 @@ class Environment:
 def read_result(path: Path) -> Result | None:
     """Return a run's result; None if there is no file, StoredFileError if it is damaged."""
     result = _read(Result, path)
-    for key, value in (result.values if result is not None else NO_VALUES).items():
-        if key.startswith(SCORES) and value is not None and not is_number(value):
-            raise StoredFileError(path, f"{shortened(value)} is not a number", key)
+    if result is None:
+        return None
+    for key, value in result.values.items():
+        if value is not None and (wrong := _wrong_value(key, value, result)):
+            raise StoredFileError(path, f"damaged, {wrong}", key)
+    own = _OWN_ID.search(path.parent.name)
+    if own is not None and result.run_id not in ("", own[1]):
+        raise StoredFileError(path, f"damaged, {shortened(result.run_id)} is another run", "run_id")
     return result
+
+
+def _wrong_value(key: str, value: object, result: Result) -> str:
+    """Say why a *value* of a result is impossible; "" if it is not."""
+    metric = metric_of(key.removeprefix("last_"))
+    if key in _LEAST or key.startswith(SCORES):
+        if not is_number(value):
+            return f"{shortened(value)} is not a number"
+        number = float(str(value))
+        if key in _LEAST and number < _LEAST[key]:
+            return f"{shortened(value)} is less than {_LEAST[key]}"
+        low, high = metric.limits if metric is not None else (number, number)
+        if not low - ROUNDING <= number <= high + ROUNDING:
+            return f"{shortened(value)} is outside {low:g} to {high:g}"
+    if key == "best_epoch" and result.epochs is not None and number > result.epochs:
+        return f"{shortened(value)} is more than the {result.epochs} epochs"
+    return ""
 
 
 def read_failure(path: Path) -> Failure | None:

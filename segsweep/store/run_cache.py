@@ -9,6 +9,7 @@ from typing import TypeVar
 from segsweep import metrics
 from segsweep.config.run_config import FrozenConfig
 from segsweep.errors import StoredFileError
+from segsweep.store.image_checks import check_images
 from segsweep.store.json_files import (
     Environment,
     Failure,
@@ -18,7 +19,7 @@ from segsweep.store.json_files import (
 )
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_config
-from segsweep.store.run_rows import count_test_images, epoch_rows, image_rows
+from segsweep.store.run_rows import epoch_rows, image_rows
 from segsweep.store.states import Status
 from segsweep.system.files import file_stamp
 
@@ -132,10 +133,10 @@ class RunCache:
 
 
 def complete_images(path: Path, run: RunRecord) -> str:
-    """Return the rows of a finished run's per_image.csv; StoredFileError if images are missing."""
+    """Return the rows of a finished run's per_image.csv; StoredFileError if they are not whole."""
     rows, wanted = image_rows(path, run.run_id), run.columns.get("n_test")
-    if isinstance(wanted, int) and count_test_images(rows) < wanted:
-        raise StoredFileError(path, f"has {count_test_images(rows)} of {wanted} test images")
+    split = RunPaths(run.path).split
+    check_images(rows, path, split, wanted if isinstance(wanted, int) else None)
     return rows
 
 

@@ -1,5 +1,6 @@
 """Rows of the sweep's tables from the CSV files of one run, and metrics from its counts."""
 
+import csv
 import io
 import re
 from collections.abc import Sequence
@@ -9,12 +10,17 @@ from typing import TYPE_CHECKING
 
 from segsweep import metrics
 from segsweep.errors import StoredFileError, StoreError
-from segsweep.store.records import EPOCH, PER_IMAGE, history_columns, image_columns
+from segsweep.store.records import EPOCH, PER_IMAGE, history_columns, image_columns, is_count
 from segsweep.system.csv_cells import STARTS, exact_frame, frame_text
 from segsweep.system.files import read_plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+FIRST = 2
+"""The number of the first row after the header, as in a spreadsheet."""
+LONGEST = 40
+"""Of a longer wrong cell only the start is said."""
 
 
 def image_rows(path: Path, run_id: str) -> str:
@@ -23,13 +29,20 @@ def image_rows(path: Path, run_id: str) -> str:
     A file with the current columns, no quotes and no formulas is copied; any other goes through
     pandas. StoredFileError if the file is damaged, or has rows of another run.
     """
+    text = _text(path)
+    return "" if text is None else checked_images(text, path, run_id)
+
+
+def _text(path: Path) -> str | None:
+    """Return the text of a file; None if there is none, StoredFileError if it is not text."""
     try:
-        text = read_plain(path).decode()
+        return read_plain(path).decode()
     except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoredFileError(path, type(error).__name__) from error
-    return checked_images(text, path, run_id)
+        return None
+    except OSError as error:
+        raise StoredFileError(path, f"damaged, cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise StoredFileError(path, "damaged, not text") from error
 
 
 def checked_images(text: str, path: Path, run_id: str) -> str:
@@ -42,10 +55,11 @@ def checked_images(text: str, path: Path, run_id: str) -> str:
             frame = read_images(io.StringIO(text))
             rows = frame_text(frame, header=False)
             foreign = bool((frame["run_id"] != run_id).any())
-        if foreign:
-            raise StoreError(f"contains rows of another run than {run_id}")
     except (ValueError, OverflowError, StoreError) as error:  # pandas' own are ValueErrors
-        raise StoredFileError(path, _reason(error)) from error
+        reason = _wrong_cell(text, PER_IMAGE, metrics.COUNTS) or "damaged, not a table"
+        raise StoredFileError(path, reason) from error
+    if foreign:
+        raise StoredFileError(path, f"contains rows of another run than {run_id}")
     return rows
 
 
@@ -81,8 +95,31 @@ def _with_columns(frame: "DataFrame", needed: Sequence[str], columns: Sequence[s
     return frame.reindex(columns=list(columns))
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, StoreError) else type(error).__name__
+def _wrong_cell(text: str, columns: Sequence[str], counts: Sequence[str] = ()) -> str:
+    """Return in words why a table cannot be read; "" if its shape and its counts are right.
+
+    Args:
+        text: the file's text.
+        columns: those that it must have.
+        counts: columns that hold whole numbers, 0 or more.
+
+    """
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if not text.strip():
+            return "damaged, it is empty"
+        if missing:
+            return f"damaged, columns missing: {', '.join(missing)}"
+        for number, row in enumerate(reader, FIRST):
+            if None in row or None in row.values():
+                return f"damaged, row {number} has not as many cells as the header"
+            for name in counts:
+                if not is_count(row[name]):
+                    return f"damaged, {name}={row[name][:LONGEST]} in row {number}"
+    except csv.Error as error:
+        return f"damaged, not a table ({error})"
+    return ""
 
 
 def images_of(rows: str) -> "DataFrame":
@@ -119,14 +156,14 @@ def epoch_rows(path: Path) -> str:
     """
     from pandas import read_csv
 
+    text, columns = _text(path), history_columns()
+    if text is None:
+        return ""
     try:
-        text = read_plain(path).decode()
-        columns = history_columns()
         if (plain := _plain_epochs(columns).fullmatch(text)) is not None:
             return plain[1]
         frame = _with_columns(read_csv(io.StringIO(text)), EPOCH, columns).astype(float)
         return str(frame.to_csv(index=False, header=False, lineterminator="\n"))
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, OverflowError, StoreError) as error:
-        raise StoredFileError(path, _reason(error)) from error
+    except (ValueError, OverflowError, StoreError) as error:
+        reason = _wrong_cell(text, EPOCH) or "damaged, not a table of numbers"
+        raise StoredFileError(path, reason) from error

@@ -37,7 +37,8 @@ IOU = {"bce": (0.5 + 1 + 0.75) / 3, "dice": (0.9 + 1 / 3) / 3, "ss": 2.7 / 3, "s
 def counts(loss):
     """Return the rows of a run's per_image.csv: validation and native size are there too."""
     rows = [("test", "train", f"i{i}", *c, 100 - sum(c)) for i, c in enumerate(BY_HAND[loss])]
-    return [("val", "train", "v0", 1, 1, 1, 97), *rows, ("test", "native", "i0", 1, 9, 9, 381)]
+    native = [("test", "native", row[2], 1, 9, 9, 381) for row in rows]
+    return [("val", "train", "v0", 1, 1, 1, 97), *rows, *native]
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_tables_of_a_sweep(sweep):
     results, images, cells = (pd.read_csv(sweep.root / name) for name in TABLES)
 
     assert len(results) == 5
-    assert len(images) == 4 * 5
+    assert len(images) == 4 * 7
     assert [*cells["loss"]] == ["ss", "bce", "dice", "focal"]
     assert [*cells["seeds"]] == [2, 1, 1, 0]
     assert [*cells["failed"]] == [0, 0, 0, 1]

@@ -77,3 +77,38 @@ def test_values_are_typed(tmp_path) -> None:
     assert (failure.cause, failure.known_cause, failure.attempts) == ("new", "", 2)
     assert failure.error == "unknown"
     assert failure.values["more"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("val_iou", 7.5, "7.5 is outside 0 to 1"),
+        ("test_dice", -0.1, "-0.1 is outside 0 to 1"),
+        ("last_val_iou", 2, "2 is outside 0 to 1"),
+        ("test_mcc", -1.5, "-1.5 is outside -1 to 1"),
+        ("val_iou", float("nan"), "a number"),
+        ("val_loss", float("inf"), "a number"),
+        ("seconds", -1, "-1 is less than 0"),
+        ("n_test", -1, "-1 is less than 0"),
+        ("epochs", 0, "0 is less than 1"),
+        ("best_epoch", 0, "0 is less than 1"),
+        ("best_epoch", 4, "4 is more than the 3 epochs"),
+        ("run_id", "ffffffffffff", "'ffffffffffff' is another run"),
+    ],
+)
+def test_an_impossible_value_names_the_key(tmp_path, key, value, reason) -> None:
+    """The result does not count then; the folder's name ends with the run's id."""
+    path = tmp_path / "unet-bce-s0-0123456789ab" / "result.json"
+    path.parent.mkdir()
+    whole = {"run_id": "0123456789ab", "epochs": 3, "best_epoch": 3, "seconds": 0, "n_test": 1}
+    metrics = {"val_iou": 1.0, "test_iou": 0, "test_mcc": -0.5, "val_loss": -3.5}
+    path.write_text(json.dumps({**whole, **metrics}))
+    assert known_result(path) is not None
+    path.write_text(json.dumps({**whole, **metrics, key: value}))
+    with pytest.raises(StoredFileError) as raised:
+        read_result(path)
+
+    assert raised.value.field == key
+    assert str(raised.value).startswith(f"{path}: {key}: damaged, ")
+    assert reason in raised.value.reason
+    assert known_result(path) is None

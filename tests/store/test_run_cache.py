@@ -50,7 +50,9 @@ def test_run_with_a_new_result_is_read_again(sweep, frozen, write_run):
     write_run(sweep, frozen(seed=7, trainer__epochs=80), result=RESULT)
     before = read_all(sweep, cache)
     (finished,) = sweep.glob("runs/*-dice-*")
-    (finished / "result.new").write_text(json.dumps(RESULT | {"test_iou": 0.9}))
+    (finished / "result.new").write_text(
+        json.dumps(RESULT | {"run_id": finished.name[-12:], "test_iou": 0.9})
+    )
     (finished / "result.new").replace(finished / "result.json")
     (other,) = sweep.glob("runs/*-s7-*")
     other.rename(sweep / "removed")

@@ -27,7 +27,7 @@ def test_image_names_stay_text(sweep, frozen, write_run):
     """NA, null and 1e5 are names, not missing values or numbers."""
     names = ["NA", "null", "1e5", "00", "nan", ""]
     rows = [("test", "train", name, 1, 2, 3, 4) for name in names]
-    run = write_run(sweep, frozen(seed=9), result=RESULT, counts=rows)
+    run = write_run(sweep, frozen(seed=9), result=RESULT | {"n_test": 6}, counts=rows)
     counts = read_all(sweep).per_image
 
     assert list(counts[counts["run_id"] == run.name[-12:]]["image"]) == names

@@ -86,7 +86,7 @@ def test_counts_and_epochs_name_their_run(sweep):
 
     assert list(counts.columns) == ["run_id", "split", "at", "image", "tp", "fp", "fn", "tn"]
     assert list(counts["image"]) == ["007", "008"]
-    assert counts[["tp", "fp", "fn", "tn"]].to_numpy().tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert counts[["tp", "fp", "fn", "tn"]].to_numpy().tolist() == [[1, 2, 3, 20], [5, 6, 7, 8]]
     assert sorted(tables.history.groupby("run_id").size()) == [1, 2, 3]
     assert set(tables.history["kind"]) == {"run"}
 

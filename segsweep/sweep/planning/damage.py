@@ -18,6 +18,7 @@ from segsweep.config.run_config import FrozenConfig
 from segsweep.data.split import split_samples, split_text
 from segsweep.errors import StoredFileError
 from segsweep.metrics import of_rows
+from segsweep.store.image_checks import check_images
 from segsweep.store.json_files import Result, known_result, read_environment
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import LOST_READS, READS, config_text, image_columns, read_reads
@@ -86,7 +87,8 @@ class Examiner:
         self, run: PlannedRun, result: Result
     ) -> Iterator[tuple[StoredFileError, str | None]]:
         """Yield each damage, and the text of the file if it can be made again."""
-        paths, stored = run.paths, None
+        paths, stored, text = run.paths, None, self._split_text(run)
+        split = paths.split if has_text(paths.split, text) else None
         try:
             stored = self._checked_config(run)
         except StoredFileError as error:
@@ -97,11 +99,11 @@ class Examiner:
         except StoredFileError as error:
             yield error, environment_text(run.config if stored is None else stored.config, result)
         try:
-            rows = _whole_images(run, result)
+            rows = _whole_images(run, result, split)
             if stored is not None:
                 stored.images = rows
         except StoredFileError as error:
-            yield error, self._images_text(run, result)
+            yield error, self._images_text(run, result, split)
         try:
             rows = _whole_history(paths.history, result)
             if stored is not None:
@@ -111,8 +113,7 @@ class Examiner:
         if (wrong := _wrong_reads(run)) is not None:
             row = {"time": result.finished, "reason": LOST_READS, "images": result.n_test}
             yield wrong, csv_text([row], READS)
-        text = self._split_text(run)
-        if not has_text(paths.split, text):
+        if split is None:
             yield StoredFileError(paths.split, "not the split of this run"), text
 
     def _checked_config(self, run: PlannedRun) -> StoredRun:
@@ -139,14 +140,14 @@ class Examiner:
             return []
         return lines[1:] if lines[:1] == [",".join(image_columns()) + "\n"] else []
 
-    def _images_text(self, run: PlannedRun, result: Result) -> str | None:
+    def _images_text(self, run: PlannedRun, result: Result, split: Path | None) -> str | None:
         """Return the run's per_image.csv from the sweep's, if it fits the run's result."""
         start = f"{run.config.run_id},"
         rows = "".join(line for line in self._sweep_images if line.startswith(start))
         text = f"{','.join(image_columns())}\n{rows}"
         try:
             rows = checked_images(text, self.sweep.per_image, run.config.run_id)
-            _check_complete(rows, run, result, self.sweep.per_image)
+            _check_complete(rows, run, result, self.sweep.per_image, split)
         except StoredFileError:
             return None
         return text if _fits(rows, result, run.config.evaluate.empty) else None
@@ -157,16 +158,19 @@ def _needed(path: Path) -> None:
         raise StoredFileError(path, MISSING)
 
 
-def _whole_images(run: PlannedRun, result: Result) -> str:
+def _whole_images(run: PlannedRun, result: Result, split: Path | None) -> str:
     path = run.paths.per_image
     _needed(path)
     rows = image_rows(path, run.config.run_id)
-    _check_complete(rows, run, result, path)
+    _check_complete(rows, run, result, path, split)
     return rows
 
 
-def _check_complete(rows: str, run: PlannedRun, result: Result, path: Path) -> None:
-    """Raise StoredFileError unless *rows* have every image at every size."""
+def _check_complete(
+    rows: str, run: PlannedRun, result: Result, path: Path, split: Path | None
+) -> None:
+    """Raise StoredFileError unless *rows* have every image at every size, and possible counts."""
+    check_images(rows, path, split, result.n_test)
     wanted = result.n_test or 0
     native = rows.count(",test,native,") if run.config.evaluate.at == "both" else wanted
     there = min(count_test_images(rows), native)

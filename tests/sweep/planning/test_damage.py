@@ -144,6 +144,24 @@ def test_command_repairs_a_run(copy, monkeypatch, capsys, name, damage) -> None:
     check_rerun(copy, monkeypatch, capsys, first_run(copy) / name, damage)
 
 
+def test_command_repairs_impossible_counts(copy, monkeypatch, capsys) -> None:
+    """A number that is no count of pixels, in a table that has every row."""
+    path, before = first_run(copy) / "per_image.csv", tables(copy)
+    lines = path.read_text().splitlines()
+    row = next(row for row, line in enumerate(lines) if ",test,train," in line)
+    cells = lines[row].split(",")
+    cells[4] = "-5"
+    path.write_text("\n".join([*lines[:row], ",".join(cells), *lines[row + 1 :]]) + "\n")
+    capsys.readouterr()
+    code = rerun(monkeypatch, copy)
+
+    error = " ".join(capsys.readouterr().err.split())
+    assert code == 0
+    assert f"damaged, tp=-5 in row {row + 1}; written again" in error
+    assert tables(copy) == before
+    assert path.read_text().splitlines()[row] == lines[row]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "damage"), REST)
 def test_command_repairs_any_file_of_a_run(copy, monkeypatch, capsys, name, damage) -> None:

@@ -1,0 +1,152 @@
+"""Checks of a finished run's per_image.csv: possible counts, and each image exactly once. No torch.
+
+Rows are numbered as a spreadsheet does: the header is row 1.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from segsweep.errors import StoredFileError
+from segsweep.metrics import COUNTS
+from segsweep.store.records import PER_IMAGE, image_columns
+from segsweep.store.run_rows import FIRST, images_of
+from segsweep.system.csv_cells import exact
+from segsweep.system.files import read_plain
+
+SPLITS_KEPT = 64
+"""Contents of split.csv that are remembered: the runs of a sweep share a few."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a per_image.csv by column, as text."""
+
+    parts: Sequence[str]
+    ats: Sequence[str]
+    images: Sequence[str]
+    counts: Sequence[Sequence[str]]
+    """tp, fp, fn, tn."""
+
+    def numbers(self, part: str, at: str) -> dict[str, int]:
+        """Return image -> the number of its row, for a part of the data at a size."""
+        keys = zip(self.parts, self.ats, self.images, strict=True)
+        wanted = (part, at)
+        return {key[2]: row for row, key in enumerate(keys, FIRST) if key[:2] == wanted}
+
+
+def check_images(rows: str, path: Path, split: Path | None, wanted: int | None) -> None:
+    """Raise StoredFileError unless *rows* can be those of a finished run.
+
+    Args:
+        rows: the rows of a per_image.csv, without the header.
+        path: the file that the error names.
+        split: the run's split.csv with the ids; one that is missing or damaged is not used.
+        wanted: the number of test images in the run's result; None if that is not known.
+
+    """
+    found = _by_column(rows)
+    if reason := _wrong_counts(found) or _repeated(found) or _unequal_sizes(found):
+        raise StoredFileError(path, reason)
+    there = len(found.numbers("test", "train"))
+    if wanted is not None and there != wanted:
+        raise StoredFileError(path, f"has {there} of {wanted} test images")
+    if split is not None and (reason := _wrong_parts(found, _parts_of(split))):
+        raise StoredFileError(path, reason)
+
+
+def _by_column(rows: str) -> _Rows:
+    first, last = PER_IMAGE.index(COUNTS[0]), len(PER_IMAGE)
+    if '"' in rows or ",'" in rows:  # quoted cells, or formulas that were made safe
+        frame = images_of(rows)
+        columns = [list(map(str, frame[name].tolist())) for name in PER_IMAGE]
+        return _Rows(columns[1], columns[2], columns[3], columns[first:])
+    width = len(image_columns())
+    cells = rows.replace("\n", ",").split(",")[:-1]
+    columns = [cells[place::width] for place in range(last)]
+    return _Rows(columns[1], columns[2], columns[3], columns[first:])
+
+
+def _wrong_counts(rows: _Rows) -> str:
+    """Say which count is negative, or which image has not as many pixels as the others."""
+    counts = [list(map(int, column)) for column in rows.counts]
+    for name, column in zip(COUNTS, counts, strict=True):
+        if column and min(column) < 0:
+            row = next(row for row, value in enumerate(column) if value < 0)
+            return f"damaged, {name}={column[row]} in row {row + FIRST}"
+    sums = [sum(values) for values in zip(*counts, strict=True)]
+    known = Counter(pixels for pixels, at in zip(sums, rows.ats, strict=True) if at == "train")
+    if len(known) < 2:
+        return ""
+    usual = known.most_common(1)[0][0]
+    row = next(
+        row
+        for row, (pixels, at) in enumerate(zip(sums, rows.ats, strict=True))
+        if at == "train" and pixels != usual
+    )
+    return f"damaged, tp + fp + fn + tn = {sums[row]} in row {row + FIRST}, {usual} in others"
+
+
+def _repeated(rows: _Rows) -> str:
+    """Say which image is there twice."""
+    keys = list(zip(rows.parts, rows.ats, rows.images, strict=True))
+    if len(set(keys)) == len(keys):
+        return ""
+    seen: dict[tuple[str, str, str], int] = {}
+    for row, key in enumerate(keys, FIRST):
+        if key in seen:
+            where = f"rows {seen[key]} and {row}"
+            return f"damaged, image {key[2]} is in {where} ({key[0]}, {key[1]})"
+        seen[key] = row
+    return ""
+
+
+def _unequal_sizes(rows: _Rows) -> str:
+    """Say which image has counts at one size only, where there are counts at both."""
+    if "native" not in rows.ats:
+        return ""
+    for part in ("test", "val"):
+        train, native = rows.numbers(part, "train"), rows.numbers(part, "native")
+        if part == "val" and not native:  # nothing follows from these
+            continue
+        for there, lacking, at in ((train, native, "native"), (native, train, "train")):
+            if lost := [image for image in there if image not in lacking]:
+                return f"damaged, {part} image {lost[0]} has no row with at={at}"
+    return ""
+
+
+def _wrong_parts(rows: _Rows, parts: Mapping[str, frozenset[str]]) -> str:
+    """Say which image is not in its part of split.csv, or which is missing."""
+    for part in ("test", "val"):
+        numbers = rows.numbers(part, "train")
+        if not parts or not numbers or numbers.keys() == parts.get(part):
+            continue
+        wanted = parts.get(part, frozenset())
+        for image, row in numbers.items():
+            if image not in wanted:
+                return f"damaged, image {image} in row {row} is no {part} image of split.csv"
+        return f"damaged, {part} image {min(wanted - numbers.keys())} of split.csv is missing"
+    return ""
+
+
+def _parts_of(split: Path) -> Mapping[str, frozenset[str]]:
+    """Return part -> ids of a split.csv; nothing if it is missing or damaged."""
+    try:
+        return _parts_in(read_plain(split))
+    except (OSError, ValueError, KeyError, csv.Error):
+        return {}
+
+
+@lru_cache(maxsize=SPLITS_KEPT)
+def _parts_in(text: bytes) -> Mapping[str, frozenset[str]]:
+    """Return part -> ids from the content of a split.csv; an error if it is damaged."""
+    if not text.endswith(b"\n"):
+        return {}
+    found: dict[str, set[str]] = {}
+    for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
+        found.setdefault(row["split"], set()).add(exact(row["id"]))
+    return {part: frozenset(ids) for part, ids in found.items()}
