@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import yaml
@@ -235,3 +237,15 @@ def test_watch_updates_until_ctrl_c(runs, tmp_path):
 
     assert code == 0
     assert "Traceback" not in terminal.text
+
+
+def test_copied_sweep_of_a_killed_command_is_not_in_use(segsweep, tmp_path):
+    """Its lock names a process of another machine, and copying has renewed the file's time."""
+    stored = Path(__file__).parents[1] / "compatibility" / "sweep_0_1_0"
+    shutil.copytree(stored, tmp_path / "outputs" / "old", copy_function=shutil.copyfile)
+    code, out, _ = segsweep("status", "old")
+    removed = segsweep("rm", "old", "--planned", "--yes")
+
+    assert code == 0
+    assert "no command running" in out
+    assert removed[0] == 0
