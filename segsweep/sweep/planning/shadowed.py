@@ -68,7 +68,7 @@ def _files(folder: Path) -> list[Path]:
 def _given(words: Sequence[str]) -> list[Path]:
     """Return the folders that follow the flag, which may be shortened before an `=`."""
     found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         name, equals, value = word.partition("=")
         if name in ("-cd", FLAG) or (name.startswith("--config-d") and FLAG.startswith(name)):
             found.append(Path(value if equals else following))

@@ -89,6 +89,7 @@ def test_options_of_other_names_are_free(mine, tmp_path):
     (mine / "hydra/launcher").mkdir(parents=True)
     (mine / "hydra/launcher/joblib.yaml").touch()  # used instead of the plugin's
     check_words([f"--config-dir={mine}", "loss=another"])
+    check_words([])
     check_words([f"--config-dir={conf_folder()}", "hydra.searchpath=[pkg://hydra.conf]"])
     check_words(
         ["hydra.searchpath=[pkg://nowhere.conf]", "hydra.searchpath=[", "hydra.searchpath=1"]
