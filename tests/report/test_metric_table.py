@@ -93,17 +93,17 @@ def test_old_runs_show_a_new_metric_in_every_table(sweep, monkeypatch):
     assert "test F7" in sweep.page.read_text()
 
 
-def test_new_metric_is_an_option_of_the_command(sweep, segsweep, monkeypatch):
+def test_new_metric_is_an_option_of_the_command(sweep, segsweep, monkeypatch, tmp_path):
     """`--metric f7` compares by it; before the entry it is refused with the metrics there are."""
     code, _, refused = segsweep("report", "mine", "--metric", "f7")
     add(monkeypatch, F7)
-    works, out, _ = segsweep("report", "mine", "--metric", "f7")
+    works, out, _ = segsweep("report", "mine", "--metric", "f7", "--out", f"{tmp_path}/look")
 
     assert code == 2
     assert "score" in refused
     assert works == 0
     assert "F7" in out, out
-    assert list(pd.read_csv(sweep.comparison))[4] == "test_f7"
+    assert list(pd.read_csv(tmp_path / "look/comparison.csv"))[5] == "test_f7"
 
 
 def test_validated_metric_is_a_column_of_history(sweep, monkeypatch):
@@ -198,16 +198,18 @@ def test_two_sweeps_and_averages_where_lower_is_better(
     assert (frame["first"] < frame["second"]).all()
     assert (frame["difference"] < 0).all()
     assert "mine is better than theirs by 0." in sentence
-    assert [row[0] for row in levels] == ["unet2", "segnet"]
-    assert float(levels[0][2]) < float(levels[1][2])
+    assert [row[1] for row in levels] == ["unet2", "segnet"]
+    assert float(levels[0][3]) < float(levels[1][3])
 
 
-def test_stored_column_is_read_compared_and_written(sweep, segsweep, monkeypatch):
+def test_stored_column_is_read_compared_and_written(sweep, segsweep, monkeypatch, tmp_path):
     """hd95 stands after tn; the run folder says it, the sweep's table keeps it."""
     with_stored_column(sweep)
     add(monkeypatch, HD95)
-    code, _, _ = segsweep("report", "mine", "--metric", "hd95")
-    cells, images = pd.read_csv(sweep.comparison), pd.read_csv(sweep.per_image)
+    segsweep("report", "mine")
+    look = tmp_path / "look"
+    code, _, _ = segsweep("report", "mine", "--metric", "hd95", "--out", str(look))
+    cells, images = pd.read_csv(look / "comparison.csv"), pd.read_csv(sweep.per_image)
 
     assert code == 0
     assert list(images)[-2:] == ["tn", "hd95"]
@@ -215,7 +217,7 @@ def test_stored_column_is_read_compared_and_written(sweep, segsweep, monkeypatch
     assert cells["test_hd95"].is_monotonic_increasing
     assert cells["rank"].tolist() == [1, 2, 3, 4]
     assert cells["test_hd95"].mean() == pytest.approx(images["hd95"].mean())
-    assert "±1." in sweep.page.read_text()
+    assert "±1." in (look / "report.html").read_text()
 
 
 def test_stored_column_that_the_table_does_not_know_is_left_out(sweep):

@@ -69,7 +69,7 @@ def test_each_run_names_its_precision_and_threads(maker):
     runs = listings(material_of(tables, compare(tables)))["runs"]
     names = [key for key, _, _ in runs.columns]
 
-    assert list(results.columns)[-2:] == ["precision", "threads"]
+    assert list(results.columns)[-3:-1] == ["precision", "threads"]
     assert results["precision"].fillna("").tolist() == ["bfloat16"] * 4 + ["float32"] * 2 + [""]
     assert results["threads"].fillna(0).tolist() == [2, 2, 2, 2, 3, 3, 0]
     assert {"precision", "threads"} <= set(names)

@@ -129,7 +129,7 @@ def test_same_predictions_from_counts_to_words():
     assert table["may_be_best"].tolist() == [True, True]
     assert table["p_best"].tolist() == pytest.approx([0.5, 0.5], abs=0.02)
     assert answer(analysis).headline == (
-        "Settled: the 2 cells that may be the best are equal within 0.01: m/a, m/b."
+        "Settled: the 2 cells that may be the best are equal on every image: m/a, m/b."
     )
 
 

@@ -7,14 +7,15 @@ from segsweep.sweep.places.local import differences
 
 def test_differences_name_value_and_plan(frozen, tmp_path):
     """Changed, missing and added keys of config.yaml."""
-    planned = frozen(threshold=0.5, seed=1)
-    changed = {key: value for key, value in planned.items() if key != "seed"}
+    planned = frozen(threshold=0.5)
+    node = {key: value for key, value in planned["optimizer"].items() if key != "weight_decay"}
+    changed = {**planned, "optimizer": node, "threshold": 0.4, "extra": 3}
     paths = RunPaths(tmp_path)
-    paths.config.write_text(config_text({**changed, "threshold": 0.4, "extra": 3}, {}))
+    paths.config.write_text(config_text(changed, {}))
 
     assert differences(planned, paths) == [
         "threshold is 0.4, planned 0.5",
-        "seed is missing, planned 1",
+        "optimizer.weight_decay is missing, planned 0.01",
         "extra was not planned",
     ]
 

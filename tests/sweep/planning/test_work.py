@@ -6,15 +6,21 @@ import pytest
 
 from command import TINY
 from segsweep import __version__
+from segsweep.sweep.planning import work as work_module
 from segsweep.sweep.planning.plan import plan_run
 from segsweep.sweep.planning.work import NOT_RETRIED, outcomes_before, work_for
 from segsweep.system.files import claimed
+from stored_sweep import RESULT
 
 
 @pytest.fixture
 def plan(composed, tmp_path, monkeypatch):
-    """Return a function: words -> a finished, a stale, a failed, a running and a new run."""
+    """Return a function: words -> a finished, a stale, a failed, a running and a new run.
+
+    The finished ones have a result alone; what else is missing is another test's matter.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(work_module, "damages_of", lambda finished, cache: {})
 
     def planned(*words):
         return [
@@ -22,10 +28,12 @@ def plan(composed, tmp_path, monkeypatch):
             for seed in range(5)
         ]
 
-    finished, stale, failed, running, _ = (run.paths for run in planned())
-    for paths, version in ((finished, __version__), (stale, "0.0.1")):
-        paths.root.mkdir(parents=True)
-        paths.result.write_text(json.dumps({"version": version, "val_iou": 0.5}))
+    runs = planned()
+    for run, version in zip(runs[:2], (__version__, "0.0.1"), strict=True):
+        run.paths.root.mkdir(parents=True)
+        result = {**RESULT, "run_id": run.config.run_id, "version": version}
+        run.paths.result.write_text(json.dumps(result))
+    failed, running = runs[2].paths, runs[3].paths
     failed.root.mkdir()
     failed.failure.write_text(json.dumps({"cause": "raised", "error": "no", "attempts": 1}))
     running.root.mkdir()
