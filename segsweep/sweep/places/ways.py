@@ -53,7 +53,6 @@ HEEDS: Mapping[str, tuple[str, ...]] = {
     # single, ours, ours by Hydra, basic, basic by Hydra, search, search by Hydra
     "plan": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, NO_PLAN, NO_PLAN),
     "max_runs": _ALL,
-    "check_limit": _ALL,
     "rerun": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, NEW_RUNS, NEW_RUNS),
     "retry_failed": (ONE, HEEDED, HEEDED, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER),
     "time_limit": (ONE, HEEDED, LAUNCHER, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER),
@@ -70,7 +69,6 @@ HEEDS: Mapping[str, tuple[str, ...]] = {
     "threads": _ALL,
     "allow": _ALL,
     "keep": _ALL,
-    "report": _ALL,
 }
 """Key -> for each `Way`, in order: HEEDED, or why the key is refused."""
 
