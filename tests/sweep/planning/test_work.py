@@ -31,7 +31,7 @@ def plan(composed, tmp_path, monkeypatch):
     runs = planned()
     for run, version in zip(runs[:2], (__version__, "0.0.1"), strict=True):
         run.paths.root.mkdir(parents=True)
-        result = {**RESULT, "run_id": run.config.run_id, "version": version}
+        result = {**RESULT, "run_id": run.config.run_id, "version": version, "val_iou": 0.5}
         run.paths.result.write_text(json.dumps(result))
     failed, running = runs[2].paths, runs[3].paths
     failed.root.mkdir()
