@@ -47,7 +47,9 @@ def sweep_of(folder: Path, count: int) -> SweepPaths:
         write(run / "test_reads.csv", [("2026-01-01T10:04:00+0000", "", 50)], "time,reason,images")
         if number == 0:
             write(
-                run / "split.csv", [(f"test{i}", "", "test") for i in range(50)], "id,group,split"
+                run / "split.csv",
+                [(f"{part}{i}", "", part) for part in ("val", "test") for i in range(50)],
+                "id,group,split",
             )
     return SweepPaths(folder / "s")
 

@@ -100,7 +100,7 @@ def test_value_that_fits_only_some_options_names_the_cells(train, tmp_path, caps
     assert code == 2
     assert "loss.gamma" in error
     assert "loss=bce" in error
-    assert "loss=focal" not in error
+    assert error.endswith("[in loss=bce]\n")
     assert "conf/loss/" in error
     assert not list(tmp_path.glob("outputs/*/runs"))
 
