@@ -399,7 +399,8 @@ def test_page_of_a_sweep_that_was_really_trained(tab, tmp_path):
 
     assert "2 cells" in tab.js("return document.querySelector('.facts').textContent")
     assert "4 readings by 4 runs, each after" in tab.js("return document.body.textContent")
-    assert tab.js("return document.querySelectorAll('.warning').length") == 0
+    said = tab.js("return [...document.querySelectorAll('.warning')].map(one => one.textContent)")
+    assert all(" masks on all " in line for line in said)  # such small networks find nothing
     assert tab.console_messages() == []
 
 
