@@ -19,7 +19,7 @@ WAYS = {
 }
 """Name -> words; the launcher's name alone decides for submitit."""
 EXPECTED = {
-    "hydra.run.dir=/tmp/x": "- - - - -",
+    "hydra.run.dir=elsewhere": "- - - - -",
     "hydra.sweep.dir=x": "- - + + +",
     "hydra.sweep.subdir=x": "- - - - -",
     "hydra.output_subdir=.hydra": "- - - - -",
