@@ -4,6 +4,7 @@ import contextlib
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -129,6 +130,20 @@ def server_and_workers(pid: int) -> tuple[list[int], list[int]]:
     forked = [one for one in of_session(pid) if one.is_server]
     servers = [one.pid for one in forked if one.parent == pid]
     return servers, [one.pid for one in forked if one.parent in servers]
+
+
+def end_server() -> None:
+    """End this process's fork server and what it forked; the next one imports anew."""
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver._forkserver_pid
+    if server is None:
+        return
+    forked = [one.pid for one in processes() if one.parent == server]
+    for pid in (server, *forked):  # a process that was left would keep the server alive
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    forkserver._forkserver._stop()
 
 
 def snapshot(*folders: Path) -> dict[Path, tuple[int, bytes | None]]:

@@ -19,6 +19,27 @@ IMPORT_SECONDS = 20.0
 """How long a signal waits for an import to end; then the process ends at once."""
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Block requests to stop in this thread and, for good, in processes started in the block.
+
+    They may call `unblock_signals`.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def unblock_signals() -> None:
+    """Let requests to stop reach this process, which was started in `signals_blocked`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
 def exit_at_once() -> None:
     """End the process without cleanup, with the exit code of an interrupted command."""
     os.write(2, b"stopped before anything started\n")

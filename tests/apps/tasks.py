@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -11,6 +12,11 @@ from pathlib import Path
 def add(a, b, **_):
     """Return the sum."""
     return a + b
+
+
+def blocked_signals(**_):
+    """Return the signals that do not reach this process."""
+    return sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
 
 
 def place(*, slot, **_):

@@ -24,6 +24,7 @@ from typing import NoReturn, TypeAlias
 from segsweep.errors import ConfigError, DataError, SegsweepError, UserCodeError
 from segsweep.sweep.processes.pool import start_server
 from segsweep.system.machine import available_memory_mb, own_memory_mb
+from segsweep.system.signals import unblock_signals
 
 TICK = 0.05
 """Seconds between checks of time and memory."""
@@ -151,6 +152,7 @@ def serve(pipe: Connection, alive: Connection, log: Path) -> NoReturn:
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    unblock_signals()
     target = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(target, 1)
     os.dup2(target, 2)

@@ -22,6 +22,7 @@ from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import STOP, SlotFunction, run_task
 from segsweep.system.machine import oom_kills, own_memory_mb
+from segsweep.system.signals import signals_blocked
 
 TICK = 0.2
 """Seconds between checks of time limits and requests to stop."""
@@ -181,6 +182,7 @@ def start_server(preload: Sequence[str] | None = None) -> None:
     """Start the fork server if it is not running; it imports modules in the background.
 
     The server has one thread and initializes no GPU: otherwise it could not be forked safely.
+    Requests to stop do not reach it: it must outlive its processes, which save first.
 
     Args:
         preload: modules that the server imports, so that no forked process has to; None: the
@@ -198,7 +200,7 @@ def start_server(preload: Sequence[str] | None = None) -> None:
     if preload is not None:
         _preload[:] = preload
     context.set_forkserver_preload(list(_preload))
-    with _environment(ONE_THREAD):
+    with _environment(ONE_THREAD), signals_blocked():
         forkserver.ensure_running()
 
 
@@ -214,7 +216,7 @@ def stop_server() -> None:
     pid = getattr(server, "_forkserver_pid", None)  # the library's own stop function waits
     if pid is not None:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGKILL)
 
 
 def _start(task: Task, slot: Slot) -> _Running:

@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeAlias
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.states import AttemptStatus
 from segsweep.sweep.processes.slots import Slot
-from segsweep.system.signals import StopRequest
+from segsweep.system.signals import StopRequest, unblock_signals
 
 STOP = "stop"
 """Sent by the controller to make a worker save and end."""
@@ -61,6 +61,7 @@ def run_task(
     try:
         stop.install()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the controller
+        unblock_signals()
         _redirect(log)
         _use_slot(slot)
         threading.Thread(target=_watch, args=(pipe,), daemon=True).start()

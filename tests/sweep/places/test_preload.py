@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 import pytest
 
-from command import APPS, TINY
+from command import APPS, TINY, end_server
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.processes import pool as pools
 from segsweep.sweep.processes.child import PRELOAD
@@ -17,13 +17,6 @@ sys.path.insert(0, str(APPS))
 import tasks
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server")
-
-
-def stop_server():
-    """End the fork server, so that the next one imports what it is given."""
-    from multiprocessing import forkserver
-
-    forkserver._forkserver._stop()
 
 
 def options(group):
@@ -54,14 +47,14 @@ def test_no_module_is_imported_after_the_fork(composed, tmp_path, monkeypatch) -
     monkeypatch.chdir(tmp_path)
     planned = runs(composed, tmp_path / "outputs")
     freeze(list(planned.values()), "a command")
-    stop_server()
+    end_server()
     pools.start_server(list(PRELOAD))
     todo = [
         Task(name, tasks.imported_by_run, (run.paths.config.resolve(),), log=tmp_path / "log")
         for name, run in planned.items()
     ]
     ended = list(Pool([Slot(0, 1), Slot(1, 1)]).run(todo, lambda: False))
-    stop_server()
+    end_server()
     values = {one.task.name: one.value for one in ended}
     outlines = [run for run in planned.values() if run.paths.outlines.is_file()]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from command import alive, processes, wait_for
+from command import alive, end_server, wait_for
 from segsweep.sweep.processes import pool as pools
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.slots import Slot
@@ -26,22 +26,13 @@ def never():
     return False
 
 
-def stop_server():
-    """End the fork server, so that the next one imports other modules."""
-    server = forkserver._forkserver._forkserver_pid
-    for one in processes() if server else []:
-        if one.parent == server:  # left by a failed test: the server would wait for it
-            os.kill(one.pid, signal.SIGKILL)
-    forkserver._forkserver._stop()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def small_server():
     """Use a server that imports few modules; later tests start a complete one."""
-    stop_server()
+    end_server()
     pools.start_server(["torch", "segsweep.sweep.processes.worker"])
     yield
-    stop_server()
+    end_server()
 
 
 def results(*todo, slots=TWO, **settings):
@@ -272,3 +263,21 @@ def test_process_that_does_not_end_frees_its_slot(monkeypatch):
 
     assert ended["lingers"].value == "done"
     assert ended["next"].value == 2
+
+
+def test_requests_to_stop_reach_the_processes_and_not_their_server():
+    """Whoever ends a command ends its whole group: the server waits for what it forked."""
+    end_server()
+    pools.start_server(["torch"])
+    server = forkserver._forkserver._forkserver_pid
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(server, number)  # during its imports
+    first = results(Task("blocked", tasks.blocked_signals, ()))["blocked"].value
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(server, number)
+    second = results(Task("sum", tasks.add, (1, 1)))["sum"].value
+
+    assert first == []
+    assert second == 2
+    assert forkserver._forkserver._forkserver_pid == server
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
