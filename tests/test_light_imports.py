@@ -97,6 +97,7 @@ print()
 """
 
 
+@pytest.mark.slow
 def test_command_whose_runs_are_finished_needs_no_torch(tmp_path):
     """The second command knows from the first that the classes fit; numbers stay the same."""
     words = ["-m", *TINY, "seed=0,1", "trainer.epochs=1", "preflight=false"]

@@ -109,7 +109,7 @@ def _examples(command: str, width: int) -> list[str]:
     for what, words in EXAMPLES.items():
         parts = textwrap.wrap(
             f"{command} {words}",
-            width - 4,
+            width - len("    ") - len(" \\"),
             subsequent_indent="  ",
             break_long_words=False,
             break_on_hyphens=False,

@@ -49,6 +49,7 @@ def test_command_composes_to_the_same_run(overrides, outputs, tmp_path, monkeypa
     assert plan_run(*compose_here(*there[3:])).paths.root == Path("moved/runs") / run.name
 
 
+@pytest.mark.slow
 def test_the_command_of_a_finished_run_runs_it_again(tmp_path, monkeypatch, segsweep):
     """It is executed as `segsweep show` prints it: the run is done again, with equal numbers."""
     assert train_here([*TINY, "loss=dice", "trainer.epochs=1"], monkeypatch, tmp_path) == 0

@@ -17,8 +17,10 @@ HINTS = {*Config.__annotations__, *CommandConfig.__annotations__} - {"model", "l
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_help_names_every_option_and_fits(width):
+@pytest.mark.parametrize("program", ["segsweep-train", "train.py"])
+def test_help_names_every_option_and_fits(width, program, monkeypatch):
     """Every file of conf/ is named, and every key of a command; lines are at most 100 wide."""
+    monkeypatch.setattr(sys, "argv", [program])
     text = usage([], width)
     lines = text.splitlines()
     of = {words[0]: words for words in (line.replace(",", "").split() for line in lines) if words}

@@ -89,6 +89,7 @@ def test_the_hook_sees_an_attempt(offline):
     assert "a.b" in attempts
 
 
+@pytest.mark.slow
 def test_every_option_is_built_offline(offline):
     """All options of all groups; none downloads weights."""
     done, attempts = offline("-c", EVERY_OPTION)
@@ -99,6 +100,7 @@ def test_every_option_is_built_offline(offline):
     assert "model=deeplabv3" in done.stdout
 
 
+@pytest.mark.slow
 def test_sweep_runs_offline(offline, tmp_path):
     """From the plan to the page, in processes of their own."""
     words = [*TINY, "trainer.epochs=1", "loss=bce,dice", "seed=0,1"]

@@ -156,6 +156,7 @@ def test_torchvision_arguments_out_of_range_are_refused(arguments, message):
     assert message == str(caught.value)
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_only_when_used():
     """Reading signatures must not cost the import: torchvision loads when a network is built."""
     program = (

@@ -211,6 +211,7 @@ def test_no_run_at_all_is_no_error():
     assert said == []
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs_are_read_in_seconds():
     """With 50 images each; about 1 s is usual."""
     cells = [f"m{model:02d}/l{loss:02d}" for model in range(20) for loss in range(50)]

@@ -123,6 +123,7 @@ def nasty_loss(tmp_path, monkeypatch):
     return [*TINY, f"--config-dir={tmp_path / 'mine'}", "allow=[nasty]", "loss=nasty"]
 
 
+@pytest.mark.slow
 def test_error_of_a_users_loss(nasty_loss, tmp_path, monkeypatch, capsys):
     """In the command that trains, and in those that show it afterwards."""
     assert train_here(nasty_loss, monkeypatch, tmp_path) == 1

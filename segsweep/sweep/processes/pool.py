@@ -189,7 +189,7 @@ def start_server(preload: Sequence[str] | None = None) -> None:
             same as in the previous call.
 
     """
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
     if "forkserver" not in multiprocessing.get_all_start_methods():
         raise ConfigError(
@@ -200,6 +200,7 @@ def start_server(preload: Sequence[str] | None = None) -> None:
     if preload is not None:
         _preload[:] = preload
     context.set_forkserver_preload(list(_preload))
+    resource_tracker.ensure_running()  # when it starts, it unblocks signals
     with _environment(ONE_THREAD), signals_blocked():
         forkserver.ensure_running()
 

@@ -163,7 +163,10 @@ def sweep_files(folder):
     return {path for path in snapshot(folder / "outputs") if ".cache" not in path.parts}
 
 
-@pytest.mark.parametrize("words", [(), ("hydra/sweeper=basic",), ("hydra/launcher=basic",)])
+SLOWER = [("hydra/sweeper=basic",), ("hydra/launcher=basic",)]
+
+
+@pytest.mark.parametrize("words", [(), *(pytest.param(one, marks=pytest.mark.slow) for one in SLOWER)])
 def test_a_plan_leaves_no_trace(words, monkeypatch, tmp_path, capsys):
     """Looks at different grids change nothing: no folder of the sweep, and the same words."""
     looks = [

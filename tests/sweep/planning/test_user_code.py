@@ -29,6 +29,7 @@ def train(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("where", ["built", "called"])
+@pytest.mark.slow
 def test_hostile_networks_cost_their_own_cells(where, train, tmp_path, capsys, monkeypatch) -> None:
     """Six cells are named with the reason; the seventh is trained; exit code 1."""
     monkeypatch.setattr(child, "available_memory_mb", lambda: 1280.0)

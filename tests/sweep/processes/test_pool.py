@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 import pytest
@@ -268,6 +268,7 @@ def test_process_that_does_not_end_frees_its_slot(monkeypatch):
 def test_requests_to_stop_reach_the_processes_and_not_their_server():
     """Whoever ends a command ends its whole group: the server waits for what it forked."""
     end_server()
+    resource_tracker._resource_tracker._stop()  # as in a new command
     pools.start_server(["torch"])
     server = forkserver._forkserver._forkserver_pid
     for number in (signal.SIGTERM, signal.SIGINT):
