@@ -49,9 +49,9 @@ def main() -> None:
 
 def stop_server() -> None:
     """End the fork server, if there is one: it would keep this process's pipes open."""
-    pool = sys.modules.get("segsweep.sweep.processes.pool")
-    if pool is not None:
-        pool.stop_server()
+    server = sys.modules.get("segsweep.sweep.processes.server")
+    if server is not None:
+        server.stop_server()
 
 
 def run_command() -> int:

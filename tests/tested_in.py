@@ -72,6 +72,7 @@ TESTED_IN = {
     "sweep/places/place.py": "sweep/places/test_preload.py",
     "sweep/planning/announce.py": "test_train.py",
     "sweep/planning/print_plan.py": "sweep/test_scale.py",
+    "sweep/processes/server.py": "sweep/processes/test_pool.py",
     "sweep/processes/worker.py": "sweep/processes/test_pool.py",
     "sweep/select.py": "cli/test_remove.py",
     "sweep/status_view.py": "cli/test_sweeps.py",

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from itertools import accumulate
@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segsweep import __version__
-from segsweep.data.check import Facts, check_all, format_problems, has_errors
-from segsweep.data.decoded import ARRAYS, JOURNAL, NATIVE, Decoded
+from segsweep.data.cache_index import is_whole, read_index, write_index
+from segsweep.data.check import check_all, format_problems, has_errors
+from segsweep.data.decoded import JOURNAL, NATIVE, Decoded
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
 from segsweep.data.reading import ProgressCallback, Task, decode_all, sample_keys
 from segsweep.data.room import check_room
 from segsweep.data.source import Problem, Sample, Source
 from segsweep.errors import DataError
-from segsweep.system.files import claimed, is_locked, locked, read_json, text_digest, write_json
+from segsweep.system.files import claimed, is_locked, locked, text_digest
 from segsweep.system.units import size_text
 
 CACHE_VERSION = 1
@@ -99,9 +100,9 @@ def prepare(
     name = text_digest(json.dumps([CACHE_VERSION, fingerprint, *options]))[:16]
     target, part = folder / f"data-{name}", folder / f"part-{_alike(options)}-{name}.tmp"
     found: list[Problem] = []
-    if not _is_whole(target):
+    if not is_whole(target, len(samples)):
         with locked(_lock_of(part)):
-            if not _is_whole(target):
+            if not is_whole(target, len(samples)):
                 task = Task(
                     source, samples, sample_keys(source, samples, hashes), size, channels, resize
                 )
@@ -144,7 +145,7 @@ def _build(
             decoded.write_native([key for key in task.keys if key], part / "native.bin")
         finally:
             decoded.close()
-        _write_index(part, facts, problems)
+        write_index(part, facts, problems)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -194,29 +195,10 @@ def _no_room(folder: Path, task: Task) -> str:
     )
 
 
-def _write_index(folder: Path, facts: Sequence[Facts], problems: list[Problem]) -> None:
-    sizes = [(fact.height, fact.width) for fact in facts]
-    names = (*ARRAYS, "native.bin")
-    lengths = {name: (folder / name).stat().st_size for name in names}
-    warnings = [asdict(problem) for problem in problems if problem.level == "warning"]
-    values = {"sizes": sizes, "bytes": lengths, "warnings": warnings}
-    write_json(folder / "index.json", values)
-
-
-def _is_whole(target: Path) -> bool:
-    index = read_json(target / "index.json")
-    if index is None:
-        return False
-    try:
-        return all((target / n).stat().st_size == size for n, size in index["bytes"].items())
-    except OSError:
-        return False
-
-
 def _open(
     target: Path, samples: list[Sample], fingerprint: str, problems: list[Problem]
 ) -> Prepared:
-    index = read_json(target / "index.json")
+    index = read_index(target)
     if index is None:
         raise DataError(f"{target}: the cache vanished while it was opened; start again")
     return Prepared(
@@ -225,8 +207,8 @@ def _open(
         fingerprint=fingerprint,
         images=np.load(target / "images.npy", mmap_mode="r"),
         masks=np.load(target / "masks.npy", mmap_mode="r"),
-        sizes=[(height, width) for height, width in index["sizes"]],
-        warnings=[*problems, *(Problem(**warning) for warning in index["warnings"])],
+        sizes=[(height, width) for height, width in index.sizes],
+        warnings=[*problems, *(Problem(**warning) for warning in index.warnings)],
     )
 
 

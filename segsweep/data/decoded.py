@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segsweep.config.typed import wrong_type
 from segsweep.data.check import Facts
 from segsweep.data.source import Problem
 
@@ -53,10 +54,12 @@ class Entry:
         """Return the entry in a line of the journal; None if the line is damaged."""
         try:
             values = json.loads(line)
-            facts = Facts(**values.pop("facts")) if values["facts"] else values.pop("facts")
-            problems = [Problem(**problem) for problem in values.pop("problems")]
-            return cls(**values, facts=facts, problems=problems)
-        except (ValueError, TypeError, KeyError):
+            facts = Facts(**values["facts"]) if values["facts"] else None
+            problems = [Problem(**problem) for problem in values["problems"]]
+            whole = not any(wrong_type(type(one), asdict(one)) for one in (facts, *problems) if one)
+            entry = cls(**{**values, "facts": facts, "problems": problems})
+            return entry if whole and not wrong_type(cls, values) else None
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
 
 
@@ -85,7 +88,7 @@ class Decoded:
     def __init__(self, folder: Path, count: int, size: tuple[int, int], channels: int) -> None:
         """Open *folder*, or create it where it is missing or its arrays are not as asked."""
         shapes = ((count, channels, *size), (count, 1, *size))
-        if [_shape(folder / name) for name in ARRAYS] != list(shapes):
+        if [shape_of(folder / name) for name in ARRAYS] != list(shapes):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             for name, shape, kind in zip(ARRAYS, shapes, (np.float32, np.uint8), strict=True):
@@ -123,7 +126,7 @@ class Decoded:
         *rows* says where they belong here. The caller holds the lock of *other* too.
         """
         entries = [entry for entry in _journal(other) if entry.key in rows]
-        if not entries or None in [_shape(other / name) for name in ARRAYS]:
+        if not entries or None in [shape_of(other / name) for name in ARRAYS]:
             return False
         images, masks = (np.load(other / name, mmap_mode="r") for name in ARRAYS)
         for entry in entries:
@@ -174,7 +177,8 @@ def _journal(folder: Path) -> list[Entry]:
     return [entry for line in lines if (entry := Entry.of(line)) is not None]
 
 
-def _shape(path: Path) -> tuple[int, ...] | None:
+def shape_of(path: Path) -> tuple[int, ...] | None:
+    """Return the shape of a stored array; None if the file holds none."""
     try:
         return tuple(np.load(path, mmap_mode="r").shape)
     except (OSError, ValueError, EOFError):

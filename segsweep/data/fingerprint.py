@@ -29,8 +29,8 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, s
         try:
             status = file_status(path)
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-            entry = known.get(key)
-            if not entry or entry[:3] != stamp:
+            entry = _entry(known.get(key))
+            if entry[:3] != stamp:
                 entry, changed = [*stamp, file_digest(path)], True
                 if time.time_ns() - max(stamp[1:]) > FRESH_NS:
                     known[key] = entry
@@ -40,10 +40,16 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, s
         except OSError as error:
             problems.append(Problem("error", str(path), f"cannot be read: {error.strerror}"))
         else:
-            found[str(path)] = entry[3]
+            found[str(path)] = str(entry[3])
     if changed:
         write_json(memory, known)
     return found, problems
+
+
+def _entry(value: object) -> list[object]:
+    """Return what is remembered of a file; nothing if it is not as it was written."""
+    whole = isinstance(value, list) and len(value) == 4 and isinstance(value[3], str)
+    return value if isinstance(value, list) and whole else []
 
 
 def data_fingerprint(source: Source, samples: Sequence[Sample], hashes: dict[str, str]) -> str:

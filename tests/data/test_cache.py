@@ -1,6 +1,7 @@
 """The cache: pixels by skimage's own hand, one build whatever happens, no stale answer."""
 
 import errno
+import json
 import multiprocessing
 import os
 import random
@@ -311,14 +312,19 @@ def test_drawn_data_count_by_their_parameters(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["images.npy", "masks.npy", "native.bin", "index.json"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "overwritten"])
 def test_damaged_cache_is_built_again(tmp_path, root, name, damage):
-    """A file that lost its end, or is missing, is noticed; the next call repairs it."""
+    """A file that lost its end or its head, or is missing, is noticed and repaired."""
     source = Arrays(root)
     whole = prepare(source, tmp_path / "whole")
     damaged = prepare(source, tmp_path / "cache").folder / name
     if damage == "cut":
         os.truncate(damaged, damaged.stat().st_size // 2)
+    elif damage == "overwritten":
+        if name == "native.bin":
+            pytest.skip("packed pixels have no head")
+        with damaged.open("r+b") as file:
+            file.write(b"x" * 40)
     else:
         damaged.unlink()
     mended = prepare(source, tmp_path / "cache")
@@ -326,6 +332,17 @@ def test_damaged_cache_is_built_again(tmp_path, root, name, damage):
     assert_same(mended, whole)
     assert source.decoded() == "abcde" * 3
     assert litter(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize("entry", [1, None, [1, 2, 3], [1, 2, 3, 4], "x", {}])
+def test_damaged_memory_of_hashes(tmp_path, root, entry):
+    """Files are hashed again where the memory is not as it was written."""
+    whole = prepare(Arrays(root), tmp_path / "cache")
+    paths = [str(path) for sample in whole.samples for path in (sample.image, sample.mask)]
+    memory = {os.path.realpath(path): entry for path in paths}
+    (tmp_path / "cache" / "hashes.json").write_text(json.dumps(memory))
+
+    assert prepare(Arrays(root), tmp_path / "cache").fingerprint == whole.fingerprint
 
 
 def build(root, folder, pause, barrier=None, result=None):

@@ -31,7 +31,7 @@ from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.preflight import prepare_slots
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.child import PRELOAD
-from segsweep.sweep.processes.pool import start_server
+from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import CommandExit

@@ -22,7 +22,8 @@ from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
 from segsweep.sweep.planning.work import Work, work_for
 from segsweep.sweep.processes.child import PRELOAD
-from segsweep.sweep.processes.pool import Pool, Task, TaskResult, start_server
+from segsweep.sweep.processes.pool import Pool, Task, TaskResult
+from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import EpochDone, train
 from segsweep.sweep.refresh import Refresher

@@ -1,6 +1,6 @@
 """A process that calls functions of users' classes, so that a crash, exit or hang ends only it.
 
-It is forked from the fork server (`pool.start_server`) and calls one function after another. It
+It is forked from the fork server (`start_server`) and calls one function after another. It
 is killed when a call takes too long or too much memory, and ends when its controller does.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from segsweep.errors import ConfigError, DataError, SegsweepError, UserCodeError
-from segsweep.sweep.processes.pool import start_server
+from segsweep.sweep.processes.server import start_server
 from segsweep.system.machine import available_memory_mb, own_memory_mb
 from segsweep.system.signals import unblock_signals
 

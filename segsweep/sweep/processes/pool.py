@@ -6,23 +6,21 @@ hundredths of a second, and a crash, a kill, `sys.exit` or a hang affects only i
 
 import heapq
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from segsweep.errors import ConfigError
 from segsweep.store.states import AttemptStatus, Cause
+from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import STOP, SlotFunction, run_task
 from segsweep.system.machine import oom_kills, own_memory_mb
-from segsweep.system.signals import signals_blocked
 
 TICK = 0.2
 """Seconds between checks of time limits and requests to stop."""
@@ -32,7 +30,6 @@ SERVER_SECONDS = 20.0
 """How long to retry starting a process."""
 OUT_OF_MEMORY = "out of memory: killed before it took all of this machine's"
 LONGER = "with a higher time_limit the same command resumes it; or lower trainer.epochs"
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -178,48 +175,6 @@ class Pool:
         self._waiting.clear()
 
 
-def start_server(preload: Sequence[str] | None = None) -> None:
-    """Start the fork server if it is not running; it imports modules in the background.
-
-    The server has one thread and initializes no GPU: otherwise it could not be forked safely.
-    Requests to stop do not reach it: it must outlive its processes, which save first.
-
-    Args:
-        preload: modules that the server imports, so that no forked process has to; None: the
-            same as in the previous call.
-
-    """
-    from multiprocessing import forkserver, resource_tracker
-
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        raise ConfigError(
-            "hydra/launcher=segsweep: this system cannot fork processes; use "
-            "hydra/launcher=joblib (parallel) or hydra/launcher=basic (one run at a time)"
-        )
-    context = multiprocessing.get_context("forkserver")
-    if preload is not None:
-        _preload[:] = preload
-    context.set_forkserver_preload(list(_preload))
-    resource_tracker.ensure_running()  # when it starts, it unblocks signals
-    with _environment(ONE_THREAD), signals_blocked():
-        forkserver.ensure_running()
-
-
-_preload: list[str] = []
-"""Modules that the server imports; a server started after a kill imports them too."""
-
-
-def stop_server() -> None:
-    """End the fork server at once; called when none of its processes is left."""
-    from multiprocessing import forkserver
-
-    server = getattr(forkserver, "_forkserver", None)
-    pid = getattr(server, "_forkserver_pid", None)  # the library's own stop function waits
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
 def _start(task: Task, slot: Slot) -> _Running:
     """Start the task's process, from a new server if the old one was killed.
 
@@ -286,18 +241,3 @@ def _killed(number: int, ooms: int) -> str:
     name = signal.Signals(number).name if number in signal.valid_signals() else "an unknown signal"
     more = " (by a user or the system)" if name == "SIGKILL" else ""
     return f"killed by {name}{more}"
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set *values* in the environment of processes that are started in the block."""
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value

@@ -1,6 +1,6 @@
 """The process of one task: prepare it for its slot, call the function, send back the result.
 
-The process is forked from the fork server (`pool.start_server`), which has torch imported.
+The process is forked from the fork server (`start_server`), which has torch imported.
 One pipe connects it to the controller. If the pipe closes, the controller is dead: the worker
 saves and ends, so that no run keeps training without a controller.
 """

@@ -7,9 +7,9 @@ import pytest
 
 from command import APPS, TINY, end_server
 from segsweep.sweep.planning.plan import freeze, plan_run
-from segsweep.sweep.processes import pool as pools
 from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.system.installation import conf_folder
 
@@ -48,7 +48,7 @@ def test_no_module_is_imported_after_the_fork(composed, tmp_path, monkeypatch) -
     planned = runs(composed, tmp_path / "outputs")
     freeze(list(planned.values()), "a command")
     end_server()
-    pools.start_server(list(PRELOAD))
+    start_server(list(PRELOAD))
     todo = [
         Task(name, tasks.imported_by_run, (run.paths.config.resolve(),), log=tmp_path / "log")
         for name, run in planned.items()

@@ -166,7 +166,9 @@ def sweep_files(folder):
 SLOWER = [("hydra/sweeper=basic",), ("hydra/launcher=basic",)]
 
 
-@pytest.mark.parametrize("words", [(), *(pytest.param(one, marks=pytest.mark.slow) for one in SLOWER)])
+@pytest.mark.parametrize(
+    "words", [(), *(pytest.param(one, marks=pytest.mark.slow) for one in SLOWER)]
+)
 def test_a_plan_leaves_no_trace(words, monkeypatch, tmp_path, capsys):
     """Looks at different grids change nothing: no folder of the sweep, and the same words."""
     looks = [

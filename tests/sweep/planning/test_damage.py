@@ -1,12 +1,15 @@
 """Every stored file of a finished sweep, damaged in six ways: commands say so and repair it."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import shutil
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,10 +22,14 @@ RUN_FILES = (
     *("test_reads.csv", "train.log", "result.json", "failure.json", "outlines.json"),
     *("preview/best.png", "checkpoints/best-1.pt", "checkpoints/last.pt"),
 )
+MANY = tuple(f"seed=range(0,{len(RUN_FILES)})" if "seed=" in word else word for word in WORDS)
+"""A command with a run for each of these files."""
 SWEEP_FILES = (
     *("plan.csv", "results.csv", "per_image.csv", "comparison.csv", "pairs.csv", "answer.json"),
     *("report.html", "curves.svg", "lock", "trials.csv"),
 )
+INPUTS = ("plan.csv", "lock", "answer.json", "results.csv")
+"""Files of a sweep that the command reads."""
 CACHED = ("images.npy", "masks.npy", "native.bin", "index.json")
 HUGE = "9" * 300_000
 TIMES = ("seconds", "peak_memory_mb", "started", "finished")
@@ -73,6 +80,15 @@ DAMAGES = {
 }
 
 
+class Repaired(NamedTuple):
+    """A sweep before it was damaged, and after the same command."""
+
+    code: int
+    error: str
+    before: Path
+    sweep: Path
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """Make a finished sweep of two runs, once; return the folder that holds `outputs`."""
@@ -90,10 +106,21 @@ def copy(finished, tmp_path, monkeypatch) -> Path:
     return tmp_path / "outputs" / "main"
 
 
+def run_of(sweep: Path, seed: int) -> Path:
+    """Return the folder of the run with *seed*."""
+    (found,) = (sweep / "runs").glob(f"*-s{seed}-*")
+    return found
+
+
 def first_run(sweep: Path) -> Path:
     """Return the folder of the run with seed 0."""
-    (found,) = (sweep / "runs").glob("*-s0-*")
-    return found
+    return run_of(sweep, 0)
+
+
+def row_of(sweep: Path, seed: int) -> dict[str, str]:
+    """Return the row of a run in results.csv, apart from times."""
+    (row,) = (row for row in rows_of(sweep / "results.csv") if row["seed"] == str(seed))
+    return {key: row[key] for key in row if key not in TIMES}
 
 
 def tables(sweep: Path) -> list[object]:
@@ -110,10 +137,11 @@ def rerun(monkeypatch, sweep: Path) -> int:
     return train_here(WORDS, monkeypatch, sweep.parents[1])
 
 
-def check_rerun(copy, monkeypatch, capsys, path: Path, damage: str) -> None:
+def check_rerun(copy, monkeypatch, capsys, damage: str, *paths: Path) -> None:
     """Assert that the same command ends with everything finished and equal tables."""
     before = tables(copy)
-    DAMAGES[damage](path)
+    for path in paths:
+        DAMAGES[damage](path)
     capsys.readouterr()
     code = rerun(monkeypatch, copy)
     error = capsys.readouterr().err
@@ -131,9 +159,6 @@ CORE = [
     *[("environment.json", "wrong type"), ("test_reads.csv", "huge"), ("history.csv", "random")],
     *[("result.json", "wrong type"), ("split.csv", "random")],
 ]
-REST = [(name, damage) for name in RUN_FILES for damage in DAMAGES if (name, damage) not in CORE]
-
-
 EVERYDAY = ["half", "wrong type"]
 RARE = [pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name not in EVERYDAY]
 
@@ -141,7 +166,7 @@ RARE = [pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name n
 @pytest.mark.parametrize(("name", "damage"), CORE)
 def test_command_repairs_a_run(copy, monkeypatch, capsys, name, damage) -> None:
     """From the rest where it has the content, else the run is trained again."""
-    check_rerun(copy, monkeypatch, capsys, first_run(copy) / name, damage)
+    check_rerun(copy, monkeypatch, capsys, damage, first_run(copy) / name)
 
 
 def test_command_repairs_impossible_counts(copy, monkeypatch, capsys) -> None:
@@ -162,24 +187,62 @@ def test_command_repairs_impossible_counts(copy, monkeypatch, capsys) -> None:
     assert path.read_text().splitlines()[row] == lines[row]
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> Path:
+    """Make a finished sweep with a run for each file of a run; return its folder."""
+    folder = tmp_path_factory.mktemp("many")
+    with pytest.MonkeyPatch.context() as patch:
+        assert train_here(MANY, patch, folder) == 0
+    return folder / "outputs" / "main"
+
+
+@pytest.fixture(scope="module", params=DAMAGES)
+def repaired(request, many, tmp_path_factory) -> Repaired:
+    """Damage another file of each run in one way, and run the command again."""
+    folder = tmp_path_factory.mktemp("repaired")
+    shutil.copytree(many.parent, folder / "outputs")
+    sweep = folder / "outputs" / "main"
+    for seed, name in enumerate(RUN_FILES):
+        DAMAGES[request.param](run_of(sweep, seed) / name)
+    error = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(error):
+        code = train_here(MANY, patch, folder)
+    return Repaired(code, error.getvalue(), many, sweep)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "damage"), REST)
-def test_command_repairs_any_file_of_a_run(copy, monkeypatch, capsys, name, damage) -> None:
-    """Every file, every damage."""
-    check_rerun(copy, monkeypatch, capsys, first_run(copy) / name, damage)
+@pytest.mark.parametrize("name", RUN_FILES)
+def test_command_repairs_any_file_of_a_run(repaired, name) -> None:
+    """Every file, every damage; a command that meets all files at once repairs each."""
+    seed = RUN_FILES.index(name)
+    before, after = (row_of(sweep, seed) for sweep in (repaired.before, repaired.sweep))
+    run = run_of(repaired.sweep, seed)
+    images = [path / "per_image.csv" for path in (run_of(repaired.before, seed), run)]
+
+    assert repaired.code == 0, repaired.error
+    assert "Traceback" not in repaired.error
+    assert (after, after["status"]) == (before, "finished")
+    assert images[0].read_text() == images[1].read_text()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is damaged now
+        assert set(segsweep.open(repaired.sweep).results["status"]) == {"finished"}
 
 
 def test_command_repairs_a_sweep(copy, monkeypatch, capsys) -> None:
     """The plan, cut in the middle; the tables are files of the slow test."""
-    check_rerun(copy, monkeypatch, capsys, copy / "plan.csv", "half")
+    check_rerun(copy, monkeypatch, capsys, "half", copy / "plan.csv")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", SWEEP_FILES)
-def test_command_repairs_any_file_of_a_sweep(copy, monkeypatch, capsys, name, damage) -> None:
-    """Every file, every damage."""
-    check_rerun(copy, monkeypatch, capsys, copy / name, damage)
+@pytest.mark.parametrize(
+    "names",
+    [*((name,) for name in INPUTS), SWEEP_FILES],
+    ids=lambda names: names[0] if len(names) == 1 else "all",
+)
+def test_command_repairs_any_file_of_a_sweep(copy, monkeypatch, capsys, names, damage) -> None:
+    """Every file, every damage: each that a command reads, and all together."""
+    check_rerun(copy, monkeypatch, capsys, damage, *(copy / name for name in names))
 
 
 @pytest.mark.slow
@@ -191,7 +254,7 @@ def test_command_builds_a_damaged_cache_again(copy, monkeypatch, capsys, name, d
 
     dataset._prepared.cache_clear()
     (path,) = copy.parent.glob(f".cache/data-*/{name}")
-    check_rerun(copy, monkeypatch, capsys, path, damage)
+    check_rerun(copy, monkeypatch, capsys, damage, path)
     dataset._prepared.cache_clear()
 
 
@@ -272,6 +335,6 @@ def test_an_interrupted_run_goes_on(copy, monkeypatch, capsys, name) -> None:
     """With a damaged file besides its checkpoint: equal numbers."""
     run = first_run(copy)
     (run / "result.json").unlink()
-    check_rerun(copy, monkeypatch, capsys, run / name, "random")
+    check_rerun(copy, monkeypatch, capsys, "random", run / name)
     reasons = [row["reason"] for row in csv.DictReader((run / "test_reads.csv").open())]
     assert len(reasons) == 2

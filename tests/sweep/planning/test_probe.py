@@ -17,7 +17,8 @@ from segsweep.sweep.planning.measure import measure_kind
 from segsweep.sweep.planning.plan import freeze, plan_run
 from segsweep.sweep.planning.probe import measure
 from segsweep.sweep.processes.child import PRELOAD
-from segsweep.sweep.processes.pool import Pool, Task, start_server
+from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import train
 from segsweep.training.run import execute

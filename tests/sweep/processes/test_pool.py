@@ -11,6 +11,7 @@ import pytest
 from command import alive, end_server, wait_for
 from segsweep.sweep.processes import pool as pools
 from segsweep.sweep.processes.pool import Pool, Task
+from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 
 APPS = Path(__file__).resolve().parents[2] / "apps"
@@ -30,7 +31,7 @@ def never():
 def small_server():
     """Use a server that imports few modules; later tests start a complete one."""
     end_server()
-    pools.start_server(["torch", "segsweep.sweep.processes.worker"])
+    start_server(["torch", "segsweep.sweep.processes.worker"])
     yield
     end_server()
 
@@ -269,7 +270,7 @@ def test_requests_to_stop_reach_the_processes_and_not_their_server():
     """Whoever ends a command ends its whole group: the server waits for what it forked."""
     end_server()
     resource_tracker._resource_tracker._stop()  # as in a new command
-    pools.start_server(["torch"])
+    start_server(["torch"])
     server = forkserver._forkserver._forkserver_pid
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(server, number)  # during its imports
