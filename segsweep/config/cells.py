@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import cast
 
-from segsweep.config.identity import NEUTRAL, completed, not_identity
+from segsweep.config.identity import NEUTRAL, completed, neutral_arguments, not_identity
 from segsweep.config.run_config import Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.truth import data_words, question_of, target_of
@@ -125,11 +125,12 @@ def _marks(config: Values) -> dict[str, int]:
     Text is hashed, because hashes of tuples of small numbers are so regular that sums coincide.
     """
     left_out = {*NOT_SETTINGS, *NOT_IDENTITY, "data_target"} - {"kind"}  # it follows from others
+    neutral = NEUTRAL | neutral_arguments(config)
     return {
         key: hash(f"{key}={value!r}")
         for key, value in flat_values(config).items()
         if key not in left_out and key.split(".")[0] not in left_out
-        if value != NEUTRAL.get(key, _NO_VALUE)
+        if value != neutral.get(key, _NO_VALUE)
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from segsweep.config.run_config import COMMON, FrozenConfig, Node, Values, mapping
-from segsweep.config.schema import OPTION_NODES, Config, DataConfig
+from segsweep.config.schema import NEUTRAL_ARGUMENTS, OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
 from segsweep.config.validate import hints_of
 from segsweep.errors import ConfigError
@@ -66,11 +66,12 @@ def _section(section: type, values: Values) -> dict[str, object]:
 
 
 def _node(values: Node, allow: Sequence[str], skipped: Collection[str]) -> dict[str, object]:
-    """Return a node's arguments without the keys *skipped*."""
-    paths = path_arguments(str(values["_target_"]), allow)
+    """Return a node's arguments without the keys *skipped* and those at their neutral values."""
+    target = str(values["_target_"])
+    paths, neutral = path_arguments(target, allow), NEUTRAL_ARGUMENTS.get(target, {})
     kept: dict[str, object] = {}
     for key, value in values.items():
-        if key in skipped or key == "_target_":
+        if key in skipped or key == "_target_" or (key in neutral and value == neutral[key]):
             continue
         if key in paths and value is not None:
             if not Path(str(value)).expanduser().is_dir():  # its files are in the fingerprint
@@ -184,9 +185,20 @@ NEUTRAL = neutral_values(Config) | neutral_values(DataConfig, "data.")
 
 def completed(stored: Values) -> Values:
     """Return a stored config in which each key that it is older than has its neutral value."""
-    for key, value in NEUTRAL.items():
+    for key, value in (NEUTRAL | neutral_arguments(stored)).items():
         stored = _with_key(stored, key, value)
     return stored
+
+
+def neutral_arguments(config: Values) -> dict[str, object]:
+    """Return dotted key -> neutral value for the arguments of the option nodes of *config*."""
+    nodes = {node: config.get(node) for node in OPTION_NODES}
+    return {
+        f"{node}.{key}": value
+        for node, values in nodes.items()
+        if isinstance(values, Mapping)
+        for key, value in NEUTRAL_ARGUMENTS.get(str(values.get("_target_")), {}).items()
+    }
 
 
 def _with_key(values: Values, key: str, value: object) -> Values:

@@ -6,6 +6,7 @@ class in `_target_`; `targets.py` checks their arguments against the signature o
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ from segsweep.metrics import columns
 MISSING = "???"
 OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 """Groups whose options name a class; their option names are part of a run's identity."""
+NEUTRAL_ARGUMENTS: Mapping[str, Mapping[str, object]] = {}
+"""Class -> the neutral values of arguments that it got after a release; see `option`."""
 
 
 @dataclass(frozen=True)

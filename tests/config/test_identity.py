@@ -11,7 +11,7 @@ from conftest import put
 from fake_data import blob
 from segsweep.config import identity
 from segsweep.config.check import check_config
-from segsweep.config.identity import identity_values, run_id
+from segsweep.config.identity import completed, identity_values, run_id
 from segsweep.data.fingerprint import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError
@@ -136,6 +136,20 @@ def test_neutral_value_equals_a_missing_key():
 
     assert "precision" not in identity_values(config)["trainer"]
     assert run_id(older, DATA) == run_id(config, DATA)
+
+
+def test_neutral_argument_equals_a_missing_one(monkeypatch):
+    """An argument that a class of an option gets later does not change earlier ids either."""
+    config = made(check=False)
+    older, other = deepcopy(config), deepcopy(config)
+    del older["data"]["side"]
+    other["data"]["side"] = 64
+    neutral = {config["data"]["_target_"]: {"side": 192}}
+    monkeypatch.setattr("segsweep.config.identity.NEUTRAL_ARGUMENTS", neutral)
+
+    assert run_id(older, DATA) == run_id(config, DATA) != run_id(other, DATA)
+    assert completed(older) == config
+    assert completed(other) == other
 
 
 def test_order_of_keys_does_not_matter():
