@@ -4,7 +4,6 @@ Pillow reads most files, tifffile the TIFF layouts that Pillow does not know.
 """
 
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from segsweep.data.decoder_warnings import only_bombs
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
 from segsweep.system.files import file_status
@@ -62,9 +62,7 @@ def decode(path: Path) -> Raster:
         raise DataError(f"{path}: cannot be opened: {error.strerror}") from error
     if not data:
         raise DataError(f"{path}: empty file, 0 bytes: copy it again or remove it")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with only_bombs():
         try:
             return _from_bytes(path, data)
         except DataError:
