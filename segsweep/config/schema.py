@@ -15,7 +15,11 @@ from segsweep.metrics import columns
 MISSING = "???"
 OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 """Groups whose options name a class; their option names are part of a run's identity."""
-NEUTRAL_ARGUMENTS: Mapping[str, Mapping[str, object]] = {}
+NEUTRAL_ARGUMENTS: Mapping[str, Mapping[str, object]] = {
+    "segsweep.data.folder.Folder": {
+        "page": None,
+    },
+}
 """Class -> the neutral values of arguments that it got after a release; see `option`."""
 
 

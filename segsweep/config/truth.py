@@ -17,8 +17,10 @@ TARGET_KEYS: Mapping[str, tuple[object, ...]] = {
     FOREGROUND: ("half", None),
     "invert": (False, None),
     "ignore": (None, []),
+    "page": (None,),
 }
-"""Arguments of a data set that say what counts as foreground, with the values that say nothing."""
+"""Arguments of a data set that say what counts as foreground, and on which page of each file,
+with the values that say nothing."""
 Question: TypeAlias = tuple[str, str]
 """Data fingerprint and target: runs that agree in both are compared."""
 DRAWN = "synthetic"

@@ -7,7 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from segsweep.data.images import READER_VERSION, SUFFIXES, Foreground, image_files, read_sample
+from segsweep.data.images import (
+    READER_VERSION,
+    SUFFIXES,
+    Foreground,
+    image_files,
+    read_sample,
+    without_copies,
+)
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
 from segsweep.system.files import file_status
@@ -54,6 +61,7 @@ class Folder:
         groups_file: CSV with the columns id and group; samples of one group (one patient, one
             lesion) stay in one part of a split.
         image_name: which files are images, where the folder holds others too: {id}.jpg.
+        page: which page of a file with several is read, from 1; None: such a file is refused.
 
     """
 
@@ -66,18 +74,23 @@ class Folder:
         invert: bool = False,
         groups_file: Path | None = None,
         image_name: str = "{id}.*",
+        page: int | None = None,
     ) -> None:
+        if page is not None and page < 1:
+            raise ValueError(f"page must be >= 1, the first page, or null; got {page}")
         self.images = Path(images).expanduser()
         self.masks = self.images if masks is None else Path(masks).expanduser()
         self.mask_name = NamePattern("mask_name", mask_name)
         self.image_name = NamePattern("image_name", image_name)
         self.foreground = Foreground.of(foreground, invert)
+        self.page = page
         self.groups_file = None if groups_file is None else Path(groups_file).expanduser()
 
     @property
     def signature(self) -> str:
-        """The reader's version and the foreground rule."""
-        return f"folder reader={READER_VERSION} {self.foreground}"
+        """The reader's version, the foreground rule, and what else decides pixels."""
+        page = "" if self.page is None else f" page={self.page}"
+        return f"folder reader={READER_VERSION} {self.foreground}{page}"
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
         """Return the complete pairs sorted by id, and an error for every file without its pair."""
@@ -96,19 +109,19 @@ class Folder:
 
     def read(self, sample: Sample) -> Pixels:
         """Decode one pair."""
-        return read_sample(sample, self.foreground)
+        return read_sample(sample, self.foreground, self.page)
 
     def _listed(self) -> tuple[list[Path], list[Path]]:
         images = _files(self.images, "data.images")
         shared = os.path.realpath(self.images) == os.path.realpath(self.masks)
         masks = images if shared else _files(self.masks, "data.masks")
-        masks = [path for path in masks if self.mask_name.ids(path.name)]
+        masks = without_copies([path for path in masks if self.mask_name.ids(path.name)])
         if not masks:
             raise DataError(
                 f"{self.masks}: no masks: none of its image files, such as "
                 f"{image_files(self.masks)[0].name}, fits {self.mask_name.text}"
             )
-        images = [path for path in images if self.image_name.ids(path.name)]
+        images = without_copies([path for path in images if self.image_name.ids(path.name)])
         if shared:
             taken = set(masks)
             images = [path for path in images if path not in taken]

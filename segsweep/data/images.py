@@ -14,8 +14,10 @@ from segsweep.errors import DataError
 READER_VERSION = 1
 """Raise when the same files would give other pixels; part of every source's signature."""
 
-SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
-"""File name endings taken for images, the lossless ones first."""
+LATER = (".npy", ".webp")
+"""Endings that the first release did not take for images."""
+SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".gif", ".jpg", ".jpeg", *LATER)
+"""File name endings taken for images, the lossless ones of the first release first."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,24 @@ def image_files(folder: Path) -> list[Path]:
     )
 
 
-def read_mask(path: Path, foreground: Foreground) -> tuple[NDArray[np.bool_], bool]:
+def without_copies(paths: list[Path]) -> list[Path]:
+    """Leave out arrays and webp copies of images with an ending that the first release took."""
+    older = {path.stem for path in paths if path.suffix.lower() not in LATER}
+    return [path for path in paths if path.suffix.lower() not in LATER or path.stem not in older]
+
+
+def read_mask(
+    path: Path, foreground: Foreground, page: int | None = None
+) -> tuple[NDArray[np.bool_], bool]:
     """Return the mask (H, W), and whether the file held more than two values."""
-    return select(decode(path), foreground)
+    return select(decode(path, page), foreground)
 
 
-def read_sample(sample: Sample, foreground: Foreground) -> Pixels:
+def read_sample(sample: Sample, foreground: Foreground, page: int | None = None) -> Pixels:
     """Read an image with its mask, both the way the image is shown.
+
+    *page* says which page of a file with several, counted from 1. A mask of one page belongs to
+    that page of its image.
 
     A mask with an orientation tag of its own is turned by that. One without, beside an image
     that is turned, may have been drawn on the stored pixels or on the shown image. Where the
@@ -71,14 +84,16 @@ def read_sample(sample: Sample, foreground: Foreground) -> Pixels:
     if sample.image is None or sample.mask is None:
         raise DataError(f"{sample.id}: needs the files of an image and of a mask")
     try:
-        image = decode(sample.image)
+        image = decode(sample.image, page)
     except DataError as first:
         try:
-            read_mask(sample.mask, foreground)
+            read_mask(sample.mask, foreground, page)
         except DataError as second:
             raise DataError(f"{first}; and {second}") from first  # all that is wrong, at once
         raise
-    mask = decode(sample.mask)
+    if page is not None and page > image.pages == 1:
+        raise DataError(f"{sample.image}: has one page: there is no data.page={page}")
+    mask = decode(sample.mask, page)
     chosen, grey = select(mask, foreground)
     if image.orientation != 1 and mask.orientation == 1:
         chosen = _turn_with(image, chosen, mask.path)

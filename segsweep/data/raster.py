@@ -16,15 +16,17 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from segsweep.data.decoder_warnings import only_bombs
+from segsweep.data.pages import chosen_frame, frames_of, page_at, pages_of
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
 from segsweep.system.files import file_status
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")
 
 ORIENTATION, PHOTOMETRIC, BITS, PLANAR = 0x0112, 0x0106, 0x0102, 0x011C
 TIFFFILE_UNPACKS = (1, 8, 32946, 32773)  # none, deflate twice, packbits
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ARRAY_START = b"\x93NUMPY"
 
 TURNS: dict[int, Callable[[Raw], Raw]] = {
     2: lambda stored: stored[:, ::-1],
@@ -51,10 +53,15 @@ class Raster:
     """(H, W), palette files only; `values` then holds the palette's colours."""
     orientation: int = 1
     """The tag as stored; 1 if there is none."""
+    pages: int = 1
+    """The number of pictures in the file, of which this is one."""
 
 
-def decode(path: Path) -> Raster:
-    """Read and decode one file; any error in it is raised as a DataError."""
+def decode(path: Path, page: int | None = None) -> Raster:
+    """Read and decode one file; any error in it is raised as a DataError.
+
+    *page*, counted from 1, is read where a file has several; without it such a file is refused.
+    """
     try:
         file_status(path)
         data = path.read_bytes()
@@ -64,7 +71,7 @@ def decode(path: Path) -> Raster:
         raise DataError(f"{path}: empty file, 0 bytes: copy it again or remove it")
     with only_bombs():
         try:
-            return _from_bytes(path, data)
+            return _from_bytes(path, data, page)
         except DataError:
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -86,39 +93,63 @@ def _bomb(path: Path) -> str:
     )
 
 
-def _from_bytes(path: Path, data: bytes) -> Raster:
+def _from_bytes(path: Path, data: bytes, page: int | None) -> Raster:
     if data.startswith(TIFF_STARTS):
-        return _from_tiff(path, data)
+        return _from_tiff(path, data, page)
+    if data.startswith(ARRAY_START):
+        return _raster(path, _array(path, data), None, 1)
     with _open(data) as image:
         if image.format == "PNG" and b"IEND\xaeB`\x82" not in data:  # Pillow accepts this
             raise DataError(f"{path}: truncated or damaged: the end of the PNG is missing")
-        values, indices = _unpacked(image, data)
+        frames = frames_of(path, image, data)
+        values, indices = _unpacked(image, data, chosen_frame(path, frames, page))
         orientation = _exif_orientation(image)
     turn = TURNS.get(orientation, np.asarray)
-    return _raster(path, turn(values), None if indices is None else turn(indices), orientation)
+    indices = None if indices is None else turn(indices)
+    return _raster(path, turn(values), indices, orientation, len(frames))
 
 
-def _from_tiff(path: Path, data: bytes) -> Raster:
+def _from_tiff(path: Path, data: bytes, page: int | None) -> Raster:
     """Use Pillow, which knows all compressions and rotates a TIFF on loading; else tifffile."""
     try:
         with _open(data) as image:
+            frames = frames_of(path, image, data)
+            frame = chosen_frame(path, frames, page)
+            image.seek(frame)
             if isinstance(image, TiffImageFile) and not _is_misread(image):
                 orientation = image.tag_v2.get(ORIENTATION, 1)
                 inverted = image.mode == "I;16" and image.tag_v2.get(PHOTOMETRIC) == 0
-                values, indices = _unpacked(image, data)
-                return _raster(path, ~values if inverted else values, indices, orientation)
+                values, indices = _unpacked(image, data, frame)
+                values = ~values if inverted else values
+                return _raster(path, values, indices, orientation, len(frames))
     except UnidentifiedImageError:
         pass
-    values, orientation = _by_tifffile(path, data)
-    return _raster(path, TURNS.get(orientation, np.asarray)(values), None, orientation)
+    values, orientation, pages = _by_tifffile(path, data, page)
+    return _raster(path, TURNS.get(orientation, np.asarray)(values), None, orientation, pages)
 
 
-def _raster(path: Path, values: Raw, indices: Raw | None, orientation: int) -> Raster:
+def _array(path: Path, data: bytes) -> Raw:
+    """Return a NumPy array that can be an image or a mask."""
+    values: Raw = np.load(BytesIO(data), allow_pickle=False)
+    grey = values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 1)
+    colour = values.ndim == 3 and values.shape[2] in (3, 4)
+    if values.dtype.kind not in "buif" or not values.size or not (grey or colour):
+        raise DataError(
+            f"{path}: unsupported array: shape {values.shape}, {values.dtype}; allowed are "
+            "(height, width), or with 1, 3 or 4 channels last, of bool, whole numbers or floats"
+        )
+    return values.reshape(values.shape[:2]) if grey else values[..., :3]
+
+
+def _raster(
+    path: Path, values: Raw, indices: Raw | None, orientation: int, pages: int = 1
+) -> Raster:
     """Convert values to a known type and range; DataError if their range has no known meaning."""
     orientation = orientation if orientation in TURNS else 1
     if values.dtype in (np.bool_, np.uint8):
         top = 1 if values.dtype == np.bool_ else 255
-        return Raster(path, values.astype(np.uint8, copy=False), top, indices, orientation)
+        values = values.astype(np.uint8, copy=False)
+        return Raster(path, values, top, indices, orientation, pages)
     low, high, limit = values.min(), values.max(), 1 if values.dtype.kind == "f" else 65535
     if values.dtype.kind not in "uif" or not (low >= 0 and high <= limit):  # NaN fails too
         raise DataError(
@@ -126,7 +157,7 @@ def _raster(path: Path, values: Raw, indices: Raw | None, orientation: int) -> R
             f"{values.dtype}; save it with 8 or 16 bits"
         )
     values = values.astype(np.float32 if limit == 1 else np.uint16)
-    return Raster(path, values, limit, indices, orientation)
+    return Raster(path, values, limit, indices, orientation, pages)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
@@ -140,11 +171,15 @@ def _exif_orientation(image: Image.Image) -> int:
         return 1
 
 
-def _unpacked(image: ImageFile.ImageFile, data: bytes) -> tuple[Raw, NDArray[np.uint8] | None]:
-    """Return the first frame's values, alpha dropped, and a palette file's indices."""
+def _unpacked(
+    image: ImageFile.ImageFile, data: bytes, frame: int
+) -> tuple[Raw, NDArray[np.uint8] | None]:
+    """Return one frame's values, alpha dropped, and a palette file's indices."""
+    if frame:
+        image.seek(frame)
     rawmode = _rawmode(image)
     if image.mode in ("RGB", "RGBA") and rawmode.endswith((";16B", ";16L", ";16N")):
-        return _all_sixteen_bits(data, rawmode), None
+        return _all_sixteen_bits(data, rawmode, frame), None
     image.load()
     if image.mode in ("P", "PA"):
         indices = np.asarray(image if image.mode == "P" else image.getchannel(0))
@@ -167,23 +202,25 @@ def _rawmode(image: ImageFile.ImageFile) -> str:
     return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _all_sixteen_bits(data: bytes, rawmode: str) -> Raw:
+def _all_sixteen_bits(data: bytes, rawmode: str, frame: int) -> Raw:
     """Return 16-bit colour at full depth.
 
     Pillow has no such mode and keeps the high bytes. Unpacked in the other byte order the same
     file gives the low bytes. PNG's 16-bit grey with alpha is unpacked as four bytes per pixel.
     """
     if rawmode == "LA;16B":
-        high, low = np.moveaxis(_unpacked_as(data, "RGBA")[..., :2], 2, 0)
+        high, low = np.moveaxis(_unpacked_as(data, "RGBA", frame)[..., :2], 2, 0)
         return high << 8 | low
     order = rawmode[-1] if rawmode[-1] != "N" else "L" if sys.byteorder == "little" else "B"
     other = "B" if order == "L" else "L"
-    high, low = (_unpacked_as(data, rawmode[:-1] + end) for end in (order, other))
+    high, low = (_unpacked_as(data, rawmode[:-1] + end, frame) for end in (order, other))
     return (high << 8 | low)[..., :3]
 
 
-def _unpacked_as(data: bytes, rawmode: str) -> NDArray[np.uint16]:
+def _unpacked_as(data: bytes, rawmode: str, frame: int) -> NDArray[np.uint16]:
     with _open(data) as image:
+        if frame:
+            image.seek(frame)
         image.tile = [
             tile._replace(
                 args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode
@@ -201,10 +238,11 @@ def _is_misread(image: TiffImageFile) -> bool:
     return len(bits) > 1 and max(bits) > 8 and (separate or _rawmode(image).startswith("RGBa"))
 
 
-def _by_tifffile(path: Path, data: bytes) -> tuple[Raw, int]:
-    """Return the first page's grey or RGB values as stored, and the orientation tag."""
+def _by_tifffile(path: Path, data: bytes, number: int | None) -> tuple[Raw, int, int]:
+    """Return a page's grey or RGB values as stored, its orientation tag, and how many there are."""
     with tifffile.TiffFile(BytesIO(data)) as file:
-        page = file.pages.first
+        pages = pages_of(path, file)
+        page = page_at(file, chosen_frame(path, pages, number))
         if page.imagewidth * page.imagelength > (Image.MAX_IMAGE_PIXELS or sys.maxsize):
             raise DataError(_bomb(path))
         colour = page.photometric == tifffile.PHOTOMETRIC.RGB
@@ -231,4 +269,4 @@ def _by_tifffile(path: Path, data: bytes) -> tuple[Raw, int]:
             values = ~values
         if values.ndim == 3:
             values = values[..., :3] if colour else values[..., 0]
-        return values, page.tags.valueof(ORIENTATION, 1)
+        return values, page.tags.valueof(ORIENTATION, 1), len(pages)

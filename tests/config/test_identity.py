@@ -1,5 +1,6 @@
 """The same config on the same data has the same id; any change of a number gives another."""
 
+import inspect
 import os
 from copy import deepcopy
 
@@ -12,6 +13,8 @@ from fake_data import blob
 from segsweep.config import identity
 from segsweep.config.check import check_config
 from segsweep.config.identity import completed, identity_values, run_id
+from segsweep.config.schema import NEUTRAL_ARGUMENTS
+from segsweep.config.targets import locate
 from segsweep.data.fingerprint import data_fingerprint
 from segsweep.data.synthetic import GENERATOR_VERSION, Synthetic
 from segsweep.errors import ConfigError
@@ -150,6 +153,15 @@ def test_neutral_argument_equals_a_missing_one(monkeypatch):
     assert run_id(older, DATA) == run_id(config, DATA) != run_id(other, DATA)
     assert completed(older) == config
     assert completed(other) == other
+
+
+@pytest.mark.parametrize("target", NEUTRAL_ARGUMENTS)
+def test_neutral_arguments_are_the_defaults(target):
+    """An older frozen config gets the constructor's default for what it lacks: it must be these."""
+    neutral = NEUTRAL_ARGUMENTS[target]
+    parameters = inspect.signature(locate(target)).parameters
+
+    assert neutral == {name: parameters[name].default for name in neutral}
 
 
 def test_order_of_keys_does_not_matter():

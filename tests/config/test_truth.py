@@ -16,6 +16,8 @@ from segsweep.config.truth import data_title, data_titles, data_words, file_word
         ({"foreground": [10, 2, 2]}, "foreground=2,10"),
         ({"foreground": [2, 10], "invert": True}, "foreground=2,10, inverted"),
         ({"ignore": [255]}, "foreground, ignore=255"),
+        ({"page": None}, "foreground"),
+        ({"page": 3}, "foreground, page=3"),
     ],
 )
 def test_target_says_rule_inversion_and_ignored_values(node, target):

@@ -153,7 +153,7 @@ def test_wrong_place_is_one_clear_line(tmp_path, make, message):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["mask.png", "{id}{id}.png", "{name}.png", "{id}", "{id}_mask", "{id}.npy", "m/{id}.png"],
+    ["mask.png", "{id}{id}.png", "{name}.png", "{id}", "{id}_mask", "{id}.txt", "m/{id}.png"],
 )
 def test_wrong_pattern_is_refused(tmp_path, pattern):
     """A pattern without {id}, with two, without an ending or with a folder is refused at once."""
@@ -212,6 +212,24 @@ def test_pairs_are_read_by_the_rule(tmp_path, foreground, invert):
     assert sample == Sample("a", "a", tmp_path / "a.png", tmp_path / "a_mask.png")
     np.testing.assert_array_equal(image, pixels.image)
     np.testing.assert_array_equal(mask != invert, pixels.mask)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "signature"),
+    [
+        ({}, "folder reader=1 foreground=half invert=False"),
+        ({"page": 2}, "folder reader=1 foreground=half invert=False page=2"),
+    ],
+)
+def test_signature_of_the_first_release_stays(tmp_path, arguments, signature):
+    """Caches are found by it: an argument that is not used adds nothing."""
+    assert Folder(tmp_path, **arguments).signature == signature
+
+
+def test_page_is_counted_from_one(tmp_path):
+    """Page 0 is refused at once."""
+    with pytest.raises(ValueError, match=r"page must be >= 1.*got 0"):
+        Folder(tmp_path, page=0)
 
 
 def test_signature_tells_the_rules_apart(tmp_path):

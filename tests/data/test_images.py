@@ -3,6 +3,7 @@
 import struct
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ import tifffile
 from PIL import Image
 
 from fake_data import png, write_bmp16, write_lzw16, write_png16
-from segsweep.data.images import Foreground, image_files, read_mask, read_sample, to_rgb
+from segsweep.data.images import (
+    Foreground,
+    image_files,
+    read_mask,
+    read_sample,
+    to_rgb,
+    without_copies,
+)
 from segsweep.data.raster import decode
 from segsweep.data.source import Sample
 from segsweep.errors import DataError
@@ -50,6 +58,11 @@ def save(picture, **options):
     return lambda path: image.save(path, **options)
 
 
+def array(values):
+    """Return a writer of an array file."""
+    return lambda path: np.save(path, values)
+
+
 ALPHA = np.dstack([COLOUR[..., :1], COLOUR[..., 3:]])
 LOSSLESS = {
     "1-bit.png": (save(BITS), three(BITS * np.uint8(255))),
@@ -75,14 +88,18 @@ LOSSLESS = {
     "grey.gif": (save(COLOUR[..., 0]), three(COLOUR[..., 0])),
     "palette.gif": (save(palette_image()), PALETTE[INDICES]),
     "see-through.gif": (save(palette_image(), transparency=1), PALETTE[INDICES]),
-    "frames.gif": (
-        save(palette_image(), save_all=True, append_images=[Image.new("L", (30, 21), 77)]),
-        PALETTE[INDICES],
-    ),
-    "pages.tif": (
-        save(COLOUR[..., :3], save_all=True, append_images=[Image.new("L", (9, 9))]),
-        COLOUR[..., :3],
-    ),
+    "grey.webp": (save(COLOUR[..., 0], lossless=True), three(COLOUR[..., 0])),
+    "rgb.webp": (save(COLOUR[..., :3], lossless=True), COLOUR[..., :3]),
+    "rgba.webp": (save(COLOUR, lossless=True, exact=True), COLOUR[..., :3]),
+    "bool.npy": (array(BITS), three(BITS * np.uint8(255))),
+    "grey.npy": (array(COLOUR[..., 0]), three(COLOUR[..., 0])),
+    "one channel.npy": (array(COLOUR[..., :1]), three(COLOUR[..., 0])),
+    "rgb.npy": (array(COLOUR[..., :3]), COLOUR[..., :3]),
+    "rgba.npy": (array(COLOUR), COLOUR[..., :3]),
+    "by columns.npy": (array(np.asfortranarray(COLOUR[..., :3])), COLOUR[..., :3]),
+    "rgb16.npy": (array(WIDE[..., :3].astype(">u2")), WIDE[..., :3]),
+    "int64.npy": (array(WIDE[..., 0].astype(np.int64)), three(WIDE[..., 0])),
+    "float.npy": (array(np.float32(WIDE[..., :3] / 65535)), WIDE[..., :3]),
     "fax.tif": (save(BITS, compression="group4"), three(BITS * np.uint8(255))),
     "rgb16 lzw.tif": (lambda path: write_lzw16(path, WIDE[..., :3], False), WIDE[..., :3]),
     "rgb16 lzw predictor.tif": (lambda path: write_lzw16(path, WIDE[..., :3], True), WIDE[..., :3]),
@@ -172,6 +189,14 @@ def test_only_image_names_are_listed_in_order(tmp_path):
     (tmp_path / "folder.png").mkdir()
 
     assert [path.name for path in image_files(tmp_path)] == ["a.tiff", "b.PNG"]
+
+
+def test_copies_with_the_later_endings_are_left_out():
+    """An array or a webp beside an image of the same name is no second image of that name."""
+    names = ["a.jpg", "a.npy", "a.webp", "b.npy", "c.tif", "d.webp", "e.jpg", "e.png"]
+    kept = without_copies([Path(name) for name in names])
+
+    assert [path.name for path in kept] == ["a.jpg", "b.npy", "c.tif", "d.webp", "e.jpg", "e.png"]
 
 
 # Where the stored top-left and top-right corners are shown, from the words of the EXIF standard:
@@ -374,7 +399,7 @@ def test_foreground_values_are_checked(foreground):
         Foreground.of(foreground)
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "lzw.tif", "gif"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "lzw.tif", "gif", "webp"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 def test_truncated_file_is_an_error(tmp_path, suffix, share):
     """A file cut short anywhere is refused with its name in one line."""
