@@ -86,7 +86,11 @@ def test_smaller_copies_are_no_pages(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"truncate": True}, {"truncate": True, "imagej": True}, {"volumetric": True, "tile": (1, 16, 16)}],
+    [
+        {"truncate": True},
+        {"truncate": True, "imagej": True},
+        {"volumetric": True, "tile": (1, 16, 16)},
+    ],
 )
 def test_stack_with_one_directory_is_refused(tmp_path, options):
     """Pictures that the file does not list as pages are not lost in silence."""
