@@ -18,6 +18,7 @@ OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
 NEUTRAL_ARGUMENTS: Mapping[str, Mapping[str, object]] = {
     "segsweep.data.folder.Folder": {
         "page": None,
+        "unmatched": "error",
     },
 }
 """Class -> the neutral values of arguments that it got after a release; see `option`."""

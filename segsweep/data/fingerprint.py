@@ -24,7 +24,7 @@ def content_hashes(samples: Sequence[Sample], folder: Path) -> tuple[dict[str, s
     known = read_json(memory) or {}
     found, changed, written = {}, False, time.monotonic()
     problems: list[Problem] = []
-    for path in (path for sample in samples for path in (sample.image, sample.mask) if path):
+    for path in (path for sample in samples for path in sample.files):
         key = os.path.realpath(path)
         try:
             status = file_status(path)
@@ -54,6 +54,15 @@ def _entry(value: object) -> list[object]:
 
 def data_fingerprint(source: Source, samples: Sequence[Sample], hashes: dict[str, str]) -> str:
     """Return 16 hex digits for the content of *samples*; a drawn source counts by signature."""
-    rows = [[s.id, s.group, hashes.get(str(s.image)), hashes.get(str(s.mask))] for s in samples]
+    rows = [
+        [s.id, s.group, hashes.get(str(s.image)), hashes.get(str(s.mask)), *_further(s, hashes)]
+        for s in samples
+    ]
     drawn = source.signature if samples and samples[0].image is None else ""
     return text_digest(json.dumps([drawn, rows]))[:16]
+
+
+def _further(sample: Sample, hashes: dict[str, str]) -> list[object]:
+    """Return what most samples lack, and what the fingerprints of older data do not have."""
+    masks = [hashes.get(str(path)) for path in sample.more_masks]
+    return [*([masks] if masks else []), *([{"part": sample.part}] if sample.part else [])]

@@ -1,58 +1,34 @@
 """A folder of images and their masks, in a second folder or the same, paired by name."""
 
-import csv
 import os
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from segsweep.data.images import (
-    READER_VERSION,
-    SUFFIXES,
-    Foreground,
-    image_files,
-    read_sample,
-    without_copies,
+from segsweep.data.groups import read_groups
+from segsweep.data.guess import guess_patterns, guess_shared
+from segsweep.data.images import READER_VERSION, Foreground, read_sample, without_copies
+from segsweep.data.naming import ANY_ID, NamePattern, some
+from segsweep.data.pairing import (
+    Files,
+    below,
+    files_of,
+    ids_of,
+    images_by_key,
+    key_of,
+    masks_by_image,
+    repeated,
 )
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
-from segsweep.system.files import file_status
-
-
-class NamePattern:
-    """A pattern for file names, such as {id}_segmentation.png; upper case counts as lower.
-
-    `{id}` is what an image and its mask have in common, `*` matches any characters. Where a name
-    can be split in several ways, the longest id that another file has counts.
-    """
-
-    def __init__(self, key: str, pattern: str) -> None:
-        if pattern.count("{id}") != 1:
-            raise ValueError(
-                f"{key} must hold {{id}} once, as in '{{id}}_mask.png'; got {pattern!r}"
-            )
-        if "/" in pattern or "\\" in pattern:
-            raise ValueError(f"{key} is a file's name, without folders; got {pattern!r}")
-        if not pattern.lower().endswith((".*", *SUFFIXES)):
-            raise ValueError(
-                f"{key} must end in .* or one of {' '.join(SUFFIXES)}; got {pattern!r}"
-            )
-        self.text = f"{key} '{pattern}'"
-        self._before, self._after = map(_glob, pattern.split("{id}"))
-
-    def ids(self, name: str) -> list[str]:
-        """Return what {id} can be in a file's name, the longest first; none: it does not fit."""
-        starts = [i for i in range(len(name)) if self._before.fullmatch(name[:i])]
-        ends = [i for i in range(1, len(name)) if self._after.fullmatch(name[i:])]
-        return sorted((name[i:j] for i in starts for j in ends if i < j), key=len, reverse=True)
 
 
 class Folder:
     """Images and their masks in two folders, or in one.
 
     Args:
-        images: the folder of images; folders inside it are not searched.
+        images: the folder of images.
         masks: the folder of masks; None: the folder of images.
         mask_name: the name of an image's mask, with {id} for the image's name without its
             ending; in one folder it also decides which files are masks.
@@ -60,8 +36,11 @@ class Folder:
         invert: True: what the rule finds is background.
         groups_file: CSV with the columns id and group; samples of one group (one patient, one
             lesion) stay in one part of a split.
-        image_name: which files are images, where the folder holds others too: {id}.jpg.
+        image_name: which files are images, where the folder holds others too: {id}.jpg. Both
+            names may hold folders, as in {id}/photo.jpg; else folders inside are not searched.
         page: which page of a file with several is read, from 1; None: such a file is refused.
+        unmatched: error: images without masks and masks without images are refused; skip: they
+            are left out.
 
     """
 
@@ -69,15 +48,22 @@ class Folder:
         self,
         images: Path,
         masks: Path | None = None,
-        mask_name: str = "{id}.*",
+        mask_name: str = ANY_ID,
         foreground: Literal["half"] | list[int] = "half",
         invert: bool = False,
         groups_file: Path | None = None,
-        image_name: str = "{id}.*",
+        image_name: str = ANY_ID,
         page: int | None = None,
+        unmatched: Literal["error", "skip"] = "error",
     ) -> None:
         if page is not None and page < 1:
             raise ValueError(f"page must be >= 1, the first page, or null; got {page}")
+        for key, folder in (("images", images), ("masks", masks)):
+            if "{id}" in str(folder):
+                raise ValueError(
+                    f"{key}={folder}: is a folder; {{id}} is for image_name and mask_name, "
+                    "relative to it: data.images=cases 'data.image_name=\"{id}/photo.jpg\"'"
+                )
         self.images = Path(images).expanduser()
         self.masks = self.images if masks is None else Path(masks).expanduser()
         self.mask_name = NamePattern("mask_name", mask_name)
@@ -85,6 +71,7 @@ class Folder:
         self.foreground = Foreground.of(foreground, invert)
         self.page = page
         self.groups_file = None if groups_file is None else Path(groups_file).expanduser()
+        self.skips = unmatched == "skip"
 
     @property
     def signature(self) -> str:
@@ -92,131 +79,125 @@ class Folder:
         page = "" if self.page is None else f" page={self.page}"
         return f"folder reader={READER_VERSION} {self.foreground}{page}"
 
+    @property
+    def gives_split(self) -> bool:
+        """Whether the names of folders say to which part of a split a sample belongs."""
+        return "split" in self.image_name.holes
+
     def find(self) -> tuple[list[Sample], list[Problem]]:
-        """Return the complete pairs sorted by id, and an error for every file without its pair."""
+        """Return the complete pairs sorted by id, and what is wrong with the other files."""
         image_paths, mask_paths = self._listed()
-        images = _by_id(image_paths, lambda path: self.image_name.ids(path.name)[0])
-        masks = _by_id(mask_paths, lambda path: _known(self.mask_name.ids(path.name), images))
-        problems = self._halves(images, masks)
-        problems += _repeated("duplicate id", images)
-        problems += _repeated("more than one mask", {n: masks[n] for n in masks if n in images})
-        names = [n for n in sorted(images) if len(images[n]) == len(masks.get(n, ())) == 1]
-        groups: dict[str, str] = {}
-        if self.groups_file and names:
-            groups, more = read_groups(self.groups_file, names)
-            problems += more
-        return [Sample(n, groups.get(n, n), images[n][0], masks[n][0]) for n in names], problems
+        shared = self.image_name.holes & self.mask_name.holes
+        images = images_by_key(image_paths, self.images, self.image_name, shared)
+        masks, problems = masks_by_image(mask_paths, self.masks, self.mask_name, images, shared)
+        problems += self._unmatched(images, masks)
+        problems += repeated("duplicate id", images)
+        names = ids_of(images)
+        pairs = [key for key in images if len(images[key]) == 1 and key in masks]
+        if not self.mask_name.takes_many:
+            problems += repeated("more than one mask", {k: masks[k] for k in masks if k in images})
+            pairs = [key for key in pairs if len(masks[key]) == 1]
+        samples = []
+        for key in sorted(pairs, key=lambda key: names[key]):
+            name, (image,), (mask, *more) = names[key], images[key], masks[key]
+            part = self._part(image) if self.gives_split else None
+            samples.append(Sample(name, name, image, mask, tuple(more), part))
+        if self.groups_file and samples:
+            groups, more_problems = read_groups(self.groups_file, [one.id for one in samples])
+            samples = [replace(one, group=groups.get(one.id, one.id)) for one in samples]
+            problems += more_problems
+        return samples, problems
 
     def read(self, sample: Sample) -> Pixels:
         """Decode one pair."""
         return read_sample(sample, self.foreground, self.page)
 
+    def _part(self, image: Path) -> str:
+        return key_of(self.image_name.names(below(image, self.images))[0], {"split"})[0]
+
     def _listed(self) -> tuple[list[Path], list[Path]]:
-        images = _files(self.images, "data.images")
+        images = files_of(self.images, self.image_name, "data.images")
         shared = os.path.realpath(self.images) == os.path.realpath(self.masks)
-        masks = images if shared else _files(self.masks, "data.masks")
-        masks = without_copies([path for path in masks if self.mask_name.ids(path.name)])
+        alike = shared and self.image_name.depth == self.mask_name.depth
+        all_masks = images if alike else files_of(self.masks, self.mask_name, "data.masks")
+        masks = [path for path in all_masks if self.mask_name.ids(below(path, self.masks))]
+        masks = without_copies(masks)
         if not masks:
+            known = [below(path, self.masks) for path in all_masks]
             raise DataError(
-                f"{self.masks}: no masks: none of its image files, such as "
-                f"{image_files(self.masks)[0].name}, fits {self.mask_name.text}"
+                f"{self.masks}: no masks: none of its image files, such as {known[0]}, "
+                f"fits {self.mask_name.text}{self._hint(images, all_masks)}"
             )
-        images = without_copies([path for path in images if self.image_name.ids(path.name)])
+        images = [path for path in images if self.image_name.ids(below(path, self.images))]
+        images = without_copies(images)
         if shared:
-            taken = set(masks)
-            images = [path for path in images if path not in taken]
+            taken = {below(path, self.masks) for path in masks}
+            images = [path for path in images if below(path, self.images) not in taken]
         if not images:
             fits = "every image file" if shared else "no image file"
             pattern = self.mask_name if shared else self.image_name
             raise DataError(
                 f"{self.images}: no images: {fits} fits {pattern.text}; "
-                "change the pattern, or name a folder of masks in data.masks"
+                f"change the pattern, or name a folder of masks in data.masks"
+                f"{self._hint(masks, masks) if shared else ''}"
             )
         return images, masks
 
-    def _halves(self, images: dict[str, list[Path]], masks: dict[str, list[Path]]) -> list[Problem]:
-        no_mask = f"image without mask: nothing in {self.masks} fits {self.mask_name.text}"
-        return [
-            *(Problem("error", str(images[n][0]), no_mask) for n in images if n not in masks),
-            *(
-                Problem("error", str(path), f"mask without image: no image {n} in {self.images}")
-                for n in masks
-                if n not in images
-                for path in masks[n]
-            ),
+    def _unmatched(self, images: Files, masks: Files) -> list[Problem]:
+        """Return what to say about files without a partner: an error a kind, or one warning."""
+        lone_images = [below(p, self.images) for k in images if k not in masks for p in images[k]]
+        lone_masks = [below(p, self.masks) for k in masks if k not in images for p in masks[k]]
+        if not lone_images and not lone_masks:
+            return []
+        if self.skips:
+            if not images.keys() & masks.keys():
+                raise DataError(
+                    f"{self.images}: no pairs: none of {len(images)} images has a mask in "
+                    f"{self.masks} that fits {self.mask_name.text}"
+                    f"{self._hint(_paths(images), _paths(masks))}"
+                )
+            what = (
+                f"left out: images without masks: {len(lone_images)}, masks without images: "
+                f"{len(lone_masks)}"
+            )
+            return [Problem("warning", some([*lone_images, *lone_masks]).replace("/", ":"), what)]
+        hint = self._hint(_paths(images), _paths(masks)) if lone_images else ""
+        found = []
+        if lone_images:
+            what = (
+                f"image without mask: {len(lone_images)} of {len(images)} images, such as "
+                f"{some(lone_images)}: nothing in {self.masks} fits {self.mask_name.text}"
+            )
+            found.append(Problem("error", str(self.images), what + (hint or SKIP)))
+        if lone_masks and not hint:
+            what = (
+                f"mask without image: {len(lone_masks)} of {len(masks)} masks, such as "
+                f"{some(lone_masks)}: no such image in {self.images}"
+            )
+            found.append(Problem("error", str(self.masks), what + SKIP))
+        return found
+
+    def _hint(self, images: list[Path], masks: list[Path]) -> str:
+        """Return which patterns would give each image its mask; empty if none can be seen."""
+        names = [path.name for path in masks]
+        if os.path.realpath(self.images) == os.path.realpath(self.masks):
+            guessed = guess_shared(names)
+        else:
+            guessed = guess_patterns([path.name for path in images], names)
+        given = (self.image_name.pattern, self.mask_name.pattern)
+        if guessed is None or guessed == given or self.image_name.depth or self.mask_name.depth:
+            return ""
+        keys = ("data.image_name", "data.mask_name")
+        words = [
+            shlex.quote(f'{key}="{new}"')
+            for key, new, old in zip(keys, guessed, given, strict=True)
+            if new != old
         ]
+        return f"; all have one with {' '.join(words)}"
 
 
-def read_groups(path: Path, names: Collection[str]) -> tuple[dict[str, str], list[Problem]]:
-    """Return id -> group from a CSV file, and a warning for each id that only one side has.
-
-    Raises:
-        DataError: the file cannot be read, contradicts itself, or names none of the samples.
-
-    """
-    groups: dict[str, str] = {}
-    for line, name, group in _rows(path):
-        if not name or not group:
-            raise DataError(f"{path}: line {line} needs an id and a group: {name!r}, {group!r}")
-        if groups.setdefault(name, group) != group:
-            raise DataError(f"{path}: {name!r} has two groups: {groups[name]!r} and {group!r}")
-    if not groups.keys() & set(names):
-        raise DataError(f"{path}: names none of the images: their ids look like {min(names)!r}")
-    absent = sorted(groups.keys() - set(names))
-    return groups, [
-        *(Problem("warning", n, "not in the groups file") for n in names if n not in groups),
-        *(Problem("warning", n, "in the groups file, but not a pair of files") for n in absent),
-    ]
+SKIP = "; data.unmatched=skip leaves them out"
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    try:
-        file_status(path)
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            names = rows.fieldnames or ()
-            if not {"id", "group"} <= set(names):
-                raise DataError(f"{path}: its first line must be id,group: got {','.join(names)!r}")
-            for row in rows:
-                yield rows.line_num, (row["id"] or "").strip(), (row["group"] or "").strip()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: cannot be read: {error}; a CSV with the columns id,group is needed"
-        ) from None
-
-
-def _glob(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.IGNORECASE)
-
-
-def _files(folder: Path, key: str) -> list[Path]:
-    try:
-        found = image_files(folder)
-        entries = sum(1 for _ in folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{folder}: not a folder to read: {error.strerror}; see {key}") from None
-    if not found:
-        raise DataError(
-            f"{folder}: no images: none of its {entries} entries ends in {' '.join(SUFFIXES)} "
-            f"(folders inside are not searched); see {key}"
-        )
-    return found
-
-
-def _by_id(paths: Iterable[Path], id_of: Callable[[Path], str]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for path in paths:
-        found.setdefault(id_of(path), []).append(path)
-    return dict(sorted(found.items()))
-
-
-def _known(ids: list[str], images: Collection[str]) -> str:
-    return next((name for name in ids if name in images), ids[0])
-
-
-def _repeated(what: str, files: dict[str, list[Path]]) -> list[Problem]:
-    return [
-        Problem("error", str(path), f"{what}: {name!r} is also {paths[0].name}; keep one")
-        for name, paths in files.items()
-        for path in paths[1:]
-    ]
+def _paths(files: Files) -> list[Path]:
+    return [path for paths in files.values() for path in paths]

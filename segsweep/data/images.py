@@ -58,8 +58,12 @@ def image_files(folder: Path) -> list[Path]:
 
 def without_copies(paths: list[Path]) -> list[Path]:
     """Leave out arrays and webp copies of images with an ending that the first release took."""
-    older = {path.stem for path in paths if path.suffix.lower() not in LATER}
-    return [path for path in paths if path.suffix.lower() not in LATER or path.stem not in older]
+    older = {path.with_suffix("") for path in paths if path.suffix.lower() not in LATER}
+    return [
+        path
+        for path in paths
+        if path.suffix.lower() not in LATER or path.with_suffix("") not in older
+    ]
 
 
 def read_mask(
@@ -70,7 +74,7 @@ def read_mask(
 
 
 def read_sample(sample: Sample, foreground: Foreground, page: int | None = None) -> Pixels:
-    """Read an image with its mask, both the way the image is shown.
+    """Read an image with its mask, both the way the image is shown; several masks are united.
 
     *page* says which page of a file with several, counted from 1. A mask of one page belongs to
     that page of its image.
@@ -93,11 +97,25 @@ def read_sample(sample: Sample, foreground: Foreground, page: int | None = None)
         raise
     if page is not None and page > image.pages == 1:
         raise DataError(f"{sample.image}: has one page: there is no data.page={page}")
-    mask = decode(sample.mask, page)
+    chosen, grey = _mask_beside(image, sample.mask, foreground, page)
+    for path in sample.more_masks:
+        more, more_grey = _mask_beside(image, path, foreground, page)
+        if more.shape != chosen.shape:
+            this, other = ("x".join(map(str, mask.shape)) for mask in (more, chosen))
+            raise DataError(f"{path}: sizes differ: mask {this}, {sample.mask.name} {other}")
+        chosen, grey = chosen | more, grey or more_grey
+    return Pixels(to_rgb(image), np.ascontiguousarray(chosen), grey)
+
+
+def _mask_beside(
+    image: Raster, path: Path, foreground: Foreground, page: int | None
+) -> tuple[NDArray[np.bool_], bool]:
+    """Return a mask the way its image is shown, and whether it held more than two values."""
+    mask = decode(path, page)
     chosen, grey = select(mask, foreground)
     if image.orientation != 1 and mask.orientation == 1:
         chosen = _turn_with(image, chosen, mask.path)
-    return Pixels(to_rgb(image), np.ascontiguousarray(chosen), grey)
+    return chosen, grey
 
 
 def select(raster: Raster, foreground: Foreground) -> tuple[NDArray[np.bool_], bool]:

@@ -36,7 +36,7 @@ def sample_keys(
     """Return a digest of each sample's names and content; None where *hashes* lack a file."""
     keys: list[str | None] = []
     for sample in samples:
-        files = [str(path) for path in (sample.image, sample.mask) if path]
+        files = [str(path) for path in sample.files]
         content = [hashes.get(file, "") for file in files] or [source.signature]
         known = text_digest(json.dumps([sample.id, files, content]))
         keys.append(known if all(content) else None)

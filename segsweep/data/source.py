@@ -31,6 +31,15 @@ class Sample:
     image: Path | None = None
     """None where the source draws the image itself."""
     mask: Path | None = None
+    more_masks: tuple[Path, ...] = ()
+    """Further masks of the image: foreground is what any of its masks marks."""
+    part: str | None = None
+    """The part of a split that the data give: train, val or test; None: they give none."""
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the sample, the image first."""
+        return [path for path in (self.image, self.mask, *self.more_masks) if path]
 
 
 @dataclass(frozen=True)

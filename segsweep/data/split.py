@@ -3,12 +3,13 @@
 import csv
 import heapq
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from segsweep.config.schema import SplitConfig
+from segsweep.data.naming import Known, find_id, known_ids, some
 from segsweep.data.source import Sample
 from segsweep.errors import ConfigError, DataError
 from segsweep.system.csv_cells import exact
@@ -84,7 +85,7 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
     if not rows or not {"id", "split"} <= set(rows[0]):
         raise ConfigError(f"data.split.file={path}: needs a header with the columns id and split")
     wanted: dict[str, str] = {}
-    known = {sample.id for sample in samples}
+    known = known_ids([sample.id for sample in samples])
     for row in rows:
         name, part = _id_of(row["id"] or "", known), (row["split"] or "").strip()
         if wanted.setdefault(name, part) != part:
@@ -92,11 +93,14 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
                 f"data.split.file={path}: {name} is in {wanted[name] or UNUSED} "
                 f"and in {part or UNUSED}"
             )
-    unknown = sorted(set(wanted) - known)
+    unknown = sorted(set(wanted) - {sample.id for sample in samples})
     odd = sorted(set(wanted.values()) - {*PARTS, UNUSED, ""})
     if unknown or odd:
-        what = f"ids not in the data: {', '.join(unknown[:5])}" if unknown else f"split {odd[0]!r}"
-        raise ConfigError(f"data.split.file={path}: {what}; allowed are {', '.join(PARTS)}")
+        what = f"split {odd[0]!r}; allowed are {', '.join(PARTS)}" if odd else ""
+        if unknown:
+            ids = f"{some(unknown, 5)}; ids look like {min(one.id for one in samples)!r}"
+            what = "; ".join(filter(None, [f"ids not in the data: {ids}", what]))
+        raise ConfigError(f"data.split.file={path}: {what}")
     parts = [wanted.get(sample.id) or UNUSED for sample in samples]
     crossing = crossing_groups(samples, parts)
     if keep_groups and crossing:
@@ -106,9 +110,9 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
     return _none_empty(parts, samples)
 
 
-def _id_of(cell: str, known: Collection[str]) -> str:
+def _id_of(cell: str, known: Known[str]) -> str:
     """Return the id in a cell: a file of segsweep marks ids like formulas, a user's may not."""
-    return name if (name := exact(cell)) in known else cell
+    return find_id(exact(cell), known) or find_id(cell, known) or cell
 
 
 def crossing_groups(samples: Sequence[Sample], parts: Sequence[str]) -> list[str]:

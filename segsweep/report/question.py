@@ -186,7 +186,7 @@ def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
         DataError: the file cannot be read, contradicts itself, or names none of the images.
 
     """
-    from segsweep.data.folder import read_groups
+    from segsweep.data.groups import read_groups
 
     if asked.groups is None:
         return _stored_groups(runs)

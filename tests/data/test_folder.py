@@ -1,5 +1,7 @@
 """A user's own folders: which files are pairs, and what is said about the rest."""
 
+import shlex
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fake_data import blob
+from layouts import IDS, pair, save, write_halves
+from segsweep.data.check import format_problems
+from segsweep.data.fingerprint import data_fingerprint
 from segsweep.data.folder import Folder, NamePattern
 from segsweep.data.source import Sample
 from segsweep.errors import DataError
@@ -105,9 +110,9 @@ def test_every_problem_is_listed_at_once(tmp_path):
 
     assert rows == [("ok", "ok.png", "ok.png")]
     assert sorted(problems) == [
-        ("error", "lone.png", "image without mask"),
+        ("error", "i", "image without mask"),
+        ("error", "m", "mask without image"),
         ("error", "many.png", "more than one mask"),
-        ("error", "orphan.png", "mask without image"),
         ("error", "two.png", "duplicate id"),
     ]
 
@@ -153,10 +158,19 @@ def test_wrong_place_is_one_clear_line(tmp_path, make, message):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["mask.png", "{id}{id}.png", "{name}.png", "{id}", "{id}_mask", "{id}.txt", "m/{id}.png"],
+    [
+        "mask.png",
+        "{id}{id}.png",
+        "{name}.png",
+        "{id}",
+        "{id}_mask",
+        "{id}.txt",
+        "../{id}.png",
+        "/{id}.png",
+    ],
 )
 def test_wrong_pattern_is_refused(tmp_path, pattern):
-    """A pattern without {id}, with two, without an ending or with a folder is refused at once."""
+    """A pattern without {id}, with two, without an ending or outside the folder is refused."""
     with pytest.raises(ValueError, match=r"mask_name .*got"):
         Folder(tmp_path, mask_name=pattern)
 
@@ -184,7 +198,7 @@ def test_groups_come_from_the_file(tmp_path):
         (b"id;group\na;p\n", "first line must be id,group"),
         (b"id,group\na\n", "line 2 needs an id and a group"),
         (b"id,group\na,p\na,q\n", "'a' has two groups: 'p' and 'q'"),
-        (b"id,group\na.png,p\n", "names none of the images: their ids look like 'a'"),
+        (b"id,group\nb.png,p\n", "names none of the images: their ids look like 'a'"),
     ],
 )
 def test_wrong_groups_file_is_one_clear_line(tmp_path, text, message):
@@ -242,3 +256,218 @@ def test_signature_tells_the_rules_apart(tmp_path):
 
     assert len(set(signatures)) == 4
     assert signatures[3] == signatures[4]
+
+
+def lone(folder, **options):
+    """Return the samples' ids and the lines about a folder with `images` and `masks`."""
+    samples, problems = Folder(folder / "images", folder / "masks", **options).find()
+    return [sample.id for sample in samples], format_problems(problems).splitlines()
+
+
+def test_lone_files_are_one_error_of_each_kind(tmp_path):
+    """With the number, the first names and the switch, however many there are."""
+    touch(tmp_path / "images", *(f"a{n:02d}.png" for n in range(40)))
+    touch(tmp_path / "masks", *(f"a{n:02d}.png" for n in range(30, 70)))
+    ids, lines = lone(tmp_path)
+
+    assert len(ids) == 10
+    assert [line.split(": ")[0] for line in lines] == ["error", "error"]
+    assert "30 of 40 images, such as a00.png, a01.png, a02.png and 27 more: " in lines[0]
+    assert "30 of 40 masks, such as a40.png, a41.png, a42.png and 27 more: " in lines[1]
+    assert all(line.endswith("; data.unmatched=skip leaves them out") for line in lines)
+
+
+def test_lone_files_are_left_out_on_request(tmp_path):
+    """One warning says how many; the fingerprint is that of the pairs alone."""
+    touch(tmp_path / "images", "a.png", "b.png", "c.png")
+    touch(tmp_path / "masks", "b.png", "d.png", "e.png")
+    ids, lines = lone(tmp_path, unmatched="skip")
+
+    assert ids == ["b"]
+    assert lines == [
+        "warning: left out: images without masks: 2, masks without images: 2: "
+        "a.png, c.png, d.png and 1 more"
+    ]
+    touch(tmp_path / "masks", "a.png", "c.png")
+    for name in "de":
+        (tmp_path / "masks" / f"{name}.png").unlink()
+
+    assert lone(tmp_path, unmatched="skip") == (["a", "b", "c"], [])
+
+
+def test_skipping_everything_is_refused(tmp_path):
+    """Not an empty data set."""
+    touch(tmp_path / "images", "a.png")
+    touch(tmp_path / "masks", "b.png")
+    with pytest.raises(DataError, match="no pairs: none of 1 images has a mask"):
+        lone(tmp_path, unmatched="skip")
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "words"),
+    [
+        ("{}.jpg", "{}_segmentation.png", """'data.mask_name="{id}_segmentation.png"'"""),
+        ("{}.jpg", "m {}.png", """'data.mask_name="m {id}.png"'"""),
+        (
+            "{}_image.jpg",
+            "{}_mask.png",
+            """'data.image_name="{id}_image.*"' 'data.mask_name="{id}_mask.png"'""",
+        ),
+        (
+            "image{}.jpg",
+            "mask{}.png",
+            """'data.image_name="image{id}.*"' 'data.mask_name="mask{id}.png"'""",
+        ),
+    ],
+)
+def test_hint_with_the_pattern_that_fits_all(tmp_path, image, mask, words):
+    """One line, quoted for the shell; the words it gives pair every image."""
+    names = [f"{number:03d}" for number in range(5, 45)]
+    touch(tmp_path / "images", *(image.format(name) for name in names))
+    touch(tmp_path / "masks", *(mask.format(name) for name in names))
+    _, (line,) = lone(tmp_path)
+    given = dict(word.split("=", 1) for word in shlex.split(words))
+    patterns = {key.removeprefix("data."): text.strip('"') for key, text in given.items()}
+
+    assert line.endswith(f"; all have one with {words}")
+    assert lone(tmp_path, **patterns) == (names, [])
+
+
+def test_no_hint_where_no_pattern_fits_all(tmp_path):
+    """A pattern that pairs only some images is not offered."""
+    touch(tmp_path / "images", "a.png", "b.png", "c.png")
+    touch(tmp_path / "masks", "a_m.png", "b_m.png", "c.png")
+
+    assert all("unmatched=skip" in line for line in lone(tmp_path)[1])
+
+
+def test_no_hint_where_only_masks_are_left_over(tmp_path):
+    """Every image has its mask; another pattern would hide that an image is missing."""
+    touch(tmp_path / "images", "a.png")
+    touch(tmp_path / "masks", "a.png", "b.png")
+
+    assert "mask without image: 1 of 2 masks, such as b.png: " in lone(tmp_path)[1][0]
+
+
+def test_hint_in_one_folder(tmp_path):
+    """Also where the masks are in the folder of images."""
+    touch(tmp_path, "a.jpg", "b.jpg", "a_seg.png", "b_seg.png")
+    with pytest.raises(DataError, match=r"""one with 'data\.mask_name="\{id\}_seg\.\*"'"""):
+        Folder(tmp_path).find()
+
+
+def test_case_differs_and_is_said(tmp_path):
+    """IMG_1.JPG and img_1.png are a pair; one warning lists them. The ids are the images'."""
+    touch(tmp_path / "images", "IMG_1.JPG", "IMG_2.JPG")
+    touch(tmp_path / "masks", "img_1.png", "img_2.png")
+
+    assert lone(tmp_path) == (
+        ["IMG_1", "IMG_2"],
+        [
+            "warning: mask and image differ in upper and lower case: taken as a pair: "
+            "img_1.png, img_2.png"
+        ],
+    )
+
+
+def test_names_that_differ_only_in_case_keep_their_own_masks(tmp_path):
+    """a.png and A.png are two images where the file system can tell them apart."""
+    touch(tmp_path / "images", "a.png", "A.png", "B.png")
+    if len(list((tmp_path / "images").iterdir())) < 3:
+        pytest.skip("this file system takes a.png and A.png for one")
+    touch(tmp_path / "masks", "a.png", "A.png", "B.png")
+
+    assert lone(tmp_path) == (["A", "B", "a"], [])
+
+
+def test_accents_composed_or_not_are_a_pair(tmp_path):
+    """Without a word: some systems store an accent as a character of its own."""
+    names = [unicodedata.normalize("NFC", name) for name in ("lésion", "naevus ñ")]
+    touch(tmp_path / "images", *(f"{name}.png" for name in names))
+    touch(tmp_path / "masks", *(unicodedata.normalize("NFD", f"{name}.png") for name in names))
+
+    assert lone(tmp_path) == (names, [])
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "ids"),
+    [
+        (
+            ["case 1/photo.jpg", "case 1/lesion.png", "case 2/photo.jpg", "case 2/lesion.png"],
+            {"image_name": "{id}/photo.jpg", "mask_name": "{id}/lesion.png"},
+            ["case 1", "case 2"],
+        ),
+        (
+            ["x/deep/a.jpg", "b.jpg", "x/a_mask.png", "y/b_mask.png"],
+            {"image_name": "**/{id}.jpg", "mask_name": "**/{id}_mask.png"},
+            ["a", "b"],
+        ),
+        (
+            ["site 1/images/a.png", "site 1/masks/a.png", "two/images/b.png", "two/masks/b.png"],
+            {"image_name": "*/images/{id}.png", "mask_name": "*/masks/{id}.png"},
+            ["a", "b"],
+        ),
+        (
+            ["one/images/a.png", "one/masks/a.png", "two/images/a.png", "two/masks/a.png"],
+            {"image_name": "{folder}/images/{id}.*", "mask_name": "{folder}/masks/{id}.*"},
+            ["one-a", "two-a"],
+        ),
+        (
+            ["p1/p1_scan/p1.png", "p1/p1_mask/p1_m.png", ".hidden/.x/.png"],
+            {"image_name": "{id}/*_scan/*.png", "mask_name": "{id}/*_mask/*_m.png"},
+            ["p1"],
+        ),
+    ],
+)
+def test_patterns_with_folders(tmp_path, files, options, ids):
+    """A folder a case, folders at any depth, several folders with the same names."""
+    for file in files:
+        touch((tmp_path / file).parent, Path(file).name)
+    samples, problems = Folder(tmp_path, **options).find()
+
+    assert [sample.id for sample in samples] == ids
+    assert problems == []
+    for sample in samples:
+        assert sample.image.relative_to(tmp_path).as_posix() in files
+        assert sample.image != sample.mask
+
+
+def test_masks_of_one_case_are_united(tmp_path):
+    """Each of two masks holds half of the object; the fingerprint counts both files."""
+    write_halves(tmp_path)
+    source = Folder(tmp_path, image_name="{id}/images/*.png", mask_name="{id}/masks/*.png")
+    samples, problems = source.find()
+    hashes = {str(path): path.name for sample in samples for path in sample.files}
+    changed = hashes | {str(samples[0].more_masks[0]): "another"}
+
+    assert problems == []
+    assert [sample.id for sample in samples] == IDS
+    for index, sample in enumerate(samples):
+        np.testing.assert_array_equal(source.read(sample).mask, pair(index)[1] > 0)
+    assert data_fingerprint(source, samples, hashes) != data_fingerprint(source, samples, changed)
+
+
+def test_united_masks_must_have_one_size(tmp_path):
+    """The message names the file that differs."""
+    write_halves(tmp_path)
+    save(np.zeros((8, 8), np.uint8), tmp_path / "s00/masks/s00-1.png")
+    source = Folder(tmp_path, image_name="{id}/images/*.png", mask_name="{id}/masks/*.png")
+    with pytest.raises(DataError, match=r"s00-1\.png: sizes differ: mask 8x8, s00-0\.png 32x32"):
+        source.read(source.find()[0][0])
+
+
+def test_pattern_in_the_place_of_a_folder_is_explained(tmp_path):
+    """One way to write it: the folder in images, the pattern in image_name."""
+    with pytest.raises(ValueError, match=r"images=cases .data\.image_name="):
+        Folder(Path("cases/{id}/photo.jpg"))
+
+
+def test_groups_may_have_endings_spaces_and_other_case(tmp_path):
+    """As a table of files has them."""
+    images, masks = (touch(tmp_path / name, "A 1.png", "b.png", "c.png") for name in "im")
+    groups = tmp_path / "groups.csv"
+    groups.write_text("id,group\na 1.PNG,p1\n b ,p1\nphotos/c.jpg,p2\n")
+    samples, problems = Folder(images, masks, groups_file=groups).find()
+
+    assert [sample.group for sample in samples] == ["p1", "p1", "p2"]
+    assert problems == []

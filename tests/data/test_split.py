@@ -204,6 +204,14 @@ def test_home_folder_of_a_split_file(tmp_path, monkeypatch):
     assert parts == list(PARTS)
 
 
+def test_ids_of_a_split_file_may_be_file_names(tmp_path):
+    """With endings, spaces, folders or in other case."""
+    (tmp_path / "s.csv").write_text("id,split\nA.PNG,train\n b ,val\nx/c.jpg,test\n")
+    samples = [Sample(name, name) for name in "abc"]
+
+    assert split_samples(samples, SplitConfig(file=str(tmp_path / "s.csv"))) == list(PARTS)
+
+
 @QUICK
 @given(GROUPS, SEEDS, st.integers(2, 5), st.booleans())
 def test_every_sample_is_tested_in_exactly_one_fold(groups, seed, folds, keep):

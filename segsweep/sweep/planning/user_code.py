@@ -175,7 +175,10 @@ def _checked(
 def _read(target: str, config: RunConfig, *, send: Send) -> Prepared:
     """Read the data set; return what of it can be sent: no pixels, and no class of the user."""
     prepared = dataset.read_data(config, lambda done, total: send((done, total)))
-    samples = [Sample(str(one.id), str(one.group), one.image, one.mask) for one in prepared.samples]
+    samples = [
+        Sample(str(one.id), str(one.group), *(one.image, one.mask, one.more_masks, one.part))
+        for one in prepared.samples
+    ]
     problems = [Problem(one.level, str(one.where), str(one.what)) for one in prepared.warnings]
     none = np.empty(0, np.uint8)
     return replace(

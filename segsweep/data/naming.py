@@ -1,0 +1,152 @@
+"""Patterns of file names with {id}, and names that differ only in how they are written."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Generic, TypeVar
+
+from segsweep.data.images import SUFFIXES
+
+PARTS_NAMED = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""How people call the parts of a split, in lower case."""
+ANY_ID = "{id}.*"
+"""The pattern that fits every image file in a folder."""
+HOLES = {
+    "**/": r"(?:[^/]+/)*",
+    "*": "[^/]*",
+    "{split}": f"(?P<split>{'|'.join(PARTS_NAMED)})",
+    "{folder}": "(?P<folder>[^/]+)",
+}
+HOLE = re.compile("|".join(map(re.escape, HOLES)))
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, order=True)
+class Name:
+    """What a pattern finds in the name of a file."""
+
+    id: str
+    folder: str = ""
+    """What {folder} stands for; empty without it."""
+    part: str = ""
+    """What {split} stands for: train, val or test; empty without it."""
+
+
+class NamePattern:
+    """A pattern for file names, such as {id}_segmentation.png; upper case counts as lower.
+
+    `{id}` is what an image and its mask have in common, `*` matches any characters. Where a name
+    can be split in several ways, the longest id that another file has counts. A pattern with
+    folders, such as {id}/photo.jpg, is for names relative to the folder that is searched: `**/`
+    matches any folders or none, {split} a folder called train, val or test, {folder} any other
+    folder in which ids start anew.
+    """
+
+    def __init__(self, key: str, pattern: str) -> None:
+        if pattern.count("{id}") != 1:
+            raise ValueError(
+                f"{key} must hold {{id}} once, as in '{{id}}_mask.png'; got {pattern!r}"
+            )
+        if "\\" in pattern or {"", ".", ".."} & {*pattern.split("/")}:
+            raise ValueError(
+                f"{key} is a file's name, below data.images or data.masks, with folders as in "
+                f"'{{id}}/mask.png'; got {pattern!r}"
+            )
+        if not pattern.lower().endswith((".*", *SUFFIXES)):
+            raise ValueError(
+                f"{key} must end in .* or one of {' '.join(SUFFIXES)}; got {pattern!r}"
+            )
+        if max(pattern.count("{split}"), pattern.count("{folder}")) > 1:
+            raise ValueError(f"{key} may hold {{split}} and {{folder}} once; got {pattern!r}")
+        self.key, self.pattern = key, pattern
+        self.text = f"{key} '{pattern}'"
+        self.depth = None if "**" in pattern else pattern.count("/")
+        self.holes = {hole for hole in ("folder", "split") if f"{{{hole}}}" in pattern}
+        self._before, self._after = map(_compiled, pattern.split("{id}"))
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether all files that fit belong together: {id} names their folder, as in {id}/*.png."""
+        stem = self.pattern.rpartition("/")[2].rpartition(".")[0]
+        return "{id}" not in stem and "*" in stem
+
+    def ids(self, name: str) -> list[str]:
+        """Return what {id} can be in a file's name, the longest first; none: it does not fit."""
+        return [found.id for found in self.names(name)]
+
+    def names(self, name: str) -> list[Name]:
+        """Return what the pattern can find in a file's name, the longest id first."""
+        starts = [(i, m) for i in range(len(name)) if (m := self._before.fullmatch(name[:i]))]
+        ends = [(j, m) for j in range(1, len(name)) if (m := self._after.fullmatch(name[j:]))]
+        found = []
+        for i, before in starts:
+            for j, after in ends:
+                if i < j and "/" not in name[i:j]:
+                    held = before.groupdict() | after.groupdict()
+                    part = PARTS_NAMED.get(held.get("split", "").lower(), "")
+                    found.append(Name(name[i:j], held.get("folder", ""), part))
+        return sorted(found, key=lambda one: len(one.id), reverse=True)
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    parts, start = [], 0
+    for hole in HOLE.finditer(text):
+        parts += [re.escape(text[start : hole.start()]), HOLES[hole.group()]]
+        start = hole.end()
+    return re.compile("".join([*parts, re.escape(text[start:])]), re.IGNORECASE | re.DOTALL)
+
+
+def composed(text: str) -> str:
+    """Return *text* with accents as one character each: some systems store them as two."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """Return *text* as it is compared where upper and lower case do not count."""
+    return composed(composed(text).casefold())
+
+
+class Known(Generic[Key]):
+    """Names to find again, also where accents or upper case are written otherwise."""
+
+    def __init__(self, names: Iterable[tuple[str, Key]]) -> None:
+        self._ways: list[dict[str, set[Key]]] = [{}, {}, {}]
+        for text, key in names:
+            for way, write in zip(self._ways, WAYS, strict=True):
+                way.setdefault(write(text), set()).add(key)
+
+    def find(self, texts: Sequence[str]) -> Key | None:
+        """Return the first of *texts* that is known: written so, or else the only one alike."""
+        for way, write in zip(self._ways, WAYS, strict=True):
+            for text in texts:
+                if len(found := way.get(write(text), set())) == 1:
+                    return next(iter(found))
+        return None
+
+
+WAYS: tuple[Callable[[str], str], ...] = (str, composed, folded)
+
+
+def find_id(cell: str, known: Known[str]) -> str | None:
+    """Return the id that a cell of a table means: itself, or a file's name or path with it."""
+    text = cell.strip()
+    name = PurePath(text).name
+    bare = [PurePath(word).stem for word in (text, name) if word.lower().endswith(SUFFIXES)]
+    return known.find([cell, text, *bare, name])
+
+
+def known_ids(ids: Collection[str]) -> Known[str]:
+    """Return *ids* to find again."""
+    return Known((name, name) for name in ids)
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of *names* and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
