@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := -n auto --maxprocesses 4
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
 .PHONY: demo test lint check slow figures format clean
@@ -24,10 +25,10 @@ demo: $(VENV)/.base
 	$(BIN)/python -m segsweep.train -m experiment=demo $(GRID)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL) --dist worksteal
 
 slow: $(VENV)/.slow
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow $(PARALLEL) --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
