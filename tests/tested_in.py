@@ -8,6 +8,7 @@ TESTED_IN = {
     "config/run_config.py": "training/test_frozen.py",
     "config/validate.py": "config/test_schema.py",
     "data/decoded.py": "data/test_cache.py",
+    "data/foreground.py": "data/test_decoding.py",
     "data/fields.py": "data/test_synthetic.py",
     "data/fingerprint.py": "data/test_cache.py",
     "data/groups.py": "data/test_folder.py",

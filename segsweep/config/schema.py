@@ -19,6 +19,8 @@ NEUTRAL_ARGUMENTS: Mapping[str, Mapping[str, object]] = {
     "segsweep.data.folder.Folder": {
         "page": None,
         "unmatched": "error",
+        "range": None,
+        "foreground_color": None,
     },
 }
 """Class -> the neutral values of arguments that it got after a release; see `option`."""

@@ -12,12 +12,13 @@ from typing import TypeAlias
 from segsweep.config.schema import DataConfig
 from segsweep.system.files import text_digest
 
-FOREGROUND = "foreground"
+FOREGROUND, COLOURS = "foreground", "foreground_color"
 TARGET_KEYS: Mapping[str, tuple[object, ...]] = {
     FOREGROUND: ("half", None),
     "invert": (False, None),
     "ignore": (None, []),
     "page": (None,),
+    COLOURS: (None, []),
 }
 """Arguments of a data set that say what counts as foreground, and on which page of each file,
 with the values that say nothing."""
@@ -40,10 +41,10 @@ def target_of(data: Mapping[str, object]) -> str:
         value = data.get(key)
         if value in silent:
             continue
-        if key == FOREGROUND:
-            words[0] = f"{key}={_listed(value)}"
+        if key in (FOREGROUND, COLOURS):
+            words[0] = f"{key}={_listed(key, value)}"
         else:
-            words.append("inverted" if value is True else f"{key}={_listed(value)}")
+            words.append("inverted" if value is True else f"{key}={_listed(key, value)}")
     return ", ".join(words)
 
 
@@ -133,7 +134,10 @@ def _brief(value: object) -> str:
     return PurePath(text).name if "/" in text or "\\" in text else text
 
 
-def _listed(value: object) -> str:
+def _listed(key: str, value: object) -> str:
     if not isinstance(value, list):
         return str(value)
+    if key == COLOURS:
+        rows = value if isinstance(value[0], list) else [value]
+        return "+".join(sorted({",".join(map(str, row)) for row in rows}))
     return ",".join(sorted(set(map(str, value)), key=lambda word: (len(word), word)))

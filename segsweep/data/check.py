@@ -13,6 +13,8 @@ MOST_LINES = 20
 """Errors of one kind that get a line each; further ones are counted."""
 MOST_NAMES = 10
 """Names listed in a warning; further ones are counted."""
+FULL, SMALL_PART = 65535, 0.25
+"""The range of 16 bits; images that all stay below this part of it hold 14 bits or fewer."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Facts:
     grey: bool
     image_digest: str
     """Hash of the decoded pixels: finds the same picture in two formats."""
+    brightest: int | None = None
+    """The largest value of an image with 16 bits whose range nobody named."""
 
 
 def facts_of(sample: Sample, pixels: Pixels) -> Facts:
@@ -36,7 +40,8 @@ def facts_of(sample: Sample, pixels: Pixels) -> Facts:
     digest.update(image.data)
     height, width = image.shape[:2]
     count = int(np.count_nonzero(pixels.mask))
-    return Facts(sample.id, height, width, count, pixels.grey, digest.hexdigest()[:32])
+    short = digest.hexdigest()[:32]
+    return Facts(sample.id, height, width, count, pixels.grey, short, pixels.brightest)
 
 
 def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
@@ -46,9 +51,13 @@ def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
     if pixels.mask.shape != pixels.image.shape[:2]:
         image, mask = ("x".join(map(str, a.shape[:2])) for a in (pixels.image, pixels.mask))
         problems.append(Problem("error", where, f"sizes differ: mask {mask}, image {image}"))
-    if not pixels.mask.any():
+    for found in pixels.unnamed:  # `value 255`, `colour [0,128,0]`
+        key = "data.foreground_color" if "colour" in found else "data.foreground"
+        what = f"{found}: not selected by {key}; add it there if it marks the object"
+        problems.append(Problem("warning", where, what))
+    if not pixels.mask.any() and not pixels.unnamed:
         problems.append(Problem("warning", where, "empty mask: no foreground at all"))
-    elif pixels.mask.all():
+    elif pixels.mask.all() and not pixels.unnamed:
         problems.append(Problem("warning", where, "full mask: no background at all"))
     if pixels.grey:
         what = "grey-valued mask: more than two values, so the foreground rule decided"
@@ -63,6 +72,7 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
         where = _names([fact.id for fact in facts])
         what = "no foreground anywhere: see data.foreground and data.invert"
         problems.append(Problem("error", where, what))
+    problems += _dark(facts)
     same: dict[str, list[str]] = {}
     for fact in facts:
         same.setdefault(fact.image_digest, []).append(fact.id)
@@ -73,6 +83,19 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
         if len(ids) > 1
     ]
     return problems
+
+
+def _dark(facts: Sequence[Facts]) -> list[Problem]:
+    """Return a warning if all images of 16 bits together use a small part of their range."""
+    deep = [fact.brightest for fact in facts if fact.brightest is not None]
+    if not deep or not 0 < max(deep) <= FULL * SMALL_PART:
+        return []
+    high = (1 << max(deep).bit_length()) - 1
+    what = (
+        f"images of 16 bits use only {max(deep) / FULL:.0%} of their range, which makes them dark: "
+        f"the largest value is {max(deep)}; data.range=[0,{high}] takes 0 to {high} for all of it"
+    )
+    return [Problem("warning", f"{len(deep)} images", what)]
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:
@@ -94,7 +117,8 @@ def format_problems(problems: Iterable[Problem]) -> str:
             lines.append(f"error: {kind}: {len(found) - MOST_LINES} more")
     for _, found in _kinds(problem for problem in ordered if problem.level == "warning"):
         names = _names([Path(problem.where).name for problem in found])
-        lines.append(f"warning: {found[0].what}: {names}")
+        count = f" ({len(found)})" if len(found) > 1 else ""
+        lines.append(f"warning: {found[0].what}{count}: {names}")
     return "\n".join(lines)
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from segsweep.data.decoding import Decoding
+from segsweep.data.foreground import Foreground
 from segsweep.data.groups import read_groups
 from segsweep.data.guess import guess_patterns, guess_shared
-from segsweep.data.images import READER_VERSION, Foreground, read_sample, without_copies
+from segsweep.data.images import READER_VERSION, read_sample, without_copies
 from segsweep.data.naming import ANY_ID, NamePattern, some
 from segsweep.data.pairing import (
     Files,
@@ -32,7 +34,8 @@ class Folder:
         masks: the folder of masks; None: the folder of images.
         mask_name: the name of an image's mask, with {id} for the image's name without its
             ending; in one folder it also decides which files are masks.
-        foreground: half: above half of the file's range; or the label values that count.
+        foreground: half: above half of the file's range; alpha: the same of the alpha channel;
+            or the label values that count.
         invert: True: what the rule finds is background.
         groups_file: CSV with the columns id and group; samples of one group (one patient, one
             lesion) stay in one part of a split.
@@ -41,6 +44,8 @@ class Folder:
         page: which page of a file with several is read, from 1; None: such a file is refused.
         unmatched: error: images without masks and masks without images are refused; skip: they
             are left out.
+        range: the two stored values that become 0 and 1 in an image; None: those of its type.
+        foreground_color: the colour [red, green, blue] of a mask's foreground, or several.
 
     """
 
@@ -49,15 +54,15 @@ class Folder:
         images: Path,
         masks: Path | None = None,
         mask_name: str = ANY_ID,
-        foreground: Literal["half"] | list[int] = "half",
+        foreground: Literal["half", "alpha"] | list[int] = "half",
         invert: bool = False,
         groups_file: Path | None = None,
         image_name: str = ANY_ID,
         page: int | None = None,
         unmatched: Literal["error", "skip"] = "error",
+        range: list[float] | None = None,
+        foreground_color: list[int] | list[list[int]] | None = None,
     ) -> None:
-        if page is not None and page < 1:
-            raise ValueError(f"page must be >= 1, the first page, or null; got {page}")
         for key, folder in (("images", images), ("masks", masks)):
             if "{id}" in str(folder):
                 raise ValueError(
@@ -68,16 +73,15 @@ class Folder:
         self.masks = self.images if masks is None else Path(masks).expanduser()
         self.mask_name = NamePattern("mask_name", mask_name)
         self.image_name = NamePattern("image_name", image_name)
-        self.foreground = Foreground.of(foreground, invert)
-        self.page = page
+        self.foreground = Foreground.of(foreground, invert, foreground_color)
+        self.decoding = Decoding.of(page, range)
         self.groups_file = None if groups_file is None else Path(groups_file).expanduser()
         self.skips = unmatched == "skip"
 
     @property
     def signature(self) -> str:
         """The reader's version, the foreground rule, and what else decides pixels."""
-        page = "" if self.page is None else f" page={self.page}"
-        return f"folder reader={READER_VERSION} {self.foreground}{page}"
+        return f"folder reader={READER_VERSION} {self.foreground}{self.decoding}"
 
     @property
     def gives_split(self) -> bool:
@@ -110,7 +114,7 @@ class Folder:
 
     def read(self, sample: Sample) -> Pixels:
         """Decode one pair."""
-        return read_sample(sample, self.foreground, self.page)
+        return read_sample(sample, self.foreground, self.decoding)
 
     def _part(self, image: Path) -> str:
         return key_of(self.image_name.names(below(image, self.images))[0], {"split"})[0]
@@ -130,7 +134,8 @@ class Folder:
             )
         images = [path for path in images if self.image_name.ids(below(path, self.images))]
         images = without_copies(images)
-        if shared:
+        own = self.foreground.alpha and self.image_name.pattern == self.mask_name.pattern
+        if shared and not own:  # else each image has its mask in its alpha channel
             taken = {below(path, self.masks) for path in masks}
             images = [path for path in images if below(path, self.images) not in taken]
         if not images:

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
+from segsweep.data.foreground import Foreground
 from segsweep.data.images import (
     READER_VERSION,
     SUFFIXES,
-    Foreground,
     image_files,
     read_sample,
 )

@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from segsweep.data.decoder_warnings import only_bombs
+from segsweep.data.decoding import Decoding
 from segsweep.data.pages import chosen_frame, frames_of, page_at, pages_of
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
@@ -27,6 +28,8 @@ ORIENTATION, PHOTOMETRIC, BITS, PLANAR = 0x0112, 0x0106, 0x0102, 0x011C
 TIFFFILE_UNPACKS = (1, 8, 32946, 32773)  # none, deflate twice, packbits
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ARRAY_START = b"\x93NUMPY"
+NO_ALPHA = "no alpha channel, which data.foreground=alpha needs"
+AS_STORED = Decoding()
 
 TURNS: dict[int, Callable[[Raw], Raw]] = {
     2: lambda stored: stored[:, ::-1],
@@ -57,11 +60,8 @@ class Raster:
     """The number of pictures in the file, of which this is one."""
 
 
-def decode(path: Path, page: int | None = None) -> Raster:
-    """Read and decode one file; any error in it is raised as a DataError.
-
-    *page*, counted from 1, is read where a file has several; without it such a file is refused.
-    """
+def decode(path: Path, how: Decoding = AS_STORED) -> Raster:
+    """Read and decode one file; any error in it is raised as a DataError."""
     try:
         file_status(path)
         data = path.read_bytes()
@@ -71,7 +71,7 @@ def decode(path: Path, page: int | None = None) -> Raster:
         raise DataError(f"{path}: empty file, 0 bytes: copy it again or remove it")
     with only_bombs():
         try:
-            return _from_bytes(path, data, page)
+            return _from_bytes(path, data, how)
         except DataError:
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -93,42 +93,47 @@ def _bomb(path: Path) -> str:
     )
 
 
-def _from_bytes(path: Path, data: bytes, page: int | None) -> Raster:
+def _from_bytes(path: Path, data: bytes, how: Decoding) -> Raster:
     if data.startswith(TIFF_STARTS):
-        return _from_tiff(path, data, page)
+        return _from_tiff(path, data, how)
     if data.startswith(ARRAY_START):
-        return _raster(path, _array(path, data), None, 1)
+        return _raster(path, how.scaled(_array(path, data, how)))
     with _open(data) as image:
         if image.format == "PNG" and b"IEND\xaeB`\x82" not in data:  # Pillow accepts this
             raise DataError(f"{path}: truncated or damaged: the end of the PNG is missing")
         frames = frames_of(path, image, data)
-        values, indices = _unpacked(image, data, chosen_frame(path, frames, page))
+        frame = chosen_frame(path, frames, how.page)
+        values, indices = _alpha(path, image, frame) if how.alpha else _unpacked(image, data, frame)
         orientation = _exif_orientation(image)
     turn = TURNS.get(orientation, np.asarray)
     indices = None if indices is None else turn(indices)
-    return _raster(path, turn(values), indices, orientation, len(frames))
+    return _raster(path, how.scaled(turn(values)), indices, orientation, len(frames))
 
 
-def _from_tiff(path: Path, data: bytes, page: int | None) -> Raster:
+def _from_tiff(path: Path, data: bytes, how: Decoding) -> Raster:
     """Use Pillow, which knows all compressions and rotates a TIFF on loading; else tifffile."""
     try:
         with _open(data) as image:
             frames = frames_of(path, image, data)
-            frame = chosen_frame(path, frames, page)
+            frame = chosen_frame(path, frames, how.page)
             image.seek(frame)
             if isinstance(image, TiffImageFile) and not _is_misread(image):
                 orientation = image.tag_v2.get(ORIENTATION, 1)
                 inverted = image.mode == "I;16" and image.tag_v2.get(PHOTOMETRIC) == 0
-                values, indices = _unpacked(image, data, frame)
-                values = ~values if inverted else values
-                return _raster(path, values, indices, orientation, len(frames))
+                if how.alpha:
+                    values, indices = _alpha(path, image, frame)
+                else:
+                    values, indices = _unpacked(image, data, frame)
+                    values = ~values if inverted else values
+                return _raster(path, how.scaled(values), indices, orientation, len(frames))
     except UnidentifiedImageError:
         pass
-    values, orientation, pages = _by_tifffile(path, data, page)
-    return _raster(path, TURNS.get(orientation, np.asarray)(values), None, orientation, pages)
+    values, orientation, pages = _by_tifffile(path, data, how)
+    values = how.scaled(TURNS.get(orientation, np.asarray)(values))
+    return _raster(path, values, None, orientation, pages)
 
 
-def _array(path: Path, data: bytes) -> Raw:
+def _array(path: Path, data: bytes, how: Decoding) -> Raw:
     """Return a NumPy array that can be an image or a mask."""
     values: Raw = np.load(BytesIO(data), allow_pickle=False)
     grey = values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 1)
@@ -138,11 +143,23 @@ def _array(path: Path, data: bytes) -> Raw:
             f"{path}: unsupported array: shape {values.shape}, {values.dtype}; allowed are "
             "(height, width), or with 1, 3 or 4 channels last, of bool, whole numbers or floats"
         )
+    if how.alpha:
+        if not colour or values.shape[2] != 4:
+            raise DataError(f"{path}: {NO_ALPHA}")
+        return values[..., 3]
     return values.reshape(values.shape[:2]) if grey else values[..., :3]
 
 
+def _alpha(path: Path, image: ImageFile.ImageFile, frame: int) -> tuple[Raw, None]:
+    """Return the alpha channel of one frame in 8 bits, and no indices."""
+    image.seek(frame)
+    if not image.has_transparency_data:
+        raise DataError(f"{path}: {NO_ALPHA}")
+    return np.asarray(image.convert("RGBA").getchannel("A")), None
+
+
 def _raster(
-    path: Path, values: Raw, indices: Raw | None, orientation: int, pages: int = 1
+    path: Path, values: Raw, indices: Raw | None = None, orientation: int = 1, pages: int = 1
 ) -> Raster:
     """Convert values to a known type and range; DataError if their range has no known meaning."""
     orientation = orientation if orientation in TURNS else 1
@@ -154,7 +171,7 @@ def _raster(
     if values.dtype.kind not in "uif" or not (low >= 0 and high <= limit):  # NaN fails too
         raise DataError(
             f"{path}: values out of range: {low} to {high}, allowed are 0 to {limit} in "
-            f"{values.dtype}; save it with 8 or 16 bits"
+            f"{values.dtype}; save it with 8 or 16 bits, or name the range of images in data.range"
         )
     values = values.astype(np.float32 if limit == 1 else np.uint16)
     return Raster(path, values, limit, indices, orientation, pages)
@@ -238,11 +255,11 @@ def _is_misread(image: TiffImageFile) -> bool:
     return len(bits) > 1 and max(bits) > 8 and (separate or _rawmode(image).startswith("RGBa"))
 
 
-def _by_tifffile(path: Path, data: bytes, number: int | None) -> tuple[Raw, int, int]:
+def _by_tifffile(path: Path, data: bytes, how: Decoding) -> tuple[Raw, int, int]:
     """Return a page's grey or RGB values as stored, its orientation tag, and how many there are."""
     with tifffile.TiffFile(BytesIO(data)) as file:
         pages = pages_of(path, file)
-        page = page_at(file, chosen_frame(path, pages, number))
+        page = page_at(file, chosen_frame(path, pages, how.page))
         if page.imagewidth * page.imagelength > (Image.MAX_IMAGE_PIXELS or sys.maxsize):
             raise DataError(_bomb(path))
         colour = page.photometric == tifffile.PHOTOMETRIC.RGB
@@ -267,6 +284,10 @@ def _by_tifffile(path: Path, data: bytes, number: int | None) -> tuple[Raw, int,
             )  # tifffile returns an empty array without an error
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             values = ~values
-        if values.ndim == 3:
+        if how.alpha:
+            if not page.extrasamples:
+                raise DataError(f"{path}: {NO_ALPHA}")
+            values = values[..., -1]
+        elif values.ndim == 3:
             values = values[..., :3] if colour else values[..., 0]
         return values, page.tags.valueof(ORIENTATION, 1), len(pages)

@@ -51,7 +51,11 @@ class Pixels:
     mask: NDArray[np.bool_]
     """(H, W), True where foreground."""
     grey: bool = False
-    """Whether the mask held more than two values, so that the foreground rule decided."""
+    """Whether the mask held more than two values, so that half of the range decided."""
+    unnamed: tuple[str, ...] = ()
+    """What the mask holds besides 0 that no rule names, such as `value 255`."""
+    brightest: int | None = None
+    """The largest value of an image with 16 bits whose range nobody named."""
 
 
 class Source(Protocol):

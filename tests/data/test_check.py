@@ -1,5 +1,6 @@
 """Checks of decoded samples: each problem, and how all of them are reported."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,38 @@ def test_grey_mask_is_a_warning():
 
     assert problem.level == "warning"
     assert problem.what.startswith("grey-valued mask")
+
+
+@pytest.mark.parametrize("mask", [HALF, HALF & False, HALF | True])
+def test_values_that_no_rule_names_are_warnings(mask):
+    """Each has its own; the object they may mark is then not reported as no foreground at all."""
+    words = ("value 255", "colour [0,128,0]")
+    read = Pixels(np.zeros((4, 6, 3), np.uint8), mask, unnamed=words)
+    problems = check_pixels(SAMPLE, read)
+
+    assert [(p.level, p.what.split(": ")[0]) for p in problems] == [("warning", w) for w in words]
+    assert "by data.foreground;" in problems[0].what
+    assert "by data.foreground_color;" in problems[1].what
+
+
+@pytest.mark.parametrize(
+    ("brightest", "share", "high"),
+    [([3504, 900], "5%", 4095), ([4096], "6%", 8191), ([255, None], "0%", 255)],
+)
+def test_images_that_use_a_small_part_of_sixteen_bits(brightest, share, high):
+    """One warning for all, by the largest value of all, with the next power of two less one."""
+    facts = [replace(fact(str(i)), brightest=value) for i, value in enumerate(brightest)]
+    (problem,) = check_all(facts)
+
+    assert problem.level == "warning"
+    assert f"only {share} of their range" in problem.what
+    assert f"data.range=[0,{high}]" in problem.what
+
+
+@pytest.mark.parametrize("brightest", [[3504, 40000], [0], [None, None]])
+def test_images_that_use_more_are_not_dark(brightest):
+    """One bright image is enough; images of 8 bits and black ones say nothing."""
+    assert check_all([replace(fact(str(i)), brightest=b) for i, b in enumerate(brightest)]) == []
 
 
 def test_sample_without_files_is_named_by_its_id():

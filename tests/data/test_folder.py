@@ -233,6 +233,12 @@ def test_pairs_are_read_by_the_rule(tmp_path, foreground, invert):
     [
         ({}, "folder reader=1 foreground=half invert=False"),
         ({"page": 2}, "folder reader=1 foreground=half invert=False page=2"),
+        ({"range": [0, 4095]}, "folder reader=1 foreground=half invert=False range=0,4095"),
+        ({"foreground": "alpha"}, "folder reader=1 foreground=alpha invert=False"),
+        (
+            {"foreground_color": [[9, 9, 9], [0, 0, 7]]},
+            "folder reader=1 foreground=0,0,7+9,9,9 invert=False",
+        ),
     ],
 )
 def test_signature_of_the_first_release_stays(tmp_path, arguments, signature):
@@ -240,10 +246,18 @@ def test_signature_of_the_first_release_stays(tmp_path, arguments, signature):
     assert Folder(tmp_path, **arguments).signature == signature
 
 
-def test_page_is_counted_from_one(tmp_path):
-    """Page 0 is refused at once."""
-    with pytest.raises(ValueError, match=r"page must be >= 1.*got 0"):
-        Folder(tmp_path, page=0)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *({"page": 0}, {"range": [5]}, {"range": [5, 5]}, {"range": [0, float("inf")]}),
+        *({"foreground_color": []}, {"foreground_color": [1, 2]}, {"foreground_color": [1, 2, -1]}),
+        {"foreground_color": [255, 0, 0], "foreground": [1]},
+    ],
+)
+def test_wrong_argument_is_refused(tmp_path, arguments):
+    """Numbers out of range are refused at once, with the key and the value."""
+    with pytest.raises(ValueError, match=rf"{next(iter(arguments))} .*got"):
+        Folder(tmp_path, **arguments)
 
 
 def test_signature_tells_the_rules_apart(tmp_path):

@@ -6,7 +6,9 @@ import tifffile
 from PIL import Image
 
 from fake_data import blob
-from segsweep.data.images import Foreground, read_sample, to_rgb
+from segsweep.data.decoding import Decoding
+from segsweep.data.foreground import Foreground
+from segsweep.data.images import read_sample, to_rgb
 from segsweep.data.raster import decode
 from segsweep.data.source import Sample
 from segsweep.errors import DataError
@@ -57,9 +59,9 @@ def test_page_is_read_and_none_is_the_default(tmp_path, name):
     with pytest.raises(DataError, match=rf"{name}: has 5 pages: .*data\.page=1 to data\.page=5"):
         decode(tmp_path / name)
     with pytest.raises(DataError, match=rf"{name}: has 5 pages: there is no data\.page=6"):
-        decode(tmp_path / name, 6)
+        decode(tmp_path / name, Decoding(6))
     for number, page in enumerate(pages, start=1):
-        np.testing.assert_array_equal(rgb(page), to_rgb(decode(tmp_path / name, number)))
+        np.testing.assert_array_equal(rgb(page), to_rgb(decode(tmp_path / name, Decoding(number))))
 
 
 @pytest.mark.parametrize("name", ["grey.tif", "colour.tif", "imagej.tif"])
@@ -69,7 +71,7 @@ def test_pages_are_those_of_a_second_reader(tmp_path, name):
     for number in (1, 3, 5):
         other = tifffile.imread(tmp_path / name, key=number - 1)
 
-        np.testing.assert_array_equal(rgb(other), to_rgb(decode(tmp_path / name, number)))
+        np.testing.assert_array_equal(rgb(other), to_rgb(decode(tmp_path / name, Decoding(number))))
 
 
 def test_smaller_copies_are_no_pages(tmp_path):
@@ -96,7 +98,7 @@ def test_stack_with_one_directory_is_refused(tmp_path, options):
     """Pictures that the file does not list as pages are not lost in silence."""
     tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="minisblack", **options)
     with pytest.raises(DataError, match=r"a\.tif: holds 5 pictures"):
-        decode(tmp_path / "a.tif", 1)
+        decode(tmp_path / "a.tif", Decoding(1))
 
 
 def pair(folder, images, masks):
@@ -114,7 +116,7 @@ def test_both_files_of_a_pair_name_their_pages(tmp_path):
     with pytest.raises(DataError, match=r"i\.tif: has 5 pages.*; and .*m\.tif: has 5 pages"):
         read_sample(sample, Foreground())
     for number, (image, mask) in enumerate(pairs, start=1):
-        pixels = read_sample(sample, Foreground(), number)
+        pixels = read_sample(sample, Foreground(), Decoding(number))
 
         np.testing.assert_array_equal(image, pixels.image)
         np.testing.assert_array_equal(mask, pixels.mask)
@@ -125,6 +127,6 @@ def test_mask_of_one_page_belongs_to_the_page_of_its_image(tmp_path):
     mask = GREY[0] > 99
     sample = pair(tmp_path, GREY, mask * np.uint8(255))
 
-    np.testing.assert_array_equal(mask, read_sample(sample, Foreground(), 4).mask)
+    np.testing.assert_array_equal(mask, read_sample(sample, Foreground(), Decoding(4)).mask)
     with pytest.raises(DataError, match=r"i\.tif: has one page: there is no data\.page=4"):
-        read_sample(pair(tmp_path, GREY[0], mask * np.uint8(255)), Foreground(), 4)
+        read_sample(pair(tmp_path, GREY[0], mask * np.uint8(255)), Foreground(), Decoding(4))
