@@ -117,8 +117,7 @@ def format_problems(problems: Iterable[Problem]) -> str:
             lines.append(f"error: {kind}: {len(found) - MOST_LINES} more")
     for _, found in _kinds(problem for problem in ordered if problem.level == "warning"):
         names = _names([Path(problem.where).name for problem in found])
-        count = f" ({len(found)})" if len(found) > 1 else ""
-        lines.append(f"warning: {found[0].what}{count}: {names}")
+        lines.append(f"warning: {found[0].what}: {names}")
     return "\n".join(lines)
 
 

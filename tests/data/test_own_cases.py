@@ -75,7 +75,7 @@ def test_mixed_labels(segsweep, tmp_path):
 
     assert code == 0
     assert "value 255" in warning
-    assert warning.endswith("(6): c00.png, c03.png, c06.png, c09.png, c12.png, c15.png")
+    assert warning.endswith("the object: c00.png, c03.png, c06.png, c09.png, c12.png, c15.png")
     assert "no foreground" not in out
     code, out, error = segsweep(*WORDS, "data.foreground=[1,255]")
     assert (code, error) == (0, "")
