@@ -81,7 +81,7 @@ def data(
     crossing = crossing_groups(prepared.samples, parts)
     problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]
     if problems:
-        print(format_problems(problems))
+        print(format_problems(problems, Path(config.outputs, ".cache").resolve()))
     sheet = _draw_sheet(prepared, Path(config.outputs) / _sheet_name(config, prepared.fingerprint))
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")

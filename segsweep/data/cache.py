@@ -109,9 +109,9 @@ def prepare(
                 refused = bool(unread) or has_errors(problems)
                 found = _build(task, part, None if refused else target, progress)
     if has_errors([*problems, *found]):
-        raise DataError(format_problems([*problems, *found]))
+        raise DataError(format_problems([*problems, *found], folder))
     if unread:  # no other problem says why
-        raise DataError(format_problems(unread))
+        raise DataError(format_problems(unread, folder))
     return _open(target, samples, fingerprint, problems)
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.data.source import Pixels, Problem, Sample
+from segsweep.system.files import write_if_changed
 
 MOST_LINES = 20
 """Errors of one kind that get a line each; further ones are counted."""
 MOST_NAMES = 10
 """Names listed in a warning; further ones are counted."""
+WHOLE_LIST = "problems.txt"
+"""In the folder of caches: the latest list that was too long for the screen."""
 FULL, SMALL_PART = 65535, 0.25
 """The range of 16 bits; images that all stay below this part of it hold 14 bits or fewer."""
 
@@ -103,22 +106,40 @@ def has_errors(problems: Iterable[Problem]) -> bool:
     return any(problem.level == "error" for problem in problems)
 
 
-def format_problems(problems: Iterable[Problem]) -> str:
+def format_problems(problems: Iterable[Problem], folder: Path | None = None) -> str:
     """Return all problems as text, errors first.
 
     Each error has a line, up to 20 of a kind; further ones are counted. Warnings of one kind
-    share a line with up to 10 names.
+    share a line with up to 10 names. Where that leaves some out, the whole list is written into
+    *folder*, and the last line says where.
     """
-    ordered = sorted(set(problems))
+    ordered, left_out = sorted(set(problems)), False
     lines = []
     for kind, found in _kinds(problem for problem in ordered if problem.level == "error"):
         lines += [f"error: {problem.where}: {problem.what}" for problem in found[:MOST_LINES]]
         if len(found) > MOST_LINES:
             lines.append(f"error: {kind}: {len(found) - MOST_LINES} more")
+            left_out = True
     for _, found in _kinds(problem for problem in ordered if problem.level == "warning"):
         names = _names([Path(problem.where).name for problem in found])
         lines.append(f"warning: {found[0].what}: {names}")
+        left_out |= len(found) > MOST_NAMES
+    if left_out and folder is not None:
+        lines += _written(ordered, folder / WHOLE_LIST)
     return "\n".join(lines)
+
+
+def _written(problems: Sequence[Problem], path: Path) -> list[str]:
+    """Write a line for each problem, and return the line that says so; none if it cannot be."""
+    text = "".join(f"{one.level}: {one.where}: {one.what}\n" for one in problems)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_if_changed(path, text)
+    except OSError:  # a full disk, or one that may only be read: the list above has to do
+        return []
+    here = Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    return [f"all {len(problems)} problems, one a line: {shown}"]
 
 
 def _kinds(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:

@@ -191,6 +191,41 @@ def test_many_errors_of_a_kind_are_counted(what):
     assert lines[21] == "error: z: other: thing"
 
 
+@pytest.mark.parametrize(("level", "most"), [("error", 20), ("warning", 10)])
+def test_list_that_is_cut_is_written_whole(tmp_path, monkeypatch, level, most):
+    """Every problem has a line in the file that the last line names; the text stays as it was."""
+    monkeypatch.chdir(tmp_path)
+    problems = [Problem(level, f"/m/{i:03}.png", f"bad: {i}") for i in range(most + 1)]
+    text = format_problems(problems, tmp_path / "out")
+
+    assert (
+        text
+        == f"{format_problems(problems)}\nall {most + 1} problems, one a line: out/problems.txt"
+    )
+    lines = (tmp_path / "out" / "problems.txt").read_text().splitlines()
+    assert lines == [f"{level}: /m/{i:03}.png: bad: {i}" for i in range(most + 1)]
+    stamp = (tmp_path / "out" / "problems.txt").stat().st_mtime_ns
+    format_problems(problems, tmp_path / "out")
+    assert (tmp_path / "out" / "problems.txt").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(("level", "most"), [("error", 20), ("warning", 10)])
+def test_list_that_fits_is_not_written(tmp_path, level, most):
+    """A short list leaves no file."""
+    problems = [Problem(level, f"/m/{i:03}.png", f"bad: {i}") for i in range(most)]
+
+    assert format_problems(problems, tmp_path) == format_problems(problems)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list_that_cannot_be_written_is_shown_cut(tmp_path):
+    """Where the folder cannot be made, the problems are still told."""
+    (tmp_path / "file").touch()
+    problems = [Problem("error", f"{i}", "bad: thing") for i in range(30)]
+
+    assert format_problems(problems, tmp_path / "file" / "x") == format_problems(problems)
+
+
 def test_nothing_wrong_is_no_text():
     """No problem gives an empty text; the same problem twice is reported once."""
     problem = Problem("error", "a", "b: c")

@@ -94,3 +94,18 @@ def test_no_foreground_anywhere_names_the_values(segsweep, tmp_path, value):
     assert code == 2
     assert "no foreground anywhere" in error
     assert f"value {value}: not selected by data.foreground" in error
+
+
+def test_long_list_is_whole_in_a_file(segsweep, tmp_path):
+    """Of 30 damaged files 20 have a line on the screen; the file that it names has them all."""
+    for index in range(30):
+        image, mask = pair(index)
+        save(tmp_path / f"images/{index:02}.png", image)
+        save(tmp_path / f"masks/{index:02}.png", mask * 255)
+        (tmp_path / f"images/{index:02}.png").write_bytes(b"")
+    code, _, error = segsweep(*WORDS)
+
+    assert code == 2
+    assert error.splitlines()[-1] == "all 30 problems, one a line: outputs/.cache/problems.txt"
+    text = (tmp_path / "outputs/.cache/problems.txt").read_text()
+    assert [f"{index:02}.png: empty file" in text for index in range(30)] == [True] * 30

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from segsweep import __version__
 from segsweep.config.cells import differing_in_one_key, flat_values
@@ -27,7 +28,8 @@ def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
         found.update(dict.fromkeys(prepared.warnings))
         found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
     if found:
-        print(format_problems(found), file=sys.stderr)
+        cache = Path(planned[0].config.outputs, ".cache").resolve()
+        print(format_problems(found, cache), file=sys.stderr)
     print(
         f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr
     )
