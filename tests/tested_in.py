@@ -66,6 +66,7 @@ TESTED_IN = {
     "stats/posterior.py": "stats/test_engine.py",
     "stats/two_sweeps.py": "stats/wording/test_two_sweeps.py",
     "stats/verdicts.py": "stats/test_engine.py",
+    "stats/wording/agreement.py": "stats/test_agreement.py",
     "stats/wording/levels.py": "stats/test_levels.py",
     "stats/wording/next_steps.py": "stats/wording/test_sentences.py",
     "stats/wording/phrases.py": "stats/test_runs.py",

@@ -22,7 +22,8 @@ def print_report(report: Report) -> None:
     name = tables.sweep.root.resolve().name
     several = report.answer["comparisons"]
     if len(several) > 1:
-        print_line(str(report.answer["headline"]), console)
+        for line in (report.answer["headline"], *report.answer["notes"]):
+            print_line(str(line), console)
     for said in several:
         cells, title = report.cells, title_of(tables)
         if len(several) > 1:

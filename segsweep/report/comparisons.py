@@ -79,14 +79,23 @@ def joined(frames: "Sequence[DataFrame]") -> "DataFrame":
 
 
 def summary(compared: Sequence[Compared]) -> "Answer":
-    """Return the answer of the only comparison, or a sentence that names all of them."""
+    """Return the answer of the only comparison; of several, what all of them say together.
+
+    That is: their names, the cells that may be the best in all, and as notes whether the ranking
+    carries over.
+    """
+    from segsweep.stats.agreement import agreements, best_on_all
+    from segsweep.stats.wording.agreement import agreement_texts
     from segsweep.stats.wording.answer import Answer
 
     if len(compared) == 1:
         return compared[0].answer
-    names = "; ".join(one.data for one in compared)
+    names = [one.data for one in compared]
+    analyses = [one.analysis for one in compared]
+    best = best_on_all(analyses)
     return Answer(
         f"{len(compared)} comparisons, because runs on different data or with different targets "
-        f"are never compared: {names}.",
-        (),
+        f"are never compared: {'; '.join(names)}.",
+        tuple(best or ()),
+        notes=agreement_texts(names, agreements(analyses), best),
     )

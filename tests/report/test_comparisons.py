@@ -63,6 +63,31 @@ def test_each_has_its_own_answer_and_no_pair_or_claim_goes_across(mixed, capsys)
     assert out.startswith("2 comparisons, because")
 
 
+@pytest.mark.parametrize("kind", OTHER)
+def test_whether_the_ranking_carries_over(kind, tmp_path, frozen, write_run, capsys):
+    """Said on the terminal, in answer.json and on the page, once there are three cells in both."""
+    changed, _ = OTHER[kind]
+    maker = Maker(tmp_path / "outputs/main", frozen, write_run, images=8, epochs=2)
+    for model, lift in {"unet": 0.3, "unet2": 0.15, "segnet": 0.0}.items():
+        for seed in range(3):
+            maker.finished(model, "bce", seed, lift - 0.3)
+            maker.finished(model, "bce", seed, lift - 0.2, **changed)
+    maker.plan()
+    report = write_report(SweepPaths(maker.folder))
+    print_report(report)
+    out = " ".join(capsys.readouterr().out.split())
+    said = json.loads((maker.folder / "answer.json").read_text())
+    page = (maker.folder / "report.html").read_text()
+
+    assert said["best"] == ["unet/bce"]
+    assert said["notes"][0] == "May be the best on both: unet/bce."
+    assert said["notes"][1].startswith("The ranking carries over, at least in part, between synth")
+    assert "rank correlation of 3 cells 1.00 (" in said["notes"][1]
+    assert all(note in out for note in said["notes"])
+    assert "Does the ranking carry over?" in page
+    assert said["notes"][0] in page
+
+
 def test_a_warning_names_its_comparison(mixed, capsys):
     """The same cell may be empty in one and not in the other."""
     maker, names = mixed
@@ -97,6 +122,7 @@ def test_page_shows_every_comparison(mixed):
     assert len(ids) == len(set(ids))
     assert len(figures) == len(set(figures))
     assert html.count('<p class="headline">') == 2
+    assert "May be the best on both: unet/bce." in html
     assert {"intervals", "intervals-2"} <= set(figures) or {"cells", "cells-2"} <= set(ids)
     for name in names:
         assert f">{name}</h2>" in html

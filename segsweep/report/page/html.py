@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from segsweep import __version__
+from segsweep.report.comparisons import summary
 from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import (
     MOST_PAIRS,
@@ -89,6 +90,7 @@ def build_page(material: Material, live: bool = False, comparisons: Sequence[Mat
     return _template().render(
         material=material,
         comparisons=shown,
+        together=summary([own.compared for own in parts]).notes if len(parts) > 1 else (),
         version=__version__,
         tables=tables,
         failures=grouped_failures(material.failures),
