@@ -84,7 +84,7 @@ def prepare(
         size: height and width that the network sees, pixels.
         channels: 3 for RGB, 1 for grey.
         folder: where caches live; shared by all runs and processes.
-        progress: called with (done, total) while images are decoded.
+        progress: called while images are decoded with (done, total, share of the work done).
         resize: area or classic, how they are resized; see `segsweep/data/resize.py`.
 
     Raises:
@@ -142,6 +142,7 @@ def _build(
             problems += check_all(facts)
             if target is None or has_errors(problems):
                 return problems
+            decoded.sync()
             decoded.write_native([key for key in task.keys if key], part / "native.bin")
         finally:
             decoded.close()

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from segsweep.config.typed import wrong_type
+from segsweep.data.array_file import shape_of
 from segsweep.data.check import Facts
-from segsweep.data.decoded import ARRAYS, shape_of
+from segsweep.data.decoded import ARRAYS
 from segsweep.data.source import Problem
 from segsweep.system.files import JsonObject, read_json, write_json
 

@@ -1,8 +1,8 @@
 """The samples of a data set decoded so far, on disk, until the cache is whole.
 
 A sample is entered in a journal after its pixels are written, with a checksum of them. A killed
-command therefore loses one sample, and the next command continues. Problems are entered too:
-refused data are not decoded again on each try.
+command therefore loses the samples in flight, and the next command continues. Problems are
+entered too: refused data are not decoded again on each try.
 """
 
 import json
@@ -10,13 +10,16 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segsweep.config.typed import wrong_type
+from segsweep.data.array_file import ArrayFile, shape_of
 from segsweep.data.check import Facts
 from segsweep.data.source import Problem
 
@@ -74,8 +77,9 @@ class Stored:
     native: bytes
     """The mask at its own size, eight pixels a byte."""
 
+    @cached_property
     def checksum(self) -> int:
-        """Return the checksum of all bytes."""
+        """The checksum of all bytes."""
         found = zlib.crc32(self.native)
         for array in (self.image, self.mask):
             found = zlib.crc32(np.ascontiguousarray(array).data, found)
@@ -95,7 +99,7 @@ class Decoded:
                 np.lib.format.open_memmap(folder / name, "w+", kind, shape)
         _reserve(folder)
         self.folder = folder
-        self._images, self._masks = (np.load(folder / name, mmap_mode="r+") for name in ARRAYS)
+        self._images, self._masks = (ArrayFile(folder / name) for name in ARRAYS)
         self._native = (folder / NATIVE).open("ab")
         self.entries = {entry.key: entry for entry in _journal(folder) if self._is_intact(entry)}
         self._lines = (folder / JOURNAL).open("a", encoding="utf-8")
@@ -112,8 +116,9 @@ class Decoded:
         """Store one sample."""
         start, checksum = None, 0
         if pixels is not None:
-            self._images[row], self._masks[row] = pixels.image, pixels.mask
-            start, checksum = self._native.tell(), pixels.checksum()
+            self._images.write(row, pixels.image)
+            self._masks.write(row, pixels.mask)
+            start, checksum = self._native.tell(), pixels.checksum
             self._native.write(pixels.native)
             self._native.flush()
         self.entries[key] = Entry(key, row, facts, problems, start, checksum)
@@ -128,12 +133,13 @@ class Decoded:
         entries = [entry for entry in _journal(other) if entry.key in rows]
         if not entries or None in [shape_of(other / name) for name in ARRAYS]:
             return False
-        images, masks = (np.load(other / name, mmap_mode="r") for name in ARRAYS)
-        for entry in entries:
-            pixels = _stored(entry, images, masks, other)
-            if entry.start is not None and (pixels is None or pixels.checksum() != entry.checksum):
-                continue
-            self.add(entry.key, rows[entry.key], entry.facts, entry.problems, pixels)
+        images, masks = (ArrayFile(other / name) for name in ARRAYS)
+        with closing(images), closing(masks):
+            for entry in entries:
+                pixels = _stored(entry, images, masks, other)
+                known = pixels is not None and pixels.checksum == entry.checksum
+                if known or entry.start is None:
+                    self.add(entry.key, rows[entry.key], entry.facts, entry.problems, pixels)
         return True
 
     def write_native(self, keys: list[str], path: Path) -> None:
@@ -144,29 +150,31 @@ class Decoded:
                 source.seek(entry.start or 0)
                 target.write(source.read(entry.native_bytes))
 
+    def sync(self) -> None:
+        """Wait until the arrays are on the disk, so that they also survive a power failure."""
+        self._images.sync()
+        self._masks.sync()
+
     def close(self) -> None:
-        """Close all files; what was added is on disk."""
-        self._native.close()
-        self._lines.close()
-        self._images.flush()
-        self._masks.flush()
+        """Close all files; what was added survives this process."""
+        for file in (self._native, self._lines, self._images, self._masks):
+            file.close()
 
     def _is_intact(self, entry: Entry) -> bool:
         if entry.start is None:
             return True
         pixels = _stored(entry, self._images, self._masks, self.folder)
-        return pixels is not None and pixels.checksum() == entry.checksum
+        return pixels is not None and pixels.checksum == entry.checksum
 
 
-def _stored(
-    entry: Entry, images: NDArray[np.float32], masks: NDArray[np.uint8], folder: Path
-) -> Stored | None:
+def _stored(entry: Entry, images: ArrayFile, masks: ArrayFile, folder: Path) -> Stored | None:
     """Return an entry's pixels from the files of *folder*; None if there are none."""
     if entry.start is None or not 0 <= entry.row < min(len(images), len(masks)):
         return None
     with (folder / NATIVE).open("rb") as file:
         file.seek(entry.start)
-        return Stored(images[entry.row], masks[entry.row], file.read(entry.native_bytes))
+        native = file.read(entry.native_bytes)
+    return Stored(images.read(entry.row), masks.read(entry.row), native)
 
 
 def _journal(folder: Path) -> list[Entry]:
@@ -177,16 +185,8 @@ def _journal(folder: Path) -> list[Entry]:
     return [entry for line in lines if (entry := Entry.of(line)) is not None]
 
 
-def shape_of(path: Path) -> tuple[int, ...] | None:
-    """Return the shape of a stored array; None if the file holds none."""
-    try:
-        return tuple(np.load(path, mmap_mode="r").shape)
-    except (OSError, ValueError, EOFError):
-        return None
-
-
 def _reserve(folder: Path) -> None:
-    """Take the disk space of the arrays: a full disk ends a write to mapped memory by a signal."""
+    """Take the disk space of the arrays, so that a disk that is too small says so now."""
     if not hasattr(os, "posix_fallocate"):
         return
     for name in ARRAYS:

@@ -49,6 +49,8 @@ class Folder:
 
     """
 
+    thread_safe = True
+
     def __init__(
         self,
         images: Path,

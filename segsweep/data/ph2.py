@@ -35,6 +35,8 @@ class PH2:
 
     """
 
+    thread_safe = True
+
     def __init__(self, root: Path) -> None:
         self.root = Path(root).expanduser()
         self._foreground = Foreground()

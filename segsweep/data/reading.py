@@ -1,20 +1,29 @@
 """Reads, checks and resizes the samples of a data set that are not decoded yet."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
 from segsweep.data.check import Facts, check_pixels, facts_of, has_errors
 from segsweep.data.decoded import Decoded, Stored
-from segsweep.data.resize import resize_pair
-from segsweep.data.source import Problem, Sample, Source
+from segsweep.data.resize import load_resizing, resize_pair
+from segsweep.data.source import Problem, Sample, Source, reads_in_threads
+from segsweep.data.work_size import file_bytes, memory_bytes
 from segsweep.errors import DataError
 from segsweep.system.files import text_digest
+from segsweep.system.machine import available_memory_mb, usable_cores
+from segsweep.system.parallel import in_order
+from segsweep.system.units import MIB
 
-ProgressCallback = Callable[[int, int], None]
-"""Called with the numbers of samples done and to do."""
+MEMORY_SHARE = 0.5
+"""Share of the available memory that images may take which are decoded at the same time."""
+
+ProgressCallback = Callable[[int, int, float], None]
+"""Called with the numbers of samples done and to do, and the share of the work done."""
 
 
 @dataclass(frozen=True)
@@ -46,45 +55,92 @@ def sample_keys(
 def decode_all(
     decoded: Decoded, task: Task, progress: ProgressCallback | None
 ) -> tuple[list[Problem], list[Facts]]:
-    """Read every sample that is not in *decoded*; return the problems and facts of all."""
+    """Read every sample that is not in *decoded*; return the problems and facts of all.
+
+    Samples are read in several threads where the source allows that. They are entered in their
+    order by this thread alone, so nothing depends on the number of threads.
+    """
+    todo = [row for row, key in enumerate(task.keys) if key not in decoded.entries]
+    read = {}
+    if todo:
+        load_resizing()
+        threads = min(usable_cores(), len(todo)) if reads_in_threads(task.source) else 1
+        tell = _teller([task.samples[row] for row in todo], threads, progress)
+        with closing(_outcomes(task, todo, threads)) as outcomes:
+            for done, (row, outcome) in enumerate(zip(todo, outcomes, strict=True), 1):
+                key = task.keys[row]
+                if key and not outcome.may_pass:
+                    decoded.add(key, row, outcome.facts, outcome.problems, outcome.stored)
+                read[row] = outcome.problems, outcome.facts
+                tell(done)
     problems: list[Problem] = []
     facts: list[Facts] = []
-    total = sum(key not in decoded.entries for key in task.keys)
-    done = 0
-    for row, (sample, key) in enumerate(zip(task.samples, task.keys, strict=True)):
-        entry = decoded.entries.get(key) if key else None
-        if entry is not None:
-            found, fact = entry.problems, entry.facts
-        else:
-            found, fact = _decode(decoded, task, row, sample, key)
-            done += 1
-            if progress:
-                progress(done, total)
+    for row, key in enumerate(task.keys):
+        entry = decoded.entries.get(key or "")
+        found, fact = read[row] if entry is None else (entry.problems, entry.facts)
         problems += found
-        if fact is not None:
-            facts.append(fact)
+        facts += [fact] if fact else []
     return problems, facts
 
 
-def _decode(
-    decoded: Decoded, task: Task, row: int, sample: Sample, key: str | None
-) -> tuple[list[Problem], Facts | None]:
-    """Read one sample and enter it in *decoded*, except for an error that may pass."""
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of one sample."""
+
+    problems: list[Problem]
+    facts: Facts | None
+    """None: it could not be read."""
+    stored: Stored | None
+    """None: it has errors, or belongs in no cache."""
+    may_pass: bool = False
+    """Whether the same file may be readable later."""
+
+
+def _outcomes(task: Task, todo: Sequence[int], threads: int) -> Generator[_Outcome, None, None]:
+    """Yield what becomes of each sample of *todo*, in that order."""
+
+    def decode(row: int) -> _Outcome:
+        return _decode(task, task.samples[row], bool(task.keys[row]))
+
+    def memory(row: int) -> float:
+        return memory_bytes(task.samples[row], task.size, task.resize)
+
+    return in_order(decode, todo, memory, threads, MEMORY_SHARE * available_memory_mb() * MIB)
+
+
+def _teller(
+    samples: Sequence[Sample], threads: int, progress: ProgressCallback | None
+) -> Callable[[int], None]:
+    """Return a function that reports how many of *samples* are done.
+
+    The share of the work goes by the bytes of their files. Those in flight count as half done.
+    """
+    if progress is None:
+        return lambda done: None
+    ends = list(accumulate(file_bytes(samples), initial=0.0))
+    count = len(samples)
+
+    def tell(done: int) -> None:
+        begun = min(done + threads - 1, count)
+        progress(done, count, (ends[done] + ends[begun]) / 2 / ends[-1])
+
+    progress(0, count, 0.0)
+    return tell
+
+
+def _decode(task: Task, sample: Sample, is_kept: bool) -> _Outcome:
+    """Read one sample and resize it."""
     try:
         pixels = task.source.read(sample)
     except (DataError, OSError) as error:
-        found = [Problem("error", sample.id, str(error))]
-        if key and not _may_pass(error):
-            decoded.add(key, row, None, found, None)
-        return found, None
+        return _Outcome([Problem("error", sample.id, str(error))], None, None, _may_pass(error))
     found, fact = check_pixels(sample, pixels), facts_of(sample, pixels)
-    if key:
-        stored = None
-        if not has_errors(found):
-            image, mask = resize_pair(pixels, task.size, task.channels, task.resize)
-            stored = Stored(image, mask, np.packbits(pixels.mask).tobytes())
-        decoded.add(key, row, fact, found, stored)
-    return found, fact
+    if not is_kept or has_errors(found):
+        return _Outcome(found, fact, None)
+    image, mask = resize_pair(pixels, task.size, task.channels, task.resize)
+    stored = Stored(np.ascontiguousarray(image), mask, np.packbits(pixels.mask).tobytes())
+    _ = stored.checksum  # computed here, in this thread
+    return _Outcome(found, fact, stored)
 
 
 def _may_pass(error: BaseException | None) -> bool:

@@ -32,6 +32,12 @@ def resize_pair(
     return image.astype(np.float32).transpose(2, 0, 1), mask[None].astype(np.uint8)
 
 
+def load_resizing() -> None:
+    """Import what `resize_pair` needs, once, before threads call it."""
+    from skimage.color import rgb2gray  # noqa: F401
+    from skimage.transform import resize  # noqa: F401
+
+
 def classic_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """Return the mask at *size* as the original experiment did: interpolated, cut at a half."""
     from skimage.transform import resize

@@ -59,7 +59,11 @@ class Pixels:
 
 
 class Source(Protocol):
-    """A data set: one class, one file in `segsweep/data/`, one yaml in `conf/data/`."""
+    """A data set: one class, one file in `segsweep/data/`, one yaml in `conf/data/`.
+
+    A class whose `read` may be called by several threads at once says `thread_safe = True`; the
+    samples of others are read one after the other.
+    """
 
     @property
     def signature(self) -> str:
@@ -76,3 +80,9 @@ class Source(Protocol):
     def read(self, sample: Sample) -> Pixels:
         """Decode one sample at its own size; raise DataError naming the file if that fails."""
         ...
+
+
+def reads_in_threads(source: Source) -> bool:
+    """Whether several threads may call the source's `read`: the class that defines it says so."""
+    owner = next((kind for kind in type(source).__mro__ if "read" in vars(kind)), object)
+    return vars(owner).get("thread_safe") is True

@@ -5,6 +5,7 @@ scene at another size. Only the sensor's noise is drawn per pixel, as the last s
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -54,6 +55,7 @@ class Synthetic:
     the generator's version, seed, side, difficulty and i.
     """
 
+    thread_safe: ClassVar[bool] = True
     count: int = 200
     """Number of images, 1 to 100000."""
     side: int = 192

@@ -119,6 +119,8 @@ class Progress:
 
 FEW = 2
 """Items after the first that must be done before the time left is shown."""
+LEAST_SECONDS = 1.0
+"""Seconds that must be measured before the time left is shown."""
 QUIET_START = 2.0
 """Seconds before a counter shows anything, and between two of its lines."""
 
@@ -130,27 +132,31 @@ class Counter:
         """Name the task in *what*; nothing is shown in its first two seconds."""
         self.what = what
         self.started = self.last_output = time.monotonic()
-        self.first: int | None = None
+        self.first: tuple[int, float] | None = None
+        """Items done and share of the work done when `started` was taken."""
         self.shown = False
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, share: float | None = None) -> None:
         """Show that *done* of *total* items are done, at most every two seconds.
 
-        The time left is shown when a few items say how long one takes. Preparations do not count:
-        a task that reports every item is timed from its first one.
+        The time left is shown when a few items say how long one takes; *share* is the share of
+        the work that is done where items differ. Preparations do not count: a task that reports
+        0 or 1 first is timed from there.
         """
         now = time.monotonic()
+        share = done / total if share is None else share
         if self.first is None:
-            self.first = done if done <= 1 else 0
+            self.first = (done, share) if done <= 1 else (0, 0.0)
             self.started = now if done <= 1 else self.started
         if now - self.last_output < QUIET_START and not (self.shown and done == total):
             return
         text = f"{self.what} {done}/{total}"
-        count, seconds = done - self.first, now - self.started
+        count, part = done - self.first[0], share - self.first[1]
+        seconds = now - self.started
         if done == total:
             text += ", 0 s left"
-        elif count >= FEW and seconds >= QUIET_START:
-            text += f", {duration(seconds / count * (total - done))} left"
+        elif count >= FEW and part > 0 and seconds >= LEAST_SECONDS:
+            text += f", {duration(seconds / part * (1 - share))} left"
         if can_rewrite(sys.stderr):
             clear_line()
             sys.stderr.write(text + ("\n" if done == total else ""))

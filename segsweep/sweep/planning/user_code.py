@@ -105,7 +105,7 @@ def prepare(config: RunConfig) -> Prepared:
         what,
         _read,
         config,
-        on_message=lambda message: counter(*cast("tuple[int, int]", message)),
+        on_message=lambda message: counter(*cast("tuple[int, int, float]", message)),
     )
     prepared = cast("Prepared", found)
     prepared = replace(
@@ -174,7 +174,7 @@ def _checked(
 
 def _read(target: str, config: RunConfig, *, send: Send) -> Prepared:
     """Read the data set; return what of it can be sent: no pixels, and no class of the user."""
-    prepared = dataset.read_data(config, lambda done, total: send((done, total)))
+    prepared = dataset.read_data(config, lambda *progress: send(progress))
     samples = [
         Sample(str(one.id), str(one.group), *(one.image, one.mask, one.more_masks, one.part))
         for one in prepared.samples
