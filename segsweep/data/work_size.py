@@ -12,7 +12,7 @@ from segsweep.data.raster import FORMATS
 from segsweep.data.source import Sample
 from segsweep.system.files import file_status
 
-READ_BYTES = 32
+READ_BYTES = 40
 """Memory of a pixel while its files are decoded, at most: 16-bit colour takes 28."""
 RESIZE_BYTES = 72
 """Memory of a pixel while it is resized without block means: three values, thrice as float64."""
@@ -24,19 +24,15 @@ UNKNOWN_PIXELS = 4_000_000
 
 def file_bytes(samples: Sequence[Sample]) -> list[float]:
     """Return the bytes of each sample's files; 1 for a sample without files."""
-    return [sum(map(_length, _files(sample))) or 1.0 for sample in samples]
+    return [sum(map(_length, sample.files)) or 1.0 for sample in samples]
 
 
 def memory_bytes(sample: Sample, size: tuple[int, int], resize: str) -> float:
     """Return the memory that decoding and resizing a sample to *size* takes, about."""
-    pixels = max((_pixels(path) for path in _files(sample)), default=UNKNOWN_PIXELS)
+    pixels = max((_pixels(path) for path in sample.files), default=UNKNOWN_PIXELS)
     smoothed = pixels if resize == "classic" else min(pixels, REDUCED * math.prod(size))
-    files = sum(map(_length, _files(sample)))
+    files = sum(map(_length, sample.files))
     return files + max(READ_BYTES * pixels, RESIZE_BYTES * max(smoothed, math.prod(size)))
-
-
-def _files(sample: Sample) -> list[Path]:
-    return [path for path in (sample.image, sample.mask) if path]
 
 
 def _length(path: Path) -> float:

@@ -28,11 +28,11 @@ def test_files_count_by_their_bytes(tmp_path):
 
 
 def test_memory_goes_by_the_pixels_of_the_head(tmp_path):
-    """32 bytes a pixel where block means come first, 72 where all pixels are smoothed."""
+    """40 bytes a pixel where block means come first, 72 where all pixels are smoothed."""
     pair, size = sample(tmp_path, 2000, 3000), (100, 100)
     files = file_bytes([pair])[0]
 
-    assert memory_bytes(pair, size, "area") - files == 32 * 6_000_000
+    assert memory_bytes(pair, size, "area") - files == 40 * 6_000_000
     assert memory_bytes(pair, size, "classic") - files == 72 * 6_000_000
     assert memory_bytes(pair, (1000, 1500), "area") - files == 72 * 6_000_000
     assert memory_bytes(pair, (3000, 4000), "area") - files == 72 * 12_000_000
@@ -53,4 +53,4 @@ def test_what_does_not_say_counts_as_large(tmp_path, what):
     thread.start()
     thread.join(20)
 
-    assert found[0] == pytest.approx(32 * UNKNOWN_PIXELS, abs=10)
+    assert found[0] == pytest.approx(40 * UNKNOWN_PIXELS, abs=10)
