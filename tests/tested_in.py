@@ -16,7 +16,6 @@ TESTED_IN = {
     "data/naming.py": "data/test_folder.py",
     "data/pairing.py": "data/test_folder.py",
     "data/raster.py": "data/test_images.py",
-    "data/reading.py": "data/test_cache.py",
     "data/source.py": "data/test_folder.py",
     "errors.py": "test_train.py",
     "losses/arguments.py": "losses/test_every_loss.py",
