@@ -56,6 +56,7 @@ data:
     folds: 5
     fold: null
     file: null
+    given: false
 trainer:
   epochs: 40
   batch: 10

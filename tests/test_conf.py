@@ -137,13 +137,13 @@ def test_every_key_of_the_data_can_be_set_from_the_command_line(places, name):
     """Keys that the schema gives every data set need no `+`, so that folds can be swept."""
     keys = ("size=64", "channels=1", "split.seed=1", "split.train=0.6", "split.val=0.2")
     more = ("split.test=0.2", "split.keep_groups=false", "split.folds=3", "split.fold=2")
-    words = [f"data.{key}" for key in (*keys, *more, "split.file=null")]
+    words = [f"data.{key}" for key in (*keys, *more, "split.file=null", "split.given=false")]
     data = checked(f"data={name}", *places.get(f"data={name}", ()), *words)["data"]
 
     assert (data["size"], data["channels"]) == (64, 1)
     assert data["split"] == {
         **{"seed": 1, "train": 0.6, "val": 0.2, "test": 0.2},
-        **{"keep_groups": False, "folds": 3, "fold": 2, "file": None},
+        **{"keep_groups": False, "folds": 3, "fold": 2, "file": None, "given": False},
     }
 
 

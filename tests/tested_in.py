@@ -3,6 +3,7 @@
 TESTED_IN = {
     "__main__.py": "test_api.py",
     "cli/compare.py": "cli/test_report.py",
+    "cli/look.py": "cli/test_data.py",
     "cli/render.py": "cli/test_sweeps.py",
     "config/check.py": "config/test_schema.py",
     "config/run_config.py": "training/test_frozen.py",
@@ -13,6 +14,7 @@ TESTED_IN = {
     "data/fingerprint.py": "data/test_cache.py",
     "data/groups.py": "data/test_folder.py",
     "data/guess.py": "data/test_folder.py",
+    "data/mask_values.py": "data/test_layouts.py",
     "data/naming.py": "data/test_folder.py",
     "data/pairing.py": "data/test_folder.py",
     "data/raster.py": "data/test_images.py",

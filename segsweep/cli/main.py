@@ -49,14 +49,18 @@ def version(
 def data(
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="overrides, as for training: data=ph2 data.root=/data/PH2"),
+        typer.Argument(
+            help="a folder, a folder of images and one of masks, or a CSV of pairs: finds out what "
+            "is in it; or overrides, as for training: data=ph2 data.root=/data/PH2"
+        ),
     ] = None,
     config_dir: Annotated[
         Path | None,
         typer.Option(help="folder with your own config groups", exists=True, file_okay=False),
     ] = None,
 ) -> None:
-    """Check a data set, print all problems, and draw a contact sheet."""
+    """Check a data set, print all problems, draw a contact sheet, and say how to train on it."""
+    from segsweep.cli.look import is_place, look_at, places_in, print_left_over, training_line
     from segsweep.config.allow import command_line
     from segsweep.config.check import check_config
     from segsweep.config.run_config import RunConfig
@@ -68,6 +72,10 @@ def data(
     from segsweep.training.check_built import check_built
 
     words = overrides or []
+    look = None
+    if places := places_in(words):
+        look = look_at(places, [word for word in words if not is_place(word)])
+        words = look.words
     shadowed.check_folders([] if config_dir is None else [config_dir])
     values, choices = compose_values(words, config_dir)
     with user_code.in_processes():
@@ -77,17 +85,21 @@ def data(
         check_built(config, user_code.run_check)
         check_writable(config.outputs)
         prepared = user_code.prepare(config)
+    if prepared.warnings:
+        print(format_problems(prepared.warnings, Path(config.outputs, ".cache").resolve()))
+    if look:
+        print_left_over(look, Path(config.outputs))
     parts = split_samples(prepared.samples, config.data.split)
-    crossing = crossing_groups(prepared.samples, parts)
-    problems = [*prepared.warnings, *(Problem("warning", "split", line) for line in crossing)]
-    if problems:
-        print(format_problems(problems, Path(config.outputs, ".cache").resolve()))
+    if crossing := crossing_groups(prepared.samples, parts):
+        print(format_problems(Problem("warning", "split", line) for line in crossing))
     sheet = _draw_sheet(prepared, Path(config.outputs) / _sheet_name(config, prepared.fingerprint))
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
     which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
     print(f"contact sheet{which}: {sheet}")
+    if look:
+        print(f"to train: {training_line(look, parts.count('train'))}")
 
 
 app.command()(report.report)

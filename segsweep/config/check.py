@@ -86,6 +86,12 @@ def _check_places(config: Values) -> None:
     split = data.get("split") or {}
     if split.get("file") == "":
         raise ConfigError("data.split.file is empty; give it as data.split.file=<path>, or null")
+    others = [key for key in ("file", "fold") if split.get(key) is not None]
+    if split.get("given") and others:
+        raise ConfigError(
+            f"data.split.given={str(split['given']).lower()}: not allowed with "
+            f"data.split.{others[0]}; set only one"
+        )
     if split.get("file") and split.get("fold") is not None:
         raise ConfigError(
             f"data.split.fold={split['fold']}: not allowed with data.split.file; set only one"

@@ -103,6 +103,9 @@ class SplitConfig:
     """Index of the fold to test on; validation images are drawn from the rest. null: no folds."""
     file: str | None = option(None)
     """A CSV with columns id and split (train | val | test) that replaces the random split."""
+    given: bool = option(False, neutral=False)
+    """Use the parts that the data give: {split} in data.image_name, or a column of data=pairs.
+    Where they give no val, `val` of the training images are drawn."""
 
 
 @dataclass

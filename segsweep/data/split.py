@@ -28,6 +28,8 @@ def split_samples(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
     """
     if split.file is not None:
         return from_file(samples, Path(split.file).expanduser(), split.keep_groups)
+    if split.given:
+        return as_given(samples, split)
     if split.fold is not None:
         return by_fold(samples, split)
     return at_random(samples, split)
@@ -107,6 +109,31 @@ def from_file(samples: Sequence[Sample], path: Path, keep_groups: bool) -> list[
         raise ConfigError(
             f"data.split.file={path}: {crossing[0]}; data.split.keep_groups=false allows it"
         )
+    return _none_empty(parts, samples)
+
+
+def as_given(samples: Sequence[Sample], split: SplitConfig) -> list[str]:
+    """Return the parts that the data give; without a val, draw it from the training images."""
+    without = [sample.id for sample in samples if sample.part is None]
+    if without:
+        raise ConfigError(
+            f"data.split.given=true: the data give no part for {len(without)} of {len(samples)} "
+            f"images, such as {some(without)}; parts come from {{split}} in data.image_name, or "
+            "from data.split_column of data=pairs"
+        )
+    parts = [sample.part or UNUSED for sample in samples]
+    crossing = crossing_groups(samples, parts)
+    if split.keep_groups and crossing:
+        raise ConfigError(
+            f"data.split.given=true: {crossing[0]}; data.split.keep_groups=false allows it"
+        )
+    if "val" not in parts:
+        rows = [row for row, part in enumerate(parts) if part == "train"]
+        train = [samples[row] for row in rows]
+        room = {"val": _count("val", split.val, len(train))}
+        drawn = _fill(train, _shuffled_groups(train, split), room)
+        for row, part in zip(rows, drawn, strict=True):
+            parts[row] = part if part == "val" else "train"
     return _none_empty(parts, samples)
 
 

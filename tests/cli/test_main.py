@@ -112,7 +112,7 @@ def test_contact_sheets_of_different_rules_do_not_overwrite_each_other(tmp_path,
     ("word", "message"),
     [
         ("scheduler=-0.0", "no such option; allowed are cosine"),
-        ("data=nan", "no such option; allowed are folder, ph2, synthetic"),
+        ("data=nan", "no such option; allowed are folder, pairs, ph2, synthetic"),
         ("hydra=9", "hydra=9: hydra takes the name of an option"),
         ("loss=null", "no such option; allowed are bce"),
         ("data.size=[", "cannot be read as key=value"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from segsweep.config.schema import SplitConfig
 from segsweep.data.source import Sample
 from segsweep.data.split import PARTS, crossing_groups, part_sizes, split_samples, write_split
-from segsweep.errors import ConfigError, DataError
+from segsweep.errors import ConfigError, DataError, SegsweepError
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -202,6 +202,51 @@ def test_home_folder_of_a_split_file(tmp_path, monkeypatch):
     parts = split_samples([Sample(name, name) for name in "abc"], SplitConfig(file="~/s.csv"))
 
     assert parts == list(PARTS)
+
+
+def with_parts(parts, groups=None):
+    """Return samples with these parts."""
+    names = [f"s{index:02d}" for index in range(len(parts))]
+    return [
+        Sample(name, (groups or names)[row], part=part)
+        for row, (name, part) in enumerate(zip(names, parts, strict=True))
+    ]
+
+
+def test_given_parts_are_used_as_they_are():
+    """Whatever the shares and the seed say."""
+    parts = ["test", "train", "val", "unused", "train"]
+
+    assert split_samples(with_parts(parts), SplitConfig(7, 0.9, 0.05, 0.05, given=True)) == parts
+
+
+def test_validation_is_drawn_from_given_training_images():
+    """A quarter of them here; the test set stays, and groups stay together."""
+    samples = with_parts(["train"] * 8 + ["test"] * 4, [f"g{n // 2}" for n in range(12)])
+    parts = split_samples(samples, SplitConfig(given=True))
+    again = split_samples(samples, SplitConfig(given=True))
+
+    assert parts == again
+    assert Counter(parts) == {"train": 6, "val": 2, "test": 4}
+    assert parts[8:] == ["test"] * 4
+    assert all(len(places) == 1 for places in sides(samples, parts).values())
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (
+            with_parts(["train", None, "test"]),
+            "no part for 1 of 3 images, such as s01; .*image_name",
+        ),
+        (with_parts(["train", "val", "val"]), "no images for test"),
+        (with_parts(["train", "val", "test"], "aab"), "group a is split up: .*keep_groups=false"),
+    ],
+)
+def test_given_parts_that_do_not_do(samples, message):
+    """Missing parts, none for testing, and a patient on two sides."""
+    with pytest.raises(SegsweepError, match=message):
+        split_samples(samples, SplitConfig(given=True))
 
 
 def test_ids_of_a_split_file_may_be_file_names(tmp_path):

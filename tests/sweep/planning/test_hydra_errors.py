@@ -54,7 +54,7 @@ def test_unknown_option_names_the_options(word, meant):
         ),
         (
             "data=./a",
-            "data=./a: no such option; allowed are folder, ph2, synthetic; your own images: "
+            "data=./a: no such option; allowed are folder, pairs, ph2, synthetic; your own images: "
             "data=folder data.images=./a data.masks=<folder>",
         ),
     ],
@@ -242,8 +242,8 @@ def test_misspelt_key_of_the_split_names_its_keys():
         compose_here("data.split.flod=1")
 
     assert one_line(caught.value, ["data.split.flod=1"]) == (
-        "data.split.flod: no such key; data.split has file, fold, folds, keep_groups, seed, test, "
-        "train, val; did you mean 'fold'?"
+        "data.split.flod: no such key; data.split has file, fold, folds, given, keep_groups, seed, "
+        "test, train, val; did you mean 'fold'?"
     )
 
 

@@ -1,0 +1,169 @@
+"""Looks at a folder or table of images and masks, and gives the words that train on it."""
+
+import csv
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segsweep.cli.reproduce import value_text
+from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout
+from segsweep.data.mask_values import foreground_of, mask_values, value_lines
+from segsweep.data.naming import ANY_ID, some
+from segsweep.errors import ConfigError
+from segsweep.system.files import replacing
+from segsweep.system.progress import Counter as Progress
+
+BATCH = 10
+"""trainer.batch as it is by default."""
+MOST_NAMES = 5
+"""Files that are left over and named on the screen; a file names all."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found: a layout, and the keys and values that read it."""
+
+    name: str
+    layout: Layout
+    values: Mapping[str, object]
+    given: Sequence[str]
+    """Words of the user's, which follow."""
+
+    @property
+    def words(self) -> list[str]:
+        """The overrides that read this data set."""
+        named = {word.partition("=")[0] for word in self.given}
+        return [
+            *(f"{key}={_value(value)}" for key, value in self.values.items() if key not in named),
+            *self.given,
+        ]
+
+
+def places_in(words: Sequence[str]) -> list[Path]:
+    """Return the folders and tables among the words of `segsweep data`; ConfigError for three."""
+    found = [Path(word).expanduser() for word in words if is_place(word)]
+    if len(found) > 2 or (len(found) == 2 and not all(path.is_dir() for path in found)):
+        raise ConfigError(
+            f"{' '.join(map(str, found))}: one folder, a folder of images and one of masks, or one "
+            "CSV of pairs"
+        )
+    return found
+
+
+def is_place(word: str) -> bool:
+    """Whether a word names a folder or a file that exists."""
+    return "=" not in word and not word.startswith("-") and Path(word).expanduser().exists()
+
+
+def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
+    """Find out what is in *places* and print it; *given* are the user's own overrides."""
+    layout = find_layout(places)
+    print(f"{' and '.join(map(str, places))}: {len(layout.samples)} pairs of image and mask")
+    for line in _rule_lines(layout):
+        print(f"  {line}")
+    if layout.exchanged:
+        print(
+            "  exchanged: the first folder holds masks, the second photographs; taken the other "
+            "way round"
+        )
+    values: dict[str, object] = {"data": layout.option}
+    values |= {f"data.{key}": value for key, value in layout.arguments.items()}
+    if layout.option == "folder":
+        values |= _tables_beside(places[0], layout)
+        if any("left out" in problem.what for problem in layout.problems):
+            values["data.unmatched"] = "skip"
+    values |= _foreground(layout) | _split(layout)
+    word = "".join(c if c.isalnum() or c in "_-" else "-" for c in places[0].resolve().stem)
+    return Look(word.strip("-_") or "mine", layout, values, given)
+
+
+def _rule_lines(layout: Layout) -> list[str]:
+    """Return how images and masks are named, and the endings of their files."""
+    arguments = layout.arguments
+    if layout.option == "pairs":
+        lines = [f"as listed in {arguments['file']}"]
+    else:
+        images = Path(arguments["images"], arguments.get("image_name", ANY_ID))
+        folder = arguments.get("masks", arguments["images"])
+        lines = [f"images {images}, masks {Path(folder, arguments.get('mask_name', ANY_ID))}"]
+    more = sum(len(sample.more_masks) for sample in layout.samples)
+    if more:
+        lines.append(f"{more + len(layout.samples)} masks: those of one image are united")
+    endings = Counter(path.suffix for sample in layout.samples for path in sample.files)
+    lines.append("endings: " + ", ".join(f"{n} {end}" for end, n in endings.most_common()))
+    return lines
+
+
+def _foreground(layout: Layout) -> dict[str, object]:
+    """Print the values of masks; return the key for the foreground."""
+    paths = [path for sample in layout.samples for path in sample.files[1:]]
+    found = mask_values(paths, Progress("reading masks"))
+    labels, why = foreground_of(found)
+    some_of = f" of {len(paths)}" if found.looked_at < len(paths) else ""
+    print(f"values in {found.looked_at}{some_of} masks:")
+    for line in value_lines(found):
+        print(f"  {line}")
+    print(f"foreground: {why}")
+    return {} if labels is None else {"data.foreground": labels}
+
+
+def _tables_beside(folder: Path, layout: Layout) -> dict[str, object]:
+    """Return keys for CSV files in *folder* that give groups or parts by id."""
+    found: dict[str, object] = {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                header = next(csv.reader(file), [])
+        except (OSError, UnicodeDecodeError, csv.Error):
+            continue
+        if {"id", "group"} <= {*header}:
+            found["data.groups_file"] = str(path)
+        if {"id", "split"} <= {*header}:
+            found["data.split.file"] = str(path)
+    for key, table in found.items():
+        print(f"{key.removeprefix('data.')}: {table}")
+    return found
+
+
+def _split(layout: Layout) -> dict[str, object]:
+    """Print the groups and parts that the data give; return the keys that use the parts."""
+    groups = {sample.group for sample in layout.samples}
+    if len(groups) < len(layout.samples):
+        column = layout.arguments.get("group_column", GROUP_COLUMNS[0])
+        print(f"groups: {len(groups)}, from the column {column}; each stays in one part")
+    parts = Counter(sample.part for sample in layout.samples if sample.part)
+    if not {"train", "test"} <= {*parts}:
+        return {}
+    print("split: given: " + ", ".join(f"{count} {part}" for part, count in parts.items()))
+    return {"data.split.given": True}
+
+
+def print_left_over(look: Look, outputs: Path) -> None:
+    """Print the files that are in no pair, and write the whole list."""
+    left = look.layout.left_over
+    if not left:
+        return
+    path = outputs / f"data-{look.name}-left-over.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{name}\n" for name in left), encoding="utf-8")
+    names = some([Path(name).name for name in left], MOST_NAMES)
+    print(f"left over: {len(left)} image files in no pair: {names}; all: {path}")
+
+
+def training_line(look: Look, train: int) -> str:
+    """Return the shell command that trains on the data; *train* images are for training."""
+    words = [f"sweep={value_text(look.name)}", *look.words]
+    if train < BATCH and not any(word.startswith("trainer.batch=") for word in look.words):
+        words.append(f"trainer.batch={max(1, train // 2)}")
+    return shlex.join(["segsweep-train", *words])
+
+
+def _value(value: object) -> str:
+    """Return a value for Hydra; text in double quotes where possible, the shell adds single."""
+    text = value_text(value)
+    if isinstance(value, str) and text != value and not {*'"\\$'} & {*value}:
+        return f'"{value}"'
+    return text

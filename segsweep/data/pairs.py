@@ -1,0 +1,187 @@
+"""Images and their masks as a table lists them: a CSV with a row for each pair."""
+
+import csv
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from segsweep.data.images import READER_VERSION, Foreground, read_sample
+from segsweep.data.naming import PARTS_NAMED, some
+from segsweep.data.source import Pixels, Problem, Sample
+from segsweep.errors import DataError
+from segsweep.system.files import file_status
+
+UNUSED = ("", "unused")
+"""What the column of parts holds for an image that is in none."""
+Row = dict[str, str]
+
+
+@dataclass
+class Listed:
+    """What the rows of a table say about one image."""
+
+    group: str
+    part: str
+    id: str
+    masks: list[Path] = field(default_factory=list)
+
+
+class Pairs:
+    """Images and masks from a CSV; several rows of one image unite their masks.
+
+    Args:
+        file: the CSV; paths in it are relative to its folder.
+        image_column: the column with the path of an image.
+        mask_column: the column with the path of its mask.
+        id_column: the column with the id; None: the image's file name without its ending.
+        group_column: the column with the group; samples of one group (one patient, one lesion)
+            stay in one part of a split. group: it may be missing.
+        split_column: the column with the part, train, val or test, which data.split.given=true
+            uses. split: it may be missing.
+        foreground: half: above half of the file's range; or the label values that count.
+        invert: True: what the rule finds is background.
+
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        image_column: str = "image",
+        mask_column: str = "mask",
+        id_column: str | None = None,
+        group_column: str = "group",
+        split_column: str = "split",
+        foreground: Literal["half"] | list[int] = "half",
+        invert: bool = False,
+    ) -> None:
+        self.file = Path(file).expanduser()
+        self.columns = {"image": image_column, "mask": mask_column}
+        self.columns |= {"id": id_column or "", "group": group_column, "split": split_column}
+        self.foreground = Foreground.of(foreground, invert)
+
+    @property
+    def signature(self) -> str:
+        """The reader's version and the foreground rule."""
+        return f"pairs reader={READER_VERSION} {self.foreground}"
+
+    def find(self) -> tuple[list[Sample], list[Problem]]:
+        """Return the pairs sorted by id, and an error for rows whose files are not there."""
+        listed: dict[Path, Listed] = {}
+        absent: list[str] = []
+        for line, row in self._rows():
+            image, mask = (self._path(row[self.columns[key]]) for key in ("image", "mask"))
+            absent += [f"{path} (line {line})" for path in (image, mask) if not path.is_file()]
+            self._enter(listed, image, mask, row, line)
+        problems = []
+        if absent:
+            what = f"no such file: {len(absent)} of its files: {some(absent)}"
+            problems.append(Problem("error", str(self.file), what))
+        names = self._ids(listed)
+        samples = [
+            Sample(
+                names[image],
+                one.group or names[image],
+                image,
+                one.masks[0],
+                tuple(one.masks[1:]),
+                one.part or None,
+            )
+            for image, one in listed.items()
+            if image.is_file() and all(path.is_file() for path in one.masks)
+        ]
+        return sorted(samples, key=lambda sample: sample.id), problems
+
+    def read(self, sample: Sample) -> Pixels:
+        """Decode one pair."""
+        return read_sample(sample, self.foreground)
+
+    def _rows(self) -> Iterator[tuple[int, Row]]:
+        rows = read_table(self.file)
+        header = [*rows[0][1]] if rows else []
+        optional = {"group": "group", "split": "split", "id": ""}
+        needed = [name for key, name in self.columns.items() if name != optional.get(key)]
+        missing = [name for name in needed if name not in header]
+        if missing:
+            raise DataError(
+                f"{self.file}: no column {missing[0]!r}: needs a header with the columns "
+                f"{', '.join(needed)}, and rows; has {', '.join(header) or 'none'}"
+            )
+        yield from rows
+
+    def _enter(
+        self, listed: dict[Path, Listed], image: Path, mask: Path, row: Row, line: int
+    ) -> None:
+        """Add what a row says about its image."""
+        for key in ("image", "mask"):
+            if not row[self.columns[key]]:
+                raise DataError(f"{self.file}: line {line} has no {self.columns[key]}")
+        part = self._part(row, line)
+        group, name = (row.get(self.columns[key], "") for key in ("group", "id"))
+        known = listed.setdefault(image, Listed(group, part, name))
+        if (known.group, known.part, known.id) != (group, part, name):
+            raise DataError(
+                f"{self.file}: line {line}: an earlier line has another group, part or id for "
+                f"{image.name}"
+            )
+        if mask in known.masks:
+            raise DataError(f"{self.file}: line {line}: {image.name} and {mask.name} once more")
+        known.masks.append(mask)
+
+    def _part(self, row: Row, line: int) -> str:
+        """Return the part in a row; empty where the table has none."""
+        if (cell := row.get(self.columns["split"])) is None:
+            return ""
+        if cell.lower() in UNUSED:
+            return "unused"
+        if cell.lower() not in PARTS_NAMED:
+            raise DataError(
+                f"{self.file}: line {line}: {self.columns['split']} {cell!r}; allowed are "
+                "train, val, test, or nothing for images that are not used"
+            )
+        return PARTS_NAMED[cell.lower()]
+
+    def _path(self, cell: str) -> Path:
+        """Return the file that a cell names; accents and slashes may be written otherwise."""
+        ways = [cell, cell.replace("\\", "/")]
+        ways += [unicodedata.normalize(form, way) for form in ("NFC", "NFD") for way in ways]
+        paths = [self.file.parent / Path(way).expanduser() for way in ways]
+        return next((path for path in paths if path.is_file()), paths[0])
+
+    def _ids(self, listed: Mapping[Path, Listed]) -> dict[Path, str]:
+        """Return an id for each image: of the table, its name, or its path if names repeat."""
+        names = {image: one.id or image.stem for image, one in listed.items()}
+        if self.columns["id"]:
+            owners: dict[str, Path] = {}
+            for image, name in names.items():
+                if owners.setdefault(name, image) != image:
+                    other = owners[name].name
+                    raise DataError(f"{self.file}: id {name!r} is of {other} and {image.name}")
+        elif len({*names.values()}) < len(names):
+            return {image: self._long_id(image) for image in listed}
+        return names
+
+    def _long_id(self, image: Path) -> str:
+        parent = self.file.parent
+        short = image.relative_to(parent) if image.is_relative_to(parent) else image
+        return "-".join(part for part in short.parts if part not in ("/", ".."))
+
+
+def read_table(path: Path) -> list[tuple[int, Row]]:
+    """Return the rows of a CSV with their lines; cells without spaces around them.
+
+    Columns are separated by commas, semicolons or tabs.
+    """
+    try:
+        file_status(path)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = file.readline()
+            file.seek(0)
+            rows = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+            return [
+                (rows.line_num, {k.strip(): (v or "").strip() for k, v in row.items() if k})
+                for row in rows
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a CSV: {error}") from None

@@ -1,0 +1,186 @@
+"""Which layout is found in a folder, and what mask files hold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layouts import IDS, pair, part_of, save, write_halves, write_pairs, write_table
+from segsweep.data.layouts import find_layout
+from segsweep.data.mask_values import foreground_of, looks_like_mask, mask_values
+from segsweep.errors import DataError
+
+LAYOUTS = {
+    "two folders": (lambda n: f"images/{n}.png", lambda n: f"masks/{n}.png", {}),
+    "other words": (
+        lambda n: f"data/JPEGImages/{n}.jpg",
+        lambda n: f"data/SegmentationClass/{n}.png",
+        {},
+    ),
+    "ending of a name": (
+        lambda n: f"photos/{n}.jpg",
+        lambda n: f"truth/{n}_segmentation.png",
+        {"mask_name": "{id}_segmentation.png"},
+    ),
+    "two endings": (
+        lambda n: f"i/{n}_image.png",
+        lambda n: f"m/{n}_mask.png",
+        {"image_name": "{id}_image.*", "mask_name": "{id}_mask.png"},
+    ),
+    "one folder": (lambda n: f"{n}.jpg", lambda n: f"{n}_mask.png", {"mask_name": "{id}_mask.*"}),
+    "one folder, two words": (
+        lambda n: f"{n}-photo.png",
+        lambda n: f"{n}-label.png",
+        {"image_name": "{id}-photo.*", "mask_name": "{id}-label.*"},
+    ),
+    "a folder a case": (
+        lambda n: f"case {n}/photo.jpg",
+        lambda n: f"case {n}/lesion.png",
+        {"image_name": "{id}/photo.jpg", "mask_name": "{id}/lesion.png"},
+    ),
+    "parts": (
+        lambda n: f"{part_of(n)}/images/{n}.png",
+        lambda n: f"{part_of(n)}/masks/{n}.png",
+        {"image_name": "{split}/images/{id}.*", "mask_name": "{split}/masks/{id}.*"},
+    ),
+    "parts inside": (
+        lambda n: f"images/{part_of(n)}/{n}.png",
+        lambda n: f"masks/{part_of(n)}/{n}.png",
+        {"image_name": "{split}/{id}.*", "mask_name": "{split}/{id}.*"},
+    ),
+    "sites": (
+        lambda n: f"site{int(n[1:]) // 1}/images/a.png",
+        lambda n: f"site{int(n[1:]) // 1}/masks/a.png",
+        {"image_name": "{id}/images/a.png", "mask_name": "{id}/masks/a.png"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_are_found(tmp_path, name):
+    """All pairs, each image with its own mask, and nothing left over."""
+    image, mask, patterns = LAYOUTS[name]
+    write_pairs(tmp_path, image, mask)
+    layout = find_layout([tmp_path])
+    given = {k: v for k, v in layout.arguments.items() if k not in ("images", "masks")}
+    pairs = {(one.image, one.mask) for one in layout.samples}
+
+    assert given == patterns
+    assert pairs == {(tmp_path / image(one), tmp_path / mask(one)) for one in IDS}
+    assert not layout.left_over
+
+
+def test_parts_are_those_of_the_folders(tmp_path):
+    """train, val and test; other names for them are understood."""
+    calls = {"train": "Training", "val": "valid", "test": "test"}
+    write_pairs(
+        tmp_path,
+        lambda n: f"{calls[part_of(n)]}/images/{n}.png",
+        lambda n: f"{calls[part_of(n)]}/masks/{n}.png",
+    )
+    layout = find_layout([tmp_path])
+
+    assert [sample.part for sample in layout.samples] == [part_of(name) for name in IDS]
+
+
+def test_masks_of_a_case_are_united(tmp_path):
+    """Two files a case, one image."""
+    layout = find_layout([write_halves(tmp_path)])
+
+    assert layout.arguments["mask_name"] == "{id}/masks/*.png"
+    assert [len(sample.files) for sample in layout.samples] == [3] * len(IDS)
+
+
+def test_table_in_the_folder_decides(tmp_path):
+    """It says more than names do: groups and parts."""
+    write_pairs(tmp_path)
+    rows = [
+        {
+            "Image": f"images/{n}.png",
+            "mask": f"masks/{n}.png",
+            "split": part_of(n),
+            "patient": n[:2],
+        }
+        for n in IDS
+    ]
+    table = write_table(tmp_path / "list.csv", rows)
+    for place in (tmp_path, table):
+        layout = find_layout([place])
+
+        assert layout.option == "pairs"
+        assert layout.arguments["image_column"] == "Image"
+        assert layout.arguments["group_column"] == "patient"
+        assert [sample.part for sample in layout.samples] == [part_of(name) for name in IDS]
+
+
+def test_exchanged_folders_are_noticed(tmp_path):
+    """By what the files look like."""
+    write_pairs(tmp_path)
+    right = find_layout([tmp_path / "images", tmp_path / "masks"])
+    wrong = find_layout([tmp_path / "masks", tmp_path / "images"])
+
+    assert not right.exchanged
+    assert wrong.exchanged
+    assert wrong.arguments == right.arguments
+
+
+def test_names_that_say_nothing_are_told_apart_by_pixels(tmp_path):
+    """Folders a and b: the one with few values holds the masks."""
+    write_pairs(tmp_path, lambda n: f"b/{n}.png", lambda n: f"a/{n}.png")
+
+    assert find_layout([tmp_path]).arguments["images"] == str(tmp_path / "b")
+
+
+def test_left_over_files_are_listed(tmp_path):
+    """Halves without a partner, and pictures that belong to nothing."""
+    write_pairs(tmp_path)
+    (tmp_path / "masks/s03.png").unlink()
+    save(pair(0)[0], tmp_path / "logo.png")
+    layout = find_layout([tmp_path])
+
+    assert len(layout.samples) == len(IDS) - 1
+    assert {Path(name).name for name in layout.left_over} == {"logo.png", "s03.png"}
+
+
+def test_nothing_to_find_is_one_line(tmp_path):
+    """No images, images without masks, a table without the columns."""
+    (tmp_path / "empty").mkdir()
+    save(pair(0)[0], tmp_path / "lone/a.png")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    for place in ("empty", "lone", "t.csv"):
+        with pytest.raises(DataError, match=r"no images in it|no pairs|no table") as caught:
+            find_layout([tmp_path / place])
+
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sets", "labels"),
+    [
+        ([[0, 255]], None),
+        ([[0, 1]], [1]),
+        ([[0, 1], [0, 255]], [1, 255]),
+        ([[0, 1, 2, 7]], [1, 2, 7]),
+        ([[0], [0, 255]], None),
+        ([list(range(0, 250, 5))], None),
+    ],
+)
+def test_foreground_follows_from_the_values(tmp_path, sets, labels):
+    """Half of the range where that is clear, else every value but 0."""
+    for index, values in enumerate(sets):
+        drawn = np.resize(np.array(values, np.uint8), (16, 16))
+        save(drawn, tmp_path / f"{index}.png")
+    found = mask_values(sorted(tmp_path.glob("*.png")))
+
+    assert foreground_of(found)[0] == labels
+    assert sum(found.files.values()) + found.grey == len(sets)
+
+
+def test_masks_and_photographs_look_different(tmp_path):
+    """A mask stored as JPEG still looks like one."""
+    image, mask = pair(1)
+    for name, array in (("i.png", image), ("m.png", mask), ("i.jpg", image), ("m.jpg", mask)):
+        save(array, tmp_path / name)
+
+    assert [looks_like_mask(tmp_path / name) for name in ("m.png", "m.jpg")] == [True, True]
+    assert [looks_like_mask(tmp_path / name) for name in ("i.png", "i.jpg")] == [False, False]
