@@ -126,3 +126,15 @@ def test_output_of_a_notebook_is_no_terminal(monkeypatch):
 
     assert before == (True, False)
     assert not after
+
+
+def test_items_that_differ_count_by_their_share(capsys, monkeypatch):
+    """Two of ten images are done after 2 s, but they were most of the work: 1 s is left."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    count = Counter("reading images")
+    for done, share, moment in ((0, 0.0, 0.2), (1, 0.4, 1.1), (2, 0.75, 2.0)):
+        now[0] = moment
+        count(done, 10, share)
+
+    assert capsys.readouterr().err == "reading images 2/10, 1 s left\n"
