@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from segsweep.data.images import READER_VERSION, Foreground, read_sample
+from segsweep.data.decoding import Decoding
+from segsweep.data.foreground import Foreground
+from segsweep.data.images import READER_VERSION, read_sample
 from segsweep.data.naming import PARTS_NAMED, some
 from segsweep.data.source import Pixels, Problem, Sample
 from segsweep.errors import DataError
@@ -40,10 +42,16 @@ class Pairs:
             stay in one part of a split. group: it may be missing.
         split_column: the column with the part, train, val or test, which data.split.given=true
             uses. split: it may be missing.
-        foreground: half: above half of the file's range; or the label values that count.
+        foreground: half: above half of the file's range; alpha: the same of the alpha channel;
+            or the label values that count.
         invert: True: what the rule finds is background.
+        foreground_color: the colour [red, green, blue] of a mask's foreground, or several.
+        page: which page of a file with several is read, from 1; None: such a file is refused.
+        range: the two stored values that become 0 and 1 in an image; None: those of its type.
 
     """
+
+    thread_safe = True
 
     def __init__(
         self,
@@ -53,18 +61,22 @@ class Pairs:
         id_column: str | None = None,
         group_column: str = "group",
         split_column: str = "split",
-        foreground: Literal["half"] | list[int] = "half",
+        foreground: Literal["half", "alpha"] | list[int] = "half",
         invert: bool = False,
+        foreground_color: list[int] | list[list[int]] | None = None,
+        page: int | None = None,
+        range: list[float] | None = None,
     ) -> None:
         self.file = Path(file).expanduser()
         self.columns = {"image": image_column, "mask": mask_column}
         self.columns |= {"id": id_column or "", "group": group_column, "split": split_column}
-        self.foreground = Foreground.of(foreground, invert)
+        self.foreground = Foreground.of(foreground, invert, foreground_color)
+        self.decoding = Decoding.of(page, range)
 
     @property
     def signature(self) -> str:
-        """The reader's version and the foreground rule."""
-        return f"pairs reader={READER_VERSION} {self.foreground}"
+        """The reader's version, the foreground rule, and what else decides pixels."""
+        return f"pairs reader={READER_VERSION} {self.foreground}{self.decoding}"
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
         """Return the pairs sorted by id, and an error for rows whose files are not there."""
@@ -95,7 +107,7 @@ class Pairs:
 
     def read(self, sample: Sample) -> Pixels:
         """Decode one pair."""
-        return read_sample(sample, self.foreground)
+        return read_sample(sample, self.foreground, self.decoding)
 
     def _rows(self) -> Iterator[tuple[int, Row]]:
         rows = read_table(self.file)

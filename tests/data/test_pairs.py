@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from layouts import IDS, pair, part_of, write_halves, write_pairs, write_table
 from segsweep.config.schema import SplitConfig
@@ -54,6 +56,23 @@ def test_rows_of_one_image_unite_their_masks(tmp_path):
     assert len(samples) == len(IDS)
     for index, sample in enumerate(samples):
         np.testing.assert_array_equal(source.read(sample).mask, pair(index)[1] > 0)
+
+
+def test_pages_ranges_and_colours_are_read_as_in_folders(tmp_path):
+    """The keys of data=folder that decide pixels are keys of a table's data too."""
+    image, mask = pair(3)
+    pages = np.stack([image[..., 0]] * 2).astype(np.uint16) * 16
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack")
+    Image.fromarray((mask[..., None] > 0) * np.uint8([200, 0, 10])).save(tmp_path / "m.png")
+    table = write_table(tmp_path / "pairs.csv", [{"image": "a.tif", "mask": "m.png"}])
+    source = Pairs(table, page=2, range=[0, 4080], foreground_color=[200, 0, 10])
+    (sample,), problems = source.find()
+    pixels = source.read(sample)
+
+    assert problems == []
+    assert source.signature.endswith("foreground=200,0,10 invert=False page=2 range=0,4080")
+    np.testing.assert_array_equal(pixels.mask, mask > 0)
+    np.testing.assert_array_equal(pixels.image[..., 1], image[..., 0] * np.uint16(257))
 
 
 def test_semicolons_and_ids_that_repeat(tmp_path):
