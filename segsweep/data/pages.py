@@ -36,7 +36,11 @@ def pages_of(path: Path, file: tifffile.TiffFile) -> list[int]:
     """Return `frames_of` for a TIFF: smaller copies of a page and transparency masks are none."""
     first, extra = file.pages.first, REDUCED | TRANSPARENCY
     stack = STACK.search(first.description)
-    held = int(stack[1] or stack[2]) if stack else first.imagedepth
+    held = int(stack[1] or stack[2]) if stack else 1
+    bytes_held = file.filehandle.size - (first.dataoffsets or (0,))[0]
+    if held * sum(first.databytecounts) > bytes_held:  # a page cut out of a stack keeps its note
+        held = 1
+    held = max(held, first.imagedepth)
     if held > len(file.pages):
         raise DataError(
             f"{path}: holds {held} pictures, of which only the first is a page of its own: "

@@ -101,6 +101,18 @@ def test_stack_with_one_directory_is_refused(tmp_path, options):
         decode(tmp_path / "a.tif", Decoding(1))
 
 
+def test_picture_cut_out_of_a_stack_is_one_picture(tmp_path):
+    """Programs that save one page keep ImageJ's note on how many the stack had."""
+    tifffile.imwrite(tmp_path / "stack.tif", GREY, imagej=True)
+    note = tifffile.TiffFile(tmp_path / "stack.tif").pages[0].description
+    assert "images=5" in note
+    Image.fromarray(GREY[3]).save(tmp_path / "a.tif", tiffinfo={270: note})
+    read = decode(tmp_path / "a.tif")
+
+    assert read.pages == 1
+    np.testing.assert_array_equal(GREY[3], read.values)
+
+
 def pair(folder, images, masks):
     """Write a pair of files and return it as a sample."""
     tifffile.imwrite(folder / "i.tif", images, metadata=None)
