@@ -70,7 +70,7 @@ trainer:
   compile: false
   checkpoint_every_steps: null
   preview_every: 10
-evaluate: {select: val_iou, empty: one, at: both}
+evaluate: {select: val_iou, empty: one, at: both, boundary: false, tolerance: 2.0}
 search: {filled: []}
 report: {images: true}
 """)

@@ -31,13 +31,15 @@ def compare(
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Say in one paragraph whether one cell is better than another."""
-    from segsweep.report.question import Asked, split_cell
+    from segsweep.report.question import Asked, check_measured, check_metric, split_cell
 
     a, b = as_cell_name(a), as_cell_name(b)
     if a == b:
         raise ConfigError(f"{a}: a cell cannot be compared with itself; give another")
     folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
     tables = read_all(folder)
+    check_metric(metric)
+    check_measured(metric, tables)
     (first, one), (second, other) = split_cell(a, tables), split_cell(b, tables)
     if first and second and first != second:
         raise ConfigError(

@@ -58,6 +58,7 @@ def check_config(values: Values, choices: Mapping[str, str]) -> dict[str, object
             checked[node] = collect(problems, partial(_checked_node, node, given, allow))
     collect(problems, lambda: check_sweep_name(str(checked["sweep"])))
     collect(problems, lambda: _check_places(checked))
+    collect(problems, lambda: _check_boundary(checked))
     problems += [
         f"{node}: choose one option, {node}=<name>; compare several with -m {node}=<name>,<name>"
         for node in OPTION_NODES
@@ -95,6 +96,18 @@ def _check_places(config: Values) -> None:
     if split.get("file") and split.get("fold") is not None:
         raise ConfigError(
             f"data.split.fold={split['fold']}: not allowed with data.split.file; set only one"
+        )
+
+
+def _check_boundary(config: Values) -> None:
+    """Raise ConfigError for distances between outlines without masks at the native size."""
+    evaluate = config.get("evaluate")
+    if not isinstance(evaluate, Mapping):
+        return
+    if evaluate.get("boundary") is True and evaluate.get("at") == "train":
+        raise ConfigError(
+            "evaluate.at=train: not allowed with evaluate.boundary=true, which measures at the "
+            "images' native size; use evaluate.at=both"
         )
 
 

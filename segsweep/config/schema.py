@@ -169,6 +169,11 @@ class EvaluateConfig:
     """An image without foreground in truth and prediction counts as 1, or is skipped."""
     at: str = option("both", Limits(allowed=("both", "train")), identity=False)
     """Score at the training size only, or also at each image's native size."""
+    boundary: bool = option(False, neutral=False)
+    """Also measure distances between the outlines of the test images at their native size: hd95,
+    assd, nsd."""
+    tolerance: float = option(2.0, Limits(low=0), neutral=2.0)
+    """Distance between outlines that nsd counts as equal, in pixels of the native size."""
 
 
 @dataclass

@@ -3,8 +3,16 @@
 Add a metric in `formulas.py`. One that needs more than counts is a stored column of per_image.csv.
 """
 
-from segsweep.metrics.columns import columns, label, lower_is_better, metric_of, stored_columns
+from segsweep.metrics.columns import (
+    columns,
+    known_columns,
+    label,
+    lower_is_better,
+    metric_of,
+    stored_columns,
+)
 from segsweep.metrics.formulas import (
+    BOUNDARY,
     METRICS,
     SCORE_PERCENT,
     accuracy,
@@ -18,9 +26,20 @@ from segsweep.metrics.formulas import (
     specificity,
 )
 from segsweep.metrics.images import mean_over_images, of_rows, over_all_pixels, per_image
-from segsweep.metrics.metric import COUNTS, Counts, Empty, Function, Metric, Part, PerImage, Rows
+from segsweep.metrics.metric import (
+    COUNTS,
+    Counts,
+    Empty,
+    Function,
+    Metric,
+    Part,
+    PerImage,
+    Rows,
+    Size,
+)
 
 __all__ = [
+    "BOUNDARY",
     "COUNTS",
     "METRICS",
     "SCORE_PERCENT",
@@ -31,10 +50,12 @@ __all__ = [
     "Part",
     "PerImage",
     "Rows",
+    "Size",
     "accuracy",
     "columns",
     "dice",
     "iou",
+    "known_columns",
     "label",
     "lower_is_better",
     "mcc",

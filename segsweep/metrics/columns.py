@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from segsweep.metrics.formulas import METRICS
 from segsweep.metrics.metric import Metric, Part
 
@@ -12,6 +14,16 @@ def columns(part: Part = "test") -> tuple[str, ...]:
         f"{part}_{metric.name}"
         for metric in METRICS.values()
         if (metric.column if part == "test" else metric.validated)
+    )
+
+
+def known_columns(part: Part, there: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of *part*, those of stored metrics only if they are *there*."""
+    found = set(there)
+    return tuple(
+        name
+        for name in columns(part)
+        if name in found or METRICS[name.removeprefix(f"{part}_")].function is not None
     )
 
 
@@ -27,10 +39,10 @@ def metric_of(column: str) -> Metric | None:
 
 
 def label(column: str) -> str:
-    """Return what people read for a column: `IoU` for test_iou, `val Dice` for val_dice."""
+    """Return what people read for a column: `IoU` for test_iou, `HD95 (px)` for test_hd95."""
     part, _, name = column.partition("_")
     known = METRICS.get(name)
-    words = name.replace("_", " ") if known is None else known.label
+    words = name.replace("_", " ") if known is None else known.title
     return words if part == "test" else f"{part} {words}"
 
 

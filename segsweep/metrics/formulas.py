@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 SCORE_PERCENT = range(50, 100, 5)
+BOUNDARY = ("hd95", "assd", "nsd")
+"""The stored metrics of a run with `evaluate.boundary=true`, by the names of their columns."""
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike, otherwise: float) -> PerImage:
@@ -137,6 +139,43 @@ METRICS: dict[str, Metric] = {
             function=mcc,
             limits=(-1.0, 1.0),
             both_empty=0.0,
+        ),
+        Metric(
+            name="hd95",
+            label="HD95",
+            description="the larger one, of both directions, of the 95th percentiles of the "
+            "distances from one outline to the other; one empty mask: the image's diagonal",
+            stored="hd95",
+            higher_is_better=False,
+            unit="px",
+            at="native",
+            limits=(0.0, float("inf")),
+            margin=1.0,
+            both_empty=0.0,
+            column=True,
+        ),
+        Metric(
+            name="assd",
+            label="ASSD",
+            description="mean distance from each pixel of either outline to the other outline; "
+            "one empty mask: the image's diagonal",
+            stored="assd",
+            higher_is_better=False,
+            unit="px",
+            at="native",
+            limits=(0.0, float("inf")),
+            margin=1.0,
+            both_empty=0.0,
+            column=True,
+        ),
+        Metric(
+            name="nsd",
+            label="NSD",
+            description="share of the pixels of both outlines that are within "
+            "`evaluate.tolerance` of the other one; one empty mask: 0",
+            stored="nsd",
+            at="native",
+            column=True,
         ),
     )
 }

@@ -16,6 +16,7 @@ Empty = Literal["one", "skip"]
 Function = Callable[[Counts, Counts, Counts, Counts], PerImage]
 """From tp, fp, fn and tn of equal shape to a value per image."""
 Part = Literal["test", "val"]
+Size = Literal["train", "native"]
 COUNTS = ("tp", "fp", "fn", "tn")
 
 
@@ -43,6 +44,9 @@ class Metric:
     """The column of per_image.csv that holds it, after tn; None for a function of counts."""
     higher_is_better: bool = True
     unit: str = ""
+    """As it stands behind a number: px; empty for a share."""
+    at: Size | None = None
+    """The only size of an image at which it is measured; None: at both."""
     limits: tuple[float, float] = (0.0, 1.0)
     """The lowest and the highest value."""
     margin: float = 0.01
@@ -50,7 +54,8 @@ class Metric:
     both_empty: float = 1.0
     """The value of an image whose truth and prediction are both empty."""
     column: bool = False
-    """Whether results.csv and comparison.csv have it whatever was compared."""
+    """Whether results.csv and comparison.csv have it whatever was compared; a stored one if a run
+    has it."""
     validated: bool = False
     """Whether it is measured after every epoch: history.csv and results.csv have val_<name>."""
 
@@ -66,10 +71,24 @@ class Metric:
         """1 where higher is better, -1 where lower is."""
         return 1 if self.higher_is_better else -1
 
+    @property
+    def title(self) -> str:
+        """What people read above a column or at an axis: the label and the unit, `HD95 (px)`."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def size(self, at: Size) -> Size:
+        """Return the size at which it is taken where others are taken *at* this one."""
+        return self.at or at
+
     def of_images(self, counts: tuple[Counts, ...], stored: ArrayLike | None = None) -> PerImage:
-        """Return a value per image from (tp, fp, fn, tn), or from the stored column."""
+        """Return a value per image from (tp, fp, fn, tn), or from the stored column.
+
+        What was not stored is NaN, also where both masks are empty.
+        """
         import numpy as np
 
         tp, fp, fn, tn = counts
-        found = stored if self.function is None else self.function(tp, fp, fn, tn)
-        return np.where(tp + fp + fn == 0, self.both_empty, np.asarray(found, np.float64))
+        values = stored if self.function is None else self.function(tp, fp, fn, tn)
+        found = np.asarray(values, np.float64)
+        measured = self.function is not None or ~np.isnan(found)
+        return np.where((tp + fp + fn == 0) & measured, self.both_empty, found)

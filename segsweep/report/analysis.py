@@ -145,7 +145,9 @@ def compare(
     said = answer(analysis, notes, planned, cell_costs(runs.counted_results))
     if analysis is None:
         said = replace(
-            said, headline=_nothing(tables), notes=(*note_texts(values.notes), *said.notes)
+            said,
+            headline=_nothing(tables, asked.metric),
+            notes=(*note_texts(values.notes), *said.notes),
         )
     cells = comparison_table(analysis, runs.results, asked.metric, tables.per_image, runs.empty)
     pairs = pairs_table(analysis)
@@ -200,7 +202,7 @@ def _analysed(values: "Values", asked: Asked, advise: bool) -> "Analysis":
         ) from None
 
 
-def _nothing(tables: Tables) -> str:
+def _nothing(tables: Tables, metric: str) -> str:
     """Return why there is nothing to compare."""
     count = len(tables.results)
     if not count and len(tables.trials):
@@ -208,6 +210,9 @@ def _nothing(tables: Tables) -> str:
     if not count:
         return "Nothing is planned in this sweep yet."
     states = tables.results["status"].value_counts()
+    known = METRICS[metric]
+    if states.get(Status.FINISHED, 0) and known.stored is not None:
+        return f"Nothing to compare: {known.label} was not measured in these runs."
     if states.get(Status.FINISHED, 0):
         return "Nothing to compare: no finished run has counts of its test images."
     every = states.get(Status.FAILED, 0) == count

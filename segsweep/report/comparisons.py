@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError, DataError
 from segsweep.report.analysis import Compared, compare
-from segsweep.report.question import Asked, check_metric, split_cell
+from segsweep.report.question import Asked, check_measured, check_metric, split_cell
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def compare_all(tables: Tables, asked: Asked | None = None, advise: bool = True)
     """
     asked = asked or Asked()
     check_metric(asked.metric)
+    check_measured(asked.metric, tables)
     where, baseline = split_cell(asked.baseline, tables) if asked.baseline else (None, None)
     found, refused = [], []
     for data, own in tables.comparisons().items():

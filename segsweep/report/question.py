@@ -53,7 +53,7 @@ class Comparable:
     """The runs that count, and sentences about the others."""
 
     @property
-    def at(self) -> str:
+    def at(self) -> metrics.Size:
         """The size at which all cells can be compared; see `scored_at`."""
         return scored_at(self.counted_runs, [self.tables.per_image])
 
@@ -89,7 +89,7 @@ def differing_sizes(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     )
 
 
-def scored_at(runs: Sequence[RunRecord], per_image: "Iterable[DataFrame]") -> str:
+def scored_at(runs: Sequence[RunRecord], per_image: "Iterable[DataFrame]") -> metrics.Size:
     """Return the size at which *runs* can be compared: train, or native where sizes differ.
 
     Runs that saw images at different sizes are compared at the training size only if none has
@@ -114,13 +114,14 @@ def values_of_sweep(runs: Comparable, asked: Asked) -> "Values":
     """Return the values of a sweep that can be compared.
 
     Raises:
-        ConfigError: there is no such metric.
+        ConfigError: there is no such metric, or cells that it cannot compare.
         DataError: the groups file cannot be read, contradicts itself, or names no image.
 
     """
     from segsweep.stats.values import values_of
 
     check_metric(asked.metric)
+    check_tolerance(asked.metric, runs.counted_runs)
     groups = groups_for(asked, runs)
     values = values_of(
         runs.results,
@@ -161,6 +162,33 @@ def check_metric(metric: str) -> None:
     from segsweep.config.validate import check_word
 
     check_word("metric", metric, metrics.METRICS)
+
+
+def check_tolerance(metric: str, runs: Sequence[RunRecord]) -> None:
+    """Raise ConfigError for nsd where *runs* were measured with different tolerances."""
+    if metric != "nsd":
+        return
+    key = "evaluate.tolerance"
+    measured = [run.settings for run in runs if run.settings.get("evaluate.boundary") is True]
+    found = sorted({float(str(own.get(key, NEUTRAL[key]))) for own in measured})
+    if len(found) > 1:
+        values = ", ".join(f"{value:g}" for value in found)
+        raise ConfigError(
+            f"nsd: runs were measured with different tolerances ({key}={values}); "
+            "it can be compared only where they are the same"
+        )
+
+
+def check_measured(metric: str, tables: Tables) -> None:
+    """Raise ConfigError for a stored metric that none of the finished runs has."""
+    known = metrics.METRICS[metric]
+    if known.stored is None or tables.per_image.empty:
+        return
+    if known.stored not in tables.per_image or tables.per_image[known.stored].isna().all():
+        raise ConfigError(
+            f"{metric}: no finished run of {tables.sweep.root.name} has it; train with "
+            "evaluate.boundary=true (these are other runs than those without it)"
+        )
 
 
 def check_cell(cell: str, compared: Iterable[str], tables: Tables) -> None:

@@ -8,6 +8,8 @@ from segsweep.report.content.records import settings_of
 from segsweep.report.placement import placement_notes
 from segsweep.report.question import (
     Asked,
+    check_measured,
+    check_tolerance,
     comparable,
     groups_for,
     named_results,
@@ -69,7 +71,9 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
     from segsweep.stats.values import values_of
 
     results, images = [], []
+    check_tolerance(asked.metric, [*first.runs, *second.runs])
     for tables, name in zip((first, second), sweep_names(first, second), strict=True):
+        check_measured(asked.metric, tables)
         own, rows = named_results(tables), tables.per_image
         cells = [f"{cell}{SWEEP_KEY}{name}" for cell in own["cell"]]
         results.append(own.assign(cell=cells, run_id=_apart(own, name)))

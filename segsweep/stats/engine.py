@@ -56,6 +56,8 @@ class Tested:
     """By contrast, for the leading undecided ones."""
     sign: int = 1
     """-1 if lower is better: the differences here are negated (`Values.sign`)."""
+    unit: str = ""
+    """As in `Values`."""
 
     def size(self, k: int) -> tuple[float, float, float]:
         """Return the difference of contrast *k* and its interval on the scale of the metric."""
@@ -129,6 +131,7 @@ class _Inputs:
     claims: bool
     advise: bool
     sign: int
+    unit: str
     classes: NDArray[np.int64]
     """A number per cell, which equal cells share."""
 
@@ -197,9 +200,8 @@ def _inputs(values: Values, whole: Parts, settings: Settings, advise: bool) -> _
     drawn = null_draws(parts, moderated, settings)
     means = posterior_means(parts, moderated, settings)
     classes = values.classes[claimed]
-    return _Inputs(
-        claimed, parts, moderated, drawn, means, settings, claims, advise, values.sign, classes
-    )
+    drawn_up = claimed, parts, moderated, drawn, means, settings, claims, advise
+    return _Inputs(*drawn_up, values.sign, values.unit, classes)
 
 
 def _gathered(values: Values, whole: Parts, inputs: _Inputs, tested: dict[str, Tested]) -> Analysis:
@@ -249,9 +251,8 @@ def _tested(family: Family, inputs: _Inputs) -> Tested:
         first = leading(family, difference, verdicts, t, parts)
     advice = seeds_needed(family, parts, moderated, settings, first)
     numbered = dict(zip(first, advice, strict=True))
-    return Tested(
-        family, difference, error, t, low, high, p, chance, verdicts, numbered, inputs.sign
-    )
+    found = family, difference, error, t, low, high, p, chance, verdicts, numbered
+    return Tested(*found, inputs.sign, inputs.unit)
 
 
 def _spread(known: Array, claimed: NDArray[np.int64], count: int, other: float = np.nan) -> Array:

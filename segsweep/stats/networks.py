@@ -23,7 +23,7 @@ def compared_counts(
     return kept.drop_duplicates([*UNIT, "image"])
 
 
-def equal_cells(counts: DataFrame) -> dict[str, int]:
+def equal_cells(counts: DataFrame, also: Sequence[str] = ()) -> dict[str, int]:
     """Return for each cell a number that it shares with the cells whose networks count the same.
 
     Two cells are equal if their networks have the same counts on every image, in any order of
@@ -31,9 +31,10 @@ def equal_cells(counts: DataFrame) -> dict[str, int]:
 
     Args:
         counts: columns cell, seed, image, tp, fp, fn, tn; a row per network and image.
+        also: further columns that must be the same.
 
     """
-    digests = hash_pandas_object(counts[["image", *COUNTS]], index=False).to_numpy()
+    digests = hash_pandas_object(counts[["image", *COUNTS, *also]], index=False).to_numpy()
     with np.errstate(over="ignore"):
         sums = DataFrame({"digest": digests.astype(np.int64)}, index=counts.index)
         units = sums.groupby([counts[name] for name in UNIT])["digest"].sum()

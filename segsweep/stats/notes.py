@@ -48,6 +48,15 @@ class RunsWithoutCounts:
 
 
 @dataclass(frozen=True)
+class RunsWithoutMetric:
+    """Finished runs in which a stored metric was not measured were left out."""
+
+    count: int
+    metric: str
+    """Its label."""
+
+
+@dataclass(frozen=True)
 class OtherImages:
     """Seeds scored on other images than most seeds were left out."""
 
@@ -130,6 +139,7 @@ Note: TypeAlias = (
     | RepeatedRuns
     | IncompleteFolds
     | RunsWithoutCounts
+    | RunsWithoutMetric
     | OtherImages
     | PartlyScoredImages
     | UnequalSeeds

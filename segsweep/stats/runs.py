@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from pandas import DataFrame
 
+from segsweep.metrics import Metric
 from segsweep.stats.notes import (
     CellsWithoutRuns,
     FailedRuns,
@@ -13,6 +14,8 @@ from segsweep.stats.notes import (
     MissingCombinations,
     Note,
     RepeatedRuns,
+    RunsWithoutCounts,
+    RunsWithoutMetric,
     SeveralVersions,
     UnfinishedRuns,
 )
@@ -97,6 +100,17 @@ def _settings(results: DataFrame, key: str) -> list[str]:
 def _plain(value: object) -> object:
     """Return 80 for 80.0: pandas turns whole numbers into floats where a column has gaps."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def runs_without(runs: DataFrame, rows: DataFrame, metric: Metric) -> tuple[set[str], list[Note]]:
+    """Return the ids of the *runs* without per-image *rows*, or without a stored metric in them."""
+    every = set(runs["run_id"])
+    if metric.stored is None:
+        without = every - set(rows["run_id"])
+        return without, [RunsWithoutCounts(len(without))] if without else []
+    known = rows.reindex(columns=["run_id", metric.stored]).dropna()
+    without = every - set(known["run_id"])
+    return without, [RunsWithoutMetric(len(without), metric.label)] if without else []
 
 
 def _with_cells(results: DataFrame) -> DataFrame:

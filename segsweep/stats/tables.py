@@ -99,9 +99,11 @@ def _further(
 ) -> dict[str, Array]:
     """Return the further columns, from the runs that count in *analysis*.
 
-    A column that *results* lacks, of a later metric, follows from *per_image* or is empty.
+    A column that *results* lacks, of a later metric, follows from *per_image* or is empty; one of
+    a stored metric is then left out.
     """
-    names = [*metrics.columns(), *NUMBERS]
+    columns = metrics.known_columns("test", map(str, results))
+    names = [*columns, *NUMBERS]
     if analysis is None:
         return dict.fromkeys(names, np.empty(0))
     runs = counted_runs_of(analysis.values, results)
@@ -109,7 +111,7 @@ def _further(
     means = numbers.groupby(runs["cell"]).mean().reindex(analysis.values.cells)
     found = {name: means[name].to_numpy(float) for name in names}
     if per_image is not None:
-        further = [name.removeprefix("test_") for name in metrics.columns()]
+        further = [name.removeprefix("test_") for name in columns]
         other = further_means(analysis.values, results, per_image, further, empty)
         found |= {f"test_{name}": values for name, values in other.items()}
     return found
@@ -139,7 +141,7 @@ def _ordered(table: DataFrame, keys: list[str], headline: str) -> DataFrame:
     """Return *table* with rank, columns in order, best cell first."""
     ascending = metrics.lower_is_better(headline)
     table["rank"] = table[headline].rank(ascending=ascending, method="min").astype("Int64")
-    further = [name for name in metrics.columns() if name != headline]
+    further = [name for name in metrics.known_columns("test", map(str, table)) if name != headline]
     columns = [*keys, "seeds", "failed", headline, *INTERVAL, *further, *CELL_REST]
     table = table.sort_values([headline, *keys[:2]], ascending=[ascending, True, True])
     return table.reset_index(drop=True)[list(dict.fromkeys(columns))]

@@ -18,10 +18,9 @@ from segsweep.stats.notes import (
     Note,
     OtherImages,
     PartlyScoredImages,
-    RunsWithoutCounts,
     UnequalSeeds,
 )
-from segsweep.stats.runs import SEPARATOR, Counted, counted_runs, missing_runs
+from segsweep.stats.runs import SEPARATOR, Counted, counted_runs, missing_runs, runs_without
 
 Array = NDArray[np.float64]
 Strings = tuple[str, ...]
@@ -45,14 +44,16 @@ class Values:
     """For each image the number of its group (patient, lesion); all differ if there are none."""
     notes: tuple[Note, ...] = ()
     """What was left out or is missing, and why."""
-    at: str = "train"
-    """train | native: the size at which images were scored."""
+    at: metrics.Size = "train"
+    """train | native: the size at which images were scored, but for a metric that has only one."""
     limits: tuple[float, float] = (-np.inf, np.inf)
     """Lowest and highest possible value, with the sign of the values here."""
     sign: int = 1
     """-1 if lower is better: the values here are the metric's, negated."""
     margin: float = 0.01
     """Equivalence margin of the metric."""
+    unit: str = ""
+    """What stands behind a value, with a space before it: ` px`; empty for a share."""
     runs: DataFrame | None = None
     """The runs that count, from `counted_runs`; None for values made by hand."""
     equal: tuple[int, ...] = ()
@@ -91,7 +92,7 @@ def values_of(
     results: DataFrame,
     per_image: DataFrame,
     metric: str = "iou",
-    at: str = "train",
+    at: metrics.Size = "train",
     split: str = "test",
     groups: Mapping[str, str] | None = None,
     empty: metrics.Empty = "one",
@@ -104,7 +105,8 @@ def values_of(
             cells, otherwise the columns before `seed` do.
         per_image: counts per image, as in per_image.csv.
         metric: one of `segsweep.metrics.METRICS`.
-        at: train | native, the size at which images were scored.
+        at: train | native, the size at which images were scored; a metric that is measured at one
+            size only is taken at that one.
         split: test | val.
         groups: image -> group; an image that is not listed is its own group.
         empty: value of an image whose mask and prediction are both empty; with "skip" such an
@@ -122,7 +124,8 @@ def values_of(
         frame = frame.assign(group=[groups.get(str(image), str(image)) for image in frame["image"]])
     values = _oriented(compared_values(frame, notes), metrics.METRICS[metric])
     counts = compared_counts(frame, values.cells, values.seeds, values.images)
-    equal = equal_cells(counts)
+    stored = metrics.METRICS[metric].stored is not None  # equal counts, other outlines
+    equal = equal_cells(counts, ["value"] if stored else [])
     return replace(
         values,
         equal=tuple(equal[cell] for cell in values.cells),
@@ -136,17 +139,18 @@ def values_of(
 def _oriented(values: Values, metric: metrics.Metric) -> Values:
     """Return *values* so that higher is better, with the limits and the margin of *metric*."""
     low, high = metric.limits
+    values = replace(values, margin=metric.margin, unit=metric.unit and f" {metric.unit}")
     if metric.higher_is_better:
-        return replace(values, limits=(low, high), margin=metric.margin)
+        return replace(values, limits=(low, high))
     negated = tuple(-table for table in values.tables)
-    return replace(values, tables=negated, limits=(-high, -low), sign=-1, margin=metric.margin)
+    return replace(values, tables=negated, limits=(-high, -low), sign=-1)
 
 
 def _frame_of(
     counted: Counted,
     per_image: DataFrame,
     metric: str,
-    at: str,
+    at: metrics.Size,
     split: str,
     empty: metrics.Empty,
 ) -> tuple[DataFrame, list[Note]]:
@@ -154,10 +158,9 @@ def _frame_of(
     if metric not in metrics.METRICS:
         raise ValueError(f"metric must be one of {', '.join(metrics.METRICS)}; got {metric!r}")
     runs, notes = counted[0], list(counted[1])
-    rows = _rows_of(runs, per_image, at, split)
-    without = sorted(set(runs["run_id"]) - set(rows["run_id"]))
-    if without:
-        notes.append(RunsWithoutCounts(len(without)))
+    rows = _rows_of(runs, per_image, metrics.METRICS[metric].size(at), split)
+    without, left_out = runs_without(runs, rows, metrics.METRICS[metric])
+    notes += left_out
     rows = rows[~rows["unit"].isin(runs.loc[runs["run_id"].isin(without), "unit"])]
     value = _scored(rows, metric, empty)
     frame = rows[["cell", "seed", "image", *metrics.COUNTS]].assign(value=value)
@@ -181,12 +184,17 @@ def further_means(
         empty: as in `values_of`.
 
     """
-    rows = _rows_of(counted_runs_of(values, results), per_image, values.at)
-    rows = rows[rows["image"].astype(str).isin(values.images)]
-    rows = rows.drop_duplicates(["cell", "seed", "image"])
-    scored = DataFrame({name: _scored(rows, name, empty) for name in names}, index=rows.index)
-    means = scored.groupby(rows["cell"]).mean().reindex(values.cells)
-    return {name: means[name].to_numpy(float) for name in names}
+    runs, found = counted_runs_of(values, results), dict[str, Array]()
+    sizes = {name: metrics.METRICS[name].size(values.at) for name in names}
+    for at in set(sizes.values()):
+        rows = _rows_of(runs, per_image, at)
+        rows = rows[rows["image"].astype(str).isin(values.images)]
+        rows = rows.drop_duplicates(["cell", "seed", "image"])
+        own = [name for name in names if sizes[name] == at]
+        scored = DataFrame({name: _scored(rows, name, empty) for name in own}, index=rows.index)
+        means = scored.groupby(rows["cell"]).mean().reindex(values.cells)
+        found |= {name: means[name].to_numpy(float) for name in own}
+    return found
 
 
 def counted_runs_of(values: Values, results: DataFrame) -> DataFrame:
@@ -254,6 +262,9 @@ def _number(seed: str) -> tuple[float, str]:
 
 def _scored(rows: DataFrame, metric: str, empty: metrics.Empty) -> Array:
     """Return the metric of each row, with its own run's empty-mask policy if runs differ."""
+    stored = metrics.METRICS[metric].stored
+    if stored is not None and stored not in rows:
+        return np.full(len(rows), np.nan)
     if "empty" not in rows:
         return metrics.of_rows(metric, rows, empty)
     skipped, whole = metrics.of_rows(metric, rows, "skip"), metrics.of_rows(metric, rows, "one")

@@ -12,12 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from segsweep.errors import StoredFileError
-from segsweep.metrics import COUNTS
-from segsweep.store.records import PER_IMAGE, image_columns
-from segsweep.store.run_rows import FIRST, images_of
+from segsweep.metrics import COUNTS, METRICS
+from segsweep.store.records import PER_IMAGE, image_header
+from segsweep.store.run_rows import FIRST, images_of, number_of
 from segsweep.system.csv_cells import exact
 from segsweep.system.files import read_plain
 
+MOST = 1e9
+"""No distance in an image is greater."""
 SPLITS_KEPT = 64
 """Contents of split.csv that are remembered: the runs of a sweep share a few."""
 
@@ -31,6 +33,8 @@ class _Rows:
     images: Sequence[str]
     counts: Sequence[Sequence[str]]
     """tp, fp, fn, tn."""
+    stored: Mapping[str, Sequence[str]]
+    """Stored metrics by column; none where the file has none."""
 
     def numbers(self, part: str, at: str) -> dict[str, int]:
         """Return image -> the number of its row, for a part of the data at a size."""
@@ -39,7 +43,9 @@ class _Rows:
         return {key[2]: row for row, key in enumerate(keys, FIRST) if key[:2] == wanted}
 
 
-def check_images(rows: str, path: Path, split: Path | None, wanted: int | None) -> None:
+def check_images(
+    rows: str, path: Path, split: Path | None, wanted: int | None, stored: Sequence[str] = ()
+) -> None:
     """Raise StoredFileError unless *rows* can be those of a finished run.
 
     Args:
@@ -47,10 +53,13 @@ def check_images(rows: str, path: Path, split: Path | None, wanted: int | None) 
         path: the file that the error names.
         split: the run's split.csv with the ids; one that is missing or damaged is not used.
         wanted: the number of test images in the run's result; None if that is not known.
+        stored: the columns of stored metrics that the run must have.
 
     """
     found = _by_column(rows)
     if reason := _wrong_counts(found) or _repeated(found) or _unequal_sizes(found):
+        raise StoredFileError(path, reason)
+    if reason := _wrong_stored(found, stored if rows else ()):
         raise StoredFileError(path, reason)
     there = len(found.numbers("test", "train"))
     if wanted is not None and there != wanted:
@@ -60,15 +69,16 @@ def check_images(rows: str, path: Path, split: Path | None, wanted: int | None) 
 
 
 def _by_column(rows: str) -> _Rows:
-    first, last = PER_IMAGE.index(COUNTS[0]), len(PER_IMAGE)
+    first, last, header = PER_IMAGE.index(COUNTS[0]), len(PER_IMAGE), image_header(rows)
     if '"' in rows or ",'" in rows:  # quoted cells, or formulas that were made safe
         frame = images_of(rows)
-        columns = [list(map(str, frame[name].tolist())) for name in PER_IMAGE]
-        return _Rows(columns[1], columns[2], columns[3], columns[first:])
-    width = len(image_columns())
-    cells = rows.replace("\n", ",").split(",")[:-1]
-    columns = [cells[place::width] for place in range(last)]
-    return _Rows(columns[1], columns[2], columns[3], columns[first:])
+        texts = frame.fillna("") if header != PER_IMAGE else frame
+        columns = [list(map(str, texts[name].tolist())) for name in header]
+    else:
+        cells = rows.replace("\n", ",").split(",")[:-1]
+        columns = [cells[place :: len(header)] for place in range(len(header))]
+    stored = dict(zip(header[last:], columns[last:], strict=True))
+    return _Rows(columns[1], columns[2], columns[3], columns[first:last], stored)
 
 
 def _wrong_counts(rows: _Rows) -> str:
@@ -89,6 +99,22 @@ def _wrong_counts(rows: _Rows) -> str:
         if at == "train" and pixels != usual
     )
     return f"damaged, tp + fp + fn + tn = {sums[row]} in row {row + FIRST}, {usual} in others"
+
+
+def _wrong_stored(rows: _Rows, needed: Sequence[str]) -> str:
+    """Say which stored metric is impossible, or is missing where other images have it."""
+    lost = [name for name in needed if not any(rows.stored.get(name, ()))]
+    if lost:
+        return f"damaged, columns missing: {', '.join(lost)}"
+    for metric in METRICS.values():
+        values = rows.stored.get(metric.stored or "", ())
+        low, high = metric.limits
+        for row, (text, part, at) in enumerate(zip(values, rows.parts, rows.ats, strict=False)):
+            if text and not low <= number_of(text) <= min(high, MOST):
+                return f"damaged, {metric.stored}={text} in row {row + FIRST}"
+            if not text and any(values) and part == "test" and metric.at in (at, None):
+                return f"damaged, {metric.stored} is empty in row {row + FIRST}"
+    return ""
 
 
 def _repeated(rows: _Rows) -> str:

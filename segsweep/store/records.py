@@ -27,7 +27,7 @@ from segsweep.system.csv_cells import exact
 from segsweep.system.files import csv_text, read_plain, write_json, write_text
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
-"""The fixed columns of per_image.csv; stored metrics follow (`image_columns`)."""
+"""The fixed columns of per_image.csv; stored metrics may follow (`image_columns`)."""
 EPOCH = ("epoch", "train_loss", "val_loss", "lr", "seconds")
 """The fixed columns of history.csv; validation metrics come before lr (`history_columns`)."""
 SPLIT = ("id", "group", "split")
@@ -113,8 +113,14 @@ def history_columns() -> tuple[str, ...]:
 
 
 def image_columns() -> tuple[str, ...]:
-    """Return all columns of per_image.csv."""
+    """Return all columns that a per_image.csv can have: those of stored metrics stand after tn."""
     return (*PER_IMAGE, *stored_columns())
+
+
+def image_header(rows: str) -> tuple[str, ...]:
+    """Return the columns of *rows* of a per_image.csv: without stored metrics, or with all."""
+    first = next(csv.reader(io.StringIO(rows, newline="")), PER_IMAGE)
+    return PER_IMAGE if len(first) == len(PER_IMAGE) else image_columns()
 
 
 def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> None:
@@ -216,5 +222,11 @@ def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: 
 
 
 def per_image_text(run_id: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """Return the text of per_image.csv from rows of split, at, image, counts, stored metrics."""
-    return csv_text([{"run_id": run_id, **row} for row in rows], image_columns())
+    """Return the text of per_image.csv from rows of split, at, image, counts, stored metrics.
+
+    The columns of stored metrics are there only if a row has one.
+    """
+    names = stored_columns()
+    further = any(name in row for row in rows for name in names)
+    columns_there = image_columns() if further else PER_IMAGE
+    return csv_text([{"run_id": run_id, **row} for row in rows], columns_there)

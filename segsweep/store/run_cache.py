@@ -136,8 +136,14 @@ def complete_images(path: Path, run: RunRecord) -> str:
     """Return the rows of a finished run's per_image.csv; StoredFileError if they are not whole."""
     rows, wanted = image_rows(path, run.run_id), run.columns.get("n_test")
     split = RunPaths(run.path).split
-    check_images(rows, path, split, wanted if isinstance(wanted, int) else None)
+    stored = metrics.BOUNDARY if has_boundary(run) else ()
+    check_images(rows, path, split, wanted if isinstance(wanted, int) else None, stored)
     return rows
+
+
+def has_boundary(run: RunRecord) -> bool:
+    """Whether distances between outlines are stored for each test image."""
+    return run.kind == "run" and run.settings.get("evaluate.boundary") is True
 
 
 def _read_run(paths: RunPaths, stamp: tuple[int, ...]) -> StoredRun:

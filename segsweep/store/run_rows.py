@@ -5,12 +5,20 @@ import io
 import re
 from collections.abc import Sequence
 from functools import cache
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep import metrics
 from segsweep.errors import StoredFileError, StoreError
-from segsweep.store.records import EPOCH, PER_IMAGE, history_columns, image_columns, is_count
+from segsweep.store.records import (
+    EPOCH,
+    PER_IMAGE,
+    history_columns,
+    image_columns,
+    image_header,
+    is_count,
+)
 from segsweep.system.csv_cells import STARTS, exact_frame, frame_text
 from segsweep.system.files import read_plain
 
@@ -48,30 +56,63 @@ def _text(path: Path) -> str | None:
 def checked_images(text: str, path: Path, run_id: str) -> str:
     """Return the rows in the *text* of a run's per_image.csv; StoredFileError naming *path*."""
     try:
-        if (plain := _plain_images(image_columns()).fullmatch(text)) is not None:
-            rows = plain[1]
+        if (plain := _plain(text)) is not None:
+            rows = without_empty(plain[1])
             foreign = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
         else:
             frame = read_images(io.StringIO(text))
-            rows = frame_text(frame, header=False)
+            further = frame.columns[len(PER_IMAGE) :]
+            empty = frame[further].isna().all(axis=None)
+            rows = frame_text(frame[list(PER_IMAGE)] if empty else frame, header=False)
             foreign = bool((frame["run_id"] != run_id).any())
     except (ValueError, OverflowError, StoreError) as error:  # pandas' own are ValueErrors
-        reason = _wrong_cell(text, PER_IMAGE, metrics.COUNTS) or "damaged, not a table"
+        further = metrics.stored_columns()
+        reason = _wrong_cell(text, PER_IMAGE, metrics.COUNTS, further) or "damaged, not a table"
         raise StoredFileError(path, reason) from error
     if foreign:
         raise StoredFileError(path, f"contains rows of another run than {run_id}")
     return rows
 
 
+def _plain(text: str) -> re.Match[str] | None:
+    """Match a per_image.csv without quotes and formulas, with one of the two current headers."""
+    header, further = ",".join(PER_IMAGE), text.find("\n")
+    columns = PER_IMAGE if text[:further] == header else image_columns()
+    return _plain_images(columns).fullmatch(text)
+
+
+def without_empty(rows: str) -> str:
+    """Return *rows*, which have no quotes, without the columns of stored metrics if all are empty.
+
+    A sweep's table has these columns for the runs that have such a metric.
+    """
+    empty = "," * len(metrics.stored_columns()) + "\n"
+    none = empty != "\n" and rows.count(empty) == rows.count("\n")
+    return rows.replace(empty, "\n") if none else rows
+
+
+def with_empty(rows: str) -> str:
+    """Return *rows* with the columns of stored metrics, empty where a run has none."""
+    if not rows or image_header(rows) == image_columns():
+        return rows
+    if '"' not in rows:
+        return rows.replace("\n", "," * len(metrics.stored_columns()) + "\n")
+    return frame_text(images_of(rows).reindex(columns=list(image_columns())), header=False)
+
+
 def read_images(text: io.StringIO) -> "DataFrame":
-    """Return per-image counts with the columns of per_image.csv; StoreError if some are missing."""
+    """Return per-image counts with the columns of per_image.csv; StoreError if some are missing.
+
+    The columns of stored metrics are there, all of them, if the text has one.
+    """
     from pandas import read_csv
 
     types = {**dict.fromkeys(PER_IMAGE, "str"), **dict.fromkeys(metrics.COUNTS, "int64")}
     more = dict.fromkeys(metrics.stored_columns(), "float64")
     missing = {name: [""] for name in more}
     frame = read_csv(text, dtype=types | more, keep_default_na=False, na_values=missing)
-    return exact_frame(_with_columns(frame, PER_IMAGE, image_columns()))
+    columns = PER_IMAGE if more.keys().isdisjoint(frame) else image_columns()
+    return exact_frame(_with_columns(frame, PER_IMAGE, columns))
 
 
 def means_of(images: "DataFrame", columns: Sequence[str], empty: metrics.Empty) -> dict[str, float]:
@@ -79,7 +120,8 @@ def means_of(images: "DataFrame", columns: Sequence[str], empty: metrics.Empty) 
     found = {}
     for column in columns:
         part, _, name = column.partition("_")
-        rows = images[(images["split"] == part) & (images["at"] == "train")]
+        at = metrics.METRICS[name].size("train")
+        rows = images[(images["split"] == part) & (images["at"] == at)]
         values = metrics.of_rows(name, rows, empty)
         known = values[values == values]
         if len(known):
@@ -95,13 +137,16 @@ def _with_columns(frame: "DataFrame", needed: Sequence[str], columns: Sequence[s
     return frame.reindex(columns=list(columns))
 
 
-def _wrong_cell(text: str, columns: Sequence[str], counts: Sequence[str] = ()) -> str:
+def _wrong_cell(
+    text: str, columns: Sequence[str], counts: Sequence[str] = (), numbers: Sequence[str] = ()
+) -> str:
     """Return in words why a table cannot be read; "" if its shape and its counts are right.
 
     Args:
         text: the file's text.
         columns: those that it must have.
         counts: columns that hold whole numbers, 0 or more.
+        numbers: columns that hold a number or nothing, if they are there.
 
     """
     try:
@@ -117,14 +162,25 @@ def _wrong_cell(text: str, columns: Sequence[str], counts: Sequence[str] = ()) -
             for name in counts:
                 if not is_count(row[name]):
                     return f"damaged, {name}={row[name][:LONGEST]} in row {number}"
+            for name in numbers:
+                if row.get(name) and isnan(number_of(row[name])):
+                    return f"damaged, {name}={row[name][:LONGEST]} in row {number}"
     except csv.Error as error:
         return f"damaged, not a table ({error})"
     return ""
 
 
+def number_of(text: str) -> float:
+    """Return the number in a cell, NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return nan
+
+
 def images_of(rows: str) -> "DataFrame":
     """Return the table of *rows* of a per_image.csv."""
-    return read_images(io.StringIO(f"{','.join(image_columns())}\n{rows}"))
+    return read_images(io.StringIO(f"{','.join(image_header(rows))}\n{rows}"))
 
 
 def count_test_images(rows: str) -> int:

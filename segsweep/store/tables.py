@@ -11,9 +11,9 @@ from segsweep import metrics
 from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import history_columns, image_columns
-from segsweep.store.run_cache import RunCache, RunRecord, measured_columns
-from segsweep.store.run_rows import means_of, read_images
+from segsweep.store.records import PER_IMAGE, history_columns, image_columns, image_header
+from segsweep.store.run_cache import RunCache, RunRecord, has_boundary, measured_columns
+from segsweep.store.run_rows import images_of, means_of, read_images, with_empty
 from segsweep.store.states import Status
 
 if TYPE_CHECKING:
@@ -94,14 +94,21 @@ class Tables:
 
     @cached_property
     def per_image(self) -> "DataFrame":
-        """Columns run_id, split, at, image, tp, fp, fn, tn, stored metrics; all finished runs."""
+        """Columns run_id, split, at, image, tp, fp, fn, tn; all finished runs.
+
+        Stored metrics follow if a run has some.
+        """
         return read_images(io.StringIO(self.per_image_text))
 
     @cached_property
     def per_image_text(self) -> str:
         """The table `per_image` as CSV."""
         finished = [run.path for run in self.runs if run.status == Status.FINISHED]
-        return ",".join(image_columns()) + "\n" + "".join(map(self.cache.images, finished))
+        rows = [self.cache.images(path) for path in finished]
+        headers = {image_header(own) for own in rows if own} or {PER_IMAGE}
+        if len(headers) > 1:  # some have stored metrics
+            headers, rows = {image_columns()}, [with_empty(own) for own in rows]
+        return ",".join(headers.pop()) + "\n" + "".join(rows)
 
     @cached_property
     def history(self) -> "DataFrame":
@@ -120,22 +127,24 @@ class Tables:
         from pandas import DataFrame
 
         names = ["run_id", "model", "loss", *self.swept, *measured_columns()]
-        columns = list(dict.fromkeys(names))
         rows = [self._with_metrics(run) for run in self.runs if run.kind == kind]
+        there = {key for row in rows for key, value in row.items() if value is not None}
+        absent = {*metrics.columns("test")} - {*metrics.known_columns("test", there)}
+        columns = [name for name in dict.fromkeys(names) if name not in absent]
         return DataFrame([{key: row.get(key) for key in columns} for row in rows], columns=columns)
 
     def _with_metrics(self, run: RunRecord) -> "Mapping[str, object]":
         """Return the run's columns; metrics that its result lacks are computed from its counts."""
+        stored = [f"test_{name}" for name in metrics.BOUNDARY] if has_boundary(run) else []
         missing = [
             name
             for part in _scored_parts(run)
-            for name in metrics.columns(part)
+            for name in metrics.known_columns(part, stored)
             if run.columns.get(name) is None
         ]
         if not missing or run.status != Status.FINISHED:
             return run.columns
-        text = f"{','.join(image_columns())}\n{self.cache.images(run.path)}"
-        images = read_images(io.StringIO(text))
+        images = images_of(self.cache.images(run.path))
         empty: metrics.Empty = "skip" if run.settings.get("evaluate.empty") == "skip" else "one"
         return {**run.columns, **means_of(images, missing, empty)}
 

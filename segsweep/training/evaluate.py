@@ -16,6 +16,8 @@ NativeMask = Callable[[int], NDArray[np.bool_]]
 """Row of the data set -> its mask at the image's own size, (H, W)."""
 OnPrediction = Callable[[int, NDArray[np.bool_]], None]
 """Called for each image with its row of the data set and its predicted mask, (H, W)."""
+OnNative = Callable[[NDArray[np.bool_], NDArray[np.bool_]], None]
+"""Called for each image with its predicted and its true mask at its own size, (H, W)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def score_images(
     native_mask: NativeMask | None = None,
     show: int = 0,
     on_prediction: OnPrediction | None = None,
+    on_native: OnNative | None = None,
     autocast: AbstractContextManager[object] | None = None,
 ) -> Scored:
     """Score every image of *batches* once, in order; masks are not kept.
@@ -54,6 +57,7 @@ def score_images(
         native_mask: returns masks at the images' own sizes, to score there too.
         show: the number of images whose probabilities are kept.
         on_prediction: called with each predicted mask at the training size.
+        on_native: called with both masks of each image at its own size; needs *native_mask*.
         autocast: the context in which the network runs.
 
     """
@@ -75,7 +79,8 @@ def score_images(
             for row, mask in zip(rows, predicted[:, 0].cpu().numpy(), strict=True):
                 on_prediction(row, mask)
         if native_mask is not None:
-            native += count_native(probability, [native_mask(row) for row in rows], threshold)
+            truths = [native_mask(row) for row in rows]
+            native += count_native(probability, truths, threshold, on_native)
         if done < show:
             shown.append(probability[: show - done, 0].float().cpu())
         done += len(images)
@@ -96,7 +101,10 @@ def count(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def count_native(
-    probability: Tensor, truths: Sequence[NDArray[np.bool_]], threshold: float
+    probability: Tensor,
+    truths: Sequence[NDArray[np.bool_]],
+    threshold: float,
+    on_native: OnNative | None = None,
 ) -> list[list[int]]:
     """Return counts after resizing probabilities (B, 1, H, W) to each image's own size."""
     rows = []
@@ -104,5 +112,8 @@ def count_native(
         size = truth.shape
         restored = interpolate(one[None], size, mode="bilinear", antialias=True)
         target = torch.from_numpy(truth).to(one.device)[None, None]
-        rows.append(count(restored > threshold, target)[0].tolist())
+        predicted = restored > threshold
+        rows.append(count(predicted, target)[0].tolist())
+        if on_native is not None:
+            on_native(predicted[0, 0].cpu().numpy(), truth)
     return rows

@@ -1,5 +1,7 @@
 """Score the selected weights of a trained run and write its result."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -10,9 +12,10 @@ from segsweep.store.records import add_test_read, per_image_text, write_history
 from segsweep.system.clock import time_text
 from segsweep.system.files import write_json, write_text
 from segsweep.training import device
+from segsweep.training.boundary import surface_metrics
 from segsweep.training.build import Job
 from segsweep.training.environment import git_commit
-from segsweep.training.evaluate import OnPrediction, Scored, score_images
+from segsweep.training.evaluate import OnNative, OnPrediction, Scored, score_images
 from segsweep.training.loop import PREVIEW_IMAGES
 from segsweep.training.multiply_adds import multiply_adds
 from segsweep.training.outlines import MOST_IMAGES, Outlines
@@ -34,9 +37,9 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
     rows = count_rows(job, "val", scored)
     tested: dict[str, float] = {}
     if job.config.kind == "run":
-        scored = _score_test_set(job)
-        rows += count_rows(job, "test", scored)
-        tested = _test_metrics(scored, job.loop.empty)
+        scored, surfaces = _score_test_set(job)
+        rows += with_surfaces(count_rows(job, "test", scored), surfaces)
+        tested = _test_metrics(scored, job.loop.empty, surfaces)
     write_text(job.paths.per_image, per_image_text(job.config.run_id, rows))
     write_json(job.paths.result, _result(job, history, started, tested))
     job.paths.failure.unlink(missing_ok=True)
@@ -76,21 +79,44 @@ def count_rows(job: Job, part: str, scored: Scored) -> list[dict[str, object]]:
     return rows
 
 
-def _score_test_set(job: Job) -> Scored:
-    """Score the test set; its read is recorded before, outlines and pictures are stored."""
+def with_surfaces(
+    rows: list[dict[str, object]], surfaces: Sequence[Mapping[str, float]]
+) -> list[dict[str, object]]:
+    """Return *rows* with the boundary metrics of each image, if any, in its row at native size."""
+    found = iter(surfaces)
+    return [{**row, **next(found)} if surfaces and row["at"] == "native" else row for row in rows]
+
+
+def _score_test_set(job: Job) -> tuple[Scored, list[dict[str, float]]]:
+    """Score the test set; its read is recorded before, outlines and pictures are stored.
+
+    Also returns the boundary metrics of each image, if they are requested.
+    """
     add_test_read(job.paths, time_text(), len(job.test.indices))
     ids = [sample.id for sample in job.prepared.samples]
     outlines = Outlines(job.prepared.masks, ids)
-    scored = _score(job, job.test, outlines.add)
+    surfaces: list[dict[str, float]] = []
+    tolerance = job.config.evaluate.tolerance
+
+    def measure(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> None:
+        surfaces.append(surface_metrics(predicted, truth, tolerance))
+
+    on_native = measure if job.config.evaluate.boundary else None
+    scored = _score(job, job.test, outlines.add, on_native)
     write_json(job.paths.outlines, outlines.values)
     if job.config.report.images:
         images, sweep = job.prepared.images, job.paths.root.parents[1]
         paths = picture_paths(sweep, job.config.data_fingerprint, images, ids)
         store_pictures(images, job.test.indices[:MOST_IMAGES], paths)
-    return scored
+    return scored, surfaces
 
 
-def _score(job: Job, batches: Batches, on_prediction: OnPrediction | None = None) -> Scored:
+def _score(
+    job: Job,
+    batches: Batches,
+    on_prediction: OnPrediction | None = None,
+    on_native: OnNative | None = None,
+) -> Scored:
     native = job.prepared.native_mask if job.config.evaluate.at == "both" else None
     return score_images(
         job.state.judged,
@@ -99,18 +125,25 @@ def _score(job: Job, batches: Batches, on_prediction: OnPrediction | None = None
         native_mask=native,
         show=PREVIEW_IMAGES,
         on_prediction=on_prediction,
+        on_native=on_native,
         autocast=job.placement.autocast(),
     )
 
 
-def _test_metrics(scored: Scored, empty: metrics.Empty) -> dict[str, float]:
+def _test_metrics(
+    scored: Scored, empty: metrics.Empty, surfaces: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
     tp, fp, fn, tn = scored.counts.T
-    means = {
-        column: metrics.mean_over_images(column.removeprefix("test_"), tp, fp, fn, tn, empty)
-        for column in metrics.columns()
-        if metrics.METRICS[column.removeprefix("test_")].function is not None
-    }
+    means = {}
+    for column in metrics.known_columns("test", ()):
+        name = column.removeprefix("test_")
+        means[column] = metrics.mean_over_images(name, tp, fp, fn, tn, empty)
     over_all = metrics.over_all_pixels("iou", tp, fp, fn, tn)
+    if scored.native is not None and surfaces:
+        tp, fp, fn, tn = scored.native.T
+        for name in metrics.BOUNDARY:
+            stored = [values[name] for values in surfaces]
+            means[f"test_{name}"] = metrics.mean_over_images(name, tp, fp, fn, tn, empty, stored)
     return {**means, "test_iou_all_pixels": over_all, "n_test": len(scored.counts)}
 
 

@@ -297,7 +297,10 @@ def test_keys_left_out_get_their_defaults(composed):
     checked = check_config(values, choices)
 
     assert (checked["seed"], checked["trainer"]["epochs"]) == (0, 40)
-    assert checked["evaluate"] == {"select": "val_iou", "empty": "one", "at": "both"}
+    assert checked["evaluate"] == {
+        **{"select": "val_iou", "empty": "one", "at": "both"},
+        **{"boundary": False, "tolerance": 2.0},
+    }
     assert checked["data"]["channels"] == 3
     assert checked["data"]["split"] == vars(SplitConfig())
 

@@ -41,15 +41,14 @@ F7 = Metric("f7", "F7", "weighs recall", function=f7, column=True, validated=Tru
 DISTANCE = Metric(
     "distance", "distance", "1 - IoU", function=distance, higher_is_better=False, both_empty=0.0
 )
-HD95 = Metric(
-    name="hd95",
-    label="HD95",
-    description="95th percentile of the distance between the outlines",
-    stored="hd95",
+LATER = Metric(
+    name="later",
+    label="later",
+    description="of a later version",
+    stored="later",
     higher_is_better=False,
-    unit="pixels",
+    unit="px",
     limits=(0.0, float("inf")),
-    margin=1.0,
     both_empty=0.0,
 )
 
@@ -67,11 +66,19 @@ def sweep(tmp_path, frozen, write_run):
     return SweepPaths(maker.folder)
 
 
-def with_stored_column(sweep):
-    """Add hd95 after tn to every per_image.csv: the share of wrong pixels, times 100."""
-    for path in sweep.root.glob("runs/*/per_image.csv"):
+FURTHER = {"hd95": 40, "assd": 80, "nsd": 1e4}
+"""What the false negatives are divided by, in each stored column."""
+
+
+def with_stored_columns(sweep, runs="*"):
+    """Add rows at native size, with hd95, assd and nsd after tn, to every per_image.csv."""
+    for path in sweep.root.glob(f"runs/{runs}/per_image.csv"):
         rows = pd.read_csv(path, dtype={"run_id": str})
-        rows.assign(hd95=rows["fn"] / 40).to_csv(path, index=False, lineterminator="\n")
+        further = {name: rows["fn"] / number for name, number in FURTHER.items()}
+        both = pd.concat([rows, rows.assign(at="native", **further)])
+        both.to_csv(path, index=False, lineterminator="\n")
+        config = path.with_name("config.yaml")
+        config.write_text(config.read_text().replace("boundary: false", "boundary: true"))
 
 
 def test_old_runs_show_a_new_metric_in_every_table(sweep, monkeypatch):
@@ -86,7 +93,7 @@ def test_old_runs_show_a_new_metric_in_every_table(sweep, monkeypatch):
     assert results["test_f7"].to_numpy() == pytest.approx(own[results["run_id"]].to_numpy())
     assert list(before) == [name for name in results if name not in ("test_f7", "val_f7")]
     for part in ("test", "val"):
-        *_, last, new = metrics.columns(part)
+        *_, last, new = metrics.known_columns(part, ())
         assert new == f"{part}_f7"
         assert list(results)[list(results).index(last) + 1] == new
     assert cells["test_f7"].mean() == pytest.approx(own.mean())
@@ -202,39 +209,169 @@ def test_two_sweeps_and_averages_where_lower_is_better(
     assert float(levels[0][3]) < float(levels[1][3])
 
 
-def test_stored_column_is_read_compared_and_written(sweep, segsweep, monkeypatch, tmp_path):
-    """hd95 stands after tn; the run folder says it, the sweep's table keeps it."""
-    with_stored_column(sweep)
-    add(monkeypatch, HD95)
+def test_stored_columns_are_read_compared_and_written(sweep, segsweep, tmp_path):
+    """hd95, assd and nsd stand after tn; the lowest distance is the best; the unit is said."""
+    with_stored_columns(sweep)
     segsweep("report", "mine")
     look = tmp_path / "look"
     code, _, _ = segsweep("report", "mine", "--metric", "hd95", "--out", str(look))
     cells, images = pd.read_csv(look / "comparison.csv"), pd.read_csv(sweep.per_image)
+    native = images[images["at"] == "native"]
+    own = native.groupby("run_id")[list(FURTHER)].mean()
+    results, page = pd.read_csv(sweep.results), (look / "report.html").read_text()
 
     assert code == 0
-    assert list(images)[-2:] == ["tn", "hd95"]
-    assert images["hd95"].to_numpy() == pytest.approx(images["fn"].to_numpy() / 40)
+    assert list(images)[-4:] == ["tn", "hd95", "assd", "nsd"]
+    assert images.loc[images["at"] == "train", "hd95"].isna().all()
+    assert native["hd95"].to_numpy() == pytest.approx(native["fn"].to_numpy() / 40)
+    for name in FURTHER:
+        found = results[f"test_{name}"].to_numpy()
+        assert found == pytest.approx(own.loc[results["run_id"], name].to_numpy())
     assert cells["test_hd95"].is_monotonic_increasing
     assert cells["rank"].tolist() == [1, 2, 3, 4]
+    assert cells["test_hd95"].mean() == pytest.approx(native["hd95"].mean())
+    assert "HD95 (px)" in page
+    assert "±1 px" in page
+
+
+def test_sentences_say_the_unit_and_the_lower_mean_is_better(tmp_path, frozen, write_run, segsweep):
+    """Where one cell is clearly closer: in the answer, and in the paragraph on two cells."""
+    maker = Maker(tmp_path / "outputs" / "mine", frozen, write_run, images=8, epochs=4)
+    for seed in range(3):
+        maker.finished("unet2", "bce", seed)
+        maker.finished("segnet", "bce", seed, lift=-0.3)
+    with_stored_columns(SweepPaths(maker.folder))
+    compared = compare(read_all(maker.folder), Asked("hd95"))
+    code, out, _ = segsweep("compare", "segnet/bce", "unet2/bce", "--metric", "hd95")
+    better = r"unet2/bce is better than segnet/bce by [0-9.]+ px \([0-9.]+ to [0-9.]+\)"
+
+    assert code == 0
+    assert compared.answer.best == ("unet2/bce",)
+    assert re.search(better, " ".join(compared.answer.settled)), compared.answer
+    assert re.search(better, " ".join(out.split())), out
+    assert "better by more than 1 px" in " ".join(out.split())
+
+
+def test_default_report_has_the_stored_metrics_beside_iou(sweep):
+    """Means over the same seeds and images, each at its own size; IoU stays the headline."""
+    with_stored_columns(sweep)
+    write_report(sweep)
+    cells, images = pd.read_csv(sweep.comparison), pd.read_csv(sweep.per_image)
+    page = sweep.page.read_text()
+
+    assert next(name for name in cells if name.startswith("test_")) == "test_iou"
     assert cells["test_hd95"].mean() == pytest.approx(images["hd95"].mean())
-    assert "±1." in (look / "report.html").read_text()
+    assert cells["test_assd"].mean() == pytest.approx(images["assd"].mean())
+    assert "test ASSD (px)" in page
+
+
+@pytest.mark.parametrize("words", [[], ["--by", "model"], ["--baseline", "unet2/bce"]])
+def test_runs_without_the_metric_are_told_how_to_get_it(sweep, segsweep, words):
+    """One line and exit code 2; nothing about it in tables that did not ask."""
+    code, out, refused = segsweep("report", "mine", "--metric", "hd95", *words)
+    write_report(sweep)
+    found = [pd.read_csv(path) for path in (sweep.results, sweep.per_image, sweep.comparison)]
+
+    assert (code, out) == (2, "")
+    assert refused == (
+        "hd95: no finished run of mine has it; train with evaluate.boundary=true "
+        "(these are other runs than those without it)\n"
+    ), refused
+    assert not [name for frame in found for name in frame if "hd95" in name or "nsd" in name]
+
+
+def test_two_cells_without_the_metric(sweep, segsweep):
+    """`segsweep compare` says the same."""
+    code, _, refused = segsweep("compare", "unet2/bce", "segnet/bce", "--metric", "nsd")
+
+    assert code == 2
+    assert "nsd: no finished run of mine has it; train with evaluate.boundary=true" in refused
+
+
+def test_only_some_runs_have_the_metric(sweep):
+    """The others are left out and counted; in the sweep's table their cells are empty."""
+    with_stored_columns(sweep, "unet2-*")
+    write_report(sweep)
+    tables, images = read_all(sweep.root), pd.read_csv(sweep.per_image, dtype={"run_id": str})
+    compared = compare(tables, Asked("hd95"))
+    ids = {path.root.name[-12:] for path in sweep.run_folders() if "unet2" in path.root.name}
+
+    assert set(images.loc[images["hd95"].notna(), "run_id"]) == ids
+    assert set(compared.cells.loc[compared.cells["test_hd95"].notna(), "model"]) == {"unet2"}
+    assert "4 finished runs without HD95 left out" in " ".join(compared.answer.notes)
+    pd.testing.assert_frame_equal(images, tables.per_image, check_dtype=False)
 
 
 def test_stored_column_that_the_table_does_not_know_is_left_out(sweep):
     """per_image.csv of another version: its counts are read, its further column is not."""
-    with_stored_column(sweep)
+    for path in sweep.root.glob("runs/*/per_image.csv"):
+        rows = pd.read_csv(path, dtype={"run_id": str})
+        rows.assign(later=1.5).to_csv(path, index=False, lineterminator="\n")
 
     assert list(read_all(sweep.root).per_image)[-1] == "tn"
 
 
-def test_run_without_the_stored_column_is_empty_there(sweep, monkeypatch):
-    """Runs from before the metric keep their counts."""
-    add(monkeypatch, HD95)
+def test_a_later_stored_metric_is_empty_for_runs_before_it(sweep, monkeypatch):
+    """Runs with hd95 from before the metric keep what they have."""
+    with_stored_columns(sweep)
+    add(monkeypatch, LATER)
     tables = read_all(sweep.root)
 
-    assert tables.per_image["hd95"].isna().all()
-    assert len(tables.per_image) == 8 * 8
-    assert not compare(tables, Asked("hd95")).claims
+    assert tables.per_image["later"].isna().all()
+    assert tables.per_image["hd95"].notna().sum() == 8 * 8
+    assert not compare(tables, Asked("later")).claims
+
+
+DAMAGES = {
+    "hd95=-2.0 in row 10": ("hd95", -2),
+    "hd95=inf in row 10": ("hd95", "inf"),
+    "assd=far in row 10": ("assd", "far"),
+    "nsd=1.5 in row 10": ("nsd", 1.5),
+    "assd is empty in row 10": ("assd", ""),
+}
+
+
+@pytest.mark.parametrize(("reason", "change"), DAMAGES.items())
+def test_impossible_values_are_a_damage(sweep, reason, change):
+    """The file is named, with the row of a spreadsheet, and left out."""
+    with_stored_columns(sweep)
+    path = next(sweep.root.glob("runs/unet2-bce-s0-*/per_image.csv"))
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    column, value = change
+    rows.loc[8, column] = str(float(value)) if isinstance(value, int) else str(value)
+    rows.to_csv(path, index=False, lineterminator="\n")
+    with pytest.warns(UserWarning, match=f"damaged, {re.escape(reason)}"):
+        tables = read_all(sweep.root)
+        images = tables.per_image
+
+    assert images["run_id"].nunique() == 7
+    assert any(reason in line for line in tables.damages)
+
+
+def test_missing_columns_of_a_run_that_measured_them(tmp_path, frozen, write_run):
+    """Its config says evaluate.boundary=true: the file was changed."""
+    maker = Maker(tmp_path / "outputs" / "mine", frozen, write_run, images=8, epochs=4)
+    maker.finished("unet2", "bce", 0, **{"evaluate.boundary": True})
+    with pytest.warns(UserWarning, match="damaged, columns missing: hd95, assd, nsd"):
+        images = read_all(maker.folder).per_image
+
+    assert images.empty
+
+
+def test_tolerances_are_not_mixed(tmp_path, frozen, write_run, segsweep):
+    """Nsd at 2 and at 4 pixels is not one metric; hd95 does not depend on it."""
+    maker = Maker(tmp_path / "outputs" / "mine", frozen, write_run, images=8, epochs=4)
+    for tolerance in (2.0, 4.0):
+        for seed in range(2):
+            changed = {"evaluate.boundary": True, "evaluate.tolerance": tolerance}
+            maker.finished("unet2", "bce", seed, **changed)
+    with_stored_columns(SweepPaths(maker.folder))
+    code, _, refused = segsweep("report", "mine", "--metric", "nsd")
+    works, _, _ = segsweep("report", "mine", "--metric", "hd95")
+
+    assert code == 2
+    assert "nsd: runs were measured with different tolerances (evaluate.tolerance=2, 4)" in refused
+    assert works == 0
 
 
 def test_runs_that_count_are_worked_out_once_per_report(sweep):

@@ -40,7 +40,9 @@ def tables(rows, images=IMAGES):
 GRID = [run(cell, seed) for cell in ("m/b", "m/a") for seed in (10, 2)]
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "metric", [name for name, metric in METRICS.items() if metric.function is not None]
+)
 def test_values_are_the_metric_of_the_counts(metric):
     """Cells sorted by name, seeds by number, images by name; values from the run's counts."""
     results, per_image = tables(GRID)

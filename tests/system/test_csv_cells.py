@@ -14,7 +14,7 @@ from segsweep.report.export import pasted
 from segsweep.report.write import csv_of
 from segsweep.store.plan import PLAN
 from segsweep.store.records import image_columns, per_image_text, read_rows
-from segsweep.store.run_rows import image_rows, read_images
+from segsweep.store.run_rows import image_rows, images_of
 from segsweep.system.csv_cells import exact, exact_frame, frame_text, safe
 from segsweep.system.files import csv_text
 from segsweep.system.installation import PACKAGE
@@ -92,10 +92,7 @@ def test_images_are_read_back(tmp_path_factory, names):
     rows = [{"split": "val", "at": "train", "image": name, **counts} for name in names]
     path = tmp_path_factory.mktemp("run") / "per_image.csv"
     path.write_text(per_image_text("r", rows), encoding="utf-8", newline="")
-    head = ",".join(image_columns())
-    copied = f"{head}\n{image_rows(path, 'r')}"
-
-    assert read_images(io.StringIO(copied))["image"].tolist() == names
+    assert images_of(image_rows(path, "r"))["image"].tolist() == names
 
 
 def test_formula_in_an_old_file_does_not_reach_a_new_one(tmp_path):
@@ -105,7 +102,7 @@ def test_formula_in_an_old_file_does_not_reach_a_new_one(tmp_path):
     rest = "," * (len(image_columns()) - 8)
     path.write_text(f"{head}\nr,val,train,=cmd,1,2,3,4{rest}\n")
 
-    assert image_rows(path, "r") == f"r,val,train,'=cmd,1,2,3,4{rest}\n"
+    assert image_rows(path, "r") == "r,val,train,'=cmd,1,2,3,4\n"
 
 
 def test_plan_and_tables(tmp_path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from pandas import DataFrame
 
@@ -78,9 +79,10 @@ def _colours(grid: Grid, material: Material) -> str:
     if not len(material.done):
         return ""
     low, high = sorted((grid.worst, grid.best))
-    span = f"{material.metric.limits[0]:g} to {material.metric.limits[1]:g}"
+    least, most = material.metric.limits
+    span = f"from {least:g} to {most:g}" if isfinite(most) else f"from {least:g} on"
     return (
-        f" The colours run from the worst to the best mean here, {low:.3f} to {high:.3f}, not from "
+        f" The colours run from the worst to the best mean here, {low:.3f} to {high:.3f}, not "
         f"{span}: a strong contrast can be a small difference."
     )
 
@@ -154,7 +156,7 @@ def _draw_grid(grid: Grid, width: int, material: Material) -> Canvas:
             if cell is not None:
                 _draw_cell(canvas, cell, (left + column * size, top, size), grid, value)
     if any(known(cell[value]) for cell in grid.cells.values()):
-        words = f"colours: mean test {material.metric.label}, worst to best here"
+        words = f"colours: mean test {material.metric.title}, worst to best here"
         ends = f"{grid.worst:.3f}", f"{grid.best:.3f}"
         legend_bar(canvas, left, canvas.height - 16, *ends, words)
     return canvas
@@ -198,7 +200,7 @@ def _draw_intervals(
     scale = linear(low, high, left + 6, right - 6)
     bottom = len(rows) * ROW + 8
     x_axis(canvas, scale, ticks(low, high, 6 if width > 500 else 3), 4, bottom, short)
-    words = f"mean test {material.metric.label}, with 95 % interval"
+    words = f"mean test {material.metric.title}, with 95 % interval"
     x_title(canvas, words, left, right, bottom + 36)
     for number, row in enumerate(rows):
         _draw_interval(canvas, row, 8 + (number + 0.5) * ROW, scale, single, value)

@@ -73,7 +73,7 @@ def _figure(material: Material, name: str, words: str) -> Figure | None:
     front = pareto(points, material.metric.sign)
     on_it = [cell for cell, *_ in front]
     return one_width(
-        _draw(points, front, words, material.metric.label),
+        _draw(points, front, words, material.metric.title),
         f"cost-{name}",
         words.capitalize(),
         f"{len(points)} cells by {words} and mean. On the Pareto front: {', '.join(on_it)}.",

@@ -38,9 +38,11 @@ def image_heatmap(material: Material) -> Figure | None:
     cut = len(material.images) - len(cells)
     more += f" {cut} cells with worse means are not drawn." if cut else ""
     values = [float(value) for value in drawn.to_numpy(float).ravel() if value == value]
-    low, _ = _range(values, material.metric)
-    below = sum(value < low for value in values)
-    more += f" {below:,} values below {low:g} have the same colour as {low:g}." if below else ""
+    low, high = _range(values, material.metric)
+    for side, end in (("below", low), ("above", high)):
+        beyond = sum(value < low if side == "below" else value > high for value in values)
+        words = f" {beyond:,} values {side} {end:g} have the same colour as {end:g}."
+        more += words if beyond else ""
     return both_widths(
         lambda width: _draw(rows, width, material.metric),
         "images",
@@ -74,19 +76,26 @@ def _draw(rows: list[list[Any]], width: int, metric: Metric) -> Canvas:
     grid_paths(canvas, shades, (left, 6, size, ROW))
     for number, row in enumerate(rows):
         row_label(canvas, row[0], left, 6 + (number + 0.5) * ROW, "label tight", lines=1)
-    words = f"{'up to ' if low > metric.limits[0] else ''}{low:g}", f"{high:g}"
+    over = "" if isfinite(metric.limits[1]) else " and more"
+    words = f"{'up to ' if low > metric.limits[0] else ''}{low:g}", f"{high:g}{over}"
     bottom, right = 6 + len(rows) * ROW, left + columns * size
     x_title(canvas, "test images, the hardest left", left, max(right, left + 200), bottom + 16)
     ends_words = words if low == ends[0] else words[::-1]
-    legend_bar(canvas, left, canvas.height - 14, *ends_words, f"colours: test {metric.label}")
+    legend_bar(canvas, left, canvas.height - 14, *ends_words, f"colours: test {metric.title}")
     return canvas
 
 
 def _range(values: Sequence[float], metric: Metric) -> tuple[float, float]:
-    """Return where the colours begin and end; at most a fiftieth of the values is below."""
+    """Return where the colours begin and end.
+
+    At most a fiftieth of the values is below; of a metric without an upper limit, at most a
+    fiftieth is above, and the colours begin at its lower limit.
+    """
     low, high = metric.limits
     if not values:
         return (low, high) if isfinite(high) else (low, low + 1)
     ordered = sorted(values)
+    if not isfinite(high):
+        return low, max(ordered[-1 - len(ordered) // 50], low + 1)
     start = int(ordered[len(ordered) // 50] * 10) / 10
-    return start, high if isfinite(high) else ordered[-1]
+    return start, high

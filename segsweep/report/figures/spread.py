@@ -58,7 +58,7 @@ def variance_sources(material: Material) -> Figure | None:
     if not rows:
         return None
     return both_widths(
-        lambda width: _draw_variance(rows, width, material.metric.label),
+        lambda width: _draw_variance(rows, width, material.metric.title),
         "variance",
         "Where the uncertainty of a mean comes from",
         f"Two bars for each of {len(rows)} cells: standard error from seeds and from images.",

@@ -14,11 +14,12 @@ from segsweep.stats.wording.notes import note_texts, warning_texts
 from segsweep.stats.wording.phrases import (
     MOST_NAMES,
     chance_text,
-    interval,
     is_or_are,
+    margin_text,
     name_list,
     p_text,
     plural,
+    size_text,
 )
 from segsweep.stats.wording.sentences import (
     ONE_SEED,
@@ -137,7 +138,7 @@ def _headline(analysis: Analysis, best: tuple[str, ...], planned: int | None) ->
 
 
 def _equal(analysis: Analysis, best: tuple[str, ...], planned: int | None) -> str:
-    within = f"equal within {analysis.settings.margin:g}"
+    within = f"equal within {margin_text(analysis.settings.margin, analysis.values.unit)}"
     same = f"{SAME if len(_classes(analysis, best)) == 1 else within}: {name_list(best)}"
     if finished_cells(analysis, planned):
         cells = _finished(analysis, planned)
@@ -185,10 +186,10 @@ def _only_networks(analysis: Analysis) -> tuple[str, ...]:
 def _one_cell(analysis: Analysis, planned: int | None) -> str:
     name, (mean, low, high) = analysis.values.cells[0], analysis.mean(0)
     seeds, missing = int(analysis.parts.seeds[0]), finished_cells(analysis, planned)
-    where = interval(low, high)
+    where = size_text(mean, low, high, analysis.values.unit)
     only = " It is one trained network: another seed may give another mean." if seeds == 1 else ""
     first = f"{missing}, nothing to compare yet" if missing else "One cell, nothing to compare"
-    return f"{first}: {name} has a mean of {mean:.4f} {where}.{only}"
+    return f"{first}: {name} has a mean of {where}.{only}"
 
 
 def _no_claim(analysis: Analysis, planned: int | None) -> str:
@@ -208,7 +209,8 @@ def _no_claim(analysis: Analysis, planned: int | None) -> str:
     have = "has" if len(highest) == 1 else "share"
     return (
         f"No claim about methods: {why}. Of {these}, {name_list(highest)} {have} the {extreme} "
-        f"mean, {mean:.4f} {interval(low, high)} on new images; {other} may change the order."
+        f"mean, {size_text(mean, low, high, analysis.values.unit)} on new images; {other} may "
+        "change the order."
     )
 
 
@@ -225,7 +227,7 @@ def _equal_pairs(analysis: Analysis) -> tuple[str, ...]:
     equal = 0 if tested is None else tested.verdicts.count(EQUAL)
     if tested is None or not equal or len(tested.t) == 1:
         return ()
-    are, margin = is_or_are(equal), f"{analysis.settings.margin:g}"
+    are, margin = is_or_are(equal), margin_text(analysis.settings.margin, analysis.values.unit)
     return (f"{equal} of {len(tested.t)} pairs of cells {are} equal within {margin}.",)
 
 

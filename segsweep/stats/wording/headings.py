@@ -10,7 +10,7 @@ from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.levels import FAMILY, LevelPair, level_pairs, levels_table
 from segsweep.stats.verdicts import A_BETTER, ALIKE, B_BETTER, EQUAL, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.levels import NOUNS, no_best
-from segsweep.stats.wording.phrases import chance_text, name_list, plural, sentence
+from segsweep.stats.wording.phrases import chance_text, margin_text, name_list, plural, sentence
 from segsweep.stats.wording.sentences import (
     NETWORKS,
     clearest,
@@ -63,7 +63,8 @@ def _settled(
         first = f"{best[0]} is the best of {len(table)} {_averaged(by, rows)}"
         return f"{start}{first} (chance {chance}). {clear}"
     if {found[frozenset(pair)] for pair in combinations(best, 2)} <= {*ALIKE}:
-        same = f"equal within {analysis.settings.margin:g}: {name_list(best)}"
+        margin = margin_text(analysis.settings.margin, analysis.values.unit)
+        same = f"equal within {margin}: {name_list(best)}"
         first = f"{start}the {len(best)} {every} that may be the best are {same}."
         return f"{first} {clear}".rstrip()
     if set(found.values()) == {UNDECIDED}:
@@ -97,7 +98,7 @@ def baseline_text(analysis: Analysis, planned: int | None = None) -> str:
         return "There is no other cell to compare the baseline with."
     if not analysis.claims:
         return f"No claim about methods: {no_claim(analysis)}. {NETWORKS}"
-    text = sentence(_against(tested, analysis.settings.margin))
+    text = sentence(_against(tested, margin_text(analysis.settings.margin, tested.unit)))
     if missing := finished_cells(analysis, planned):
         text = f"So far ({missing}): {text[0].lower()}{text[1:]}"
     if cells := unclaimed_cells(analysis):
@@ -105,7 +106,7 @@ def baseline_text(analysis: Analysis, planned: int | None = None) -> str:
     return text
 
 
-def _against(tested: Tested, margin: float) -> list[str]:
+def _against(tested: Tested, margin: str) -> list[str]:
     """Return the cells by verdict; only the first part names the baseline."""
     base, found = tested.family.b[0], dict[str, list[str]]()
     for cell, verdict in zip(tested.family.a, tested.verdicts, strict=True):
@@ -114,7 +115,7 @@ def _against(tested: Tested, margin: float) -> list[str]:
         A_BETTER: ("better", f"better than {base}"),
         B_BETTER: ("worse", f"worse than {base}"),
         IDENTICAL: ("the same on every image", f"the same as {base} on every image"),
-        EQUAL: (f"equal within {margin:g}", f"equal to {base} within {margin:g}"),
+        EQUAL: (f"equal within {margin}", f"equal to {base} within {margin}"),
     }
     parts = list[str]()
     for verdict, (short, whole) in words.items():

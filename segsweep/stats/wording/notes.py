@@ -17,6 +17,7 @@ from segsweep.stats.notes import (
     PartlyScoredImages,
     RepeatedRuns,
     RunsWithoutCounts,
+    RunsWithoutMetric,
     SeveralVersions,
     UnequalSeeds,
     UnfinishedRuns,
@@ -83,6 +84,9 @@ def note_text(note: Note) -> str:
             return f"{seeds}: {_units(units)}."
         case RunsWithoutCounts(count):
             return f"{plural(count, 'finished run')} without per-image counts left out."
+        case RunsWithoutMetric(count, metric):
+            runs = f"{plural(count, 'finished run')} without {metric} left out"
+            return f"{runs}: it was not measured in {'it' if count == 1 else 'them'}."
         case OtherImages(units):
             seeds = f"{plural(len(units), 'seed')} scored on other images left out"
             return f"{seeds}: {_units(units)}."

@@ -45,6 +45,16 @@ def interval(low: float, high: float) -> str:
     return f"({low:.4f} to {high:.4f})" if low == low else "(no interval)"
 
 
+def size_text(value: float, low: float, high: float, unit: str) -> str:
+    """Return a number with its unit, if any, and its interval: `3.2000 px (1.1000 to 5.3000)`."""
+    return f"{value:.4f}{unit} {interval(low, high)}"
+
+
+def margin_text(margin: float, unit: str) -> str:
+    """Return a margin with its unit, if any: `0.01`, `1 px`."""
+    return f"{margin:g}{unit}"
+
+
 def p_text(value: float) -> str:
     """Return `p = 0.012`, or `p < 0.001`."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

@@ -13,11 +13,12 @@ from segsweep.stats.wording.notes import warnings_of
 from segsweep.stats.wording.phrases import (
     cell_text,
     chance_text,
-    interval,
     is_or_are,
+    margin_text,
     name_list,
     p_text,
     plural,
+    size_text,
 )
 
 ONE_SEED, ONE_GROUP = "one seed per cell", "a single group of test images"
@@ -47,7 +48,8 @@ def paragraph(analysis: Analysis, a: str, b: str) -> str:
         return " ".join([result, *_limits(analysis, same)])
     sentences = [_adjusted(result, tested)]
     if not same:
-        sentences.append(_chances(tested, k, analysis.settings.margin, turned))
+        margin = margin_text(analysis.settings.margin, tested.unit)
+        sentences.append(_chances(tested, k, margin, turned))
         sentences += _advice(analysis, tested, k) if tested.verdicts[k] == UNDECIDED else []
     return " ".join(sentences)
 
@@ -121,12 +123,12 @@ def first_step(analysis: Analysis) -> str:
     return "Run at least 3 seeds of each cell, for example seed=0,1,2."
 
 
-def _chances(tested: Tested, k: int, margin: float, turned: bool) -> str:
+def _chances(tested: Tested, k: int, margin: str, turned: bool) -> str:
     chance, name = tested.chances, (tested.family.b if turned else tested.family.a)[k]
     better, worse = (chance.worse, chance.better) if turned else (chance.better, chance.worse)
     return (
-        f"Chance that {name} is better by more than {margin:g}: {chance_text(better[k])}; "
-        f"equal within {margin:g}: {chance_text(chance.equal[k])}; "
+        f"Chance that {name} is better by more than {margin}: {chance_text(better[k])}; "
+        f"equal within {margin}: {chance_text(chance.equal[k])}; "
         f"worse by more: {chance_text(worse[k])}."
     )
 
@@ -137,7 +139,8 @@ def claim(tested: Tested, k: int) -> str:
     low, high, size = tested.low[k], tested.high[k], tested.difference[k]
     if size < 0:
         a, b, low, high, size = b, a, -high, -low, -size
-    return f"{a} is better than {b} by {size:.4f} {interval(low, high)}, {p_text(tested.p[k])}."
+    by = size_text(size, low, high, tested.unit)
+    return f"{a} is better than {b} by {by}, {p_text(tested.p[k])}."
 
 
 def no_winner(tested: Tested, k: int, verdict: str = "", turned: bool = False) -> str:
@@ -149,7 +152,7 @@ def no_winner(tested: Tested, k: int, verdict: str = "", turned: bool = False) -
     size, low, high = tested.size(k)
     if turned:
         a, b, low, high, size = b, a, -high, -low, -size
-    difference = f"{a} minus {b} is {size + 0.0:.4f} {interval(low, high)}"
+    difference = f"{a} minus {b} is {size_text(size + 0.0, low, high, tested.unit)}"
     p = "" if np.isnan(tested.p[k]) else f", {p_text(tested.p[k])}"
     return f"{verdict or tested.verdicts[k].capitalize()}: {difference}{p}."
 

@@ -19,7 +19,7 @@ from segsweep.stats.two_sweeps import (
 from segsweep.stats.values import Values
 from segsweep.stats.verdicts import EQUAL, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.notes import warning_texts
-from segsweep.stats.wording.phrases import interval, name_list, p_text
+from segsweep.stats.wording.phrases import margin_text, name_list, p_text, size_text
 from segsweep.stats.wording.sentences import no_claim
 
 
@@ -74,8 +74,9 @@ def _overall(analysis: Analysis, table: DataFrame, first: str, second: str) -> s
     only = f"in {row['cell']}, the only shared cell"
     cells = f"{len(table) - 1} shared cells"
     where = only if len(table) == 1 else f"on average over the {cells}"
-    minus = f"{first} minus {second} is {row['difference']:.4f}"
-    size = f"{minus} {interval(row['ci_low'], row['ci_high'])}"
+    unit = analysis.values.unit
+    by = size_text(row["difference"], row["ci_low"], row["ci_high"], unit)
+    size = f"{first} minus {second} is {by}"
     if are_identical(analysis.values, first, second):
         every = only if len(table) == 1 else f"in each of the {cells}"
         return f"{first} and {second} are the same on every image, {every}."
@@ -86,18 +87,18 @@ def _overall(analysis: Analysis, table: DataFrame, first: str, second: str) -> s
     if row["verdict"] == UNDECIDED:
         return f"Not settled: {size}{p}, {where}."
     if row["verdict"] == EQUAL:
-        margin = f"{analysis.settings.margin:g}"
+        margin = margin_text(analysis.settings.margin, unit)
         return f"Settled: {first} and {second} are equal within {margin}, {where}: {size}."
-    return f"Settled: {_better(row, first, second)}{p}, {where}."
+    return f"Settled: {_better(row, first, second, unit)}{p}, {where}."
 
 
-def _better(row: Series, first: str, second: str) -> str:
+def _better(row: Series, first: str, second: str, unit: str) -> str:
     """Return which sweep is better, and by how much."""
     size, low, high = row["difference"], row["ci_low"], row["ci_high"]
     if size < 0:
         size, low, high = -size, -high, -low
     names = (first, second) if row["verdict"] == FIRST_BETTER else (second, first)
-    return f"{names[0]} is better than {names[1]} by {size:.4f} {interval(low, high)}"
+    return f"{names[0]} is better than {names[1]} by {size_text(size, low, high, unit)}"
 
 
 def _by_cell(analysis: Analysis, table: DataFrame, first: str, second: str) -> list[str]:
@@ -118,7 +119,8 @@ def _by_cell(analysis: Analysis, table: DataFrame, first: str, second: str) -> l
     if IDENTICAL in by_verdict:
         parts.append(f"the same counts on every image in {name_list(by_verdict[IDENTICAL])}")
     if EQUAL in by_verdict:
-        parts.append(f"equal within {analysis.settings.margin:g} in {name_list(by_verdict[EQUAL])}")
+        margin = margin_text(analysis.settings.margin, analysis.values.unit)
+        parts.append(f"equal within {margin} in {name_list(by_verdict[EQUAL])}")
     return [f"Cell by cell: {'; '.join(parts) or 'nothing is settled'}.", *few]
 
 

@@ -37,7 +37,8 @@ class Measured:
     val_image: float
     """Seconds to validate an image."""
     score_image: float
-    """Seconds to score an image at the end, at its native size too if `evaluate.at=both`."""
+    """Seconds to score an image at the end, also at its native size if `evaluate.at=both`, and its
+    outlines if `evaluate.boundary=true`."""
     save_last: float
     """Seconds to store all state."""
     save_best: float
@@ -86,6 +87,7 @@ def _kind(config: FrozenConfig) -> dict[str, object]:
         "averaging": trainer.averaging > 0,
         "clip": trainer.clip_norm is not None,
         "at": config.evaluate.at,
+        **({"boundary": True} if config.evaluate.boundary else {}),
         "size": config.data.size,
         "channels": config.data.channels,
         "data": config.data_fingerprint,

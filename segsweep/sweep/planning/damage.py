@@ -17,11 +17,19 @@ from segsweep.config.identity import same_settings
 from segsweep.config.run_config import FrozenConfig
 from segsweep.data.split import split_samples, split_text
 from segsweep.errors import StoredFileError
-from segsweep.metrics import of_rows
+from segsweep.metrics import BOUNDARY, of_rows
 from segsweep.store.image_checks import check_images
 from segsweep.store.json_files import Result, known_result, read_environment
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import LOST_READS, READS, config_text, image_columns, read_reads
+from segsweep.store.records import (
+    LOST_READS,
+    PER_IMAGE,
+    READS,
+    config_text,
+    image_columns,
+    image_header,
+    read_reads,
+)
 from segsweep.store.run_cache import RunCache, StoredRun
 from segsweep.store.run_rows import (
     checked_images,
@@ -133,24 +141,31 @@ class Examiner:
 
     @cached_property
     def _sweep_images(self) -> list[str]:
-        """The lines of the sweep's per_image.csv; none if it has other columns or is damaged."""
+        """The lines of the sweep's per_image.csv; none if it has other columns or is damaged.
+
+        The first one is the header.
+        """
         try:
             lines = read_plain(self.sweep.per_image).decode().splitlines(keepends=True)
         except (OSError, ValueError):
             return []
-        return lines[1:] if lines[:1] == [",".join(image_columns()) + "\n"] else []
+        headers = [",".join(columns) + "\n" for columns in (PER_IMAGE, image_columns())]
+        return lines if lines and lines[0] in headers else []
 
     def _images_text(self, run: PlannedRun, result: Result, split: Path | None) -> str | None:
         """Return the run's per_image.csv from the sweep's, if it fits the run's result."""
-        start = f"{run.config.run_id},"
-        rows = "".join(line for line in self._sweep_images if line.startswith(start))
-        text = f"{','.join(image_columns())}\n{rows}"
+        start, lines = f"{run.config.run_id},", self._sweep_images
+        if not lines:
+            return None
+        text = lines[0] + "".join(line for line in lines if line.startswith(start))
         try:
             rows = checked_images(text, self.sweep.per_image, run.config.run_id)
             _check_complete(rows, run, result, self.sweep.per_image, split)
         except StoredFileError:
             return None
-        return text if _fits(rows, result, run.config.evaluate.empty) else None
+        if not _fits(rows, result, run.config.evaluate.empty):
+            return None
+        return f"{','.join(image_header(rows))}\n{rows}"
 
 
 def _needed(path: Path) -> None:
@@ -170,7 +185,8 @@ def _check_complete(
     rows: str, run: PlannedRun, result: Result, path: Path, split: Path | None
 ) -> None:
     """Raise StoredFileError unless *rows* have every image at every size, and possible counts."""
-    check_images(rows, path, split, result.n_test)
+    stored = BOUNDARY if run.config.evaluate.boundary and run.config.kind == "run" else ()
+    check_images(rows, path, split, result.n_test, stored)
     wanted = result.n_test or 0
     native = rows.count(",test,native,") if run.config.evaluate.at == "both" else wanted
     there = min(count_test_images(rows), native)

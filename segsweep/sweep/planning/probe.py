@@ -25,10 +25,11 @@ from segsweep.data.batches import Batches
 from segsweep.store.paths import RunPaths
 from segsweep.sweep.planning.cost import Measured
 from segsweep.sweep.processes.slots import Slot
+from segsweep.training.boundary import surface_metrics
 from segsweep.training.build import Job, build_job
 from segsweep.training.dataset import prepared_data
 from segsweep.training.device import peak_memory_mb
-from segsweep.training.evaluate import NativeMask, Scored, score_images
+from segsweep.training.evaluate import NativeMask, OnNative, Scored, score_images
 from segsweep.training.loop import PREVIEW_IMAGES, train_step
 from segsweep.training.result import draw_validation
 
@@ -67,7 +68,7 @@ def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
         cold = _seconds(_score, job, job.loss_fn)
         warm = _seconds(_score, job, job.loss_fn)
         save_last, save_best, preview = _store(job)
-        scoring = _seconds(_score, job, None, native)
+        scoring = _seconds(_score, job, None, native, _on_native(config))
         last_bytes, best_bytes = _sizes(job)
         few = len(_few(job).indices)
         return Measured(
@@ -127,8 +128,22 @@ def _few(job: Job) -> Batches:
     return replace(job.val, indices=job.val.indices[: job.val.batch])
 
 
+def _on_native(config: FrozenConfig) -> OnNative | None:
+    """Return what a run does with an image's masks at its own size, if anything."""
+    if not config.evaluate.boundary:
+        return None
+
+    def measure(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> None:
+        surface_metrics(predicted, truth, config.evaluate.tolerance)
+
+    return measure
+
+
 def _score(
-    job: Job, loss_fn: nn.Module | None = None, native_mask: NativeMask | None = None
+    job: Job,
+    loss_fn: nn.Module | None = None,
+    native_mask: NativeMask | None = None,
+    on_native: OnNative | None = None,
 ) -> Scored:
     """Score a batch: with a loss as after an epoch, without one as at the end of a run."""
     return score_images(
@@ -138,6 +153,7 @@ def _score(
         loss_fn=loss_fn,
         native_mask=native_mask,
         show=PREVIEW_IMAGES,
+        on_native=on_native,
         autocast=job.placement.autocast(),
     )
 

@@ -15,6 +15,7 @@ from segsweep.stats.notes import (
     PartlyScoredImages,
     RepeatedRuns,
     RunsWithoutCounts,
+    RunsWithoutMetric,
     SeveralVersions,
     UnequalSeeds,
     UnfinishedRuns,
@@ -32,6 +33,9 @@ TEXTS = {
         "2 seeds without all 5 folds left out: m/a seed 0, m/b seed 3."
     ),
     RunsWithoutCounts(2): "2 finished runs without per-image counts left out.",
+    RunsWithoutMetric(
+        1, "HD95"
+    ): "1 finished run without HD95 left out: it was not measured in it.",
     OtherImages((("m/a@sweep=old", "1"),)): (
         "1 seed scored on other images left out: m/a seed 1 of old."
     ),
