@@ -61,9 +61,9 @@ def checked_images(text: str, path: Path, run_id: str) -> str:
             foreign = rows.count("\n") != f"\n{rows}".count(f"\n{run_id},")
         else:
             frame = read_images(io.StringIO(text))
-            further = frame.columns[len(PER_IMAGE) :]
-            empty = frame[further].isna().all(axis=None)
-            rows = frame_text(frame[list(PER_IMAGE)] if empty else frame, header=False)
+            counts = frame[list(PER_IMAGE)]
+            stored = frame.drop(columns=list(PER_IMAGE))
+            rows = frame_text(counts if stored.isna().all(axis=None) else frame, header=False)
             foreign = bool((frame["run_id"] != run_id).any())
     except (ValueError, OverflowError, StoreError) as error:  # pandas' own are ValueErrors
         further = metrics.stored_columns()

@@ -1,12 +1,16 @@
 """Distances between outlines: by hand, by brute force, and as MONAI computes them."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 import torch
 
+from command import TINY, rows_of, train_here
+from segsweep.errors import ConfigError
 from segsweep.metrics import BOUNDARY, METRICS, stored_columns
+from segsweep.training import result
 from segsweep.training.boundary import outline, surface_metrics
 
 TOLERANCE = 2.0
@@ -139,3 +143,51 @@ def test_arguments_stay_as_they_are():
 
     assert (predicted == kept[0]).all()
     assert (truth == kept[1]).all()
+
+
+def test_a_run_stores_them_of_each_test_image(tmp_path, monkeypatch):
+    """At native size, from the masks whose counts stand beside them; a lost table is rebuilt."""
+    seen = []
+
+    def noted(predicted, truth, tolerance):
+        found = surface_metrics(predicted, truth, tolerance)
+        seen.append((int((predicted & truth).sum()), truth.shape, tolerance, found))
+        return found
+
+    monkeypatch.setattr(result, "surface_metrics", noted)
+    words = (*TINY, "data.side=40", "threshold=0.45", "preflight=false", "evaluate.boundary=true")
+    command = ("-m", *words, "hydra/launcher=basic", "evaluate.tolerance=3", "seed=0")
+    assert train_here(command, monkeypatch, tmp_path) == 0
+    (folder,) = tmp_path.glob("outputs/main/runs/*")
+    rows, stored = (
+        rows_of(folder / "per_image.csv"),
+        json.loads((folder / "result.json").read_text()),
+    )
+    measured = [row for row in rows if row["hd95"]]
+    before = (folder / "per_image.csv").read_bytes()
+
+    assert {(row["split"], row["at"]) for row in measured} == {("test", "native")}
+    assert len(seen) == len(measured) == stored["n_test"]
+    for row, (hits, shape, tolerance, found) in zip(measured, seen, strict=True):
+        assert (int(row["tp"]), shape, tolerance) == (hits, (40, 40), 3.0)
+        assert {name: float(row[name]) for name in found} == found
+    for name in BOUNDARY:
+        mean = np.mean([float(row[name]) for row in measured])
+        assert stored[f"test_{name}"] == pytest.approx(mean)
+        assert float(rows_of(tmp_path / "outputs/main/results.csv")[0][f"test_{name}"]) == mean
+
+    (folder / "per_image.csv").unlink()
+    assert train_here(command, monkeypatch, tmp_path) == 0
+    assert (folder / "per_image.csv").read_bytes() == before
+    assert len(seen) == len(measured)  # nothing was scored again
+
+
+def test_native_size_is_needed(composed):
+    """One line; a frozen run without the option is as it was."""
+    from segsweep.config.check import check_config
+
+    with pytest.raises(
+        ConfigError, match="not allowed with evaluate.boundary=true, which measures"
+    ):
+        check_config(*composed("evaluate.boundary=true", "evaluate.at=train"))
+    assert check_config(*composed("evaluate.at=train"))["evaluate"]["boundary"] is False

@@ -37,6 +37,7 @@ def runs(composed, outputs):
         wide = ["data.size=64"] if any("deeplab" in word or "fcn" in word for word in words) else []
         found[" ".join(words)] = [*SMALL, *words, *wide, f"seed={seed}"]
     found["non-finite"] = [*SMALL, "optimizer=sgd", "scheduler=none", "optimizer.lr=1e30"]
+    found["outlines measured"] = [*SMALL, "evaluate.boundary=true", "threshold=0.45"]
     beside = ("trainer.epochs=1", "trainer.preview_every=1", f"outputs={outputs}")
     return {name: plan_run(*composed(*words, *beside)) for name, words in found.items()}
 
