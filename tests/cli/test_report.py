@@ -49,7 +49,9 @@ def test_report_writes_all_files_and_says_the_answer(segsweep, sweep):
     assert str(sweep.page.relative_to(sweep.root.parents[1])) in out
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "metric", [name for name, metric in METRICS.items() if metric.function is not None]
+)
 def test_any_metric(segsweep, sweep, metric):
     """Its mean over images and seeds, from the counts, by pandas alone."""
     code, _, _ = segsweep("report", "main", "--metric", metric, "--out", "look")

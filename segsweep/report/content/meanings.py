@@ -91,7 +91,9 @@ def meaning_of(table: str, column: str) -> str:
     if metric is None:
         raise KeyError(f"{table}: {column} has no meaning; add it to TABLES")
     part, _, _ = column.partition("_")
-    return f"mean {metric_words(metric)}, {PARTS[part]}"
+    own = ", at the images' own size" if metric.at == "native" else ""
+    unit = f", in {metric.unit}" if metric.unit else ""
+    return f"mean {metric_words(metric)}, {PARTS[part]}{own}{unit}"
 
 
 def metric_words(metric: Metric) -> str:
