@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
+from threading import Event
 
 import numpy as np
 
@@ -98,14 +99,19 @@ class _Outcome:
 
 def _outcomes(task: Task, todo: Sequence[int], threads: int) -> Generator[_Outcome, None, None]:
     """Yield what becomes of each sample of *todo*, in that order."""
+    given_up = Event()
 
     def decode(row: int) -> _Outcome:
-        return _decode(task, task.samples[row], bool(task.keys[row]))
+        return _decode(task, task.samples[row], bool(task.keys[row]), given_up)
 
     def memory(row: int) -> float:
         return memory_bytes(task.samples[row], task.size, task.resize)
 
-    return in_order(decode, todo, memory, threads, MEMORY_SHARE * available_memory_mb() * MIB)
+    budget = MEMORY_SHARE * available_memory_mb() * MIB
+    try:
+        yield from in_order(decode, todo, memory, threads, budget)
+    finally:
+        given_up.set()
 
 
 def _teller(
@@ -128,12 +134,14 @@ def _teller(
     return tell
 
 
-def _decode(task: Task, sample: Sample, is_kept: bool) -> _Outcome:
-    """Read one sample and resize it."""
+def _decode(task: Task, sample: Sample, is_kept: bool, given_up: Event) -> _Outcome:
+    """Read one sample and resize it; only read it if nobody takes the result any more."""
     try:
         pixels = task.source.read(sample)
     except (DataError, OSError) as error:
         return _Outcome([Problem("error", sample.id, str(error))], None, None, _may_pass(error))
+    if given_up.is_set():
+        return _Outcome([], None, None)
     found, fact = check_pixels(sample, pixels), facts_of(sample, pixels)
     if not is_kept or has_errors(found):
         return _Outcome(found, fact, None)
