@@ -4,8 +4,11 @@ import csv
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
+
+import yaml
 
 from segsweep.cli.reproduce import value_text
 from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout
@@ -13,8 +16,11 @@ from segsweep.data.mask_values import foreground_of, mask_values, value_lines
 from segsweep.data.naming import ANY_ID, some
 from segsweep.errors import ConfigError
 from segsweep.system.files import replacing
+from segsweep.system.installation import conf_folder
 from segsweep.system.progress import Counter as Progress
 
+PLACES = ("data.images", "data.masks", "data.file", "data.groups_file", "data.split.file")
+"""Keys with paths."""
 BATCH = 10
 """trainer.batch as it is by default."""
 MOST_NAMES = 5
@@ -30,6 +36,8 @@ class Look:
     values: Mapping[str, object]
     given: Sequence[str]
     """Words of the user's, which follow."""
+    config_dir: Path | None = None
+    """A folder with the option file that holds the values."""
 
     @property
     def words(self) -> list[str]:
@@ -158,7 +166,39 @@ def training_line(look: Look, train: int) -> str:
     words = [f"sweep={value_text(look.name)}", *look.words]
     if train < BATCH and not any(word.startswith("trainer.batch=") for word in look.words):
         words.append(f"trainer.batch={max(1, train // 2)}")
-    return shlex.join(["segsweep-train", *words])
+    folder = [] if look.config_dir is None else ["--config-dir", str(look.config_dir)]
+    return shlex.join(["segsweep-train", *folder, *words])
+
+
+def write_option(look: Look, folder: Path) -> Look:
+    """Write what was found as option `data=<name>` into *folder*; return the look that uses it."""
+    if (conf_folder() / "data" / f"{look.name}.yaml").exists():
+        raise ConfigError(
+            f"--write: data={look.name} is segsweep's own option; rename the folder of the images"
+        )
+    path = folder / "data" / f"{look.name}.yaml"
+    mine = [word for word in look.given if word.startswith("data.")]
+    values = {**look.values, **{word.split("=")[0]: _parsed(word) for word in mine}}
+    content: dict[str, object] = {"defaults": [look.layout.option, "_self_"]}
+    for key, value in values.items():
+        *sections, name = key.split(".")[1:] or [""]
+        inside = content
+        for section in sections:
+            inside = cast("dict[str, object]", inside.setdefault(section, {}))
+        if name:
+            inside[name] = str(Path(str(value)).resolve()) if key in PLACES else value
+    text = f"# {look.name}: found by segsweep data\n{yaml.safe_dump(content, sort_keys=False)}"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"{path}: is there and says something else; remove it or edit it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(f"option file: {path}")
+    rest = [word for word in look.given if word not in mine]
+    return replace(look, values={"data": look.name}, given=rest, config_dir=folder)
+
+
+def _parsed(word: str) -> object:
+    return yaml.safe_load(word.partition("=")[2])
 
 
 def _value(value: object) -> str:

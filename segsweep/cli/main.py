@@ -58,15 +58,26 @@ def data(
         Path | None,
         typer.Option(help="folder with your own config groups", exists=True, file_okay=False),
     ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(help="write what is found as an option file into this folder"),
+    ] = None,
 ) -> None:
     """Check a data set, print all problems, draw a contact sheet, and say how to train on it."""
-    from segsweep.cli.look import is_place, look_at, places_in, print_left_over, training_line
+    from segsweep.cli.look import (
+        is_place,
+        look_at,
+        places_in,
+        print_left_over,
+        training_line,
+        write_option,
+    )
     from segsweep.config.allow import command_line
     from segsweep.config.check import check_config
     from segsweep.config.run_config import RunConfig
     from segsweep.data.check import format_problems
     from segsweep.data.source import Problem
-    from segsweep.data.split import PARTS, UNUSED, crossing_groups, split_samples
+    from segsweep.data.split import crossing_groups, split_samples
     from segsweep.sweep.planning import shadowed, user_code
     from segsweep.sweep.planning.plan import check_writable
     from segsweep.training.check_built import check_built
@@ -75,6 +86,8 @@ def data(
     look = None
     if places := places_in(words):
         look = look_at(places, [word for word in words if not is_place(word)])
+        if write:
+            look, config_dir = write_option(look, write), write
         words = look.words
     shadowed.check_folders([] if config_dir is None else [config_dir])
     values, choices = compose_values(words, config_dir)
@@ -93,11 +106,7 @@ def data(
     if crossing := crossing_groups(prepared.samples, parts):
         print(format_problems(Problem("warning", "split", line) for line in crossing))
     sheet = _draw_sheet(prepared, Path(config.outputs) / _sheet_name(config, prepared.fingerprint))
-    counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
-    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
-    print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
-    which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
-    print(f"contact sheet{which}: {sheet}")
+    _print_facts(prepared, parts, sheet)
     if look:
         print(f"to train: {training_line(look, parts.count('train'))}")
 
@@ -218,6 +227,16 @@ def compose_values(
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         raise ConfigError(one_line(error, overrides)) from error
+
+
+def _print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> None:
+    from segsweep.data.split import PARTS, UNUSED
+
+    counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
+    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
+    print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
+    which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
+    print(f"contact sheet{which}: {sheet}")
 
 
 def _sheet_name(config: "RunConfig", fingerprint: str) -> str:

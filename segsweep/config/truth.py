@@ -26,7 +26,7 @@ Question: TypeAlias = tuple[str, str]
 """Data fingerprint and target: runs that agree in both are compared."""
 DRAWN = "synthetic"
 """The option of the group `data` that needs no files."""
-PLACES = ("data.root", "data.images")
+PLACES = ("data.root", "data.images", "data.file")
 """Keys that say where a data set's files are."""
 SHORT = 6
 """Digits of a fingerprint in a name."""

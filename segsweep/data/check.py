@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.data.source import Pixels, Problem, Sample
+from segsweep.data.source import Pixels, Problem, Raw, Sample
 from segsweep.system.files import write_if_changed
 
 MOST_LINES = 20
@@ -62,10 +62,19 @@ def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
         problems.append(Problem("warning", where, "empty mask: no foreground at all"))
     elif pixels.mask.all() and not pixels.unnamed:
         problems.append(Problem("warning", where, "full mask: no background at all"))
-    if pixels.grey:
+    if pixels.grey and _is_two_valued(pixels.image):
+        what = "the mask looks like a photograph, its image like a mask: are they exchanged?"
+        problems.append(Problem("warning", where, what))
+    elif pixels.grey:
         what = "grey-valued mask: more than two values, so the foreground rule decided"
         problems.append(Problem("warning", where, what))
     return problems
+
+
+def _is_two_valued(image: Raw) -> bool:
+    """Whether an image holds exactly two values, as masks do."""
+    low, high = image.min(), image.max()
+    return bool(low < high and ((image == low) | (image == high)).all())
 
 
 def check_all(facts: Sequence[Facts]) -> list[Problem]:

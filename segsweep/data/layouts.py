@@ -2,6 +2,7 @@
 takes explicit keys.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,18 @@ def looks_exchanged(samples: Sequence[Sample]) -> bool:
     )
 
 
+def _looks_right(samples: Sequence[Sample]) -> bool:
+    """Whether some masks look like masks, and their images do not."""
+    some_of = samples[:: max(1, len(samples) // 3)]
+    return all(
+        one.image is not None
+        and one.mask is not None
+        and looks_like_mask(one.mask)
+        and not looks_like_mask(one.image)
+        for one in some_of
+    )
+
+
 def _of_table(path: Path) -> Layout:
     columns = _columns(path)
     if not columns:
@@ -118,7 +131,8 @@ def _best(root: Path, tried: Sequence[dict[str, str]], files: Sequence[Path]) ->
         used = {path for one in samples for path in one.files}
         left = [str(path) for path in files if path not in used]
         errors = sum(problem.level == "error" for problem in problems)
-        score = 2 * len(samples) - errors - (len(left) > 0) - looks_exchanged(samples)
+        score = (2 * len(samples) if _looks_right(samples) else len(samples)) - errors
+        score -= len(left) > 0
         found.append((score, Layout("folder", arguments, samples, problems, left)))
     whole = [one for one in found if one[1].samples]
     if not whole:
@@ -178,15 +192,38 @@ def _kinds(names: Sequence[str], meaning: Sequence[str]) -> dict[str, list[str]]
             word = meaning[level] if level < len(meaning) else ""
             if word == "{split}" and folder.lower() not in PARTS_NAMED:
                 return None
-            if not word:
+            if not word and "{id}" not in words:
                 plain[level].add(folder)
             words.append(word or folder)
-        case = next((f for f, word in zip(folders, words, strict=True) if word == "{id}"), None)
-        if case is not None:
-            file = "*" + file[file.rfind(".") :] if case in file else file
-        found["/".join([*words, file if case is not None else ""])].append(file)
+        if "{id}" in words:
+            level = words.index("{id}")
+            kind = _without(folders[level], words[level + 1 :], file)
+            found["/".join([*words[: level + 1], *kind])].append(file)
+        else:
+            found["/".join([*words, ""])].append(file)
     if any(len(folders) > MOST_FOLDERS for folders in plain.values()):
         return None
+    return _merged(found)
+
+
+def _without(case: str, folders: Sequence[str], file: str) -> list[str]:
+    """Return folders and file with stars for a case's name, and for the number after it."""
+    stem, dot, ending = file.rpartition(".")
+    starred = re.sub(r"(^|\*)[-_ .]*[0-9]+$", "*", stem.replace(case, "*"))
+    return [*(folder.replace(case, "*") for folder in folders), starred + dot + ending]
+
+
+def _merged(kinds: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return kinds in which files of one folder that all have other names are one kind."""
+    beside: dict[str, set[str]] = defaultdict(set)
+    for kind in kinds:
+        beside[kind.rpartition("/")[0]].add(kind)
+    found: dict[str, list[str]] = defaultdict(list)
+    for kind, files in kinds.items():
+        folder, _, name = kind.rpartition("/")
+        if "{id}" in folder and len(beside[folder]) > MOST_KINDS:
+            kind = f"{folder}/*{name[name.rfind('.') :]}"
+        found[kind] += files
     return dict(found)
 
 

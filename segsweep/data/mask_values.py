@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,8 @@ from segsweep.errors import DataError
 
 FEW = 16
 """Most values of a mask whose values are labels."""
+BORDER = 255
+"""What marks pixels that count for nothing, in masks of labels."""
 MOST_MASKS = 500
 """Masks whose values are looked at; of more, some that are spread evenly."""
 Values: TypeAlias = tuple[int, ...]
@@ -32,6 +35,7 @@ class MaskValues:
     unread: list[str] = field(default_factory=list)
 
 
+@lru_cache(maxsize=1024)
 def looks_like_mask(path: Path) -> bool:
     """Whether a file holds few grey levels, or nearly only two; False if it cannot be read."""
     try:
@@ -95,10 +99,13 @@ def foreground_of(found: MaskValues) -> tuple[list[int] | None, str]:
     if all(held <= {0, top} for top in found.tops):
         return None, "above half of the range is foreground"
     labels = sorted(held - {0})
+    if any({1, BORDER} <= {*values} for values in found.files) and labels[-2] < BORDER / 2:
+        few = " ".join(map(str, labels[:-1]))
+        return labels[:-1], f"{few}; {BORDER} beside them is often a border: taken as background"
     if labels == [1]:
         return labels, "0 is background, 1 foreground"
     why = f"every value but 0 is foreground: {' '.join(map(str, labels))}"
-    if len(found.files) > 1 and not any({1, 255} <= {*values} for values in found.files):
+    if len(found.files) > 1 and {1, BORDER} <= held:
         return labels, f"{why}; masks are stored in different ways"
     return labels, f"{why}; to count fewer, give data.foreground"
 

@@ -135,3 +135,19 @@ def test_what_cannot_be_looked_at_is_one_line(tmp_path, segsweep, words):
     (tmp_path / "t.csv").write_text("x,y\n1,2\n")
 
     assert refusal(segsweep("data", *words))
+
+
+def test_an_option_file_holds_what_was_found(tmp_path, segsweep, monkeypatch):
+    """The same data and id as with the words; a file that says something else is left alone."""
+    write_pairs(tmp_path / "mine", mask=lambda n: f"masks/{n}_seg.png", value=1)
+    plain = segsweep("data", "mine", "data.size=64")[1]
+    code, out, error = segsweep("data", "mine", "data.size=64", "--write", "conf")
+    words = line_of(out)
+
+    assert code == 0, error
+    assert words == ["--config-dir", "conf", "sweep=mine", "data=mine", "trainer.batch=3"]
+    assert [line for line in plain.splitlines() if "fingerprint" in line] == [
+        line for line in out.splitlines() if "fingerprint" in line
+    ]
+    assert "says something else" in refusal(segsweep("data", "mine", "--write", "conf"))
+    assert train_here(["-m", *words, *SMALL[1:], "plan=true"], monkeypatch, tmp_path) == 0

@@ -232,3 +232,25 @@ def test_nothing_wrong_is_no_text():
 
     assert format_problems([]) == ""
     assert format_problems([problem, problem]) == "error: a: b: c"
+
+
+def test_exchanged_images_and_masks_are_noticed():
+    """A mask of many values beside an image of two; a grey mask alone is another matter."""
+    drawn = np.zeros((8, 8), bool)
+    drawn[2:5] = True
+    plain = np.repeat(np.where(drawn, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
+    photo = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    found = {}
+    for name, image, grey in (
+        ("swapped", plain, True),
+        ("soft", photo, True),
+        ("ok", plain, False),
+    ):
+        problems = check_pixels(Sample(name, name), Pixels(image, drawn, grey))
+        found[name] = [(one.level, one.what.split(":")[0]) for one in problems]
+
+    assert found == {
+        "swapped": [("warning", "the mask looks like a photograph, its image like a mask")],
+        "soft": [("warning", "grey-valued mask")],
+        "ok": [],
+    }

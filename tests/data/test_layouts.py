@@ -38,6 +38,16 @@ LAYOUTS = {
         lambda n: f"case {n}/lesion.png",
         {"image_name": "{id}/photo.jpg", "mask_name": "{id}/lesion.png"},
     ),
+    "a folder a case, names with the case": (
+        lambda n: f"{n}/{n}.png",
+        lambda n: f"{n}/{n}_mask.png",
+        {"image_name": "{id}/*.png", "mask_name": "{id}/*_mask.png"},
+    ),
+    "folders in a case": (
+        lambda n: f"all/{n}/{n}_scan/{n}.bmp",
+        lambda n: f"all/{n}/{n}_lesion/{n}_lesion.bmp",
+        {"image_name": "{id}/*_scan/*.bmp", "mask_name": "{id}/*_lesion/*_lesion.bmp"},
+    ),
     "parts": (
         lambda n: f"{part_of(n)}/images/{n}.png",
         lambda n: f"{part_of(n)}/masks/{n}.png",
@@ -81,6 +91,35 @@ def test_parts_are_those_of_the_folders(tmp_path):
     layout = find_layout([tmp_path])
 
     assert [sample.part for sample in layout.samples] == [part_of(name) for name in IDS]
+
+
+def test_several_folders_with_the_same_names(tmp_path):
+    """Images 0.png to 11.png in each; they are not taken for the masks of each other."""
+    for place in ("north", "south"):
+        write_pairs(
+            tmp_path / place,
+            lambda n: f"images/{int(n[1:])}.png",
+            lambda n: f"masks/{int(n[1:])}.png",
+        )
+    layout = find_layout([tmp_path])
+    moved = {one.image: Path(str(one.image).replace("images", "masks")) for one in layout.samples}
+
+    assert layout.arguments["image_name"] == "{folder}/images/{id}.*"
+    assert len(layout.samples) == len({one.id for one in layout.samples}) == 2 * len(IDS)
+    assert moved == {one.image: one.mask for one in layout.samples}
+
+
+def test_masks_with_any_names_are_united(tmp_path):
+    """As in data sets of nuclei, where each object's file has a name of its own."""
+    for index, name in enumerate(IDS[:6]):
+        image, mask = pair(index)
+        save(image, tmp_path / name / "images" / f"{name}.png")
+        for part in range(3):
+            save(mask, tmp_path / name / "masks" / f"{7 * index + part:03x}{'abc'[part]}q.png")
+    layout = find_layout([tmp_path])
+
+    assert layout.arguments["mask_name"] == "{id}/masks/*.png"
+    assert [len(sample.files) for sample in layout.samples] == [4] * 6
 
 
 def test_masks_of_a_case_are_united(tmp_path):
@@ -161,6 +200,7 @@ def test_nothing_to_find_is_one_line(tmp_path):
         ([[0, 1]], [1]),
         ([[0, 1], [0, 255]], [1, 255]),
         ([[0, 1, 2, 7]], [1, 2, 7]),
+        ([[0, 1, 2, 255], [0, 1]], [1, 2]),
         ([[0], [0, 255]], None),
         ([list(range(0, 250, 5))], None),
     ],

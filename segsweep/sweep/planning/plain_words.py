@@ -129,6 +129,8 @@ def _meant(word: str, before: str) -> str:
     if found := [group for group in every if word in every[group]]:
         return f"not key=value; did you mean {' or '.join(f'{group}={word}' for group in found)}?"
     if Path(word).is_dir():
-        return "not key=value; images in a folder: data=folder data.images=<folder> data.masks=..."
+        return (
+            f"not key=value; images in a folder: `segsweep data {word}` says how to train on them"
+        )
     names = [*hints_of(Config), *OPTION_NODES, *LOOKING]
     return f"not key=value{nearest(word, names)}; `segsweep-train --help` shows examples"

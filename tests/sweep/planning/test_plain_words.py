@@ -32,7 +32,7 @@ from segsweep.sweep.planning.plain_words import LOOKING, check_plain_words
         ("-m notebook", "notebook: not key=value; did you mean trainer=notebook or exper"),
         ("-m model=unet, unet2", "unet2: no space after a comma: model=unet,unet2"),
         ("sead", "sead: not key=value; did you mean 'seed'?; `segsweep-train --help` "),
-        ("photos", "photos: not key=value; images in a folder: data=folder data.images="),
+        ("photos", "photos: not key=value; images in a folder: `segsweep data photos` says"),
     ],
 )
 def test_slips(tmp_path, monkeypatch, words, message):
