@@ -5,6 +5,7 @@ file for all runs that see the image alike. Any id gives a safe name.
 """
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,16 @@ SUFFIX = ".jpg"
 MOST_CHARACTERS = 60
 """Of an image's id in the name of its file."""
 
+PIXEL_KEYS = ("data.page", "data.range")
+"""Keys with which files of the same bytes are other images."""
+
+
+def shown_data(settings: Mapping[str, object]) -> str:
+    """Return what stands for the images of a run with these flat values: mostly a fingerprint."""
+    fingerprint = str(settings.get("data_fingerprint"))
+    chosen = [f"{key}={settings[key]}" for key in PIXEL_KEYS if settings.get(key) is not None]
+    return f"{fingerprint}.{text_digest(' '.join(chosen))[:6]}" if chosen else fingerprint
+
 
 def picture_path(
     sweep: SweepPaths, fingerprint: str, size: tuple[int, int], channels: int | str, image: str
@@ -23,7 +34,7 @@ def picture_path(
 
     Args:
         sweep: the sweep's folder.
-        fingerprint: of the data that the image belongs to.
+        fingerprint: of the data that the image belongs to; see `shown_data`.
         size: height and width that the network sees, pixels.
         channels: 3 for RGB, 1 for grey.
         image: the image's id.

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segsweep import __version__, metrics
+from segsweep.config.cells import flat_values
 from segsweep.data.batches import Batches
+from segsweep.store.pictures import shown_data
 from segsweep.store.records import add_test_read, per_image_text, write_history
 from segsweep.system.clock import time_text
 from segsweep.system.files import write_json, write_text
@@ -106,7 +108,7 @@ def _score_test_set(job: Job) -> tuple[Scored, list[dict[str, float]]]:
     write_json(job.paths.outlines, outlines.values)
     if job.config.report.images:
         images, sweep = job.prepared.images, job.paths.root.parents[1]
-        paths = picture_paths(sweep, job.config.data_fingerprint, images, ids)
+        paths = picture_paths(sweep, shown_data(flat_values(job.config.values)), images, ids)
         store_pictures(images, job.test.indices[:MOST_IMAGES], paths)
     return scored, surfaces
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from command import TINY, rows_of, train_here
+from segsweep.store.pictures import shown_data
 from segsweep.training.pictures import (
     LONGEST,
     MOST_BYTES,
@@ -118,3 +119,16 @@ def test_a_sweep_stores_its_test_images_once(tmp_path, monkeypatch, stored):
     names = sorted(path.name.rpartition("-")[0] for path in sweep.glob("images/*/*.jpg"))
     assert names == (sorted(tested) if stored else [])
     assert (sweep / "images").exists() == stored
+
+
+def test_pages_and_ranges_of_the_same_files_have_pictures_of_their_own():
+    """Their bytes are the same, their pixels are not; other runs keep the names of before."""
+    settings = [
+        {"data_fingerprint": "f" * 16, "data.page": page, "data.range": span}
+        for page in (None, 1, 2)
+        for span in (None, "[0.0, 4095.0]")
+    ]
+    names = [shown_data(one) for one in settings]
+
+    assert names[0] == shown_data({"data_fingerprint": "f" * 16}) == "f" * 16
+    assert len(set(names)) == 6

@@ -11,7 +11,7 @@ from typing import Any
 from segsweep.errors import StoredFileError
 from segsweep.store.json_files import read_object
 from segsweep.store.paths import RunPaths
-from segsweep.store.pictures import picture_path
+from segsweep.store.pictures import picture_path, shown_data
 from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
@@ -74,8 +74,8 @@ def outlines_of(
 
 def _picture(tables: Tables, run: RunRecord, size: tuple[int, int], image: str) -> bytes:
     """Return an image as *run* saw it; empty if there is no picture, or no JPEG."""
-    fingerprint, channels = (run.settings.get(key) for key in ("data_fingerprint", "data.channels"))
-    path = picture_path(tables.sweep, str(fingerprint), size, str(channels), image)
+    channels = str(run.settings.get("data.channels"))
+    path = picture_path(tables.sweep, shown_data(run.settings), size, channels, image)
     try:
         picture = read_plain(path, MOST_PICTURE_BYTES)
     except OSError:
