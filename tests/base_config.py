@@ -7,6 +7,7 @@ from PIL import Image
 
 from conftest import put
 from fake_data import blob
+from segsweep.config.schema import NEUTRAL_ARGUMENTS
 from segsweep.sweep.planning.plan import plan_run
 from segsweep.training import dataset
 
@@ -93,7 +94,8 @@ def planner(tmp_path):
         dataset._prepared.cache_clear()  # as in a new process
         node = {"_target_": "segsweep.data.folder.Folder", "images": str(place)}
         split = {"train": 2, "val": 2, "test": 2}
-        data = {**node, "mask_name": "{id}_mask.png", "size": 32, "split": split}
+        neutral = NEUTRAL_ARGUMENTS[node["_target_"]]
+        data = {**node, **neutral, "mask_name": "{id}_mask.png", "size": 32, "split": split}
         values = deepcopy(BASE) | {"data": data, "outputs": str(tmp_path / "out")}
         values["model"]["channels"] = [2, 2]
         values["trainer"]["batch"] = 2

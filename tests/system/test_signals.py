@@ -45,7 +45,7 @@ def test_signal_after_an_import_interrupts():
 
 
 LATE = """
-import os, sys, time
+import os, signal, sys, time
 from segsweep.system.signals import StopRequest
 
 stop = StopRequest()
@@ -56,6 +56,8 @@ try:
     time.sleep(20)
 except KeyboardInterrupt:
     import pandas
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # as a command does at its end
     print("left", pandas.DataFrame({"a": [1]}).a.sum(), flush=True)
 """
 

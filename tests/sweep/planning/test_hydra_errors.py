@@ -86,7 +86,7 @@ def test_unknown_key_names_the_nearest(word, meant):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["evaluate.x=1"], "evaluate.x: no such key; evaluate has at, empty, select"),
+        (["evaluate.x=1"], "evaluate.x: no such key; evaluate has at, boundary, empty, select"),
         (["~trainer.x"], "~trainer.x: no such key; trainer has averaging, batch, "),
         (["~trainer.epoch"], "~trainer.epoch: no such key; did you mean 'trainer.epochs'?"),
         (["~trainer.epochs"], "~trainer.epochs: every run has this key; set it to a value"),
