@@ -142,8 +142,15 @@ def test_stopped_while_it_validates_leaves_after_it(epoch: int) -> None:
     assert saved[-1] == state.epoch == epoch
 
 
+STOPS = [
+    pytest.param(step, marks=[] if step % STEPS < 2 else pytest.mark.slow)
+    for step in range(1, EPOCHS * STEPS + 1)
+]
+"""Every step; in the everyday tests those around the ends of epochs."""
+
+
 @pytest.mark.parametrize(("every", "averaging"), [("step", 0.0), ("step", 0.9), ("val_loss", 0.0)])
-@pytest.mark.parametrize("stopped_at", range(1, EPOCHS * STEPS + 1))
+@pytest.mark.parametrize("stopped_at", STOPS)
 def test_stopped_at_any_step_ends_bit_identical(
     every: str, averaging: float, stopped_at: int
 ) -> None:
