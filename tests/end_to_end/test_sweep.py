@@ -619,7 +619,7 @@ def overlaps(sweep: Path) -> bool:
 
 def test_other_sweepers_use_the_slots_too(train, tmp_path) -> None:
     """Hydra's basic sweeper, and its Optuna with two trials at a time."""
-    slow = (*TROUBLE, *TINY, "loss=slow", "preflight=false", "slots=2")
+    slow = (*TROUBLE, *TINY, "loss=slow", "loss.seconds=0.3", "preflight=false", "slots=2")
     assert train("-m", *slow, "hydra/sweeper=basic", "seed=0,1,2") == 0
     sweep = tmp_path / "outputs/main"
     assert len(finished(sweep)) == 3
