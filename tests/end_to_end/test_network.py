@@ -45,6 +45,7 @@ with initialize_config_dir(str(conf_folder())):
     for node in OPTION_NODES:
         for file in sorted((conf_folder() / node).glob("*.yaml")):
             places = {"folder": ["data.images=.", "data.masks=."], "ph2": ["data.root=."]}
+            places["pairs"] = ["data.file=pairs.csv"]
             more = places.get(file.stem, []) if node == "data" else []
             words = [f"{node}={file.stem}", "data.size=64", "device=cpu", *more]
             cfg = compose("config", words, return_hydra_config=True)
