@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segsweep.stats.engine import Analysis
-from segsweep.stats.null import BLOCK
-from segsweep.stats.values import Array
+from segsweep.stats.posterior import kendall
 
 FEWEST = 3
 """Two cells have two orders only: a correlation says nothing."""
@@ -66,24 +65,12 @@ def _agreement(a: int, b: int, first: Analysis, second: Analysis) -> Agreement:
     # both were drawn with the same numbers: shuffled, the two are independent
     other = np.random.default_rng(second.settings.seed + 2).permutation(draws[1].shape[1])
     count = min(one.shape[1] for one in draws)
-    drawn = _kendall(draws[0][:, :count], draws[1][:, other[:count]])
+    drawn = kendall(draws[0][:, :count], draws[1][:, other[:count]])
     low, high = np.quantile(drawn, [0.025, 0.975])
-    tau = float(_kendall(means[0], means[1])[0])
+    tau = float(kendall(means[0], means[1])[0])
     return Agreement(a, b, len(shared), tau, float(low), float(high))
 
 
 def _rows(analysis: Analysis) -> dict[str, int]:
     """Return the row in `means` of each cell about which claims are possible."""
     return {analysis.values.cells[cell]: row for row, cell in enumerate(analysis.claimed)}
-
-
-def _kendall(one: Array, two: Array) -> Array:
-    """Return (D,) tau between the columns of (C, D) *one* and *two*; ties count as neither."""
-    first, second = np.triu_indices(len(one), 1)
-    size = max(BLOCK // len(first), 1)
-    found = []
-    for start in range(0, one.shape[1], size):
-        a, b = (draws[:, start : start + size] for draws in (one, two))
-        signs = np.sign(a[first] - a[second]) * np.sign(b[first] - b[second])
-        found.append(signs.mean(0))
-    return np.concatenate(found)

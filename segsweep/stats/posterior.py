@@ -69,18 +69,25 @@ def ranks(parts: Parts, means: Array) -> Ranks:
     rank = (-means).argsort(axis=0).argsort(axis=0)
     cells = len(means)
     share = np.array([np.bincount(row, minlength=cells) for row in rank]) / means.shape[1]
-    return Ranks((highest / highest.sum(0)).mean(1), share, _kendall(parts.mean, means))
+    return Ranks((highest / highest.sum(0)).mean(1), share, kendall(parts.mean[:, None], means))
 
 
-def _kendall(observed: Array, means: Array) -> Array:
-    """Return (D,) concordant minus discordant pairs over all pairs; ties count as neither."""
-    first, second = np.triu_indices(len(observed), 1)
+def kendall(one: Array, two: Array) -> Array:
+    """Return (D,) Kendall's tau between the orders in the columns of (C, D) *one* and *two*.
+
+    Concordant minus discordant pairs over all pairs; ties count as neither. *one* may have a
+    single column, which is compared with each of *two*.
+    """
+    first, second = np.triu_indices(len(two), 1)
     if not len(first):
-        return np.ones(means.shape[1])
-    order = np.sign(observed[first] - observed[second])
-    return np.concatenate(
-        [order @ np.sign(block[first] - block[second]) for block in _blocks(means, len(first))]
-    ) / len(first)
+        return np.ones(two.shape[1])
+    blocks = _blocks(two, len(first))
+    others = [one] * len(blocks) if one.shape[1] == 1 else _blocks(one, len(first))
+    signs = (
+        np.sign(a[first] - a[second]) * np.sign(b[first] - b[second])
+        for a, b in zip(others, blocks, strict=True)
+    )
+    return np.concatenate([block.sum(0) for block in signs]) / len(first)
 
 
 def _blocks(means: Array, rows: int) -> list[Array]:
