@@ -137,6 +137,7 @@ def epoch_lines() -> list[str]:
         f"| {text} | {float(loops[name]['seconds']):.1f} | "
         f"{plain / float(loops[name]['seconds']):.1f} | {float(loops[name]['gb']):.1f} |"
         for name, text in words.items()
+        if name in loops  # bfloat16 is measured only on processors that compute in it
     ]
     first = float(loops["first step"]["seconds"])
     return [
