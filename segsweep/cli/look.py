@@ -11,10 +11,14 @@ from typing import cast
 import yaml
 
 from segsweep.cli.reproduce import value_text
-from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout
-from segsweep.data.mask_values import foreground_of, mask_values, value_lines
-from segsweep.data.naming import ANY_ID, some
-from segsweep.errors import ConfigError
+from segsweep.config.patterns import ANY_ID
+from segsweep.data.decoding import narrow_range
+from segsweep.data.dicom import rescale_text, rescales
+from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout, masks_overlap
+from segsweep.data.mask_values import foreground_of, mask_values, max_stored, value_lines
+from segsweep.data.modes import DEEP, is_notable, modes_of, spread
+from segsweep.data.naming import some
+from segsweep.errors import ConfigError, DataError
 from segsweep.system.files import replacing
 from segsweep.system.installation import conf_folder
 from segsweep.system.progress import Counter as Progress
@@ -43,10 +47,12 @@ class Look:
     def words(self) -> list[str]:
         """The overrides that read this data set."""
         named = {word.partition("=")[0] for word in self.given}
-        return [
-            *(f"{key}={_value(value)}" for key, value in self.values.items() if key not in named),
-            *self.given,
-        ]
+        own = {key: value for key, value in self.values.items() if key not in named}
+        return [*_words(own), *self.given]
+
+
+def _words(values: Mapping[str, object]) -> list[str]:
+    return [f"{key}={_value(value)}" for key, value in values.items()]
 
 
 def places_in(words: Sequence[str]) -> list[Path]:
@@ -60,6 +66,12 @@ def places_in(words: Sequence[str]) -> list[Path]:
     return found
 
 
+def _arguments_in(words: Sequence[str]) -> dict[str, str]:
+    """Return the arguments of the data set among overrides."""
+    named = (word for word in words if word.startswith("data."))
+    return {word.partition("=")[0].removeprefix("data."): str(_parsed(word)) for word in named}
+
+
 def is_place(word: str) -> bool:
     """Whether a word names a folder or a file that exists."""
     return "=" not in word and not word.startswith("-") and Path(word).expanduser().exists()
@@ -67,7 +79,7 @@ def is_place(word: str) -> bool:
 
 def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
     """Find out what is in *places* and print it; *given* are the user's own overrides."""
-    layout = find_layout(places)
+    layout = find_layout(places, _arguments_in(given))
     print(f"{' and '.join(map(str, places))}: {len(layout.samples)} pairs of image and mask")
     for line in _rule_lines(layout):
         print(f"  {line}")
@@ -76,13 +88,18 @@ def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
             "  exchanged: the first folder holds masks, the second photographs; taken the other "
             "way round"
         )
+    for other in layout.others:
+        words = shlex.join(
+            ["segsweep", "data", *map(str, places), *_words(_of_data(other.arguments))]
+        )
+        print(f"  also found: {len(other.samples)} pairs with other masks: {words}")
     values: dict[str, object] = {"data": layout.option}
-    values |= {f"data.{key}": value for key, value in layout.arguments.items()}
+    values |= _of_data(layout.arguments)
     if layout.option == "folder":
         values |= _tables_beside(places[0], layout)
         if any("left out" in problem.what for problem in layout.problems):
             values["data.unmatched"] = "skip"
-    values |= _foreground(layout) | _split(layout)
+    values |= _range(layout) | _foreground(layout, places, given) | _split(layout)
     word = "".join(c if c.isalnum() or c in "_-" else "-" for c in places[0].resolve().stem)
     return Look(word.strip("-_") or "mine", layout, values, given)
 
@@ -99,22 +116,72 @@ def _rule_lines(layout: Layout) -> list[str]:
     more = sum(len(sample.more_masks) for sample in layout.samples)
     if more:
         lines.append(f"{more + len(layout.samples)} masks: those of one image are united")
+    if masks_overlap(layout.samples):
+        lines.append(
+            "masks of one image mark mostly the same: if they are by several people, name one in "
+            "data.mask_name"
+        )
     endings = Counter(path.suffix for sample in layout.samples for path in sample.files)
     lines.append("endings: " + ", ".join(f"{n} {end}" for end, n in endings.most_common()))
     return lines
 
 
-def _foreground(layout: Layout) -> dict[str, object]:
-    """Print the values of masks; return the key for the foreground."""
-    paths = [path for sample in layout.samples for path in sample.files[1:]]
+def _range(layout: Layout) -> dict[str, object]:
+    """Print how images and masks are stored, where that is notable; return the images' range."""
+    images = [sample.files[0] for sample in layout.samples]
+    modes = modes_of(images)
+    for what, found in (("images", modes), ("masks", modes_of(_masks(layout)))):
+        if is_notable(found):
+            print(f"{what}: " + ", ".join(f"{count} {mode}" for mode, count in found.items()))
+    if different := rescales(images):
+        print(f"DICOM: {rescale_text(different)}")
+    if not modes or not all(DEEP in mode for mode in modes):
+        return {}
+    brightest = max_stored(spread(images), Progress("reading images"))
+    if (high := narrow_range(brightest)) is None:
+        return {}
+    print(
+        f"range: the largest value in {len(spread(images))} images of 16 bits is {brightest}: "
+        f"0 to {high} is taken for black to white"
+    )
+    return {"data.range": [0, high]}
+
+
+def _masks(layout: Layout) -> list[Path]:
+    return [path for sample in layout.samples for path in sample.files[1:]]
+
+
+def _foreground(layout: Layout, places: Sequence[Path], given: Sequence[str]) -> dict[str, object]:
+    """Print the values of masks; return the key for the foreground.
+
+    Raises:
+        DataError: there are several choices, and none is in *given*, the user's words.
+
+    """
+    if "foreground" in layout.arguments:
+        print("foreground: the alpha channel of each image, above half")
+        return {}
+    paths = _masks(layout)
     found = mask_values(paths, Progress("reading masks"))
-    labels, why = foreground_of(found)
+    choice = foreground_of(found)
     some_of = f" of {len(paths)}" if found.looked_at < len(paths) else ""
-    print(f"values in {found.looked_at}{some_of} masks:")
+    print(f"{'colours' if found.colours else 'values'} in {found.looked_at}{some_of} masks:")
     for line in value_lines(found):
         print(f"  {line}")
-    print(f"foreground: {why}")
-    return {} if labels is None else {"data.foreground": labels}
+    print(f"foreground: {choice.why}")
+    if any(word.startswith("data.foreground") for word in given):
+        return {}
+    if choice.keys is None:
+        commands = [
+            shlex.join(["segsweep", "data", *map(str, places), *given, *_words(_of_data(keys))])
+            for keys in choice.examples
+        ]
+        raise DataError(f"say what is foreground, for example: {' or '.join(commands)}")
+    return _of_data(choice.keys)
+
+
+def _of_data(arguments: Mapping[str, object]) -> dict[str, object]:
+    return {f"data.{key}": value for key, value in arguments.items()}
 
 
 def _tables_beside(folder: Path, layout: Layout) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 from segsweep.config.allow import granted
 from segsweep.config.identity import NEUTRAL, allowed
 from segsweep.config.kept_checks import keep_node, known_node
+from segsweep.config.patterns import split_patterns
 from segsweep.config.run_config import COMMON, Values, copied
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import check_node
@@ -150,7 +151,7 @@ def _newly_checked(node: str, values: object, allow: tuple[str, ...]) -> dict[st
     problems: list[str] = []
     common = {key: values[key] for key in COMMON if key in values}
     rest = {key: value for key, value in values.items() if key not in COMMON}
-    source = collect(problems, lambda: check_node(node, rest, allow, COMMON))
+    source = collect(problems, lambda: split_patterns(check_node(node, rest, allow, COMMON)))
     section = collect(problems, lambda: check_section(DataConfig, common, "data."))
     raise_all(problems)
     checked = {**(source or {}), **(section or {})}

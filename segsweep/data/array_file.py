@@ -1,11 +1,33 @@
-"""Arrays in .npy files, read and written a row at a time, without mapping them into memory."""
+"""Arrays in .npy files: images, and the cache, which is read and written a row at a time."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
+from segsweep.data.decoding import NO_ALPHA
 from segsweep.data.source import Raw
+from segsweep.errors import DataError
+
+ARRAY_START = b"\x93NUMPY"
+
+
+def image_values(path: Path, data: bytes, alpha: bool) -> Raw:
+    """Return a NumPy array that can be an image or a mask: its colours, or its *alpha*."""
+    values: Raw = np.load(BytesIO(data), allow_pickle=False)
+    grey = values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 1)
+    colour = values.ndim == 3 and values.shape[2] in (3, 4)
+    if values.dtype.kind not in "buif" or not values.size or not (grey or colour):
+        raise DataError(
+            f"{path}: unsupported array: shape {values.shape}, {values.dtype}; allowed are "
+            "(height, width), or with 1, 3 or 4 channels last, of bool, whole numbers or floats"
+        )
+    if alpha:
+        if not colour or values.shape[2] != 4:
+            raise DataError(f"{path}: {NO_ALPHA}")
+        return values[..., 3]
+    return values.reshape(values.shape[:2]) if grey else values[..., :3]
 
 
 def shape_of(path: Path) -> tuple[int, ...] | None:

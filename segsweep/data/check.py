@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segsweep.data.decoding import FULL, narrow_range
 from segsweep.data.source import Pixels, Problem, Raw, Sample
 from segsweep.system.files import write_if_changed
 
@@ -16,8 +17,6 @@ MOST_NAMES = 10
 """Names listed in a warning; further ones are counted."""
 WHOLE_LIST = "problems.txt"
 """In the folder of caches: the latest list that was too long for the screen."""
-FULL, SMALL_PART = 65535, 0.25
-"""The range of 16 bits; images that all stay below this part of it hold 14 bits or fewer."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +99,9 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
 def _dark(facts: Sequence[Facts]) -> list[Problem]:
     """Return a warning if all images of 16 bits together use a small part of their range."""
     deep = [fact.brightest for fact in facts if fact.brightest is not None]
-    if not deep or not 0 < max(deep) <= FULL * SMALL_PART:
+    high = narrow_range(max(deep)) if deep else None
+    if high is None:
         return []
-    high = (1 << max(deep).bit_length()) - 1
     what = (
         f"images of 16 bits use only {max(deep) / FULL:.0%} of their range, which makes them dark: "
         f"the largest value is {max(deep)}; data.range=[0,{high}] takes 0 to {high} for all of it"

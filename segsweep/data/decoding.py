@@ -7,6 +7,15 @@ import numpy as np
 
 from segsweep.data.source import Raw
 
+NO_ALPHA = "no alpha channel, which data.foreground=alpha needs"
+FULL, SMALL_PART = 65535, 0.25
+"""The range of 16 bits; images that all stay below this part of it hold 14 bits or fewer."""
+
+
+def narrow_range(brightest: int) -> int | None:
+    """Return the value that is white in images of 16 bits that hold 14 or fewer; else None."""
+    return (1 << brightest.bit_length()) - 1 if 0 < brightest <= FULL * SMALL_PART else None
+
 
 @dataclass(frozen=True)
 class Decoding:

@@ -6,15 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from segsweep.config.patterns import ANY_ID, folder_and_name
 from segsweep.data.decoding import Decoding
+from segsweep.data.dicom import check_readable, without_dicom
+from segsweep.data.file_source import FileSource
 from segsweep.data.foreground import Foreground
 from segsweep.data.groups import read_groups
 from segsweep.data.guess import guess_patterns, guess_shared
-from segsweep.data.images import READER_VERSION, read_sample, without_copies
-from segsweep.data.naming import ANY_ID, NamePattern, some
+from segsweep.data.images import without_copies
+from segsweep.data.naming import NamePattern, some
 from segsweep.data.pairing import (
     Files,
     below,
+    beside_images,
     files_of,
     ids_of,
     images_by_key,
@@ -22,16 +26,17 @@ from segsweep.data.pairing import (
     masks_by_image,
     repeated,
 )
-from segsweep.data.source import Pixels, Problem, Sample
+from segsweep.data.source import Problem, Sample
 from segsweep.errors import DataError
 
 
-class Folder:
+class Folder(FileSource):
     """Images and their masks in two folders, or in one.
 
     Args:
-        images: the folder of images.
-        masks: the folder of masks; None: the folder of images.
+        images: the folder of images; or a pattern with it: cases/{id}/photo.jpg is the folder
+            cases with the image_name {id}/photo.jpg.
+        masks: the folder of masks, or a pattern with it; None: the folder of images.
         mask_name: the name of an image's mask, with {id} for the image's name without its
             ending; in one folder it also decides which files are masks.
         foreground: half: above half of the file's range; alpha: the same of the alpha channel;
@@ -49,8 +54,6 @@ class Folder:
 
     """
 
-    thread_safe = True
-
     def __init__(
         self,
         images: Path,
@@ -65,25 +68,17 @@ class Folder:
         range: list[float] | None = None,
         foreground_color: list[int] | list[list[int]] | None = None,
     ) -> None:
-        for key, folder in (("images", images), ("masks", masks)):
-            if "{id}" in str(folder):
-                raise ValueError(
-                    f"{key}={folder}: is a folder; {{id}} is for image_name and mask_name, "
-                    "relative to it: data.images=cases 'data.image_name=\"{id}/photo.jpg\"'"
-                )
-        self.images = Path(images).expanduser()
-        self.masks = self.images if masks is None else Path(masks).expanduser()
+        rule = Foreground.of(foreground, invert, foreground_color)
+        super().__init__("folder", rule, Decoding.of(page, range))
+        place, image_name = folder_and_name("images", str(images), image_name)
+        self.images = self.masks = Path(place).expanduser()
+        if masks is not None:
+            place, mask_name = folder_and_name("masks", str(masks), mask_name)
+            self.masks = Path(place).expanduser()
         self.mask_name = NamePattern("mask_name", mask_name)
         self.image_name = NamePattern("image_name", image_name)
-        self.foreground = Foreground.of(foreground, invert, foreground_color)
-        self.decoding = Decoding.of(page, range)
         self.groups_file = None if groups_file is None else Path(groups_file).expanduser()
         self.skips = unmatched == "skip"
-
-    @property
-    def signature(self) -> str:
-        """The reader's version, the foreground rule, and what else decides pixels."""
-        return f"folder reader={READER_VERSION} {self.foreground}{self.decoding}"
 
     @property
     def gives_split(self) -> bool:
@@ -108,15 +103,12 @@ class Folder:
             name, (image,), (mask, *more) = names[key], images[key], masks[key]
             part = self._part(image) if self.gives_split else None
             samples.append(Sample(name, name, image, mask, tuple(more), part))
+        check_readable(path for one in samples for path in one.files)
         if self.groups_file and samples:
             groups, more_problems = read_groups(self.groups_file, [one.id for one in samples])
             samples = [replace(one, group=groups.get(one.id, one.id)) for one in samples]
             problems += more_problems
         return samples, problems
-
-    def read(self, sample: Sample) -> Pixels:
-        """Decode one pair."""
-        return read_sample(sample, self.foreground, self.decoding)
 
     def _part(self, image: Path) -> str:
         return key_of(self.image_name.names(below(image, self.images))[0], {"split"})[0]
@@ -127,7 +119,9 @@ class Folder:
         alike = shared and self.image_name.depth == self.mask_name.depth
         all_masks = images if alike else files_of(self.masks, self.mask_name, "data.masks")
         masks = [path for path in all_masks if self.mask_name.ids(below(path, self.masks))]
-        masks = without_copies(masks)
+        if alike and self.mask_name.is_open:
+            masks = beside_images(all_masks, self.masks, self.image_name, self.mask_name)
+        masks = without_dicom(without_copies(masks))
         if not masks:
             known = [below(path, self.masks) for path in all_masks]
             raise DataError(
@@ -140,6 +134,7 @@ class Folder:
         if shared and not own:  # else each image has its mask in its alpha channel
             taken = {below(path, self.masks) for path in masks}
             images = [path for path in images if below(path, self.images) not in taken]
+        images = without_dicom(images)
         if not images:
             fits = "every image file" if shared else "no image file"
             pattern = self.mask_name if shared else self.image_name

@@ -1,13 +1,20 @@
 """Guesses which patterns fit the file names at hand; only hints and `segsweep data` use them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from itertools import takewhile
 from pathlib import PurePath
 
-from segsweep.data.naming import ANY_ID, NamePattern, folded
+from segsweep.config.patterns import ANY_ID
+from segsweep.data.naming import NamePattern, folded
 
 LAST_WORD = re.compile(r"(.+)([ _.-][^ _.-]+)")
+NO_WORD = re.compile(r"[ _.-]+")
+NUMBERED = re.compile(r".*\{id\}[^/]*[^0-9](?=[0-9]+\.)")
+"""The part of a pattern before the number at its end."""
+ANY_WORD = re.compile(r".*\{id\}[ _.-]+")
+"""The part of a pattern before a word of any kind behind {id}."""
 MASK_WORDS = ("mask", "label", "truth", "annot", "seg", "lesion", "manual", "target", "gt")
 IMAGE_WORDS = ("image", "img", "photo", "picture", "input", "raw", "original", "scan", "frame")
 TRIED = 3
@@ -15,39 +22,37 @@ TRIED = 3
 
 
 def guess_patterns(
-    images: Sequence[str], masks: Sequence[str], share: float = 1.0
+    images: Sequence[str], masks: Sequence[str], share: float = 1.0, many: bool = False
 ) -> tuple[str, str] | None:
     """Return the patterns of images and masks that give each image one mask; None: no such.
 
-    *images* and *masks* are file names; a *share* of the images is enough.
+    *images* and *masks* are file names; a *share* of the images is enough. *many*: each image may
+    have several masks, and a star in the pattern of masks takes them all.
     """
     for pattern in _image_patterns(images):
         ids = _ids(NamePattern("image_name", pattern), images)
         if not ids or len(ids) != len({*images}):
             continue
-        for guessed in _mask_patterns(sorted(ids), masks):
+        for guessed in _mask_patterns(sorted(ids), masks, many):
             if _fits(guessed, ids, masks, share):
                 return pattern, guessed
     return None
 
 
-def guess_shared(names: Sequence[str]) -> tuple[str, str] | None:
+def guess_shared(names: Sequence[str], many: bool = False) -> tuple[str, str] | None:
     """Return the patterns of images and masks that lie in one folder; None: none can be seen.
 
     Either a mask's name is that of its image and more, or both end in a word of their own.
+    *many*: as in `guess_patterns`.
     """
     stems = {PurePath(name).stem: name for name in names}
-    ends: dict[str, int] = {}
-    for stem in stems:
-        for cut in range(1, len(stem)):
-            if stem[:cut] in stems:
-                ends[stem[cut:]] = ends.get(stem[cut:], 0) + 1
-            if stem[cut:] in stems:
-                ends["<" + stem[:cut]] = ends.get("<" + stem[:cut], 0) + 1
-    if ends:
-        best = max(sorted(ends), key=lambda end: ends[end])
-        pattern = f"{best[1:]}{{id}}.*" if best.startswith("<") else f"{{id}}{best}.*"
-        return ANY_ID, pattern
+    before, after = _more_than_others(stems)
+    if many:
+        return _starred(after)
+    if before or after:
+        patterns = [f"{{id}}{end}.*" for end in after] + [f"{start}{{id}}.*" for start in before]
+        counts = Counter(dict(zip(patterns, [*after.values(), *before.values()], strict=True)))
+        return ANY_ID, max(sorted(counts), key=lambda pattern: counts[pattern])
     words: dict[str, set[str]] = {}
     for stem in stems:
         if found := LAST_WORD.fullmatch(stem):
@@ -58,6 +63,31 @@ def guess_shared(names: Sequence[str]) -> tuple[str, str] | None:
         image = next(word for word in common if word != mask)
         return f"{{id}}{image}.*", f"{{id}}{mask}.*"
     return None
+
+
+def _more_than_others(stems: Collection[str]) -> tuple[Counter[str], Counter[str]]:
+    """Return what names have before and after another one's whole name, with its frequency."""
+    before, after = Counter[str](), Counter[str]()
+    for stem in stems:
+        for cut in range(1, len(stem)):
+            if stem[:cut] in stems:
+                after[stem[cut:]] += 1
+            if stem[cut:] in stems:
+                before[stem[:cut]] += 1
+    return before, after
+
+
+def _starred(after: Counter[str]) -> tuple[str, str] | None:
+    """Return a pattern with a star for masks that are numbered or called in any way."""
+    starts = Counter[str]()
+    for end, count in after.items():
+        if (numbered := end.rstrip("0123456789")) not in ("", end):
+            starts[numbered] += count
+        if (sign := NO_WORD.match(end)) and sign[0] != numbered:
+            starts[sign[0]] += count
+    if not starts:
+        return None
+    return ANY_ID, f"{{id}}{max(sorted(starts), key=lambda start: (starts[start], len(start)))}*.*"
 
 
 def is_mask_word(text: str) -> bool:
@@ -91,14 +121,21 @@ def _common_start(texts: Sequence[str]) -> str:
     return "".join(letter for letter, _ in equal)
 
 
-def _mask_patterns(ids: Sequence[str], masks: Sequence[str]) -> Iterator[str]:
-    """Yield what turns one of the first ids into the name of a mask."""
+def _mask_patterns(ids: Sequence[str], masks: Sequence[str], many: bool) -> Iterator[str]:
+    """Yield what turns one of the first ids into the name of a mask, or of one of its masks."""
     tried = dict.fromkeys(
         f"{name[:at]}{{id}}{name[at + len(one) :]}"
         for one in ids[:TRIED]
         for name in masks
         if (at := name.lower().find(one.lower())) >= 0
     )
+    if many:
+        tried = dict.fromkeys(
+            f"{pattern[: found.end()]}*.{pattern.rpartition('.')[2]}"
+            for ending in (NUMBERED, ANY_WORD)
+            for pattern in tried
+            if (found := ending.match(pattern))
+        )
     anyhow = (f"{pattern.rpartition('.')[0]}.*" for pattern in tried)
     yield from dict.fromkeys((*tried, *anyhow))
 
@@ -117,4 +154,4 @@ def _fits(pattern: str, ids: set[str], masks: Sequence[str], share: float) -> bo
         for name in masks
         if (hit := next((one for one in map(folded, made.ids(name)) if one in ids), None))
     ]
-    return len(hits) == len({*hits}) >= share * len(ids)
+    return len({*hits}) >= share * len(ids) and (made.takes_many or len(hits) == len({*hits}))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.data.decoding import Decoding
+from segsweep.data.dicom import ENDING
 from segsweep.data.foreground import Foreground, Selected, select
 from segsweep.data.raster import AS_STORED, TURNS, Raster, decode
 from segsweep.data.source import Pixels, Raw, Sample
@@ -14,7 +15,7 @@ from segsweep.errors import DataError
 READER_VERSION = 1
 """Raise when the same files would give other pixels; part of every source's signature."""
 
-LATER = (".npy", ".webp")
+LATER = (".npy", ".webp", ENDING)
 """Endings that the first release did not take for images."""
 SUFFIXES = (".bmp", ".png", ".tif", ".tiff", ".gif", ".jpg", ".jpeg", *LATER)
 """File name endings taken for images, the lossless ones of the first release first."""
@@ -30,7 +31,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def without_copies(paths: list[Path]) -> list[Path]:
-    """Leave out arrays and webp copies of images with an ending that the first release took."""
+    """Leave out copies with an ending that the first release did not take, and DICOM originals."""
     older = {path.with_suffix("") for path in paths if path.suffix.lower() not in LATER}
     return [
         path

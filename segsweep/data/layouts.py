@@ -2,28 +2,26 @@
 takes explicit keys.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import permutations, product
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from segsweep.config.patterns import ANY_ID
+from segsweep.data.dicom import check_readable
 from segsweep.data.folder import Folder
-from segsweep.data.guess import guess_patterns, guess_shared, is_image_word, is_mask_word
-from segsweep.data.mask_values import looks_like_mask
-from segsweep.data.naming import ANY_ID, PARTS_NAMED
-from segsweep.data.pairing import below, files_below
+from segsweep.data.images import SUFFIXES
+from segsweep.data.kinds import in_one, in_two
+from segsweep.data.mask_values import alpha_varies, looks_like_mask, mark_the_same
+from segsweep.data.pairing import files_below
 from segsweep.data.pairs import Pairs, read_table
 from segsweep.data.source import Problem, Sample
 from segsweep.errors import DataError
 
-MOST_FOLDERS = 6
-"""Folders beside each other that may each have a meaning of its own; more are cases or sites."""
-MOST_KINDS = 5
-"""Kinds of files in the folder of a case that are tried as images and masks."""
-PARTLY = 0.5
-"""Share of the images that a guessed pattern must give a mask."""
+PLACED = ("images", "masks", "image_name", "mask_name")
+"""Arguments of `Folder` that say which files are pairs."""
+MOST_OTHERS = 2
+"""Other masks of the same images that are named."""
 GROUP_COLUMNS = ("group", "patient", "patient_id", "lesion", "lesion_id", "case", "subject")
 
 
@@ -39,31 +37,42 @@ class Layout:
     """Image files that are neither an image nor a mask of a pair."""
     exchanged: bool = False
     """Whether images and masks were named the other way round."""
+    others: Sequence["Layout"] = ()
+    """Layouts with other masks of the same images."""
 
 
-def find_layout(places: Sequence[Path]) -> Layout:
+def find_layout(places: Sequence[Path], given: Mapping[str, str] | None = None) -> Layout:
     """Return the layout of a folder, of a folder of images and one of masks, or of a CSV.
+
+    *given* are arguments of `Folder` that the user names.
 
     Raises:
         DataError: no pairs are found.
 
     """
+    given = given or {}
     if len(places) == 1 and places[0].is_file():
         return _of_table(places[0])
     if len(places) == 1:
         tables = [path for path in sorted(places[0].glob("*.csv")) if _columns(path)]
         if len(tables) == 1:
             return _of_table(tables[0])
-        return _best(places[0], list(_in_one(places[0])), files_below(places[0]))
+        files = files_below(places[0])
+        tried = [*in_one(places[0]), *_own_alpha(places[0], files)]
+        return _best(places[0], _as_given(tried, given), files)
     images, masks = places
     files = [*files_below(images), *files_below(masks)]
-    layout = _best(images, list(_in_two(images, masks)), files)
+    layout = _best(images, _as_given(in_two(images, masks), given), files)
     if looks_exchanged(layout.samples):
-        other = _best(masks, list(_in_two(masks, images)), files)
-        return Layout(
-            other.option, other.arguments, other.samples, other.problems, other.left_over, True
-        )
+        other = _best(masks, _as_given(in_two(masks, images), given), files)
+        return replace(other, exchanged=True)
     return layout
+
+
+def _as_given(tried: Iterable[dict[str, str]], given: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what is tried, as far as the user leaves it open: not at all if images are named."""
+    own = {key: given[key] for key in PLACED if key in given}
+    return [own] if "images" in own else [one | own for one in tried]
 
 
 def looks_exchanged(samples: Sequence[Sample]) -> bool:
@@ -120,8 +129,8 @@ def _columns(path: Path) -> dict[str, str]:
 
 
 def _best(root: Path, tried: Sequence[dict[str, str]], files: Sequence[Path]) -> Layout:
-    """Return the layout with most pairs; of those the first, which is the simplest."""
-    found: list[tuple[int, Layout]] = []
+    """Return the layout with most pairs; of those one that unites masks, or else the simplest."""
+    found: list[tuple[int, bool, Layout]] = []
     for arguments in tried:
         try:
             source = Folder(**arguments, unmatched="skip")  # type: ignore[arg-type]
@@ -132,146 +141,58 @@ def _best(root: Path, tried: Sequence[dict[str, str]], files: Sequence[Path]) ->
         left = [str(path) for path in files if path not in used]
         errors = sum(problem.level == "error" for problem in problems)
         score = (2 * len(samples) if _looks_right(samples) else len(samples)) - errors
-        score -= len(left) > 0
-        found.append((score, Layout("folder", arguments, samples, problems, left)))
-    whole = [one for one in found if one[1].samples]
+        parts = [one for one in samples if one.more_masks]
+        same = bool(parts) and masks_overlap(parts)
+        score -= 2 if same else len(left) > 0
+        layout = Layout("folder", arguments, samples, problems, left)
+        found.append((score, bool(parts) and not same, layout))
+    whole = [one for one in found if one[2].samples]
     if not whole:
+        check_readable(files)
         raise DataError(
-            f"{root}: no pairs of images and masks found in {len(files)} image files; name the "
-            "patterns: segsweep data data=folder data.images=... (docs/own-data.md)"
+            f"{root}: no pairs of images and masks found in {len(files)} image files"
+            f"{_unread(root)}; name the patterns: segsweep data data=folder data.images=... "
+            "(docs/own-data.md)"
         )
-    return max(whole, key=lambda one: one[0])[1]
+    best = max(whole, key=lambda one: one[:2])[2]
+    return replace(best, others=_others(best, [one[2] for one in whole]))
 
 
-def _in_two(images: Path, masks: Path) -> Iterator[dict[str, str]]:
-    """Yield arguments for a folder of images and a folder of masks."""
-    names = [[below(path, folder) for path in files_below(folder)] for folder in (images, masks)]
-    depths = [sorted({name.count("/") for name in some}) for some in names]
-    base = {"images": str(images), "masks": str(masks)}
-    plain = [[PurePosixPath(name).name for name in some] for some in names]
-    if not all(depths):
-        return
-    nested = ["" if depth == [0] else "**/" for depth in depths]
-    for guessed in ((ANY_ID, ANY_ID), guess_patterns(plain[0], plain[1], PARTLY)):
-        if guessed:
-            yield base | _patterns(nested[0] + guessed[0], nested[1] + guessed[1])
+def _others(best: Layout, found: Sequence[Layout]) -> list[Layout]:
+    """Return layouts whose masks are none of the best one's: of another thing or person."""
+    images, masks = _files(best.samples, 0), _files(best.samples, 1)
+    others: list[Layout] = []
+    for one in sorted(found, key=lambda one: -len(one.samples)):
+        own = _files(one.samples, 1)
+        is_new = not any(own & _files(other.samples, 1) for other in others)
+        shared = len(images & _files(one.samples, 0)) >= len(images) / 4
+        if shared and is_new and not own & (masks | images) and _looks_right(one.samples):
+            others.append(one)
+    return others[:MOST_OTHERS]
 
 
-def _in_one(root: Path) -> Iterator[dict[str, str]]:
-    """Yield arguments for a folder with everything inside, simpler ones first."""
-    names = [below(path, root) for path in files_below(root)]
-    if not names:
-        raise DataError(f"{root}: no images in it or in folders inside")
-    depth = max(name.count("/") for name in names)
-    for meaning in sorted(product(*[MEANINGS] * min(depth, 3)), key=_complexity):
-        if max(meaning.count("{id}"), meaning.count("{folder}"), meaning.count("{split}")) > 1:
-            continue
-        kinds = _kinds(names, meaning)
-        if kinds is None:
-            continue
-        for image, mask in _pairs_of(root, kinds):
-            yield from _arguments(root, image, mask, kinds)
+def _files(samples: Sequence[Sample], place: int) -> set[Path]:
+    """Return the images of samples, or their masks, with *place* 0 or 1."""
+    return {path for one in samples for path in (one.files[1:] if place else one.files[:1])}
 
 
-MEANINGS = ("", "{split}", "{id}", "{folder}")
-"""What the folders of one level can be: names of their own, parts, cases, or sites."""
+def _unread(root: Path) -> str:
+    """Return which other kinds of files a folder holds, the most frequent first."""
+    endings = Counter(path.suffix.lower() for path in root.rglob("*.*") if path.is_file())
+    others = [one for one in endings.most_common() if one[0] not in SUFFIXES][:3]
+    names = ", ".join(f"{count} {ending}" for ending, count in others)
+    return f" (files of other kinds: {names})" if names else ""
 
 
-def _complexity(meaning: Sequence[str]) -> tuple[int, list[int]]:
-    return sum(map(bool, meaning)), [MEANINGS.index(word) for word in meaning]
+def masks_overlap(samples: Sequence[Sample]) -> bool:
+    """Whether the masks of one image mark the same, as those of several people do."""
+    some_of = [one for one in samples if one.more_masks][:3]
+    return bool(some_of) and all(mark_the_same(tuple(one.files[1:])) for one in some_of)
 
 
-def _kinds(names: Sequence[str], meaning: Sequence[str]) -> dict[str, list[str]] | None:
-    """Return the files by kind, a pattern of folders; None where the meaning does not fit."""
-    found: dict[str, list[str]] = defaultdict(list)
-    plain: dict[int, set[str]] = defaultdict(set)
-    for name in names:
-        *folders, file = name.split("/")
-        words = []
-        for level, folder in enumerate(folders):
-            word = meaning[level] if level < len(meaning) else ""
-            if word == "{split}" and folder.lower() not in PARTS_NAMED:
-                return None
-            if not word and "{id}" not in words:
-                plain[level].add(folder)
-            words.append(word or folder)
-        if "{id}" in words:
-            level = words.index("{id}")
-            kind = _without(folders[level], words[level + 1 :], file)
-            found["/".join([*words[: level + 1], *kind])].append(file)
-        else:
-            found["/".join([*words, ""])].append(file)
-    if any(len(folders) > MOST_FOLDERS for folders in plain.values()):
-        return None
-    return _merged(found)
-
-
-def _without(case: str, folders: Sequence[str], file: str) -> list[str]:
-    """Return folders and file with stars for a case's name, and for the number after it."""
-    stem, dot, ending = file.rpartition(".")
-    starred = re.sub(r"(^|\*)[-_ .]*[0-9]+$", "*", stem.replace(case, "*"))
-    return [*(folder.replace(case, "*") for folder in folders), starred + dot + ending]
-
-
-def _merged(kinds: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Return kinds in which files of one folder that all have other names are one kind."""
-    beside: dict[str, set[str]] = defaultdict(set)
-    for kind in kinds:
-        beside[kind.rpartition("/")[0]].add(kind)
-    found: dict[str, list[str]] = defaultdict(list)
-    for kind, files in kinds.items():
-        folder, _, name = kind.rpartition("/")
-        if "{id}" in folder and len(beside[folder]) > MOST_KINDS:
-            kind = f"{folder}/*{name[name.rfind('.') :]}"
-        found[kind] += files
-    return dict(found)
-
-
-def _pairs_of(root: Path, kinds: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Yield kinds that can be images and masks; those whose names say so come first."""
-    common = sorted(kinds, key=lambda kind: (-len(kinds[kind]), kind))[:MOST_KINDS]
-    pairs = [*permutations(common, 2), *((kind, kind) for kind in common)]
-    yield from sorted(pairs, key=lambda pair: -_says_so(*pair))
-
-
-def _says_so(image: str, mask: str) -> int:
-    return (
-        2 * (is_mask_word(mask) and not is_mask_word(image))
-        + is_image_word(image)
-        - 2 * (is_mask_word(image) and not is_mask_word(mask))
-    )
-
-
-def _arguments(
-    root: Path, image: str, mask: str, kinds: Mapping[str, list[str]]
-) -> Iterator[dict[str, str]]:
-    """Yield the arguments of `Folder` for kinds of images and masks."""
-    if "{id}" in image or "{id}" in mask:
-        if "{id}" in image and "{id}" in mask and image != mask:
-            yield from _placed(root, image, mask)
-        return
-    names = [sorted({*kinds[kind]}) for kind in (image, mask)]
-    alike = image == mask
-    guessed = guess_shared(names[0]) if alike else guess_patterns(names[0], names[1], PARTLY)
-    for patterns in (None if alike else (ANY_ID, ANY_ID), guessed):
-        if patterns:
-            yield from _placed(root, image + patterns[0], mask + patterns[1])
-
-
-def _placed(root: Path, image: str, mask: str) -> Iterator[dict[str, str]]:
-    """Yield arguments in which fixed folders at the start of a pattern are its folder."""
-    (images, image_name), (masks, mask_name) = _cut(root, image), _cut(root, mask)
-    place = {"images": str(images)} | ({} if images == masks else {"masks": str(masks)})
-    yield place | _patterns(image_name, mask_name)
-
-
-def _cut(root: Path, pattern: str) -> tuple[Path, str]:
-    parts = pattern.split("/")
-    while len(parts) > 1 and "{" not in parts[0] and "*" not in parts[0]:
-        root /= parts.pop(0)
-    return root, "/".join(parts)
-
-
-def _patterns(image_name: str, mask_name: str) -> dict[str, str]:
-    given = {"image_name": image_name, "mask_name": mask_name}
-    return {key: pattern for key, pattern in given.items() if pattern != ANY_ID}
+def _own_alpha(root: Path, files: Sequence[Path]) -> Iterator[dict[str, str]]:
+    """Yield arguments for images that hold their masks in their alpha channels."""
+    if all(map(alpha_varies, files[:: max(1, len(files) // 3)])):
+        nested = any(path.parent != root for path in files)
+        name = {"image_name": f"**/{ANY_ID}", "mask_name": f"**/{ANY_ID}"} if nested else {}
+        yield {"images": str(root), "foreground": "alpha", **name}

@@ -1,7 +1,8 @@
 """What values mask files hold, and which of them are probably foreground."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -9,15 +10,22 @@ from typing import TypeAlias
 
 import numpy as np
 
+from segsweep.data.decoding import Decoding
+from segsweep.data.foreground import Colour
+from segsweep.data.modes import ALPHA, mode_of, spread
 from segsweep.data.raster import Raster, decode
+from segsweep.data.source import Raw
 from segsweep.errors import DataError
 
 FEW = 16
-"""Most values of a mask whose values are labels."""
+"""Most values of a mask whose values are labels, and most of its colours."""
+SHARED = 0.25
+"""Share of the marked pixels that only masks of the same thing have in common."""
 BORDER = 255
 """What marks pixels that count for nothing, in masks of labels."""
-MOST_MASKS = 500
-"""Masks whose values are looked at; of more, some that are spread evenly."""
+BLACK = (0, 0, 0)
+MOST_ROWS = 10
+"""Sets of values, or colours, that have a line."""
 Values: TypeAlias = tuple[int, ...]
 
 
@@ -29,22 +37,52 @@ class MaskValues:
     grey: int = 0
     """Files with more values than labels would have."""
     coloured: int = 0
+    """Files with more colours than a mask would have."""
+    colours: Counter[tuple[Colour, ...]] = field(default_factory=Counter)
+    """Sets of colours in files with few; those in shades of grey are in `files`."""
+    edge: Counter[Colour] = field(default_factory=Counter)
+    """Pixels at the borders of files with few colours."""
+    alpha: int = 0
+    """Files of one colour in which only the alpha channel varies."""
+    blank: int = 0
+    """Files with an alpha channel in which nothing varies."""
     tops: set[int] = field(default_factory=set)
     """Values of full white: 1, 255, 65535."""
     looked_at: int = 0
     unread: list[str] = field(default_factory=list)
 
+    @property
+    def by_colour(self) -> Counter[Colour]:
+        """Each colour with the number of files that hold it, where masks are told by colour."""
+        found: Counter[Colour] = Counter()
+        for colours, count in self.colours.items():
+            found.update(dict.fromkeys(colours, count))
+        for values, count in self.files.items():
+            found.update(dict.fromkeys(((one, one, one) for one in values), count))
+        return found
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What counts as foreground."""
+
+    why: str
+    keys: Mapping[str, object] | None = field(default_factory=dict)
+    """The keys that say it, empty for the usual rule; None: the user has to choose."""
+    examples: Sequence[Mapping[str, object]] = ()
+    """What the user may give where that is so."""
+
 
 @lru_cache(maxsize=1024)
 def looks_like_mask(path: Path) -> bool:
-    """Whether a file holds few grey levels, or nearly only two; False if it cannot be read."""
+    """Whether a file holds few grey levels or colours, or nearly only two; else False."""
     try:
         raster = decode(path)
     except DataError:
         return False
     values = _levels(raster)
     if values is None:
-        return False
+        return len(np.unique(_packed(raster.values))) <= FEW
     found, counts = np.unique(values, return_counts=True)
     if len(found) <= FEW:
         return True
@@ -52,12 +90,40 @@ def looks_like_mask(path: Path) -> bool:
     return bool(counts[ends].sum() > 0.95 * counts.sum())
 
 
+@lru_cache(maxsize=64)
+def mark_the_same(paths: tuple[Path, ...]) -> bool:
+    """Whether masks of one image mark mostly the same pixels; False if that cannot be read."""
+    marked = []
+    for path in paths:
+        try:
+            levels = _levels(decode(path))
+        except DataError:
+            return False
+        if levels is None:
+            return False
+        values, counts = np.unique(levels, return_counts=True)
+        marked.append(levels != values[counts.argmax()])
+    if len({one.shape for one in marked}) != 1:
+        return False
+    times = np.sum(marked, axis=0)
+    return bool(np.count_nonzero(times > 1) > SHARED * np.count_nonzero(times))
+
+
+def alpha_varies(path: Path) -> bool:
+    """Whether a file has an alpha channel that is not the same everywhere."""
+    if not mode_of(path).endswith(ALPHA):
+        return False
+    try:
+        return bool(np.ptp(decode(path, Decoding(alpha=True)).values))
+    except DataError:
+        return False
+
+
 def mask_values(
     paths: Sequence[Path], progress: Callable[[int, int], None] | None = None
 ) -> MaskValues:
-    """Return the values of mask files; of more than MOST_MASKS, of some."""
-    step = -(-len(paths) // MOST_MASKS) if paths else 1
-    chosen = paths[::step]
+    """Return the values of mask files; of many, of some."""
+    chosen = spread(paths)
     found = MaskValues(looked_at=len(chosen))
     for number, path in enumerate(chosen, 1):
         try:
@@ -69,15 +135,54 @@ def mask_values(
     return found
 
 
+def max_stored(paths: Sequence[Path], progress: Callable[[int, int], None] | None = None) -> int:
+    """Return the largest value in image files; those that cannot be read are left out."""
+    found = 0
+    for number, path in enumerate(paths, 1):
+        with suppress(DataError):
+            found = max(found, int(decode(path).values.max()))
+        if progress:
+            progress(number, len(paths))
+    return found
+
+
 def _enter(found: MaskValues, raster: Raster) -> None:
     found.tops.add(raster.top)
+    is_plain = not np.ptp(raster.values.reshape(-1, *raster.values.shape[2:]), axis=0).any()
+    if is_plain and mode_of(raster.path).endswith(ALPHA):
+        varies = alpha_varies(raster.path)
+        found.alpha, found.blank = found.alpha + varies, found.blank + (not varies)
+        return
     values = _levels(raster)
     if values is None:
-        found.coloured += 1
+        _enter_colours(found, raster.values)
     elif len(held := np.unique(values)) > FEW or held.dtype.kind == "f":
         found.grey += 1
     else:
         found.files[tuple(map(int, held))] += 1
+
+
+def _enter_colours(found: MaskValues, values: Raw) -> None:
+    held = np.unique(_packed(values))
+    if len(held) > FEW:
+        found.coloured += 1
+        return
+    found.colours[tuple(map(_colour, held))] += 1
+    edge = (values[0], values[-1], values[:, 0], values[:, -1])
+    for packed, count in zip(
+        *np.unique(_packed(np.concatenate(edge)), return_counts=True), strict=True
+    ):
+        found.edge[_colour(packed)] += int(count)
+
+
+def _packed(values: Raw) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+    """Return colours as one number each."""
+    return values.astype(np.int64) @ np.array([1 << 32, 1 << 16, 1])
+
+
+def _colour(packed: int) -> Colour:
+    number = int(packed)
+    return number >> 32, number >> 16 & 65535, number & 65535
 
 
 def _levels(raster: Raster) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None":
@@ -89,33 +194,82 @@ def _levels(raster: Raster) -> "np.ndarray[tuple[int, ...], np.dtype[np.generic]
     return None if np.ptp(raster.values, axis=2).any() else raster.values[..., 0]
 
 
-def foreground_of(found: MaskValues) -> tuple[list[int] | None, str]:
-    """Return the labels that count as foreground, None for the half rule, and why."""
-    held = {value for values in found.files for value in values}
+def foreground_of(found: MaskValues) -> Choice:
+    """Return what probably counts as foreground, and why."""
+    if found.alpha:
+        return _of_alpha(found)
     if found.coloured:
-        return None, f"{found.coloured} masks hold colours: brighter than half is foreground"
+        return Choice(f"{found.coloured} masks hold many colours: brighter than half is foreground")
     if found.grey:
-        return None, f"{found.grey} masks hold grey levels: above half of the range is foreground"
+        return Choice(f"{found.grey} masks hold grey levels: above half of the range is foreground")
+    if found.colours:
+        return _of_colours(found)
+    held = {value for values in found.files for value in values}
     if all(held <= {0, top} for top in found.tops):
-        return None, "above half of the range is foreground"
+        return Choice("above half of the range is foreground")
     labels = sorted(held - {0})
     if any({1, BORDER} <= {*values} for values in found.files) and labels[-2] < BORDER / 2:
         few = " ".join(map(str, labels[:-1]))
-        return labels[:-1], f"{few}; {BORDER} beside them is often a border: taken as background"
+        why = f"{few}; {BORDER} beside them is often a border: taken as background"
+        return Choice(why, {"foreground": labels[:-1]})
     if labels == [1]:
-        return labels, "0 is background, 1 foreground"
+        return Choice("0 is background, 1 foreground", {"foreground": labels})
     why = f"every value but 0 is foreground: {' '.join(map(str, labels))}"
     if len(found.files) > 1 and {1, BORDER} <= held:
-        return labels, f"{why}; masks are stored in different ways"
-    return labels, f"{why}; to count fewer, give data.foreground"
+        return Choice(f"{why}; masks are stored in different ways", {"foreground": labels})
+    return Choice(f"{why}; to count fewer, give data.foreground", {"foreground": labels})
+
+
+def _of_alpha(found: MaskValues) -> Choice:
+    others = found.looked_at - len(found.unread) - found.alpha - found.blank
+    if others:
+        return Choice(
+            f"{found.alpha} masks differ in their alpha channel only, {others} in their colours: "
+            "the rule can be for one of them only",
+            None,
+            ({"foreground": "alpha"}, {"foreground": "half"}),
+        )
+    return Choice("the alpha channel, above half; nothing else varies", {"foreground": "alpha"})
+
+
+def _of_colours(found: MaskValues) -> Choice:
+    """Return the colour of the object where there is one besides the background."""
+    held = found.by_colour
+    back = BLACK if BLACK in held else max(sorted(found.edge), key=lambda one: found.edge[one])
+    where = "black" if back == BLACK else f"{colour_text(back)}, most frequent at the borders,"
+    objects = [colour for colour in held if colour != back]
+    if len(objects) == 1:
+        keys = {"foreground_color": [*objects[0]]}
+        return Choice(f"{colour_text(objects[0])}; {where} is background", keys)
+    names = " ".join(map(colour_text, sorted(objects)))
+    one, both = [*objects[0]], [[*objects[0]], [*objects[1]]]
+    examples = ({"foreground_color": one}, {"foreground_color": both})
+    return Choice(f"{len(objects)} colours besides {where} are found: {names}", None, examples)
+
+
+def colour_text(colour: Colour) -> str:
+    """Return a colour as a config has it: [255,0,0]."""
+    return f"[{','.join(map(str, colour))}]"
 
 
 def value_lines(found: MaskValues) -> Iterable[str]:
-    """Yield a line for each set of values, the most frequent first."""
-    rows = [(" ".join(map(str, values)), count) for values, count in found.files.most_common(10)]
-    rows += [(what, n) for what, n in (("grey", found.grey), ("colours", found.coloured)) if n]
+    """Yield a line for each set of values or each colour, the most frequent first."""
+    rows = [*_rows(found)]
     width = max((len(text) for text, _ in rows), default=0)
     for text, count in rows:
         yield f"{text.ljust(width)}  {count} file{'s' if count != 1 else ''}"
-    if (more := len(found.files) - 10) > 0:
-        yield f"and {more} more sets of values"
+    kinds = len(found.by_colour if found.colours else found.files)
+    if (more := kinds - MOST_ROWS) > 0:
+        yield f"and {more} more {'colours' if found.colours else 'sets of values'}"
+
+
+def _rows(found: MaskValues) -> Iterator[tuple[str, int]]:
+    if found.colours:
+        for colour, count in found.by_colour.most_common(MOST_ROWS):
+            yield colour_text(colour), count
+    else:
+        for values, count in found.files.most_common(MOST_ROWS):
+            yield " ".join(map(str, values)), count
+    others = {"grey": found.grey, "many colours": found.coloured}
+    others |= {"alpha only": found.alpha, "one colour, no alpha": found.blank}
+    yield from ((text, count) for text, count in others.items() if count)

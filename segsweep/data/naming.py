@@ -15,8 +15,6 @@ PARTS_NAMED = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """How people call the parts of a split, in lower case."""
-ANY_ID = "{id}.*"
-"""The pattern that fits every image file in a folder."""
 HOLES = {
     "**/": r"(?:[^/]+/)*",
     "*": "[^/]*",
@@ -72,9 +70,18 @@ class NamePattern:
 
     @property
     def takes_many(self) -> bool:
-        """Whether all files that fit belong together: {id} names their folder, as in {id}/*.png."""
-        stem = self.pattern.rpartition("/")[2].rpartition(".")[0]
-        return "{id}" not in stem and "*" in stem
+        """Whether all files of one id belong together: {id}/*.png, {id}_mask_*.png."""
+        return "*" in self._stem
+
+    @property
+    def is_open(self) -> bool:
+        """Whether only an image's name tells its files from other images, as in {id}_*.png."""
+        named = self._stem.replace("{id}", "")
+        return self.takes_many and named != self._stem and not any(map(str.isalpha, named))
+
+    @property
+    def _stem(self) -> str:
+        return self.pattern.rpartition("/")[2].rpartition(".")[0]
 
     def ids(self, name: str) -> list[str]:
         """Return what {id} can be in a file's name, the longest first; none: it does not fit."""

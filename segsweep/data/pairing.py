@@ -90,6 +90,20 @@ def masks_by_image(
     return dict(sorted(found.items())), problems
 
 
+def beside_images(
+    paths: Sequence[Path], folder: Path, image_name: NamePattern, mask_name: NamePattern
+) -> list[Path]:
+    """Return the files of one folder that fit *mask_name* with the id of another file."""
+    shared = image_name.holes & mask_name.holes
+    named = [(path, below(path, folder)) for path in paths]
+    known = {key_of(one, shared) for _, name in named for one in image_name.names(name)[:1]}
+    return [
+        path
+        for path, name in named
+        if any(key_of(one, shared) in known for one in mask_name.names(name))
+    ]
+
+
 def key_of(name: Name, shared: set[str]) -> Key:
     """Return the key of a name; *shared* are the words that images and masks both have."""
     part = name.part if "split" in shared else ""

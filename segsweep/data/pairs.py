@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from segsweep.data.decoding import Decoding
+from segsweep.data.dicom import check_readable
+from segsweep.data.file_source import FileSource
 from segsweep.data.foreground import Foreground
-from segsweep.data.images import READER_VERSION, read_sample
 from segsweep.data.naming import PARTS_NAMED, some
-from segsweep.data.source import Pixels, Problem, Sample
+from segsweep.data.source import Problem, Sample
 from segsweep.errors import DataError
 from segsweep.system.files import file_status
 
@@ -30,7 +31,7 @@ class Listed:
     masks: list[Path] = field(default_factory=list)
 
 
-class Pairs:
+class Pairs(FileSource):
     """Images and masks from a CSV; several rows of one image unite their masks.
 
     Args:
@@ -42,16 +43,13 @@ class Pairs:
             stay in one part of a split. group: it may be missing.
         split_column: the column with the part, train, val or test, which data.split.given=true
             uses. split: it may be missing.
-        foreground: half: above half of the file's range; alpha: the same of the alpha channel;
-            or the label values that count.
+        foreground: these and the following: as in `Folder`.
         invert: True: what the rule finds is background.
-        foreground_color: the colour [red, green, blue] of a mask's foreground, or several.
-        page: which page of a file with several is read, from 1; None: such a file is refused.
-        range: the two stored values that become 0 and 1 in an image; None: those of its type.
+        foreground_color: one colour or several.
+        page: from 1.
+        range: of images.
 
     """
-
-    thread_safe = True
 
     def __init__(
         self,
@@ -67,16 +65,11 @@ class Pairs:
         page: int | None = None,
         range: list[float] | None = None,
     ) -> None:
+        rule = Foreground.of(foreground, invert, foreground_color)
+        super().__init__("pairs", rule, Decoding.of(page, range))
         self.file = Path(file).expanduser()
         self.columns = {"image": image_column, "mask": mask_column}
         self.columns |= {"id": id_column or "", "group": group_column, "split": split_column}
-        self.foreground = Foreground.of(foreground, invert, foreground_color)
-        self.decoding = Decoding.of(page, range)
-
-    @property
-    def signature(self) -> str:
-        """The reader's version, the foreground rule, and what else decides pixels."""
-        return f"pairs reader={READER_VERSION} {self.foreground}{self.decoding}"
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
         """Return the pairs sorted by id, and an error for rows whose files are not there."""
@@ -103,11 +96,8 @@ class Pairs:
             for image, one in listed.items()
             if image.is_file() and all(path.is_file() for path in one.masks)
         ]
+        check_readable(path for one in samples for path in one.files)
         return sorted(samples, key=lambda sample: sample.id), problems
-
-    def read(self, sample: Sample) -> Pixels:
-        """Decode one pair."""
-        return read_sample(sample, self.foreground, self.decoding)
 
     def _rows(self) -> Iterator[tuple[int, Row]]:
         rows = read_table(self.file)

@@ -3,14 +3,11 @@
 import re
 from pathlib import Path
 
+from segsweep.data.decoding import Decoding
+from segsweep.data.file_source import FileSource
 from segsweep.data.foreground import Foreground
-from segsweep.data.images import (
-    READER_VERSION,
-    SUFFIXES,
-    image_files,
-    read_sample,
-)
-from segsweep.data.source import Pixels, Problem, Sample
+from segsweep.data.images import SUFFIXES, image_files
+from segsweep.data.source import Problem, Sample
 from segsweep.errors import DataError
 
 LAYOUT = (
@@ -24,7 +21,7 @@ IMAGES_NAME = re.compile(r"PH2[ _-]?Dataset[ _-]?images", re.IGNORECASE)
 CASE_NAME = re.compile(r"IMD\d+", re.IGNORECASE)
 
 
-class PH2:
+class PH2(FileSource):
     """The PH2 data set, pointed at from wherever the user unpacked it.
 
     Args:
@@ -35,16 +32,9 @@ class PH2:
 
     """
 
-    thread_safe = True
-
     def __init__(self, root: Path) -> None:
+        super().__init__("ph2", Foreground(), Decoding())
         self.root = Path(root).expanduser()
-        self._foreground = Foreground()
-
-    @property
-    def signature(self) -> str:
-        """The reader's version and the foreground rule."""
-        return f"ph2 reader={READER_VERSION} {self._foreground}"
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
         """Return the cases sorted by id, and the files that are missing."""
@@ -62,10 +52,6 @@ class PH2:
             else:
                 problems.append(_missing(case, name, image, mask))
         return [samples[name] for name in sorted(samples)], problems
-
-    def read(self, sample: Sample) -> Pixels:
-        """Decode one case; a mask pixel is foreground above half of the file's range."""
-        return read_sample(sample, self._foreground)
 
     def _images_folder(self) -> Path:
         """Search the root itself, then the right name in it, then one folder further down."""

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from segsweep.data.array_file import ARRAY_START, image_values
 from segsweep.data.decoder_warnings import only_bombs
-from segsweep.data.decoding import Decoding
+from segsweep.data.decoding import NO_ALPHA, Decoding
+from segsweep.data.dicom import dicom_values, is_dicom
 from segsweep.data.pages import chosen_frame, frames_of, page_at, pages_of
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
@@ -27,8 +29,6 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")
 ORIENTATION, PHOTOMETRIC, BITS, PLANAR = 0x0112, 0x0106, 0x0102, 0x011C
 TIFFFILE_UNPACKS = (1, 8, 32946, 32773)  # none, deflate twice, packbits
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-ARRAY_START = b"\x93NUMPY"
-NO_ALPHA = "no alpha channel, which data.foreground=alpha needs"
 AS_STORED = Decoding()
 
 TURNS: dict[int, Callable[[Raw], Raw]] = {
@@ -97,7 +97,9 @@ def _from_bytes(path: Path, data: bytes, how: Decoding) -> Raster:
     if data.startswith(TIFF_STARTS):
         return _from_tiff(path, data, how)
     if data.startswith(ARRAY_START):
-        return _raster(path, how.scaled(_array(path, data, how)))
+        return _raster(path, how.scaled(image_values(path, data, how.alpha)))
+    if is_dicom(data):
+        return _from_dicom(path, data, how)
     with _open(data) as image:
         if image.format == "PNG" and b"IEND\xaeB`\x82" not in data:  # Pillow accepts this
             raise DataError(f"{path}: truncated or damaged: the end of the PNG is missing")
@@ -133,21 +135,11 @@ def _from_tiff(path: Path, data: bytes, how: Decoding) -> Raster:
     return _raster(path, values, None, orientation, pages)
 
 
-def _array(path: Path, data: bytes, how: Decoding) -> Raw:
-    """Return a NumPy array that can be an image or a mask."""
-    values: Raw = np.load(BytesIO(data), allow_pickle=False)
-    grey = values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 1)
-    colour = values.ndim == 3 and values.shape[2] in (3, 4)
-    if values.dtype.kind not in "buif" or not values.size or not (grey or colour):
-        raise DataError(
-            f"{path}: unsupported array: shape {values.shape}, {values.dtype}; allowed are "
-            "(height, width), or with 1, 3 or 4 channels last, of bool, whole numbers or floats"
-        )
+def _from_dicom(path: Path, data: bytes, how: Decoding) -> Raster:
     if how.alpha:
-        if not colour or values.shape[2] != 4:
-            raise DataError(f"{path}: {NO_ALPHA}")
-        return values[..., 3]
-    return values.reshape(values.shape[:2]) if grey else values[..., :3]
+        raise DataError(f"{path}: {NO_ALPHA}")
+    values, pages = dicom_values(path, data, how.page)
+    return _raster(path, how.scaled(values), pages=pages)
 
 
 def _alpha(path: Path, image: ImageFile.ImageFile, frame: int) -> tuple[Raw, None]:
@@ -194,7 +186,7 @@ def _unpacked(
     """Return one frame's values, alpha dropped, and a palette file's indices."""
     if frame:
         image.seek(frame)
-    rawmode = _rawmode(image)
+    rawmode = raw_mode(image)
     if image.mode in ("RGB", "RGBA") and rawmode.endswith((";16B", ";16L", ";16N")):
         return _all_sixteen_bits(data, rawmode, frame), None
     image.load()
@@ -213,7 +205,7 @@ def _unpacked(
     return np.asarray(image)[..., :3], None
 
 
-def _rawmode(image: ImageFile.ImageFile) -> str:
+def raw_mode(image: ImageFile.ImageFile) -> str:
     """Return how Pillow will unpack the file's samples, such as RGB;16B."""
     args = image.tile[0].args if image.tile else ""
     return str(args[0] if isinstance(args, tuple) and args else args)
@@ -252,7 +244,7 @@ def _is_misread(image: TiffImageFile) -> bool:
     """Whether Pillow misreads it: 16 bits, in separate planes or with premultiplied alpha."""
     bits = image.tag_v2.get(BITS, (1,))
     separate = image.tag_v2.get(PLANAR) == 2
-    return len(bits) > 1 and max(bits) > 8 and (separate or _rawmode(image).startswith("RGBa"))
+    return len(bits) > 1 and max(bits) > 8 and (separate or raw_mode(image).startswith("RGBa"))
 
 
 def _by_tifffile(path: Path, data: bytes, how: Decoding) -> tuple[Raw, int, int]:

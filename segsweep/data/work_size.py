@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from segsweep.data.decoder_warnings import only_bombs
+from segsweep.data.dicom import ENDING, pixels_in
 from segsweep.data.raster import FORMATS
 from segsweep.data.source import Sample
 from segsweep.system.files import file_status
@@ -45,6 +46,8 @@ def _pixels(path: Path) -> int:
     """Return the number of pixels in the head of a file."""
     with suppress(Exception), only_bombs():
         file_status(path)  # a pipe would wait for someone to write
+        if path.suffix.lower() == ENDING:
+            return pixels_in(path)
         with Image.open(path, formats=FORMATS) as image:
             return math.prod(image.size)
     return UNKNOWN_PIXELS

@@ -3,7 +3,9 @@
 import csv
 import shlex
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from command import refusal, train_here
 from layouts import IDS, pair, part_of, save, write_halves, write_pairs, write_table
@@ -46,7 +48,46 @@ def mixed(root):
     write_pairs(root, ids=IDS[:4])
 
 
+def repaint(root, paint, folder="masks"):
+    """Write pairs, and what *paint* returns for the array of each file of *folder*."""
+    write_pairs(root)
+    for path in (root / folder).iterdir():
+        with Image.open(path) as image:
+            painted = paint(np.asarray(image))
+        save(painted, path)
+
+
+def objects(root):
+    """Write two masks an image, all in one folder."""
+    for index, name in enumerate(IDS):
+        image, mask = pair(index)
+        save(image, root / f"{name}.png")
+        for part, rows in enumerate((slice(0, 16), slice(16, None))):
+            half = np.zeros_like(mask)
+            half[rows] = mask[rows]
+            save(half, root / f"{name}_mask_{part}.png")
+
+
 WRITERS = {
+    "objects": (objects, ["""'data.mask_name="{id}_mask_*.*"'""", "24 masks: those of one image"]),
+    "colour": (
+        lambda root: repaint(root, lambda m: (m[..., None] > 0) * np.uint8([200, 0, 10])),
+        ["'data.foreground_color=[200,0,10]'", "colours in 12 masks:", "[200,0,10]  12 files"],
+    ),
+    "alpha": (
+        lambda root: repaint(root, lambda m: np.dstack([np.zeros((*m.shape, 3), np.uint8), m])),
+        ["data.foreground=alpha", "masks: 12 RGB with alpha", "alpha only  12 files"],
+    ),
+    "own alpha": (
+        lambda root: [
+            save(np.dstack(pair(index)), root / f"{name}.png") for index, name in enumerate(IDS)
+        ],
+        ["data.foreground=alpha", "the alpha channel of each image"],
+    ),
+    "12 bits": (
+        lambda root: repaint(root, lambda m: m[..., 0].astype(np.uint16) * 16, "images"),
+        ["images: 12 grey 16 bits", "0 to 4095 is taken", "'data.range=[0,4095]'"],
+    ),
     "suffix": (
         lambda root: write_pairs(root, mask=lambda n: f"masks/{n}_seg.png"),
         ["""'data.mask_name="{id}_seg.png"'"""],
@@ -92,6 +133,72 @@ def test_the_printed_line_trains_on_the_given_split(tmp_path, segsweep, monkeypa
 
     assert code == 0
     assert parts == {name: part_of(name) for name in IDS}
+
+
+def test_colours_that_the_user_has_to_choose_from(tmp_path, segsweep):
+    """They are listed with their files, and a command that works is given."""
+    rows = np.arange(32)[:, None] < 16
+    repaint(
+        tmp_path / "d",
+        lambda m: (
+            np.where(rows[..., None], np.uint8([9, 0, 0]), np.uint8([0, 0, 9])) * (m[..., None] > 0)
+        ),
+    )
+    code, out, error = segsweep("data", "d", "data.size=64")
+    command = error.split("for example: ")[1].split(" or ")
+
+    assert code == 2
+    assert "  [0,0,9]  12 files" in out.splitlines()
+    assert "2 colours besides black are found: [0,0,9] [9,0,0]" in out
+    assert shlex.split(command[0])[1:4] == ["data", "d", "data.size=64"]
+    for text in command:
+        code, out, error = segsweep(*shlex.split(text)[1:])
+        assert code == 0, error
+        assert [word for word in line_of(out) if word.startswith("data.foreground")] == [
+            shlex.split(text)[-1]
+        ]
+
+
+def test_other_masks_come_with_their_command(tmp_path, segsweep):
+    """It prints a line that trains on them."""
+    write_pairs(tmp_path / "d")
+    for index, name in enumerate(IDS):
+        save(255 - pair(index)[1], tmp_path / f"d/view/{name}_view.png")
+    out = segsweep("data", "d")[1]
+    (line,) = [line for line in out.splitlines() if "also found" in line]
+    code, out, error = segsweep(*shlex.split(line.partition("segsweep ")[2]))
+
+    assert code == 0, error
+    assert "data.masks=d/view" in line_of(out)
+
+
+def test_images_of_several_modes_are_counted(tmp_path, segsweep):
+    """One line that says how many of each; plain ones need none."""
+    write_pairs(tmp_path)
+    assert "images: " not in segsweep("data", "images", "masks")[1].replace("12 images", "")
+    for name in IDS[:3]:
+        with Image.open(tmp_path / f"images/{name}.png") as image:
+            image.convert("L").save(tmp_path / f"images/{name}.png")
+
+    assert "images: 3 grey, 9 RGB" in segsweep("data", "images", "masks")[1].splitlines()
+
+
+def test_a_pattern_in_the_place_of_a_folder_trains(tmp_path, segsweep, monkeypatch):
+    """It has the fingerprint, and the run the id, of the same data with a pattern of names."""
+    write_pairs(tmp_path, lambda n: f"c/{n}/photo.png", lambda n: f"c/{n}/truth.png")
+    words = {
+        "short": ['data.images="c/{id}/photo.png"', 'data.masks="c/{id}/truth.png"'],
+        "long": [
+            *("data.images=c", 'data.image_name="{id}/photo.png"'),
+            'data.mask_name="{id}/truth.png"',
+        ],
+    }
+    facts = [segsweep("data", "data=folder", *given)[1] for given in words.values()]
+    assert facts[0] == facts[1]
+    assert "data fingerprint" in facts[0]
+    for name, given in words.items():
+        more = ["data=folder", f"sweep={name}", "trainer.batch=3", *SMALL, "plan=true"]
+        assert train_here(["-m", *given, *more, "preflight=false"], monkeypatch, tmp_path) == 0
 
 
 def test_exchanged_folders_are_said(tmp_path, segsweep):

@@ -470,10 +470,74 @@ def test_united_masks_must_have_one_size(tmp_path):
         source.read(source.find()[0][0])
 
 
-def test_pattern_in_the_place_of_a_folder_is_explained(tmp_path):
-    """One way to write it: the folder in images, the pattern in image_name."""
-    with pytest.raises(ValueError, match=r"images=cases .data\.image_name="):
-        Folder(Path("cases/{id}/photo.jpg"))
+PLACES = {
+    "files": (
+        {"images": "cases/{id}/photo.jpg", "masks": "cases/{id}/lesion.png"},
+        {"images": "cases", "image_name": "{id}/photo.jpg", "mask_name": "{id}/lesion.png"},
+    ),
+    "any depth": (
+        {"images": "deep/**/{id}.jpg", "masks": "truth/**/{id}_seg.*"},
+        {"image_name": "**/{id}.jpg", "mask_name": "**/{id}_seg.*", "images": "deep"}
+        | {"masks": "truth"},
+    ),
+    "folders": (
+        {"images": "parts/{split}/images", "masks": "parts/{split}/masks"},
+        {"images": "parts", "image_name": "{split}/images/{id}.*"}
+        | {"mask_name": "{split}/masks/{id}.*"},
+    ),
+    "folders and names": (
+        {"images": "parts/*/images", "masks": "truth/**", "mask_name": "{id}_seg.png"},
+        {"images": "parts", "masks": "truth", "image_name": "*/images/{id}.*"}
+        | {"mask_name": "**/{id}_seg.png"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_pattern_in_the_place_of_a_folder(tmp_path, monkeypatch, name):
+    """It means the folder before it and a pattern of names: the same pairs."""
+    monkeypatch.chdir(tmp_path)
+    for number, part in enumerate(("train", "val", "test")):
+        touch(tmp_path / f"cases/c{number}", "photo.jpg", "lesion.png")
+        touch(tmp_path / f"deep/{'x/' * number}", f"c{number}.jpg")
+        touch(tmp_path / f"truth/{'y/' * number}", f"c{number}_seg.png")
+        touch(tmp_path / f"parts/{part}/images", f"c{number}.png")
+        touch(tmp_path / f"parts/{part}/masks", f"c{number}.png")
+    short, long = (
+        {k: Path(v) if k[-1] == "s" else v for k, v in one.items()} for one in PLACES[name]
+    )
+    source, plain = Folder(**short), Folder(**long)
+    samples, problems = source.find()
+
+    assert (samples, problems) == plain.find()
+    assert source.signature == plain.signature
+    assert [sample.id for sample in samples] == ["c0", "c1", "c2"]
+    assert problems == []
+    assert source.gives_split == (name == "folders")
+
+
+def test_folder_whose_name_looks_like_a_pattern(tmp_path):
+    """What is there counts."""
+    touch(tmp_path / "a*b", "x.png", "x_m.png")
+
+    assert found(Folder(tmp_path / "a*b", mask_name="{id}_m.png"))[0] == [("x", "x.png", "x_m.png")]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "masks"),
+    [
+        (["i1.png", "i1_mask_1.png", "i1_mask_2.png"], "{id}_mask_*.png", [2]),
+        (["i_1.png", "i_1_a.png", "i_1_b.png", "i_2.png", "i_2_a.png"], "{id}_*.png", [2, 1]),
+        (["i1.jpg", "i1-x.png", "i1-y.png", "i2.jpg", "i2-x.png"], "{id}-*.png", [2, 1]),
+    ],
+)
+def test_masks_beside_their_image_are_united(tmp_path, names, pattern, masks):
+    """A star in the name of a mask takes all that begin with the image's own name."""
+    touch(tmp_path, *names)
+    samples, problems = Folder(tmp_path, mask_name=pattern).find()
+
+    assert problems == []
+    assert [1 + len(sample.more_masks) for sample in samples] == masks
 
 
 def test_groups_may_have_endings_spaces_and_other_case(tmp_path):

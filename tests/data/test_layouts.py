@@ -7,7 +7,7 @@ import pytest
 
 from layouts import IDS, pair, part_of, save, write_halves, write_pairs, write_table
 from segsweep.data.layouts import find_layout
-from segsweep.data.mask_values import foreground_of, looks_like_mask, mask_values
+from segsweep.data.mask_values import foreground_of, looks_like_mask, mask_values, value_lines
 from segsweep.errors import DataError
 
 LAYOUTS = {
@@ -57,6 +57,16 @@ LAYOUTS = {
         lambda n: f"images/{part_of(n)}/{n}.png",
         lambda n: f"masks/{part_of(n)}/{n}.png",
         {"image_name": "{split}/{id}.*", "mask_name": "{split}/{id}.*"},
+    ),
+    "parts beside each other": (
+        lambda n: f"{part_of(n)}/{n}.png",
+        lambda n: f"{part_of(n)}annot/{n}.png",
+        {"image_name": "{split}/{id}.*", "mask_name": "{split}annot/{id}.*"},
+    ),
+    "parts in names of folders": (
+        lambda n: f"images_{part_of(n)}/{n}.png",
+        lambda n: f"masks_{part_of(n)}/{n}.png",
+        {"image_name": "images_{split}/{id}.*", "mask_name": "masks_{split}/{id}.*"},
     ),
     "sites": (
         lambda n: f"site{int(n[1:]) // 1}/images/a.png",
@@ -212,8 +222,140 @@ def test_foreground_follows_from_the_values(tmp_path, sets, labels):
         save(drawn, tmp_path / f"{index}.png")
     found = mask_values(sorted(tmp_path.glob("*.png")))
 
-    assert foreground_of(found)[0] == labels
+    assert foreground_of(found).keys == ({} if labels is None else {"foreground": labels})
     assert sum(found.files.values()) + found.grey == len(sets)
+
+
+def coloured(path, colours, alpha=None):
+    """Write a mask: a border and stripes of the first colour, the other colours between them."""
+    drawn = np.zeros((16, 16, 3 if alpha is None else 4), np.uint8)
+    drawn[..., :3] = colours[0]
+    for place, colour in enumerate(colours[1:], 1):
+        drawn[4 * place - 3 : 4 * place - 1, 2:14, :3] = colour
+    if alpha is not None:
+        drawn[..., 3] = alpha
+    save(drawn, path)
+
+
+BLACK, WHITE, RED, BLUE = [0, 0, 0], [255, 255, 255], [200, 0, 10], [0, 0, 130]
+
+
+@pytest.mark.parametrize(
+    ("masks", "keys"),
+    [
+        ([[BLACK, RED]], {"foreground_color": RED}),
+        ([[RED, BLACK]], {"foreground_color": RED}),
+        ([[WHITE, BLUE]], {"foreground_color": BLUE}),
+        ([[BLACK, RED], [BLACK], [BLACK, RED]], {"foreground_color": RED}),
+        ([[BLACK, WHITE]], {}),
+        ([[BLACK, RED, BLUE]], None),
+        ([[BLACK, RED], [BLACK, BLUE]], None),
+        ([[WHITE, RED, BLUE]], None),
+    ],
+)
+def test_colour_of_the_object(tmp_path, masks, keys):
+    """The one that is not the background: black, or what is most frequent at the borders."""
+    for number, colours in enumerate(masks):
+        coloured(tmp_path / f"{number}.png", colours)
+    found = mask_values(sorted(tmp_path.glob("*.png")))
+    choice = foreground_of(found)
+
+    assert choice.keys == keys
+    assert bool(choice.examples) == (keys is None)
+    if len(masks) == 3:
+        assert [*value_lines(found)] == ["[0,0,0]     3 files", "[200,0,10]  2 files"]
+
+
+def test_masks_in_the_alpha_channel(tmp_path):
+    """Where nothing else varies; an empty one beside them says nothing else."""
+    disc = pair(0)[1][::2, ::2]
+    coloured(tmp_path / "a.png", [WHITE], disc)
+    coloured(tmp_path / "b.png", [WHITE], 0)
+    found = mask_values(sorted(tmp_path.glob("*.png")))
+
+    assert foreground_of(found).keys == {"foreground": "alpha"}
+    assert looks_like_mask(tmp_path / "a.png")
+    coloured(tmp_path / "c.png", [BLACK, WHITE], 255)
+    assert foreground_of(mask_values(sorted(tmp_path.glob("*.png")))).keys is None
+
+
+def test_other_masks_of_the_same_images_are_named(tmp_path):
+    """As of the field of view beside those of vessels; what the user names is taken."""
+    write_pairs(tmp_path)
+    for index, name in enumerate(IDS[:9]):
+        save(255 - pair(index)[1], tmp_path / f"view/{name}_view.png")
+    layout = find_layout([tmp_path])
+    (other,) = layout.others
+    named = find_layout([tmp_path], other.arguments)
+
+    assert other.arguments["mask_name"] == "{id}_view.png"
+    assert (len(layout.samples), len(other.samples)) == (12, 9)
+    assert named.arguments == other.arguments
+    assert {one.mask.parent.name for one in named.samples} == {"view"}
+
+
+def test_other_kinds_of_files_are_named(tmp_path):
+    """Where masks are stored in files that are no images."""
+    for name in IDS:
+        save(pair(0)[0], tmp_path / f"image/{name}.png")
+        (tmp_path / f"image/{name}.mat").touch()
+    with pytest.raises(DataError, match=r"12 image files \(files of other kinds: 12 \.mat\); name"):
+        find_layout([tmp_path])
+
+
+def test_images_with_their_masks_in_alpha(tmp_path):
+    """A folder of such images alone."""
+    for index, name in enumerate(IDS[:4]):
+        image, mask = pair(index)
+        save(np.dstack([image, mask]), tmp_path / f"{name}.png")
+    layout = find_layout([tmp_path])
+
+    assert layout.arguments == {"images": str(tmp_path), "foreground": "alpha"}
+    assert [one.image for one in layout.samples] == [one.mask for one in layout.samples]
+
+
+def write_objects(root, image, mask, parts=2):
+    """Write images, and masks that hold a stripe each of their object."""
+    for index, name in enumerate(IDS):
+        pixels, drawn = pair(index)
+        save(pixels, root / image(name))
+        for number, rows in enumerate(np.array_split(np.arange(32), parts)):
+            piece = np.zeros_like(drawn)
+            piece[rows] = drawn[rows]
+            save(piece, root / mask(name, number))
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "pattern"),
+    [
+        (lambda n: f"{n}.png", lambda n, k: f"{n}_mask_{k + 1}.png", "{id}_mask_*.*"),
+        (lambda n: f"{n}.jpg", lambda n, k: f"{n}_{n[::-1]}{'xyz'[k]}.png", "{id}_*.*"),
+        (lambda n: f"a_{n[1:]}.png", lambda n, k: f"a_{n[1:]}_{k}.png", "{id}_*.*"),
+        (lambda n: f"images/{n}.png", lambda n, k: f"masks/{n}_{k}.png", "{id}_*.png"),
+        (lambda n: f"images/{n}.png", lambda n, k: f"masks/{n}-{'xyz'[k]}.png", "{id}-*.png"),
+    ],
+)
+def test_masks_in_one_flat_folder_are_united(tmp_path, image, mask, pattern):
+    """Numbered, or called in any way, beside their images or in a folder of their own."""
+    write_objects(tmp_path, image, mask, 3)
+    layout = find_layout([tmp_path])
+
+    assert layout.arguments["mask_name"] == pattern
+    assert [len(sample.files) for sample in layout.samples] == [4] * len(IDS)
+    assert not layout.left_over
+
+
+def test_masks_by_two_people_are_not_united(tmp_path):
+    """They mark the same; those of one person are taken, the others are left over."""
+    for index, name in enumerate(IDS):
+        image, mask = pair(index)
+        save(image, tmp_path / f"{name}.jpg")
+        for person in (1, 2):
+            save(mask, tmp_path / f"{name}_{person}.png")
+    layout = find_layout([tmp_path])
+
+    assert layout.arguments["mask_name"] in ("{id}_1.*", "{id}_2.*")
+    assert len(layout.left_over) == len(IDS)
 
 
 def test_masks_and_photographs_look_different(tmp_path):
