@@ -138,7 +138,7 @@ def epoch(folder: Path, count: int) -> Work:
     """Read every image once, shuffled and flipped."""
     batches = batches_of(mapped(folder, count))
     flip = lambda image, mask: (image.flip(-1), mask.flip(-1))  # noqa: E731
-    return lambda: sum(len(images) for images, _ in batches.shuffled(0, 0, flip))
+    return lambda: sum(len(images) for images, *_ in batches.shuffled(0, 0, flip))
 
 
 def score(folder: Path, count: int) -> Work:

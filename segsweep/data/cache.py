@@ -20,13 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segsweep import __version__
-from segsweep.data.cache_index import is_whole, read_index, write_index
+from segsweep.data.cache_index import (
+    NATIVE_IGNORED,
+    NATIVE_MASKS,
+    is_whole,
+    planes_of,
+    read_index,
+    write_index,
+)
 from segsweep.data.check import check_all, format_problems, has_errors
 from segsweep.data.decoded import JOURNAL, NATIVE, Decoded
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
 from segsweep.data.reading import ProgressCallback, Task, decode_all, sample_keys
 from segsweep.data.room import check_room
-from segsweep.data.source import Problem, Sample, Source
+from segsweep.data.source import Problem, Sample, Source, ignores_pixels
 from segsweep.errors import DataError
 from segsweep.system.files import claimed, is_locked, locked, text_digest
 from segsweep.system.units import size_text
@@ -47,21 +54,37 @@ class Prepared:
     images: NDArray[np.float32]
     """(N, C, H, W) in [0, 1]."""
     masks: NDArray[np.uint8]
-    """(N, 1, H, W), 0 or 1."""
+    """(N, 1, H, W), 0 or 1, or IGNORED where *ignores*."""
     sizes: list[tuple[int, int]]
     """(height, width) of each image as it came."""
     warnings: list[Problem]
+    ignores: bool = False
+    """Whether pixels may be ignored: the data set has `data.ignore`."""
 
     def native_mask(self, index: int) -> NDArray[np.bool_]:
-        """Return the mask at the image's own size, (H, W)."""
+        """Return the mask at the image's own size, (H, W); False where a pixel is ignored."""
+        return self._unpacked(self._packed, index)
+
+    def native_ignored(self, index: int) -> NDArray[np.bool_]:
+        """Return which pixels are ignored at the image's own size, (H, W)."""
+        if not self.ignores:
+            return np.zeros(self.sizes[index], bool)
+        return self._unpacked(self._packed_ignored, index)
+
+    def _unpacked(self, packed: NDArray[np.uint8], index: int) -> NDArray[np.bool_]:
         height, width = self.sizes[index]
-        packed = self._packed[self._starts[index] : self._starts[index + 1]]
-        return np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool)
+        part = packed[self._starts[index] : self._starts[index + 1]]
+        return np.unpackbits(part, count=height * width).reshape(height, width).astype(bool)
 
     @cached_property
     def _packed(self) -> NDArray[np.uint8]:
         """All native masks, eight pixels a byte; each mask starts a new byte."""
-        return np.memmap(self.folder / "native.bin", np.uint8, "r")
+        return np.memmap(self.folder / NATIVE_MASKS, np.uint8, "r")
+
+    @cached_property
+    def _packed_ignored(self) -> NDArray[np.uint8]:
+        """The ignored pixels of all images, as `_packed`."""
+        return np.memmap(self.folder / NATIVE_IGNORED, np.uint8, "r")
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -100,9 +123,10 @@ def prepare(
     name = text_digest(json.dumps([CACHE_VERSION, fingerprint, *options]))[:16]
     target, part = folder / f"data-{name}", folder / f"part-{_alike(options)}-{name}.tmp"
     found: list[Problem] = []
-    if not is_whole(target, len(samples)):
+    ignores = ignores_pixels(source)
+    if not is_whole(target, len(samples), ignores):
         with locked(_lock_of(part)):
-            if not is_whole(target, len(samples)):
+            if not is_whole(target, len(samples), ignores):
                 task = Task(
                     source, samples, sample_keys(source, samples, hashes), size, channels, resize
                 )
@@ -112,7 +136,7 @@ def prepare(
         raise DataError(format_problems([*problems, *found], folder))
     if unread:  # no other problem says why
         raise DataError(format_problems(unread, folder))
-    return _open(target, samples, fingerprint, problems)
+    return _open(target, samples, fingerprint, problems, ignores)
 
 
 def _alike(options: Sequence[object]) -> str:
@@ -134,8 +158,10 @@ def _build(
     """
     if not part.exists():
         check_room(len(task.samples), task.size, task.channels, part.parent)
+    ignores = ignores_pixels(task.source)
+    planes = planes_of(ignores)
     try:
-        decoded = Decoded(part, len(task.samples), task.size, task.channels)
+        decoded = Decoded(part, len(task.samples), task.size, task.channels, len(planes))
         try:
             _adopt(decoded, task)
             problems, facts = decode_all(decoded, task, progress)
@@ -143,10 +169,11 @@ def _build(
             if target is None or has_errors(problems):
                 return problems
             decoded.sync()
-            decoded.write_native([key for key in task.keys if key], part / "native.bin")
+            for plane, name in enumerate(planes):
+                decoded.write_native([key for key in task.keys if key], part / name, plane)
         finally:
             decoded.close()
-        write_index(part, facts, problems)
+        write_index(part, facts, problems, ignores)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -168,11 +195,11 @@ def _adopt(decoded: Decoded, task: Task) -> None:
     part = decoded.folder
     alike = part.name.rpartition("-")[0]
     for other in part.parent.glob("part-*.tmp"):
-        old = _is_stale(other)
-        if other == part or not (old or other.name.startswith(f"{alike}-")):
+        old, fits = _is_stale(other), other.name.startswith(f"{alike}-")
+        if other == part or not (old or fits):
             continue
         with claimed(_lock_of(other)) as free:
-            if free and ((rows and decoded.adopt(other, rows)) or old):
+            if free and ((fits and rows and decoded.adopt(other, rows)) or old):
                 shutil.rmtree(other, ignore_errors=True)
     for left in part.parent.glob("data-*.tmp*"):  # of a version that could not continue
         if not is_locked(left.with_name(f"{left.name.partition('.tmp')[0]}.lock")):
@@ -197,7 +224,7 @@ def _no_room(folder: Path, task: Task) -> str:
 
 
 def _open(
-    target: Path, samples: list[Sample], fingerprint: str, problems: list[Problem]
+    target: Path, samples: list[Sample], fingerprint: str, problems: list[Problem], ignores: bool
 ) -> Prepared:
     index = read_index(target)
     if index is None:
@@ -210,6 +237,7 @@ def _open(
         masks=np.load(target / "masks.npy", mmap_mode="r"),
         sizes=[(height, width) for height, width in index.sizes],
         warnings=[*problems, *(Problem(**warning) for warning in index.warnings)],
+        ignores=ignores,
     )
 
 

@@ -11,7 +11,8 @@ from segsweep.data.decoded import ARRAYS
 from segsweep.data.source import Problem
 from segsweep.system.files import JsonObject, read_json, write_json
 
-FILES = (*ARRAYS, "native.bin")
+NATIVE_MASKS, NATIVE_IGNORED = "native.bin", "ignored.bin"
+"""The bit planes of the masks at their own size; the second where pixels may be ignored."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,17 @@ class Index:
     """The fields of each `Problem`."""
 
 
-def write_index(folder: Path, facts: Sequence[Facts], problems: Sequence[Problem]) -> None:
+def planes_of(ignores: bool) -> tuple[str, ...]:
+    """Return the files with the planes of native masks."""
+    return (NATIVE_MASKS, NATIVE_IGNORED) if ignores else (NATIVE_MASKS,)
+
+
+def write_index(
+    folder: Path, facts: Sequence[Facts], problems: Sequence[Problem], ignores: bool = False
+) -> None:
     """Write the index of the arrays in *folder*, which are complete."""
-    lengths: JsonObject = {name: (folder / name).stat().st_size for name in FILES}
+    names = (*ARRAYS, *planes_of(ignores))
+    lengths: JsonObject = {name: (folder / name).stat().st_size for name in names}
     warnings: list[JsonObject] = [asdict(one) for one in problems if one.level == "warning"]
     index = Index([[fact.height, fact.width] for fact in facts], lengths, warnings)
     write_json(folder / "index.json", asdict(index))
@@ -48,16 +57,18 @@ def read_index(folder: Path) -> Index | None:
     return index if sizes and warnings else None
 
 
-def is_whole(folder: Path, count: int) -> bool:
+def is_whole(folder: Path, count: int, ignores: bool = False) -> bool:
     """Whether *folder* holds the cache of *count* samples, each file as long as it must be."""
     index = read_index(folder)
     if index is None or len(index.sizes) != count:
         return False
     packed = sum((height * width + 7) // 8 for height, width in index.sizes)
+    planes = planes_of(ignores)
     try:
-        lengths = {name: (folder / name).stat().st_size for name in FILES}
+        lengths = {name: (folder / name).stat().st_size for name in (*ARRAYS, *planes)}
     except OSError:
         return False
     shapes = [shape_of(folder / name) or (0,) for name in ARRAYS]
     arrays = all(shape[0] == count for shape in shapes)
-    return lengths == index.bytes and lengths["native.bin"] == packed and arrays
+    native = all(lengths[name] == packed for name in planes)
+    return lengths == index.bytes and native and arrays

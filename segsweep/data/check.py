@@ -17,6 +17,8 @@ MOST_NAMES = 10
 """Names listed in a warning; further ones are counted."""
 WHOLE_LIST = "problems.txt"
 """In the folder of caches: the latest list that was too long for the screen."""
+IGNORE = "see data.ignore, or leave the image out"
+IGNORE_IT = "add it to data.ignore if its pixels count for nothing"
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,20 @@ def check_pixels(sample: Sample, pixels: Pixels) -> list[Problem]:
     """Return the problems of one sample alone."""
     where = str(sample.mask or sample.id)
     problems = []
+    ignored = pixels.ignored
+    if ignored is not None and ignored.all():
+        problems.append(Problem("error", where, f"every pixel is ignored: none counts; {IGNORE}"))
+        return problems
     if pixels.mask.shape != pixels.image.shape[:2]:
         image, mask = ("x".join(map(str, a.shape[:2])) for a in (pixels.image, pixels.mask))
         problems.append(Problem("error", where, f"sizes differ: mask {mask}, image {image}"))
     for found in pixels.unnamed:  # `value 255`, `colour [0,128,0]`
         key = "data.foreground_color" if "colour" in found else "data.foreground"
-        what = f"{found}: not selected by {key}; add it there if it marks the object"
+        what = f"{found}: not selected by {key}; {IGNORE_IT}, to {key} if it marks the object"
         problems.append(Problem("warning", where, what))
     if not pixels.mask.any() and not pixels.unnamed:
         problems.append(Problem("warning", where, "empty mask: no foreground at all"))
-    elif pixels.mask.all() and not pixels.unnamed:
+    elif (pixels.mask if ignored is None else pixels.mask | ignored).all() and not pixels.unnamed:
         problems.append(Problem("warning", where, "full mask: no background at all"))
     if pixels.grey and _is_two_valued(pixels.image):
         what = "the mask looks like a photograph, its image like a mask: are they exchanged?"

@@ -44,8 +44,8 @@ class Entry:
     """Of its pixels."""
 
     @property
-    def native_bytes(self) -> int:
-        """The length of its mask at its own size, eight pixels a byte."""
+    def plane_bytes(self) -> int:
+        """The length of a mask at its own size, eight pixels a byte."""
         return (self.facts.height * self.facts.width + 7) // 8 if self.facts else 0
 
     def line(self) -> str:
@@ -73,9 +73,9 @@ class Stored:
     image: NDArray[np.float32]
     """(C, H, W), resized."""
     mask: NDArray[np.uint8]
-    """(1, H, W), resized."""
+    """(1, H, W), resized: 0, 1 or IGNORED."""
     native: bytes
-    """The mask at its own size, eight pixels a byte."""
+    """The mask at its own size, eight pixels a byte; then a second plane, of ignored pixels."""
 
     @cached_property
     def checksum(self) -> int:
@@ -89,8 +89,13 @@ class Stored:
 class Decoded:
     """The decoded samples in a folder; the caller holds its lock."""
 
-    def __init__(self, folder: Path, count: int, size: tuple[int, int], channels: int) -> None:
-        """Open *folder*, or create it where it is missing or its arrays are not as asked."""
+    def __init__(
+        self, folder: Path, count: int, size: tuple[int, int], channels: int, planes: int = 1
+    ) -> None:
+        """Open *folder*, or create it where it is missing or its arrays are not as asked.
+
+        *planes* of a native mask are stored: 2 where pixels may be ignored, else 1.
+        """
         shapes = ((count, channels, *size), (count, 1, *size))
         if [shape_of(folder / name) for name in ARRAYS] != list(shapes):
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +103,7 @@ class Decoded:
             for name, shape, kind in zip(ARRAYS, shapes, (np.float32, np.uint8), strict=True):
                 np.lib.format.open_memmap(folder / name, "w+", kind, shape)
         _reserve(folder)
-        self.folder = folder
+        self.folder, self._planes = folder, planes
         self._images, self._masks = (ArrayFile(folder / name) for name in ARRAYS)
         self._native = (folder / NATIVE).open("ab")
         self.entries = {entry.key: entry for entry in _journal(folder) if self._is_intact(entry)}
@@ -136,19 +141,19 @@ class Decoded:
         images, masks = (ArrayFile(other / name) for name in ARRAYS)
         with closing(images), closing(masks):
             for entry in entries:
-                pixels = _stored(entry, images, masks, other)
+                pixels = _stored(entry, images, masks, other, self._planes)
                 known = pixels is not None and pixels.checksum == entry.checksum
                 if known or entry.start is None:
                     self.add(entry.key, rows[entry.key], entry.facts, entry.problems, pixels)
         return True
 
-    def write_native(self, keys: list[str], path: Path) -> None:
-        """Write the masks at their own size one after the other, in the order of *keys*."""
+    def write_native(self, keys: list[str], path: Path, plane: int = 0) -> None:
+        """Write a plane of the masks at their own size one after the other, in *keys*' order."""
         with (self.folder / NATIVE).open("rb") as source, path.open("wb") as target:
             for key in keys:
                 entry = self.entries[key]
-                source.seek(entry.start or 0)
-                target.write(source.read(entry.native_bytes))
+                source.seek((entry.start or 0) + plane * entry.plane_bytes)
+                target.write(source.read(entry.plane_bytes))
 
     def sync(self) -> None:
         """Wait until the arrays are on the disk, so that they also survive a power failure."""
@@ -163,17 +168,19 @@ class Decoded:
     def _is_intact(self, entry: Entry) -> bool:
         if entry.start is None:
             return True
-        pixels = _stored(entry, self._images, self._masks, self.folder)
+        pixels = _stored(entry, self._images, self._masks, self.folder, self._planes)
         return pixels is not None and pixels.checksum == entry.checksum
 
 
-def _stored(entry: Entry, images: ArrayFile, masks: ArrayFile, folder: Path) -> Stored | None:
+def _stored(
+    entry: Entry, images: ArrayFile, masks: ArrayFile, folder: Path, planes: int
+) -> Stored | None:
     """Return an entry's pixels from the files of *folder*; None if there are none."""
     if entry.start is None or not 0 <= entry.row < min(len(images), len(masks)):
         return None
     with (folder / NATIVE).open("rb") as file:
         file.seek(entry.start)
-        native = file.read(entry.native_bytes)
+        native = file.read(planes * entry.plane_bytes)
     return Stored(images.read(entry.row), masks.read(entry.row), native)
 
 

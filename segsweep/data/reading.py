@@ -12,7 +12,15 @@ import numpy as np
 from segsweep.data.check import Facts, check_pixels, facts_of, has_errors
 from segsweep.data.decoded import Decoded, Stored
 from segsweep.data.resize import load_resizing, resize_pair
-from segsweep.data.source import Problem, Sample, Source, reads_in_threads
+from segsweep.data.source import (
+    Pixels,
+    Problem,
+    Sample,
+    Source,
+    ignores_pixels,
+    reads_in_threads,
+    without_ignored,
+)
 from segsweep.data.work_size import file_bytes, memory_bytes
 from segsweep.errors import DataError
 from segsweep.system.files import text_digest
@@ -142,13 +150,23 @@ def _decode(task: Task, sample: Sample, is_kept: bool, given_up: Event) -> _Outc
         return _Outcome([Problem("error", sample.id, str(error))], None, None, _may_pass(error))
     if given_up.is_set():
         return _Outcome([], None, None)
+    try:
+        pixels = without_ignored(pixels, ignores_pixels(task.source))
+    except ValueError as error:
+        return _Outcome([Problem("error", sample.id, str(error))], None, None)
     found, fact = check_pixels(sample, pixels), facts_of(sample, pixels)
     if not is_kept or has_errors(found):
         return _Outcome(found, fact, None)
     image, mask = resize_pair(pixels, task.size, task.channels, task.resize)
-    stored = Stored(np.ascontiguousarray(image), mask, np.packbits(pixels.mask).tobytes())
+    stored = Stored(np.ascontiguousarray(image), mask, _native(pixels))
     _ = stored.checksum  # computed here, in this thread
     return _Outcome(found, fact, stored)
+
+
+def _native(pixels: Pixels) -> bytes:
+    """Return the mask at its own size, and which pixels are ignored if any may be."""
+    planes = [pixels.mask] if pixels.ignored is None else [pixels.mask, pixels.ignored]
+    return b"".join(np.packbits(plane).tobytes() for plane in planes)
 
 
 def _may_pass(error: BaseException | None) -> bool:

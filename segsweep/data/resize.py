@@ -2,13 +2,14 @@
 
 area: a mask's pixel is foreground if more than half of its block of source pixels is, in exact
 integer arithmetic. classic: skimage's interpolation, as in the original experiment; where a mask
-is halved, thin structures are lost, because half a block counts as background.
+is halved, thin structures are lost, because half a block counts as background. In both ways a
+pixel is ignored if more than half of what it stands for is; else the rest decides.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segsweep.data.source import Pixels, Raw
+from segsweep.data.source import IGNORED, Pixels, Raw
 
 Mask = NDArray[np.bool_]
 LARGE, STEP = 4, 2
@@ -18,7 +19,7 @@ LARGE, STEP = 4, 2
 def resize_pair(
     pixels: Pixels, size: tuple[int, int], channels: int, way: str = "area"
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return image (C, H, W) float32 in [0, 1] and mask (1, H, W) in {0, 1} at *size*.
+    """Return image (C, H, W) float32 in [0, 1] and mask (1, H, W) in {0, 1, IGNORED} at *size*.
 
     *way* is area or classic.
     """
@@ -28,8 +29,9 @@ def resize_pair(
     image = pixels.image if way == "classic" else block_means(pixels.image, size)
     image = image if channels == 3 else rgb2gray(image)[..., None]
     image = resize(image, size, mode="constant", anti_aliasing=True)
-    mask = classic_mask(pixels.mask, size) if way == "classic" else area_mask(pixels.mask, size)
-    return image.astype(np.float32).transpose(2, 0, 1), mask[None].astype(np.uint8)
+    smaller = classic_labels if way == "classic" else area_labels
+    mask = smaller(pixels.mask, pixels.ignored, size)
+    return image.astype(np.float32).transpose(2, 0, 1), mask[None]
 
 
 def load_resizing() -> None:
@@ -38,12 +40,45 @@ def load_resizing() -> None:
     from skimage.transform import resize  # noqa: F401
 
 
+def classic_labels(mask: Mask, ignored: Mask | None, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return 0, 1 or IGNORED at *size* as the original experiment did: interpolated, cut at a half.
+
+    Where some of a pixel is ignored, foreground is what outweighs background in the rest.
+    """
+    if ignored is None or not ignored.any():
+        return classic_mask(mask, size).astype(np.uint8)
+    left_out = _interpolated(ignored, size)
+    chosen = _interpolated(mask & ~ignored, size) > (1 - left_out) / 2
+    return np.where(left_out > 0.5, IGNORED, chosen).astype(np.uint8)
+
+
 def classic_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """Return the mask at *size* as the original experiment did: interpolated, cut at a half."""
+    return np.asarray(_interpolated(mask, size) > 0.5)
+
+
+def _interpolated(mask: Mask, size: tuple[int, int]) -> NDArray[np.float64]:
     from skimage.transform import resize
 
-    values = resize(mask.astype(float), size, order=1, mode="constant", anti_aliasing=False)
-    return np.asarray(values > 0.5)
+    values: NDArray[np.float64] = resize(
+        mask.astype(float), size, order=1, mode="constant", anti_aliasing=False
+    )
+    return values
+
+
+def area_labels(mask: Mask, ignored: Mask | None, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return 0, 1 or IGNORED at *size*: ignored where more than half of the area is.
+
+    Elsewhere it is foreground where that covers more than the background does; see `area_mask`.
+    """
+    if ignored is None or not ignored.any():
+        return area_mask(mask, size).astype(np.uint8)
+    mask, ignored = _grown(mask & ~ignored, size), _grown(ignored, size)
+    if mask.shape == size:
+        return np.where(ignored, IGNORED, mask).astype(np.uint8)
+    left_out = _covered(ignored, size)
+    result = _by_area(mask, size, left_out, _filled(mask, ignored))
+    return np.where(2 * left_out > mask.size, IGNORED, result).astype(np.uint8)
 
 
 def area_mask(mask: Mask, size: tuple[int, int]) -> Mask:
@@ -52,25 +87,63 @@ def area_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     An object and its complement stay complements. At a tie the answer is one source pixel of
     the block; see `_settle`. Along an axis that grows, the nearest source pixel counts.
     """
+    mask = _grown(mask, size)
+    if mask.shape == size:
+        return mask.copy()
+    return _by_area(mask, size, np.zeros(size, np.int64), mask)
+
+
+def _grown(mask: Mask, size: tuple[int, int]) -> Mask:
+    """Return the mask with the nearest source pixels along an axis that grows."""
     for axis, (old, new) in enumerate(zip(mask.shape, size, strict=True)):
         if new > old:
             mask = mask.take((2 * np.arange(new) + 1) * old // (2 * new), axis)
-    if mask.shape == size:
-        return mask.copy()
-    covered = _block_sums(_block_sums(mask, size[0], 0), size[1], 1)
-    result: Mask = 2 * covered > mask.size
-    _settle(result, covered, mask)
+    return mask
+
+
+def _covered(mask: Mask, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Return how much of each pixel of *size* a mask covers, in parts of its number of pixels."""
+    return _block_sums(_block_sums(mask, size[0], 0), size[1], 1).astype(np.int64, copy=False)
+
+
+def _filled(mask: Mask, ignored: Mask) -> Mask:
+    """Return the mask with, at each ignored pixel, the last one that counts before it."""
+    counted = np.flatnonzero(~ignored)
+    if not len(counted):
+        return mask
+    places = np.where(ignored.ravel(), counted[0], np.arange(mask.size))
+    last = np.maximum.accumulate(places)
+    filled: Mask = mask.ravel()[last].reshape(mask.shape)
+    return filled
+
+
+def _by_area(mask: Mask, size: tuple[int, int], left_out: NDArray[np.int64], answers: Mask) -> Mask:
+    """Return where foreground covers more than background; *left_out* is neither.
+
+    *answers* are the source pixels that decide ties.
+    """
+    covered = _covered(mask, size)
+    lead = 2 * covered - (mask.size - left_out)
+    result: Mask = lead > 0
+    counted = 2 * left_out <= mask.size
+    _settle(result, lead, left_out, counted, answers)
     return result
 
 
-def _settle(result: Mask, covered: NDArray[np.int64], mask: Mask) -> None:
+def _settle(
+    result: Mask,
+    lead: NDArray[np.int64],
+    left_out: NDArray[np.int64],
+    counted: Mask,
+    mask: Mask,
+) -> None:
     """Fill in the blocks that are half foreground, so that neither side is favoured.
 
     The answer is one source pixel. Its place alternates over the blocks, along every direction.
     Where the foreground's share of the whole then differs from the mask's, which happens where
     thin lines cross, as many of these blocks as needed take a pixel of the other kind.
     """
-    rows, columns = np.nonzero(2 * covered == mask.size)
+    rows, columns = np.nonzero((lead == 0) & counted)
     if not len(rows):
         return
     places = []
@@ -80,12 +153,30 @@ def _settle(result: Mask, covered: NDArray[np.int64], mask: Mask) -> None:
         places.append((index * old + within) // new)
     answers = mask[places[0], places[1]]
     result[rows, columns] = answers
-    excess = np.count_nonzero(result) * mask.size - int(covered.sum())
-    count = (2 * abs(excess) + mask.size - 1) // (2 * mask.size)  # in blocks, rounded
+    excess = _excess(result, lead, left_out, counted, mask.size)
+    count = (abs(excess) + mask.size - 1) // (2 * mask.size)  # in blocks, rounded
     changed = np.flatnonzero(answers == (excess > 0))
     order = np.argsort(_alternating(rows[changed], columns[changed], (11, 13)), kind="stable")
     changed = changed[order[:count]]
     result[rows[changed], columns[changed]] ^= True
+
+
+def _excess(
+    result: Mask,
+    lead: NDArray[np.int64],
+    left_out: NDArray[np.int64],
+    counted: Mask,
+    whole: int,
+) -> int:
+    """Return twice the foreground that there is too much of, in parts of a block's *whole* area.
+
+    What counts of a block stands for all of it. Rounding is the same for an object and its
+    complement.
+    """
+    ahead = lead[counted]
+    shares = np.sign(ahead) * (np.abs(ahead) * whole // (whole - left_out[counted]))
+    wanted = int(np.count_nonzero(counted)) * whole + int(shares.sum())
+    return 2 * int(np.count_nonzero(result & counted)) * whole - wanted
 
 
 def _alternating(

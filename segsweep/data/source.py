@@ -1,6 +1,6 @@
 """What a data source is: it names its samples and reads one at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Raw: TypeAlias = NDArray[Any]
 """Pixels as a file holds them, uint8 or uint16: (H, W), or (H, W, channels)."""
+IGNORED = 2
+"""In a mask of the training size, beside 0 and 1: a pixel that counts for nothing."""
 
 
 @dataclass(frozen=True, order=True)
@@ -49,20 +51,23 @@ class Pixels:
     image: Raw
     """(H, W, 3), uint8, uint16 or float in [0, 1]."""
     mask: NDArray[np.bool_]
-    """(H, W), True where foreground."""
+    """(H, W), True where foreground; it does not matter where pixels are ignored."""
     grey: bool = False
     """Whether the mask held more than two values, so that half of the range decided."""
     unnamed: tuple[str, ...] = ()
     """What the mask holds besides 0 that no rule names, such as `value 255`."""
     brightest: int | None = None
     """The largest value of an image with 16 bits whose range nobody named."""
+    ignored: NDArray[np.bool_] | None = None
+    """(H, W), True where a pixel counts for nothing; None: all count."""
 
 
 class Source(Protocol):
     """A data set: one class, one file in `segsweep/data/`, one yaml in `conf/data/`.
 
     A class whose `read` may be called by several threads at once says `thread_safe = True`; the
-    samples of others are read one after the other.
+    samples of others are read one after the other. A source whose pixels may be ignored has an
+    argument `ignore`, None where none is, and an attribute `ignores`, which says whether it is set.
     """
 
     @property
@@ -86,3 +91,25 @@ def reads_in_threads(source: Source) -> bool:
     """Whether several threads may call the source's `read`: the class that defines it says so."""
     owner = next((kind for kind in type(source).__mro__ if "read" in vars(kind)), object)
     return vars(owner).get("thread_safe") is True
+
+
+def ignores_pixels(source: Source) -> bool:
+    """Whether pixels of the source's masks may be ignored."""
+    return getattr(source, "ignores", False) is True
+
+
+def without_ignored(pixels: Pixels, may_ignore: bool) -> Pixels:
+    """Return pixels of which the ignored ones are background; all of them named if some may be.
+
+    Raises ValueError if there are ignored pixels and the source does not say that it has some.
+    """
+    if pixels.ignored is None and may_ignore:
+        return replace(pixels, ignored=np.zeros(pixels.mask.shape, bool))
+    if pixels.ignored is None:
+        return pixels
+    if not may_ignore or pixels.ignored.shape != pixels.mask.shape:
+        raise ValueError(
+            "ignored pixels need a data source with the attribute ignores = True, and the mask's "
+            f"shape {pixels.mask.shape}; got {pixels.ignored.shape}"
+        )
+    return replace(pixels, mask=pixels.mask & ~pixels.ignored)

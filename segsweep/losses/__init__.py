@@ -2,6 +2,8 @@
 
 Both tensors are (B, 1, H, W), the target in {0, 1}. Every loss returns a scalar of at least
 float32 precision, and its value and gradients are finite for logits between -100 and 100.
+An optional `valid`, bool (B, 1, H, W), says which pixels count: all others have no influence and
+no gradient, whatever their logits and labels. Without any pixel that counts a loss is 0.
 A new loss is a new file in this folder; only the names that configs already use are listed here.
 """
 

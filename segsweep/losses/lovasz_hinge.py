@@ -1,13 +1,17 @@
 """The Lovasz hinge: a convex surrogate of 1 - IoU."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segsweep.losses.tensors import pixel_rows, prepared, true_class_logit
+from segsweep.losses.tensors import pixel_rows, prepared, row_mean, true_class_logit
 
 
-def lovasz(logits: Tensor, target: Tensor, batch: bool = False) -> Tensor:
+def lovasz(
+    logits: Tensor, target: Tensor, batch: bool = False, valid: Tensor | None = None
+) -> Tensor:
     """Return the Lovasz hinge, a convex surrogate of 1 - IoU; scalar >= 0.
 
     Each image's hinge errors, largest first, are weighted by what each adds to 1 - IoU. The
@@ -15,11 +19,13 @@ def lovasz(logits: Tensor, target: Tensor, batch: bool = False) -> Tensor:
     Shape: logits and target (B, 1, H, W), target in {0, 1}.
     Source: Berman et al. 2018, eq. 6, 8 and 9, https://arxiv.org/abs/1705.08790.
     """
-    logits, target = pixel_rows(*prepared(logits, target), batch)
+    logits, target = pixel_rows(*prepared(logits, target, valid), batch)
     hinge = 1 - true_class_logit(logits, target)
+    if valid is not None:  # behind all others, where they change no other weight
+        hinge = hinge.where(valid.reshape(hinge.shape), -math.inf)
     error, order = hinge.sort(dim=1, descending=True, stable=True)
     weight = _jaccard_growth(target.gather(1, order))
-    return (F.relu(error) * weight).sum(1).mean()
+    return row_mean((F.relu(error) * weight).sum(1), valid)
 
 
 class LovaszLoss(nn.Module):
@@ -29,9 +35,9 @@ class LovaszLoss(nn.Module):
         super().__init__()
         self.batch = batch
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the scalar loss."""
-        return lovasz(logits, target, self.batch)
+        return lovasz(logits, target, self.batch, valid)
 
 
 def _jaccard_growth(truth: Tensor) -> Tensor:

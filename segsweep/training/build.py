@@ -120,7 +120,13 @@ def _batches(
 ) -> Batches:
     indices = [index for index, part in enumerate(parts) if part == name]
     return Batches(
-        prepared.images, prepared.masks, indices, batch, placement.torch_device, placement.layout
+        prepared.images,
+        prepared.masks,
+        indices,
+        batch,
+        placement.torch_device,
+        placement.layout,
+        ignores=prepared.ignores,
     )
 
 

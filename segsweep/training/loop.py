@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from segsweep import metrics
-from segsweep.data.batches import Augment, Batches
+from segsweep.data.batches import Augment, Batch, Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
-from segsweep.training.evaluate import score_images
+from segsweep.training.evaluate import loss_of, score_images
 from segsweep.training.state import Row, Saved, State
 
 Autocast: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -98,15 +98,15 @@ def train_epoch(
     state.model.train()
     started, before = time.perf_counter(), state.spent
     pending: list[Tensor] = []
-    for images, masks in train.shuffled(loop.seed, state.epoch, augment, state.step):
-        pending.append(train_step(state, loss_fn, images, masks, loop, autocast))
+    for batch in train.shuffled(loop.seed, state.epoch, augment, state.step):
+        pending.append(train_step(state, loss_fn, batch, loop, autocast))
         state.step += 1
         stop = hooks.should_stop()
         store = stop or (
             loop.checkpoint_every_steps and state.step % loop.checkpoint_every_steps == 0
         )
         # reading a loss makes a GPU wait, so on a GPU it is done once per epoch
-        if images.device.type == "cpu" or store:
+        if batch.images.device.type == "cpu" or store:
             _take_losses(state, pending)
         state.spent = before + time.perf_counter() - started
         if store:
@@ -121,16 +121,16 @@ def train_epoch(
 def train_step(
     state: State,
     loss_fn: nn.Module,
-    images: Tensor,
-    masks: Tensor,
+    batch: Batch,
     loop: Loop,
     autocast: Autocast | None = None,
 ) -> Tensor:
     """Run one step on a batch and return its loss, still on its device."""
     state.optimizer.zero_grad(set_to_none=True)
-    with state.around_forward(images), autocast() if autocast else nullcontext():
-        logits: Tensor = state.model(images)
-    loss = loss_fn(logits if logits.dtype == torch.float64 else logits.float(), masks)
+    with state.around_forward(batch.images), autocast() if autocast else nullcontext():
+        logits: Tensor = state.model(batch.images)
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    loss = loss_of(loss_fn, logits, batch)
     (loss if state.scaler is None else state.scaler.scale(loss)).backward()
     state.lr = float(state.optimizer.param_groups[0]["lr"])  # before the scheduler changes it
     if loop.clip_norm is not None:

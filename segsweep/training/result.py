@@ -9,6 +9,7 @@ from torch import Tensor
 from segsweep import __version__, metrics
 from segsweep.config.cells import flat_values
 from segsweep.data.batches import Batches
+from segsweep.data.source import IGNORED
 from segsweep.store.pictures import shown_data
 from segsweep.store.records import add_test_read, per_image_text, write_history
 from segsweep.system.clock import time_text
@@ -17,7 +18,13 @@ from segsweep.training import device
 from segsweep.training.boundary import surface_metrics
 from segsweep.training.build import Job
 from segsweep.training.environment import git_commit
-from segsweep.training.evaluate import OnNative, OnPrediction, Scored, score_images
+from segsweep.training.evaluate import (
+    NativeMask,
+    OnNative,
+    OnPrediction,
+    Scored,
+    score_images,
+)
 from segsweep.training.loop import PREVIEW_IMAGES
 from segsweep.training.multiply_adds import multiply_adds
 from segsweep.training.outlines import MOST_IMAGES, Outlines
@@ -54,17 +61,21 @@ def draw_validation(job: Job, probabilities: NDArray[np.float32], name: str) -> 
     images, masks = job.prepared.images[rows], job.prepared.masks[rows]
     predicted = probabilities > job.loop.threshold
     captions = [
-        (job.prepared.samples[row].id, _iou_words(one, mask[0] > 0, job.loop.empty))
+        (job.prepared.samples[row].id, _iou_words(one, mask[0], job.loop.empty))
         for row, one, mask in zip(rows, predicted, masks, strict=True)
     ]
     draw_preview(images, masks, probabilities, captions, job.paths.preview / f"{name}.png")
 
 
-def _iou_words(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], empty: metrics.Empty) -> str:
-    """Return the IoU of one image as it stands above its preview."""
+def _iou_words(
+    predicted: NDArray[np.bool_], labels: NDArray[np.uint8], empty: metrics.Empty
+) -> str:
+    """Return the IoU of one image, over what counts, as it stands above its preview."""
+    counted = labels != IGNORED
+    predicted, truth = predicted & counted, labels == 1
     masks = (predicted & truth, predicted & ~truth, ~predicted & truth)
     tp, fp, fn = (np.array([mask.sum()]) for mask in masks)
-    value = metrics.per_image("iou", tp, fp, fn, truth.size - tp - fp - fn, empty)[0]
+    value = metrics.per_image("iou", tp, fp, fn, counted.sum() - tp - fp - fn, empty)[0]
     return f"IoU {value:.2f}" if np.isfinite(value) else "empty"
 
 
@@ -113,18 +124,26 @@ def _score_test_set(job: Job) -> tuple[Scored, list[dict[str, float]]]:
     return scored, surfaces
 
 
+def native_masks(job: Job) -> tuple[NativeMask | None, NativeMask | None]:
+    """Return what gives masks and ignored pixels at the native size; None where not needed."""
+    if job.config.evaluate.at != "both":
+        return None, None
+    return job.prepared.native_mask, job.prepared.native_ignored if job.prepared.ignores else None
+
+
 def _score(
     job: Job,
     batches: Batches,
     on_prediction: OnPrediction | None = None,
     on_native: OnNative | None = None,
 ) -> Scored:
-    native = job.prepared.native_mask if job.config.evaluate.at == "both" else None
+    native, ignored = native_masks(job)
     return score_images(
         job.state.judged,
         batches,
         threshold=job.loop.threshold,
         native_mask=native,
+        native_ignored=ignored,
         show=PREVIEW_IMAGES,
         on_prediction=on_prediction,
         on_native=on_native,
@@ -151,8 +170,7 @@ def _test_metrics(
 
 def _one_image(job: Job) -> Tensor:
     """Return the first validation image, (1, C, H, W)."""
-    images, _ = next(iter(job.val.in_order()))
-    return images[:1]
+    return next(iter(job.val.in_order())).images[:1]
 
 
 def _result(

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segsweep import seeding
-from segsweep.data.batches import Batches
+from segsweep.augment import dermoscopy, flips
+from segsweep.data.batches import Batch, Batches
+from segsweep.errors import ConfigError
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 CPU = torch.device("cpu")
@@ -39,28 +41,31 @@ def noisy(image, mask):
 
 def same(ones, others):
     """Whether two lists of batches are equal to the last bit."""
-    pairs = zip(ones, others, strict=True)
-    return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
+    for one, other in zip(ones, others, strict=True):
+        for a, b in zip(one, other, strict=True):
+            if (a is None) != (b is None) or (a is not None and not torch.equal(a, b)):
+                return False
+    return True
 
 
 def test_in_order_covers_all():
     """Every image of the part once, sorted, the incomplete last batch included."""
     batches = list(part().in_order())
 
-    assert [rows_of(images) for images, _ in batches] == [[1, 2, 4], [5, 7, 8], [9, 11]]
-    assert [masks[:, 0, 0, 0].tolist() for _, masks in batches] == [[1, 0, 0], [1, 1, 0], [1, 1]]
+    assert [rows_of(images) for images, *_ in batches] == [[1, 2, 4], [5, 7, 8], [9, 11]]
+    assert [masks[:, 0, 0, 0].tolist() for _, masks, _ in batches] == [[1, 0, 0], [1, 1, 0], [1, 1]]
 
 
 def test_a_whole_last_batch_is_no_empty_one():
     """Eight images in fours are two batches."""
-    assert [len(images) for images, _ in part(4).in_order()] == [4, 4]
+    assert [len(images) for images, *_ in part(4).in_order()] == [4, 4]
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(1, 8), (3, 2), (4, 2), (5, 1), (8, 1), (9, 0)])
 def test_training_drops_the_incomplete_batch(batch, steps):
     """Only whole batches, no image twice in an epoch."""
     batches = part(batch)
-    seen = [rows_of(images) for images, _ in batches.shuffled(0, 0, None)]
+    seen = [rows_of(images) for images, *_ in batches.shuffled(0, 0, None)]
     flat = list(chain(*seen))
 
     assert batches.steps() == steps == len(seen)
@@ -74,7 +79,7 @@ def test_training_drops_the_incomplete_batch(batch, steps):
 def test_an_epoch_is_every_image_once(seed, epoch):
     """Where the batch divides the part, in every epoch; masks go with their images."""
     batches = list(part(4).shuffled(seed, epoch, None))
-    rows = list(chain(*(rows_of(images) for images, _ in batches)))
+    rows = list(chain(*(rows_of(images) for images, *_ in batches)))
     odd = list(chain(*(masks[:, 0, 0, 0].int().tolist() for _, masks in batches)))
 
     assert sorted(rows) == INDICES
@@ -88,7 +93,7 @@ def test_order_follows_from_seed_and_epoch():
         for epoch in range(6):
             seeding.seed_everything(seed * epoch + 5)
             for _ in range(2):
-                seen = [rows_of(images) for images, _ in part(4).shuffled(seed, epoch, None)]
+                seen = [rows_of(images) for images, *_ in part(4).shuffled(seed, epoch, None)]
 
                 assert orders.setdefault((seed, epoch), seen) == seen
     assert len({str(order) for order in orders.values()}) > 30
@@ -97,7 +102,7 @@ def test_order_follows_from_seed_and_epoch():
 def test_incomplete_batches_do_not_always_lose_the_same_images():
     """Over epochs everything is seen."""
     seen = {
-        r for e in range(20) for images, _ in part(5).shuffled(0, e, None) for r in rows_of(images)
+        r for e in range(20) for images, *_ in part(5).shuffled(0, e, None) for r in rows_of(images)
     }
 
     assert seen == set(INDICES)
@@ -119,7 +124,7 @@ def test_draws_depend_on_the_image_not_on_its_batch():
     found = []
     for batch in (1, 2, 4):
         batches = part(batch).shuffled(7, 3, noisy)
-        found.append([image for images, _ in batches for image in images])
+        found.append([image for images, *_ in batches for image in images])
 
     assert same(found[:1], found[1:2])
     assert same(found[:1], found[2:])
@@ -129,7 +134,7 @@ def test_draws_differ_between_seeds_epochs_and_images():
     """No two images of an epoch, nor one image in two epochs, get the same draw."""
     draws = set()
     for seed, epoch in [(0, 0), (0, 1), (1, 0)]:
-        for images, _ in part(4).shuffled(seed, epoch, noisy):
+        for images, *_ in part(4).shuffled(seed, epoch, noisy):
             draws |= {round(float(v), 6) for v in images[:, 0, 1, 1] - images[:, 0, 0, 0]}
 
     assert len(draws) == 24
@@ -172,8 +177,8 @@ def test_memory_mapped_arrays_do(tmp_path):
 def test_type_and_memory_layout(dtype, layout):
     """Images and masks have the asked type, images the asked layout, in both kinds of pass."""
     batches = part(dtype=dtype, memory_format=layout)
-    for images, masks in [*batches.in_order(), *batches.shuffled(0, 0, noisy)]:
-        assert (images.dtype, masks.dtype) == (dtype, dtype)
+    for images, masks, valid in [*batches.in_order(), *batches.shuffled(0, 0, noisy)]:
+        assert (images.dtype, masks.dtype, valid) == (dtype, dtype, None)
         assert images.is_contiguous(memory_format=layout)
         assert set(masks.unique().tolist()) <= {0, 1}
 
@@ -182,14 +187,16 @@ def test_other_devices_get_the_tensors():
     """Shapes and types arrive on the device; there, on meta, are no values to look at."""
     batches = list(part(3, torch.device("meta")).in_order())
 
-    assert [tuple(images.shape) for images, _ in batches] == [(3, 3, 4, 6)] * 2 + [(2, 3, 4, 6)]
-    assert {tensor.device.type for pair in batches for tensor in pair} == {"meta"}
+    assert [tuple(images.shape) for images, *_ in batches] == [(3, 3, 4, 6)] * 2 + [(2, 3, 4, 6)]
+    assert {tensor.device.type for batch in batches for tensor in batch[:2]} == {"meta"}
 
 
 @pytest.fixture
 def beside_gpu(monkeypatch):
     """Return a device that is treated like a GPU, while tensors stay where they can be read."""
-    monkeypatch.setattr(Batches, "_placed", lambda _, images, masks: (images, masks.float()))
+    monkeypatch.setattr(
+        Batches, "_placed", lambda _, batch: batch._replace(masks=batch.masks.float())
+    )
     return SimpleNamespace(type="gpu")
 
 
@@ -282,3 +289,116 @@ def test_epoch_order_is_a_permutation_of_its_own():
 
     assert seeding.epoch_order(3, 5, 9).tolist() == expected.tolist()
     assert sorted(seeding.epoch_order(3, 6, 9).tolist()) == list(range(9))
+
+
+def labelled_part(shape=(6, 12), ignores=True, labels=None, **options):
+    """Return batches of four images whose pixels hold their own label, 0 to 2, over 2."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, (4, 1, *shape)).astype(np.uint8) if labels is None else labels
+    images = np.repeat(labels / 2, 3, axis=1).astype(np.float32)
+    return Batches(images, labels, [0, 1, 2, 3], 2, CPU, ignores=ignores, **options)
+
+
+def assert_carried(batch):
+    """Assert that masks and valid are where the image says; the image holds labels over 2."""
+    labels = (2 * batch.images[:, :1]).round()
+    assert torch.equal(batch.valid, labels != 2)
+    assert torch.equal(batch.masks, (labels == 1).float())
+
+
+@pytest.mark.parametrize("augment", [None, flips(1.0), flips()])
+def test_ignored_pixels_are_separated_and_carried(augment):
+    """Masks are 1 only on foreground; valid is False on the 2s, in both kinds of pass."""
+    batches = labelled_part()
+    for batch in [*batches.in_order(), *batches.shuffled(0, 0, augment)]:
+        assert (batch.masks.dtype, batch.valid.dtype) == (torch.float32, torch.bool)
+        assert set(batch.masks.unique().tolist()) == {0, 1}
+        assert_carried(batch)
+
+
+def test_a_batch_whose_pixels_all_count_is_plain():
+    """As without data.ignore: bit for bit the same, and no *valid*."""
+    labels = np.random.default_rng(1).integers(0, 2, (4, 1, 6, 12)).astype(np.uint8)
+    ignoring, plain = (labelled_part(labels=labels, ignores=one) for one in (True, False))
+
+    assert same(ignoring.in_order(), plain.in_order())
+    assert same(ignoring.shuffled(3, 1, flips()), plain.shuffled(3, 1, flips()))
+    assert all(isinstance(one, Batch) and one.valid is None for one in ignoring.in_order())
+
+
+def test_what_an_augmentation_fills_with_a_constant_is_ignored():
+    """A shift shows what is beyond the image: 0 in the image, and it counts for nothing."""
+
+    def shifted(image, mask):
+        moved = [torch.zeros_like(x) for x in (image, mask)]
+        for new, old in zip(moved, (image, mask), strict=True):
+            new[..., 3:] = old[..., :-3]
+        return tuple(moved)
+
+    labels = np.ones((4, 1, 6, 12), np.uint8)
+    labels[..., 0] = 2
+    for batch in labelled_part(labels=labels).shuffled(0, 0, shifted):
+        assert not batch.valid[..., :4].any()
+        assert batch.valid[..., 4:].all()
+        assert torch.equal(batch.masks, batch.valid.float())
+    for batch in labelled_part(labels=labels.clip(0, 1), ignores=False).shuffled(0, 0, shifted):
+        assert batch.valid is None
+        assert not batch.masks[..., :3].any()
+
+
+def test_quarter_turn_of_an_oblong_image_ignores_what_it_has_no_pixels_for():
+    """Dermoscopy turns within the frame and leaves the ends empty; its affine map reflects."""
+    labels = np.zeros((4, 1, 16, 48), np.uint8)
+    still = dermoscopy(0, 0, 0, 0, 0, 0)
+    shares = set()
+    for batch in labelled_part(labels=labels).shuffled(0, 0, still):
+        everywhere = torch.ones_like(batch.masks, dtype=torch.bool)
+        valid = everywhere if batch.valid is None else batch.valid
+        shares |= {round(float(one.float().mean()), 3) for one in valid}
+    moved = dermoscopy(brightness=0, contrast=0, saturation=0)
+    ends = labelled_part(labels=labels[..., :16]).shuffled(0, 0, moved)
+
+    assert shares == {1.0, round(16 / 48, 3)}
+    assert all(batch.valid is None for batch in ends)  # reflected: square images have no outside
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dermoscopy_carries_labels_as_it_moves_the_image(seed):
+    """Far from the borders of labels, the image has the colour of its pixel's label."""
+    labels = np.zeros((4, 1, 48, 48), np.uint8)
+    labels[..., 10:30, 8:20], labels[..., 10:30, 20:40] = 1, 2
+    moved = dermoscopy(brightness=0, contrast=0, saturation=0)
+    for batch in labelled_part(labels=labels).shuffled(seed, 0, moved):
+        shade = 2 * batch.images[:, :1]
+        clear = (shade - shade.round()).abs() < 1e-3
+        label = torch.where(batch.valid, batch.masks, 2.0)
+        between = clear & (shade.round() != 1)  # 0 beside 2 gives shades of 1 on the way
+
+        assert torch.equal(label[between], shade.round()[between])
+        assert (label == 2).any() and (label == 1).any()
+
+
+def test_an_augmentation_that_looks_at_the_mask_is_refused():
+    """It would move the labels and the ignored pixels in two ways."""
+
+    def centred(image, mask):
+        return image.roll(int(mask.sum()), -1), mask.roll(int(mask.sum()), -1)
+
+    def from_elsewhere(image, mask):
+        return image * random.random(), mask
+
+    for augment in (centred, from_elsewhere):
+        with pytest.raises(ConfigError, match=r"^augment: .*data\.ignore .*torch's generator"):
+            list(labelled_part().shuffled(0, 0, augment))
+
+
+def test_draws_are_those_without_ignored_pixels():
+    """The image of each draw is the same whether pixels are ignored or not."""
+    labels = np.random.default_rng(1).integers(0, 2, (4, 1, 16, 16)).astype(np.uint8)
+    ignoring, plain = (
+        [batch.images for batch in labelled_part(labels=labels, ignores=one).shuffled(5, 2, how)]
+        for one in (True, False)
+        for how in [dermoscopy()]
+    )
+
+    assert all(map(torch.equal, ignoring, plain))

@@ -593,6 +593,122 @@ def test_an_old_unfinished_cache_is_removed(tmp_path, root):
     assert fresh.exists()
 
 
+def test_an_old_unfinished_cache_of_another_rule_gives_no_pixels(tmp_path, root):
+    """It goes away; its masks were decoded by another rule."""
+    part = broken_off(root, tmp_path / "cache", "e")
+    os.utime(part / "journal.jsonl", (1, 1))
+
+    class Inverse(Arrays):
+        def read(self, sample):
+            pixels = super().read(sample)
+            return replace(pixels, mask=~pixels.mask)
+
+    undisturbed = prepare(Inverse(root, "inverse"), tmp_path / "whole")
+
+    assert_same(prepare(Inverse(root, "inverse"), tmp_path / "cache"), undisturbed)
+
+
+class Ignoring(Arrays):
+    """Pairs of npy files, of which the left third is ignored."""
+
+    ignores = True
+
+    def read(self, sample):
+        """Load a pair."""
+        pixels = super().read(sample)
+        ignored = np.zeros(pixels.mask.shape, bool)
+        ignored[:, : pixels.mask.shape[1] // 3] = True
+        return replace(pixels, ignored=ignored)
+
+
+def ignored_of(prepared):
+    """Return the ignored pixels of all images at their own size."""
+    return [prepared.native_ignored(index) for index in range(len(prepared.samples))]
+
+
+def test_ignored_pixels_come_back(tmp_path, root):
+    """At the training size as 2, at the images' own size in a plane of their own."""
+    prepared = prepare(Ignoring(root, "left"), tmp_path)
+    plain = prepare(Arrays(root), tmp_path)
+    again = prepare(Ignoring(root, "left"), tmp_path)
+
+    assert (prepared.ignores, plain.ignores) == (True, False)
+    assert_same(again, prepared)
+    for index, sample in enumerate(prepared.samples):
+        height, width = SIZES[sample.id]
+        expected = np.zeros((height, width), bool)
+        expected[:, : width // 3] = True
+        for one in (prepared, again):
+            np.testing.assert_array_equal(one.native_ignored(index), expected)
+        masks = plain.native_mask(index) & ~expected
+        np.testing.assert_array_equal(prepared.native_mask(index), masks)
+        assert not plain.native_ignored(index).any()
+        assert (prepared.masks[index, 0, :, : SIZE[1] * (width // 3) // width - 1] == 2).all()
+    assert set(np.unique(plain.masks)) == {0, 1}
+    assert not (plain.folder / "ignored.bin").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_plane_of_ignored_pixels_is_built_again(tmp_path, root, damage):
+    """As the other files of a cache."""
+    prepared = prepare(Ignoring(root, "left"), tmp_path)
+    expected = ignored_of(prepared)
+    path = prepared.folder / "ignored.bin"
+    path.unlink() if damage == "gone" else os.truncate(path, 3)
+
+    assert all(map(np.array_equal, ignored_of(prepare(Ignoring(root, "left"), tmp_path)), expected))
+
+
+@pytest.mark.parametrize("damage", ["none", "zeros", "cut"])
+def test_a_broken_off_cache_with_ignored_pixels_is_continued(tmp_path, root, damage):
+    """Both planes are in the checksum: after damage they are decoded again, else taken over."""
+    undisturbed = prepare(Ignoring(root, "left"), tmp_path / "whole")
+
+    class Stops(Ignoring):
+        def read(self, sample):
+            if sample.id == "d":
+                raise KeyboardInterrupt
+            return super().read(sample)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(Stops(root, "left"), tmp_path / "cache")
+    (part,) = (tmp_path / "cache").glob("part-*.tmp")
+    path, source = part / "native.part", Ignoring(root, "left")
+    content = path.read_bytes()
+    if damage != "none":
+        path.write_bytes(content[:-9] + (bytes(9) if damage == "zeros" else b""))
+    source.log.unlink()
+    prepared = prepare(source, tmp_path / "cache")
+
+    assert_same(prepared, undisturbed)
+    assert all(map(np.array_equal, ignored_of(prepared), ignored_of(undisturbed)))
+    assert source.decoded() == ("de" if damage == "none" else "cde")
+
+
+def test_an_image_of_ignored_pixels_only_is_an_error_with_its_name(tmp_path, root):
+    """No pixel of it could count."""
+    source = Ignoring(root, "left")
+    source.read = lambda sample: replace(
+        Arrays.read(source, sample),
+        ignored=np.full(np.load(sample.mask).shape, sample.id == "c"),
+    )
+
+    with pytest.raises(
+        DataError, match=r"^error: .*masks/c\.npy: every pixel is ignored"
+    ) as caught:
+        prepare(source, tmp_path)
+    assert str(caught.value).count("error") == 1
+
+
+def test_a_source_that_ignores_without_a_word_is_an_error(tmp_path, root):
+    """The cache would have no place for it."""
+    source = Ignoring(root, "left")
+    source.ignores = False
+
+    with pytest.raises(DataError, match="attribute ignores = True"):
+        prepare(source, tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["images", "masks"])
 @pytest.mark.parametrize("what", ["itself", "nowhere", "pipe", "folder"])
 def test_what_is_no_file_is_one_line(tmp_path, kind, what):

@@ -12,8 +12,15 @@ from hypothesis.extra.numpy import arrays
 from skimage.color import rgb2gray
 from skimage.transform import resize
 
-from segsweep.data.resize import area_mask, block_means, classic_mask, resize_pair
-from segsweep.data.source import Pixels
+from segsweep.data.resize import (
+    area_labels,
+    area_mask,
+    block_means,
+    classic_labels,
+    classic_mask,
+    resize_pair,
+)
+from segsweep.data.source import IGNORED, Pixels
 
 HALF = Fraction(1, 2)
 SIDES = st.tuples(st.integers(1, 24), st.integers(1, 24))
@@ -226,3 +233,103 @@ def test_twelve_megapixels_are_cheap():
 
     assert time.process_time() - start < 0.6
     assert peak < 30e6
+
+
+LABELS = SIDES.flatmap(lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 2)))
+WAYS = {"area": area_labels, "classic": classic_labels}
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((8, 12), (4, 6)), ((9, 7), (4, 3)), ((12, 9), (5, 8)), ((6, 15), (6, 4)), ((10, 10), (1, 3))],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_more_than_half_ignored_is_ignored_and_else_the_rest_decides(shape, size, seed):
+    """In exact areas: foreground where that covers more than background does."""
+    random = np.random.default_rng(seed)
+    ignored = random.random(shape) < (0.4, 0.5, 0.2, 0.5)[seed]
+    mask = (random.random(shape) < 0.5) & ~ignored
+    found = area_labels(mask, ignored, size)
+
+    for row in range(size[0]):
+        for column in range(size[1]):
+            left_out = share(ignored, (row, column), size)
+            exact = share(mask, (row, column), size)
+            assert (found[row, column] == IGNORED) == (left_out > HALF)
+            if left_out <= HALF and 2 * exact != 1 - left_out:
+                assert found[row, column] == (2 * exact > 1 - left_out)
+
+
+@settings(max_examples=200, deadline=None)
+@given(LABELS, SIDES)
+def test_object_and_complement_stay_complements_beside_ignored_pixels(labels, size):
+    """Whatever the labels and the sizes, up or down; the same pixels are ignored."""
+    ignored = labels == IGNORED
+    found = area_labels(labels == 1, ignored, size)
+    other = area_labels(labels == 0, ignored, size)
+
+    np.testing.assert_array_equal(found == IGNORED, other == IGNORED)
+    np.testing.assert_array_equal((found == 1)[found != IGNORED], (other == 0)[found != IGNORED])
+
+
+@settings(max_examples=100, deadline=None)
+@given(MASKS, SIDES)
+def test_without_ignored_pixels_nothing_changes(mask, size):
+    """In both ways, with None and with a mask of none."""
+    plain = {"area": area_mask(mask, size), "classic": classic_mask(mask, size)}
+    for way, smaller in WAYS.items():
+        for ignored in (None, np.zeros_like(mask)):
+            np.testing.assert_array_equal(smaller(mask, ignored, size), plain[way])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=100, deadline=None)
+@given(labels=LABELS, size=SIDES, seed=st.integers(0, 9))
+def test_labels_under_ignored_pixels_have_no_influence(way, labels, size, seed):
+    """Whatever a mask says where pixels are ignored."""
+    ignored = labels == IGNORED
+    noise = np.random.default_rng(seed).random(labels.shape) < 0.5
+    found = WAYS[way](labels == 1, ignored, size)
+
+    np.testing.assert_array_equal(
+        found, WAYS[way]((labels == 1) | (noise & ignored), ignored, size)
+    )
+    assert set(np.unique(found)) <= {0, 1, IGNORED}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ignored_pixels_by_hand(way):
+    """A block half ignored goes by its rest; whole blocks and equal sizes stay what they are."""
+    labels = np.array([[0, 2, 2, 1, 1, 1, 0, 0], [2, 0, 2, 1, 1, 1, 0, 0]], np.uint8)
+    small = WAYS[way](labels == 1, labels == 2, (1, 4))
+
+    assert small.tolist() == [[0, 1, 1, 0]]
+    assert WAYS[way](labels == 1, labels == 2, labels.shape).tolist() == labels.tolist()
+    assert WAYS[way](labels == 1, labels != 1, (1, 2)).tolist() == [[2, 1]]
+
+
+def test_ties_beside_ignored_pixels_favour_neither_side():
+    """Many blocks with one ignored pixel, one of each and one of either: half of all."""
+    random = np.random.default_rng(0)
+    labels = np.empty((128, 128), np.uint8)
+    for row in range(0, 128, 2):
+        for column in range(0, 128, 2):
+            block = random.permutation([0, 1, 2, 2]).reshape(2, 2)
+            labels[row : row + 2, column : column + 2] = block
+    found = area_labels(labels == 1, labels == 2, (64, 64))
+
+    assert (found == 1).sum() == (found == 0).sum() == 64 * 32
+
+
+def test_pair_is_resized_with_its_ignored_pixels():
+    """The mask holds 2 at the training size; the image is that of any mask."""
+    labels = np.repeat(np.repeat([[0, 1], [2, 0]], 8, 0), 8, 1)
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    for way in ("area", "classic"):
+        pixels = Pixels(image, labels == 1, ignored=labels == 2)
+        small, mask = resize_pair(pixels, (4, 4), 3, way)
+        plain, _ = resize_pair(Pixels(image, labels == 1), (4, 4), 3, way)
+
+        assert (mask.dtype, mask.shape) == (np.uint8, (1, 4, 4))
+        assert mask[0, ::3, ::3].tolist() == [[0, 1], [2, 0]]
+        np.testing.assert_array_equal(small, plain)

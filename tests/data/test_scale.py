@@ -141,7 +141,7 @@ def test_a_pass_takes_one_batch_at_a_time():
     """Neither order ever reads more than a batch: a data set need not fit into memory."""
     images, masks = Watched(np.zeros((MANY, 1, 2, 2), "f4")), Watched(np.zeros((MANY, 1, 2, 2)))
     batches = Batches(images, masks, list(range(MANY)), 25, torch.device("cpu"))
-    seen = [len(read) for read, _ in (*batches.in_order(), *batches.shuffled(0, 0, None))]
+    seen = [len(read) for read, *_ in (*batches.in_order(), *batches.shuffled(0, 0, None))]
 
     assert sum(seen) == 2 * MANY
     assert (images.most, masks.most) == (25, 25)

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from loss_cases import (
+    BY_IMAGE,
     CONF,
     GOLDEN,
     LOSSES,
+    OTHER_SETTINGS,
     golden_input,
     image_by_image,
     random_case,
@@ -26,23 +28,11 @@ from segsweep import losses
 from segsweep.config.targets import locate
 from segsweep.losses.arguments import whole
 
-OTHER_SETTINGS = {
-    "dice, tiny smooth": losses.DiceLoss(smooth=1e-6),
-    "focal, root": losses.FocalLoss(gamma=0.5),
-    "focal_lin, root": losses.FocalLinLoss(gamma=0.5, alpha=0.25),
-    "focal_lin, large": losses.FocalLinLoss(gamma=50.0),
-    "soft_dice, tiny smooth": losses.SoftDiceLoss(smooth=1e-6, batch=True),
-    "jaccard, tiny smooth": losses.JaccardLoss(smooth=1e-6),
-    "focal_tversky, steep": losses.FocalTverskyLoss(exponent=0.1, smooth=1e-6, batch=True),
-    "lovasz, batch": losses.LovaszLoss(batch=True),
-}
 EXPERIMENT = ("bce", "dice", "focal", "ss", "bce_ss")
 RELEASED = (
     *(*EXPERIMENT, "soft_dice", "jaccard", "dice_bce"),
     *("focal_lin", "tversky", "focal_tversky", "lovasz"),
 )
-BY_IMAGE = [name for name, loss in LOSSES.items() if hasattr(loss, "batch")]
-"""Losses with an argument `batch`."""
 
 
 @pytest.mark.parametrize("name", EXPERIMENT)

@@ -4,26 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from loss_cases import LOSSES, random_case, value_and_gradient
-
-
-def structural_loop(prob: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the structural error of one image, block by block, as it is defined."""
-    height, width = prob.shape
-    error = np.zeros((height, width))
-    for top in range(-1, height + 1 - 2, 3):
-        for left in range(-1, width + 1 - 2, 3):
-            cells = [(r, c) for r in range(top, top + 3) for c in range(left, left + 3)]
-            inside = [0 <= r < height and 0 <= c < width for r, c in cells]
-            blocks = []
-            for image in (target, prob):
-                pairs = zip(cells, inside, strict=True)
-                block = np.array([image[cell] if there else 0.0 for cell, there in pairs])
-                blocks.append((block - block.mean() + 0.01) / (block.std() + 0.01))
-            for cell, there, difference in zip(cells, inside, blocks[0] - blocks[1], strict=True):
-                if there:
-                    error[cell] = abs(difference)
-    return error
+from loss_cases import LOSSES, random_case, structural_loop, value_and_gradient
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 4, 9])

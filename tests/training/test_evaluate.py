@@ -147,6 +147,70 @@ def test_native_by_hand():
     assert count_native(probability, [np.ones((1, 1), bool)], 0.51) == [[0, 0, 1, 0]]
 
 
+def ignored_pixels(row, shape):
+    """Return which pixels of an image are ignored."""
+    return np.random.default_rng(100 + row).random(shape) < 0.3
+
+
+def ignoring(batch=3):
+    """Return batches whose masks hold 2 on `ignored_pixels`, but not in the last image."""
+    images, masks = images_and_masks()
+    for row in range(6):
+        masks[row, 0][ignored_pixels(row, (16, 24))] = 2
+    return Batches(images, masks, list(range(7)), batch, CPU, ignores=True)
+
+
+def test_counts_are_of_the_pixels_that_count():
+    """Those of scikit-learn on the pixels that are left; their sum is their number."""
+    masks = images_and_masks()[1][:, 0]
+    scored = score_images(Logits(), ignoring())
+    for row, found in enumerate(scored.counts.tolist()):
+        left = ~ignored_pixels(row, (16, 24)) if row < 6 else np.ones((16, 24), bool)
+
+        assert found == table(masks[row][left] > 0, probabilities()[row][left] > 0.5)
+        assert sum(found) == left.sum()
+
+
+def test_native_counts_are_of_the_pixels_that_count():
+    """With the image's own ignored pixels; those outlines are measured without them."""
+    seen = []
+    scored = score_images(
+        Logits(),
+        part(),
+        native_mask=native_mask,
+        native_ignored=lambda row: ignored_pixels(row, SIZES[row]),
+        on_native=lambda *masks: seen.append(masks),
+    )
+    whole = []
+    score_images(
+        Logits(), part(), native_mask=native_mask, on_native=lambda one, _: whole.append(one)
+    )
+    for row, (found, (predicted, truth)) in enumerate(zip(scored.native, seen, strict=True)):
+        left = ~ignored_pixels(row, SIZES[row])
+
+        assert found.tolist() == table(native_mask(row)[left], whole[row][left])
+        np.testing.assert_array_equal(predicted, whole[row] & left)
+        np.testing.assert_array_equal(truth, native_mask(row) & left)
+
+
+def test_a_loss_gets_valid_only_where_pixels_are_ignored():
+    """A loss of two arguments goes on working where all pixels count."""
+    given = []
+
+    class Noting(nn.Module):
+        def forward(self, logits, target, valid=None):
+            given.append(valid)
+            return logits.mean()
+
+    score_images(Logits(), ignoring(), loss_fn=Noting())
+    expected = [~ignored_pixels(row, (16, 24)) for row in range(6)]
+
+    assert [one is None for one in given] == [False, False, True]
+    assert np.array_equal(torch.cat(given[:2])[:, 0].numpy(), expected)
+    with pytest.raises(TypeError, match="valid"):
+        score_images(Logits(), ignoring(), loss_fn=Brightness())
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 7, 20])
 def test_loss_is_the_mean_over_images(batch):
     """An incomplete last batch has the weight of its images, not of a whole batch."""

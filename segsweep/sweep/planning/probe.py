@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from segsweep.config.run_config import FrozenConfig
-from segsweep.data.batches import Batches
+from segsweep.data.batches import Batch, Batches
 from segsweep.store.paths import RunPaths
 from segsweep.sweep.planning.cost import Measured
 from segsweep.sweep.processes.slots import Slot
@@ -31,7 +31,7 @@ from segsweep.training.dataset import prepared_data
 from segsweep.training.device import peak_memory_mb
 from segsweep.training.evaluate import NativeMask, OnNative, Scored, score_images
 from segsweep.training.loop import PREVIEW_IMAGES, train_step
-from segsweep.training.result import draw_validation
+from segsweep.training.result import draw_validation, native_masks
 
 TIMED_STEPS = 3
 """Training steps that are timed after the first one."""
@@ -62,13 +62,12 @@ def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
     started = time.perf_counter()
     job = build_job(config, RunPaths(scratch), prepared_data(config))
     start = time.perf_counter() - started
-    native = job.prepared.native_mask if config.evaluate.at == "both" else None
     try:
         steps = _train(job)
         cold = _seconds(_score, job, job.loss_fn)
         warm = _seconds(_score, job, job.loss_fn)
         save_last, save_best, preview = _store(job)
-        scoring = _seconds(_score, job, None, native, _on_native(config))
+        scoring = _seconds(_score, job, None, native_masks(job), _on_native(config))
         last_bytes, best_bytes = _sizes(job)
         few = len(_few(job).indices)
         return Measured(
@@ -103,8 +102,8 @@ def _train(job: Job) -> list[float]:
     autocast = job.placement.autocast if job.placement.precision != "float32" else None
     took: list[float] = []
     started = latest = time.perf_counter()
-    for images, masks in _batches(job):
-        float(train_step(job.state, job.loss_fn, images, masks, job.loop, autocast))
+    for batch in _batches(job):
+        float(train_step(job.state, job.loss_fn, batch, job.loop, autocast))
         now = time.perf_counter()
         took.append(now - latest)
         latest = now
@@ -113,7 +112,7 @@ def _train(job: Job) -> list[float]:
     return took
 
 
-def _batches(job: Job) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(job: Job) -> Iterator[Batch]:
     for epoch in itertools.count():
         yield from job.train.shuffled(job.loop.seed, epoch, job.augment)
 
@@ -142,7 +141,7 @@ def _on_native(config: FrozenConfig) -> OnNative | None:
 def _score(
     job: Job,
     loss_fn: nn.Module | None = None,
-    native_mask: NativeMask | None = None,
+    native: tuple[NativeMask | None, NativeMask | None] = (None, None),
     on_native: OnNative | None = None,
 ) -> Scored:
     """Score a batch: with a loss as after an epoch, without one as at the end of a run."""
@@ -151,7 +150,8 @@ def _score(
         _few(job),
         threshold=job.loop.threshold,
         loss_fn=loss_fn,
-        native_mask=native_mask,
+        native_mask=native[0],
+        native_ignored=native[1],
         show=PREVIEW_IMAGES,
         on_native=on_native,
         autocast=job.placement.autocast(),
