@@ -24,6 +24,26 @@ def blob(seed: int, height: int = 24, width: int = 32) -> tuple[NDArray, NDArray
     return image.astype(np.uint8), mask
 
 
+def write_bordered(
+    folder: Path, count: int = 12, height: int = 40, width: int = 56
+) -> dict[str, NDArray[np.uint8]]:
+    """Write *count* images with masks as in Pascal VOC: 1 in an object, 255 on its border, else 0.
+
+    Returns id -> mask. *folder* gets the folders `images` and `masks`.
+    """
+    truth = {}
+    for seed in range(count):
+        image, mask = blob(seed, height, width)
+        inner = mask & np.roll(mask, 3, 0) & np.roll(mask, -3, 0)
+        labels = np.where(inner, 1, np.where(mask, 255, 0)).astype(np.uint8)
+        labels[: 1 + seed % 4] = 255  # a strip that nobody labelled
+        truth[f"c{seed:02d}"] = labels
+        for kind, picture in (("images", image), ("masks", labels)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(folder / kind / f"c{seed:02d}.png")
+    return truth
+
+
 def write_ph2(root: Path, seed: int = 0) -> Truth:
     """Write six cases in the layout of PH2, with the stray files of real copies.
 

@@ -17,6 +17,7 @@ TESTED_IN = {
     "data/guess.py": "data/test_folder.py",
     "data/kinds.py": "data/test_layouts.py",
     "data/mask_values.py": "data/test_layouts.py",
+    "data/named_values.py": "data/test_decoding.py",
     "data/naming.py": "data/test_folder.py",
     "data/pairing.py": "data/test_folder.py",
     "data/raster.py": "data/test_images.py",

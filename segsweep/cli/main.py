@@ -256,7 +256,7 @@ def _draw_sheet(prepared: "Prepared", path: Path) -> Path:
         (
             prepared.samples[index].id,
             prepared.images[index].transpose(1, 2, 0),
-            prepared.masks[index, 0] > 0,
+            prepared.masks[index, 0],
         )
         for index in range(count)
     )
@@ -272,8 +272,15 @@ def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
 
 def _foreground(prepared: "Prepared") -> str:
     """Return the range and the mean of the foreground's share of an image."""
-    shares = prepared.masks.mean((1, 2, 3))
-    return f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
+    from segsweep.data.source import IGNORED
+
+    if not prepared.ignores:
+        shares = prepared.masks.mean((1, 2, 3))
+        return f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
+    counted = (prepared.masks != IGNORED).sum((1, 2, 3))
+    shares = (prepared.masks == 1).sum((1, 2, 3)) / counted.clip(1)
+    text = f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f} of what counts"
+    return f"{text}; ignored {1 - counted.sum() / prepared.masks.size:.3f}"
 
 
 def _from_hydra(error: BaseException) -> bool:

@@ -54,6 +54,11 @@ class DataNode:
             raise ConfigError(f"data.size={self.size}: give one number, or [height, width]")
         return self.size[0], self.size[1]
 
+    @property
+    def ignores(self) -> bool:
+        """Whether pixels of masks may count for nothing: `data.ignore` is set."""
+        return self.source.get("ignore") not in (None, [])
+
 
 @dataclass(frozen=True)
 class RunConfig:

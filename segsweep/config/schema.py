@@ -21,7 +21,9 @@ NEUTRAL_ARGUMENTS: Mapping[str, Mapping[str, object]] = {
         "unmatched": "error",
         "range": None,
         "foreground_color": None,
+        "ignore": None,
     },
+    "segsweep.data.pairs.Pairs": {"ignore": None},
 }
 """Class -> the neutral values of arguments that it got after a release; see `option`."""
 

@@ -137,7 +137,7 @@ def _brief(value: object) -> str:
 def _listed(key: str, value: object) -> str:
     if not isinstance(value, list):
         return str(value)
-    if key == COLOURS:
+    if key == COLOURS or isinstance(value[0], list):
         rows = value if isinstance(value[0], list) else [value]
         return "+".join(sorted({",".join(map(str, row)) for row in rows}))
     return ",".join(sorted(set(map(str, value)), key=lambda word: (len(word), word)))

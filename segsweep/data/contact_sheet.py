@@ -1,4 +1,4 @@
-"""One picture to look at: thumbnails with the outline of their masks."""
+"""One picture to look at: thumbnails with the outline of masks; ignored pixels are hatched."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from segsweep.data.resize import area_mask
-from segsweep.data.source import Raw
+from segsweep.data.resize import area_labels, area_mask
+from segsweep.data.source import IGNORED, Raw
 from segsweep.system.files import replacing
 
 MOST_PIXELS = 50_000_000
@@ -17,10 +17,12 @@ MOST_PIXELS = 50_000_000
 CAPTION, GAP, FONT_SIZE = 16, 4, 11
 INNER, OUTER = (255, 230, 0), (0, 0, 0)
 """The outline is bright inside and black outside, so it shows on light and on dark skin."""
+LINES, EVERY = ((96, 96, 96), (208, 208, 208)), 3
+"""Ignored pixels: oblique lines in two greys, each EVERY pixels wide."""
 
 
 def contact_sheet(
-    items: Iterable[tuple[str, Raw, NDArray[np.bool_]]],
+    items: Iterable[tuple[str, Raw, Raw]],
     path: Path,
     columns: int = 10,
     thumb: int = 128,
@@ -29,7 +31,8 @@ def contact_sheet(
     """Write a PNG of the first images and return how many it shows.
 
     Args:
-        items: (id, image (H, W, 1 or 3) in [0, 1], mask (H, W)); only what is drawn is read.
+        items: (id, image (H, W, 1 or 3) in [0, 1], mask (H, W) in {0, 1, IGNORED}); only what is
+            drawn is read.
         path: where the PNG goes; its folder is made. It appears whole or not at all.
         columns: images in a row.
         thumb: the longer side of a thumbnail, pixels.
@@ -59,8 +62,9 @@ def contact_sheet(
     return len(tiles)
 
 
-def _tile(name: str, image: Raw, mask: NDArray[np.bool_], *, thumb: int) -> Image.Image:
+def _tile(name: str, image: Raw, labels: Raw, *, thumb: int) -> Image.Image:
     """Return a thumbnail, its outline and its caption, (thumb + CAPTION) high."""
+    mask: NDArray[np.bool_] = labels == 1
     height, width = mask.shape
     scale = thumb / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -73,7 +77,9 @@ def _tile(name: str, image: Raw, mask: NDArray[np.bool_], *, thumb: int) -> Imag
             Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BOX)
         )
         cover = (shares > 0) & (shares == shares.max())
-    inner, outer = outline(cover)
+    left_out = area_labels(mask, labels == IGNORED, size[::-1]) == IGNORED
+    small[left_out] = hatched(size[::-1])[left_out]
+    inner, outer = outline(cover, left_out)
     small[outer], small[inner] = OUTER, INNER
     tile = Image.new("RGB", (thumb, thumb + CAPTION), "white")
     tile.paste(Image.fromarray(small), ((thumb - size[0]) // 2, (thumb - size[1]) // 2))
@@ -89,13 +95,23 @@ def fitting(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width
     return next(t for t in _shorter(line) if font.getlength(t) <= width or len(t) <= 1)
 
 
-def outline(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def hatched(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return oblique lines in two greys, (H, W, 3): how pixels are drawn that are ignored."""
+    rows, columns = np.indices(size)
+    return np.array(LINES, np.uint8)[(rows + columns) // EVERY % 2]
+
+
+def outline(
+    mask: NDArray[np.bool_], ignored: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the mask's outermost pixels and the pixels just outside it, both (H, W).
 
     Beyond the picture counts as background, so a full mask shows a frame and an empty one none.
+    Beside ignored pixels there is no line: the mask may go on there.
     """
-    beside_background = _grown(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1]
-    return mask & beside_background, _grown(np.pad(mask, 1))[1:-1, 1:-1] & ~mask
+    either = mask if ignored is None else mask | ignored
+    beside_background = _grown(np.pad(~either, 1, constant_values=True))[1:-1, 1:-1]
+    return mask & beside_background, _grown(np.pad(mask, 1))[1:-1, 1:-1] & ~either
 
 
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -20,6 +20,11 @@ class FileSource:
         """The reader's version, the foreground rule, and what else decides pixels."""
         return f"{self.name} reader={READER_VERSION} {self.foreground}{self.decoding}"
 
+    @property
+    def ignores(self) -> bool:
+        """Whether stored values are named whose pixels count for nothing."""
+        return bool(self.foreground.ignored)
+
     def read(self, sample: Sample) -> Pixels:
         """Decode one pair."""
         return read_sample(sample, self.foreground, self.decoding)

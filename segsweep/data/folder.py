@@ -51,6 +51,8 @@ class Folder(FileSource):
             are left out.
         range: the two stored values that become 0 and 1 in an image; None: those of its type.
         foreground_color: the colour [red, green, blue] of a mask's foreground, or several.
+        ignore: the stored values of pixels that count in no loss, metric or step, [255], or their
+            colours, [[224, 224, 192]]; None: all pixels count.
 
     """
 
@@ -67,8 +69,9 @@ class Folder(FileSource):
         unmatched: Literal["error", "skip"] = "error",
         range: list[float] | None = None,
         foreground_color: list[int] | list[list[int]] | None = None,
+        ignore: list[int] | list[list[int]] | None = None,
     ) -> None:
-        rule = Foreground.of(foreground, invert, foreground_color)
+        rule = Foreground.of(foreground, invert, foreground_color, ignore)
         super().__init__("folder", rule, Decoding.of(page, range))
         place, image_name = folder_and_name("images", str(images), image_name)
         self.images = self.masks = Path(place).expanduser()

@@ -77,7 +77,8 @@ def read_sample(sample: Sample, foreground: Foreground, how: Decoding = AS_STORE
     is_deep = image.values.dtype == np.uint16 and how.span is None
     brightest = int(image.values.max()) if is_deep else None
     mask = np.ascontiguousarray(found.mask)
-    return Pixels(to_rgb(image), mask, found.grey, found.unnamed, brightest)
+    ignored = None if found.ignored is None else np.ascontiguousarray(found.ignored)
+    return Pixels(to_rgb(image), mask, found.grey, found.unnamed, brightest, ignored)
 
 
 def _mask_beside(image: Raster, path: Path, foreground: Foreground, how: Decoding) -> Selected:
@@ -86,7 +87,8 @@ def _mask_beside(image: Raster, path: Path, foreground: Foreground, how: Decodin
     found = select(mask, foreground)
     if image.orientation == 1 or mask.orientation != 1:
         return found
-    return replace(found, mask=_turn_with(image, found.mask, mask.path))
+    ignored = None if found.ignored is None else _turn_with(image, found.ignored, mask.path)
+    return replace(found, mask=_turn_with(image, found.mask, mask.path), ignored=ignored)
 
 
 def _turn_with(image: Raster, mask: Raw, path: Path) -> Raw:

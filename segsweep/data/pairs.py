@@ -48,6 +48,7 @@ class Pairs(FileSource):
         foreground_color: one colour or several.
         page: from 1.
         range: of images.
+        ignore: stored values, or colours.
 
     """
 
@@ -64,8 +65,9 @@ class Pairs(FileSource):
         foreground_color: list[int] | list[list[int]] | None = None,
         page: int | None = None,
         range: list[float] | None = None,
+        ignore: list[int] | list[list[int]] | None = None,
     ) -> None:
-        rule = Foreground.of(foreground, invert, foreground_color)
+        rule = Foreground.of(foreground, invert, foreground_color, ignore)
         super().__init__("pairs", rule, Decoding.of(page, range))
         self.file = Path(file).expanduser()
         self.columns = {"image": image_column, "mask": mask_column}

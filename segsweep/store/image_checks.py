@@ -44,7 +44,12 @@ class _Rows:
 
 
 def check_images(
-    rows: str, path: Path, split: Path | None, wanted: int | None, stored: Sequence[str] = ()
+    rows: str,
+    path: Path,
+    split: Path | None,
+    wanted: int | None,
+    stored: Sequence[str] = (),
+    most: int | None = None,
 ) -> None:
     """Raise StoredFileError unless *rows* can be those of a finished run.
 
@@ -54,10 +59,12 @@ def check_images(
         split: the run's split.csv with the ids; one that is missing or damaged is not used.
         wanted: the number of test images in the run's result; None if that is not known.
         stored: the columns of stored metrics that the run must have.
+        most: where pixels may be ignored, the pixels of an image at the training size, of which
+            fewer may count; None: all images have equally many.
 
     """
     found = _by_column(rows)
-    if reason := _wrong_counts(found) or _repeated(found) or _unequal_sizes(found):
+    if reason := _wrong_counts(found, most) or _repeated(found) or _unequal_sizes(found):
         raise StoredFileError(path, reason)
     if reason := _wrong_stored(found, stored if rows else ()):
         raise StoredFileError(path, reason)
@@ -81,14 +88,19 @@ def _by_column(rows: str) -> _Rows:
     return _Rows(columns[1], columns[2], columns[3], columns[first:last], stored)
 
 
-def _wrong_counts(rows: _Rows) -> str:
-    """Say which count is negative, or which image has not as many pixels as the others."""
+def _wrong_counts(rows: _Rows, most: int | None) -> str:
+    """Say which count is negative, or which image has not as many pixels as it must have."""
     counts = [list(map(int, column)) for column in rows.counts]
     for name, column in zip(COUNTS, counts, strict=True):
         if column and min(column) < 0:
             row = next(row for row, value in enumerate(column) if value < 0)
             return f"damaged, {name}={column[row]} in row {row + FIRST}"
     sums = [sum(values) for values in zip(*counts, strict=True)]
+    if most is not None:
+        for row, (pixels, at) in enumerate(zip(sums, rows.ats, strict=True), FIRST):
+            if at == "train" and pixels > most:
+                return f"damaged, tp + fp + fn + tn = {pixels} in row {row}, at most {most}"
+        return ""
     known = Counter(pixels for pixels, at in zip(sums, rows.ats, strict=True) if at == "train")
     if len(known) < 2:
         return ""

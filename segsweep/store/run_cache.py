@@ -1,5 +1,6 @@
 """Runs as read from their folders; finished ones are kept in memory. No torch."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,8 +138,17 @@ def complete_images(path: Path, run: RunRecord) -> str:
     rows, wanted = image_rows(path, run.run_id), run.columns.get("n_test")
     split = RunPaths(run.path).split
     stored = metrics.BOUNDARY if has_boundary(run) else ()
-    check_images(rows, path, split, wanted if isinstance(wanted, int) else None, stored)
+    wanted = wanted if isinstance(wanted, int) else None
+    check_images(rows, path, split, wanted, stored, _most_pixels(run.settings))
     return rows
+
+
+def _most_pixels(settings: Mapping[str, object]) -> int | None:
+    """Return the pixels at the training size if some may be ignored, so that fewer may count."""
+    if not settings.get("data.ignore"):
+        return None
+    sides = [int(side) for side in re.findall(r"\d+", str(settings.get("data.size")))]
+    return sides[0] * sides[-1] if sides else None
 
 
 def has_boundary(run: RunRecord) -> bool:

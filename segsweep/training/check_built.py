@@ -3,6 +3,7 @@
 Finds problems that show only then: sizes, channels, arguments that constructors refuse.
 """
 
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -38,7 +39,7 @@ def check_built(config: RunConfig, call: Callable[..., None] = call_here) -> Non
 
     collect(problems, lambda: check_device(config.device, config.trainer.precision))
     check(["model"], check_model, *_model_of(config))
-    check(["loss"], check_builds, "loss", config.loss)
+    check(["loss"], check_loss, config.choices["loss"], config.loss, config.data.ignores)
     check(["augment"], check_builds, "augment", config.augment)
     check(["optimizer", "scheduler"], check_steps, config.optimizer, config.scheduler)
     raise_all(problems)
@@ -48,6 +49,22 @@ def check_built(config: RunConfig, call: Callable[..., None] = call_here) -> Non
 def check_builds(node: str, values: Node, allow: tuple[str, ...]) -> None:
     """Build the object of an option node."""
     build(node, values, allow)
+
+
+@once
+def check_loss(name: str, values: Node, ignores: bool, allow: tuple[str, ...]) -> None:
+    """Build the loss; if pixels may be ignored, it must take an argument `valid`."""
+    loss = build("loss", values, allow)
+    if not ignores:
+        return
+    parameters = inspect.signature(getattr(loss, "forward", loss)).parameters
+    every = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    if "valid" not in parameters and not every:
+        raise ConfigError(
+            f"loss={name}: not allowed with data.ignore: {values['_target_']} would count ignored "
+            "pixels; give its forward an argument valid=None, the pixels that count, "
+            "(B, 1, H, W) bool"
+        )
 
 
 @once

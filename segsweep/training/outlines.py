@@ -2,13 +2,16 @@
 
 A run stores `outlines.json`: {"size": [H, W], "images": {id: {"truth": rings, "predicted":
 rings}}}; a ring is a closed line [x0, y0, x1, y1, ...] in pixels of the training size, where
-(0, 0) is the centre of the first pixel. A hole is a ring too.
+(0, 0) is the centre of the first pixel. A hole is a ring too. An image with ignored pixels also
+has "ignored": the rings around them.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segsweep.data.source import IGNORED
 
 MOST_IMAGES = 2000
 """Maximum number of images, the first ones; one of 128 pixels takes 6 ms and 0.6 kB."""
@@ -23,15 +26,18 @@ class Outlines:
     """Collects the outlines of the test set while it is scored."""
 
     def __init__(self, masks: NDArray[np.uint8], ids: Sequence[str]) -> None:
-        """*masks* (N, 1, H, W) in {0, 1} and *ids* belong to the whole data set."""
+        """*masks* (N, 1, H, W) in {0, 1, IGNORED} and *ids* belong to the whole data set."""
         self._masks, self._ids = masks, ids
         self._images: dict[str, dict[str, Rings]] = {}
 
     def add(self, row: int, predicted: NDArray[np.bool_]) -> None:
         """Add the image in *row* of the data set with its predicted mask (H, W)."""
         if len(self._images) < MOST_IMAGES:
-            truth = rings_of(self._masks[row, 0] > 0)
-            self._images[self._ids[row]] = {"truth": truth, "predicted": rings_of(predicted)}
+            labels = self._masks[row, 0]
+            found = {"truth": rings_of(labels == 1), "predicted": rings_of(predicted)}
+            if (ignored := labels == IGNORED).any():
+                found["ignored"] = rings_of(ignored)
+            self._images[self._ids[row]] = found
 
     @property
     def values(self) -> dict[str, object]:

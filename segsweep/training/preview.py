@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from segsweep.data.contact_sheet import fitting
+from segsweep.data.contact_sheet import fitting, hatched
+from segsweep.data.source import IGNORED
 from segsweep.system.files import replacing
 
 GAP = 4
 ROWS = ("image", "truth", "prediction")
+TRUTH = ROWS.index("truth")
 LEAST_WIDTH = 120
 """Of a column, pixels; smaller images are enlarged, so that their names can be read."""
 COLUMN_OF_FONT = 11
@@ -29,7 +31,7 @@ def draw_preview(
 
     Args:
         images: (K, C, H, W) in [0, 1], C is 1 or 3.
-        masks: (K, 1, H, W) in {0, 1}.
+        masks: (K, 1, H, W) in {0, 1, IGNORED}; ignored pixels are hatched.
         outputs: (K, H, W) probabilities.
         captions: of each image, two lines above its column: its id and its score.
         path: the file, replaced atomically.
@@ -45,7 +47,7 @@ def draw_preview(
     pen = ImageDraw.Draw(sheet)
     rows: tuple[NDArray[np.generic], ...] = (
         images.transpose(0, 2, 3, 1),
-        masks.transpose(0, 2, 3, 1),
+        (masks == 1).transpose(0, 2, 3, 1),
         outputs[..., None],
     )
     for column, lines in enumerate(captions):
@@ -58,6 +60,9 @@ def draw_preview(
         for column, picture in enumerate(pictures):
             shown = Image.fromarray(_grey_levels(picture))
             large = shown.resize((width, height), Image.Resampling.NEAREST)
+            if row == TRUTH and (ignored := masks[column, 0] == IGNORED).any():
+                where = Image.fromarray(ignored).resize(large.size, Image.Resampling.NEAREST)
+                large.paste(Image.fromarray(hatched((height, width))), mask=where)
             sheet.paste(large, (left + column * (width + GAP), y))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

@@ -1,6 +1,7 @@
 """Every problem in a config is reported in one line, with the value given and those allowed."""
 
 import pytest
+import yaml
 
 from conftest import put
 from segsweep.config.check import check_config
@@ -9,7 +10,8 @@ from segsweep.config.schema import Config, DataConfig, SplitConfig
 from segsweep.config.validate import check_section, coerce, nearest, type_text
 from segsweep.errors import ConfigError
 from segsweep.metrics import columns
-from segsweep.training.check_built import check_built
+from segsweep.system.installation import conf_folder
+from segsweep.training.check_built import check_built, check_loss
 
 SMALL = ("data.size=32", "model.channels=[2,2]")
 
@@ -459,3 +461,27 @@ def test_missing_value_names_the_type_and_range():
     """The line has the key, its type and its range."""
     with pytest.raises(ConfigError, match=r"^lr is not set; give it as lr=<number, > 0>$"):
         coerce("lr", "???", float, "> 0")
+
+
+def test_a_loss_that_cannot_ignore_pixels_is_refused_with_them():
+    """It would count them. Every loss of segsweep takes `valid`."""
+    plain = {"_target_": "torch.nn.BCEWithLogitsLoss"}
+    check_loss("plain", plain, False, ())
+
+    with pytest.raises(
+        ConfigError, match=r"^loss=plain: not allowed with data\.ignore: .*valid=None"
+    ):
+        check_loss("plain", plain, True, ())
+    for path in sorted((conf_folder() / "loss").glob("*.yaml")):
+        check_loss(path.stem, yaml.safe_load(path.read_text()), True, ())
+
+
+@pytest.mark.parametrize(("ignore", "ignores"), [(None, False), ([255], True), ([[0, 0, 9]], True)])
+def test_ignored_values_are_checked_with_the_rest(accepted, refusal, tmp_path, ignore, ignores):
+    """A list of values, or of colours; text is refused."""
+    config = accepted("data=folder", data__images=str(tmp_path), data__ignore=ignore)
+
+    assert config["data"]["ignore"] == ignore
+    assert RunConfig.of(config).data.ignores == ignores
+    (line,) = refusal("data=folder", data__images=str(tmp_path), data__ignore="border")
+    assert line.startswith("data.ignore=")

@@ -16,6 +16,8 @@ from segsweep.config.truth import data_title, data_titles, data_words, file_word
         ({"foreground": [10, 2, 2]}, "foreground=2,10"),
         ({"foreground": [2, 10], "invert": True}, "foreground=2,10, inverted"),
         ({"ignore": [255]}, "foreground, ignore=255"),
+        ({"foreground": [1], "ignore": [255, 9]}, "foreground=1, ignore=9,255"),
+        ({"ignore": [[9, 0, 9], [0, 0, 9]]}, "foreground, ignore=0,0,9+9,0,9"),
         ({"page": None, "foreground_color": None}, "foreground"),
         ({"foreground": "alpha"}, "foreground=alpha"),
         ({"foreground": "half", "foreground_color": [255, 0, 0]}, "foreground_color=255,0,0"),

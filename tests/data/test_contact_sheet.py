@@ -41,6 +41,27 @@ def test_full_mask_has_a_frame_and_empty_mask_nothing():
     assert not (full[1].any() or empty[0].any() or empty[1].any())
 
 
+def test_no_outline_beside_ignored_pixels():
+    """The mask may go on there; a picture of `i` is ignored."""
+    text = "..... .##i. .##i. .iii. ....."
+    inner, outer = outline(drawn(text), drawn(text.replace("#", ".").replace("i", "#")))
+
+    np.testing.assert_array_equal(drawn("..... .##.. .#... ..... ....."), inner)
+    np.testing.assert_array_equal(drawn(".##.. #.... #.... ..... ....."), outer)
+
+
+def test_ignored_pixels_are_hatched(tmp_path):
+    """In two greys that the image does not have, without a line around."""
+    labels = np.zeros((20, 30), np.uint8)
+    labels[5:15, 8:22] = 2
+    contact_sheet([item("a", 1.0, labels)], tmp_path / "a.png", thumb=60)
+    part = read(tmp_path / "a.png")[GAP : GAP + 60, GAP : GAP + 60]
+    colours, counts = np.unique(part.reshape(-1, 3), axis=0, return_counts=True)
+
+    assert [tuple(map(int, one)) for one in colours] == [*sheet.LINES, (255, 255, 255)]
+    assert counts[:2].sum() == 20 * 28
+
+
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
 def test_outline_shows_on_dark_and_on_light(tmp_path, shade):
     """Both tones are on the sheet, so that one of them differs from any background."""

@@ -211,3 +211,116 @@ def test_no_alpha_is_an_error(tmp_path, name):
     """A file without that channel is named with the key that asked for it."""
     with pytest.raises(DataError, match=rf"{name}: no alpha channel.*data\.foreground=alpha"):
         rule(tmp_path, COLOURED, name, foreground="alpha")
+
+
+@pytest.mark.parametrize(
+    ("stored", "arguments", "ignore", "expected", "unnamed"),
+    [
+        ([0, 1, 255, 1], {"foreground": [1]}, [255], [0, 1, 2, 1], []),
+        ([0, 1, 255, 7], {"foreground": [1]}, [255], [0, 1, 2, 0], ["value 7"]),
+        ([0, 1, 254, 255], {"foreground": [1]}, [255, 254], [0, 1, 2, 2], []),
+        ([0, 1, 2, 2], {"foreground": [1]}, [0], [2, 1, 0, 0], []),
+        ([0, 128, 255, 0], {}, [128], [0, 2, 1, 0], []),
+        ([0, 200, 255, 0], {}, [255], [0, 1, 2, 0], []),
+        ([255, 255, 255, 255], {}, [255], [2, 2, 2, 2], []),
+        ([255, 255, 255, 255], {"foreground": [1]}, [255], [2, 2, 2, 2], []),
+    ],
+)
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_ignored_values(tmp_path, stored, arguments, ignore, expected, unnamed, invert, kind):
+    """They are neither foreground nor background, whatever else they would be."""
+    values = np.array([stored], kind)
+    if kind == np.uint16 and not arguments:
+        values = values * 257  # half of another range
+        ignore = [257 * one for one in ignore]
+    found = rule(tmp_path, values, ignore=ignore, invert=invert, **arguments)
+    turned = [one if one == 2 else int(bool(one) != invert) for one in expected]
+
+    assert np.where(found.ignored, 2, found.mask).tolist() == [turned]
+    assert not (found.mask & found.ignored).any()
+    assert list(found.unnamed) == unnamed
+    assert not found.grey
+
+
+def test_rule_sees_nothing_of_ignored_pixels(tmp_path):
+    """Masks of 0, 1 and 255 are refused by half as those of 0 and 1 are; a third value is grey."""
+    with pytest.raises(DataError, match=r"values 0 1 lie below; .*data\.foreground=\[1\]"):
+        rule(tmp_path, np.array([[0, 1, 255]], np.uint8), ignore=[255])
+    assert rule(tmp_path, np.array([[0, 128, 200, 255]], np.uint8), ignore=[7]).grey
+    assert not rule(tmp_path, np.array([[0, 128, 200, 128]], np.uint8), ignore=[128]).grey
+
+
+def test_set_pixels_of_one_bit_are_the_named_foreground(tmp_path):
+    """Beside 8-bit masks of 0, 1 and 255, a mask without 255 may be stored in one bit."""
+    found = rule(tmp_path, MASK, ignore=[255], foreground=[1])
+    only = rule(tmp_path, MASK, ignore=[255], foreground=[7])
+
+    np.testing.assert_array_equal(found.mask, MASK)
+    assert not found.ignored.any()
+    np.testing.assert_array_equal(only.ignored, MASK)
+
+
+@pytest.mark.parametrize("name", ["m.png", "palette.png", "m.tif"])
+def test_ignored_colours(tmp_path, name):
+    """A list of colours, beside colours, and beside half."""
+    pictures = [Image.fromarray(one) for one in (COLOURED, COLOURED + np.uint8(55))]
+    if name == "palette.png":
+        pictures = [one.convert("P", palette=Image.Palette.ADAPTIVE) for one in pictures]
+    found = rule(tmp_path, pictures[0], name, ignore=[BLUE], colour=RED)
+    half = rule(tmp_path, pictures[1], name, ignore=[[55, 55, 183]])
+
+    assert found.ignored.tolist() == [[False, False, False, True]]
+    assert found.mask.tolist() == [[True, False, False, False]]
+    assert found.unnamed == ("colour [0,128,0]",)
+    assert half.ignored.tolist() == [[False, False, False, True]]
+
+
+def test_ignored_values_of_a_colour_mask_are_refused(tmp_path):
+    """It has none; a palette has indices."""
+    message = r"m\.png: .*\(data\.ignore=\[255\]\).*data\.ignore=\[\[0,0,255\]\]"
+    with pytest.raises(DataError, match=message):
+        rule(tmp_path, COLOURED, ignore=[255], colour=RED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ignore": []}, "ignore must be a list of stored values, .*or null; got "),
+        ({"ignore": [-1]}, "ignore's labels are whole, 0 to 65535; got -1"),
+        ({"ignore": [True]}, "ignore's labels are whole"),
+        ({"ignore": [[1, 2]]}, r"ignore must be \[red, green, blue\]"),
+        ({"ignore": [255, [1, 2, 3]]}, r"ignore must be \[red, green, blue\]"),
+        ({"foreground": [1, 255], "ignore": [255]}, "foreground and ignore both name 255: "),
+        (
+            {"colour": [9, 9, 9], "ignore": [[9, 9, 9]]},
+            r"foreground_color and ignore both name \[9, 9, 9\]: ",
+        ),
+    ],
+)
+def test_ignored_values_are_checked(arguments, message):
+    """Each is one line that names the key and what is allowed."""
+    with pytest.raises(ValueError, match=f"^{message}") as caught:
+        Foreground.of(**{"foreground": "half", **arguments})
+    assert "\n" not in str(caught.value)
+
+
+def test_text_of_a_rule_names_what_is_ignored():
+    """It is part of a data set's signature; without ignored values it is what it was."""
+    assert str(Foreground.of([1], ignore=[255, 254])) == "foreground=1 invert=False ignore=254+255"
+    assert str(Foreground.of("half", ignore=[[1, 2, 3]])).endswith(" ignore=1,2,3")
+    assert str(Foreground.of([1])) == "foreground=1 invert=False"
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_of_several_masks_what_one_marks_counts(tmp_path, invert):
+    """A pixel is ignored if a mask says so and none marks it as object."""
+    values = np.array([[0, 0, 0, 1, 1, 255, 1], [0, 1, 255, 255, 1, 255, 0]], np.uint8)
+    one, two = (
+        rule(tmp_path, row[None], ignore=[255], foreground=[1], invert=invert) for row in values
+    )
+    both = one.united(two, invert)
+    expected = [0, 1, 2, 1, 1, 2, 1]
+
+    assert np.where(both.ignored, 2, both.mask ^ invert)[0].tolist() == expected
+    assert both.mask.tolist() == two.united(one, invert).mask.tolist()

@@ -123,6 +123,31 @@ def test_impossible_counts_leave_the_run_out(run, warned, name):
     assert tables.damages == (f"{path}: damaged, {reason}",)
 
 
+def test_fewer_pixels_count_only_where_some_are_ignored(tmp_path, frozen, write_run, warned):
+    """With data.ignore an image may have fewer, down to none, and never more than its size."""
+    fewer = [row if row[2] != "t2" else (*row[:3], 0, 0, 0, 9) for row in COUNTS]
+    more = [row if row[2] != "t2" else (*row[:3], 0, 0, 0, 128**2 + 1) for row in COUNTS]
+    none = [row if row[2] != "t2" else (*row[:3], 0, 0, 0, 0) for row in COUNTS]
+    result = RESULT | {"n_test": len(TEST)}
+    found = {}
+    for ignore in (None, [255]):
+        for name, rows in (("fewer", fewer), ("more", more), ("none", none)):
+            config = frozen()
+            config["data"] = {**config["data"], "ignore": ignore}
+            write_run(tmp_path / f"{name}-{ignore}", config, result=result, counts=rows)
+            found[name, ignore is None] = len(read_all(tmp_path / f"{name}-{ignore}").per_image)
+
+    assert found == {
+        ("fewer", True): 0,
+        ("more", True): 0,
+        ("none", True): 0,
+        ("fewer", False): len(COUNTS),
+        ("more", False): 0,
+        ("none", False): len(COUNTS),
+    }
+    assert any("= 16385 in row 7, at most 16384" in line for line in warned())
+
+
 def at_train(run):
     """Leave only the counts at the training size in the run's table."""
     text = "\n".join(line for line in lines_of(run) if ",native," not in line) + "\n"

@@ -94,6 +94,21 @@ def test_outlines_are_stored_by_image_id():
     }
 
 
+def test_ignored_pixels_have_rings_of_their_own():
+    """The truth is drawn around foreground only; an image without ignored pixels says nothing."""
+    labels = np.zeros((2, 1, 40, 64), np.uint8)
+    labels[:, 0][:, BLOB] = 1
+    labels[0, 0, 30:, :20] = 2
+    outlines = Outlines(labels, ["first", "second"])
+    outlines.add(0, BLOB)
+    outlines.add(1, BLOB)
+    first, second = outlines.values["images"].values()
+
+    assert first["truth"] == rings_of(labels[0, 0] == 1)
+    assert first["ignored"] == rings_of(labels[0, 0] == 2)
+    assert second.keys() == {"truth", "predicted"}
+
+
 def test_number_of_outlined_images_is_limited():
     """The file stays small for a large test set."""
     number = MOST_IMAGES + 3

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
+from segsweep.data.contact_sheet import LINES
 from segsweep.training import result
 from segsweep.training.preview import GAP, LEAST_WIDTH, draw_preview, origin
 
@@ -100,6 +101,20 @@ def test_zero_is_black_and_one_is_white(tmp_path):
 
     assert (read(tmp_path / "a.png")[top:, left:] == 255).all()
     assert set(np.unique(read(tmp_path / "b.png")[top : top + 2, left:])) == {0}
+
+
+def test_ignored_pixels_are_hatched(tmp_path):
+    """In the truth; the image and the prediction are shown as they are."""
+    images, masks, outputs, captions = pictures(3, 40, 130)
+    draw_preview(images, masks, outputs, captions, tmp_path / "plain.png")
+    masks[1, 0, 10:30, 20:60] = 2
+    draw_preview(images, masks, outputs, captions, tmp_path / "ignored.png")
+    plain, drawn = (read(tmp_path / f"{name}.png") for name in ("plain", "ignored"))
+    rows, columns = np.nonzero((plain != drawn).any(2))
+
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (20, 40)
+    changed = drawn[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    assert {tuple(map(int, one)) for one in changed.reshape(-1, 3)} == {*LINES}
 
 
 def test_captions_of_a_run_equal_the_counts_made_by_hand(tmp_path, monkeypatch):

@@ -36,6 +36,8 @@ class ImageOutlines:
     """By cell, from its first finished run."""
     picture: bytes = b""
     """The image as a JPEG; empty where none is stored."""
+    ignored: StoredRings = field(default_factory=list)
+    """Around the pixels that count for nothing."""
 
 
 def outlines_of(
@@ -97,9 +99,10 @@ def _add(found: dict[str, ImageOutlines], cell: str, image: str, stored: Mapping
         height, width = map(int, stored["size"])
         both = stored["images"][image]
         truth, predicted = _rings(both["truth"]), _rings(both["predicted"])
+        ignored = _rings(both.get("ignored", []))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return
-    known = found.setdefault(image, ImageOutlines((height, width), truth))
+    known = found.setdefault(image, ImageOutlines((height, width), truth, ignored=ignored))
     if known.size == (height, width):
         known.predicted[cell] = predicted
 

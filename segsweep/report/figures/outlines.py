@@ -30,21 +30,26 @@ def outline_figure(
 ) -> Figure:
     """Return the truth and every cell's prediction as lines; a legend names the *ends*.
 
-    Without a picture of the image the truth is an area.
+    Without a picture of the image the truth is an area. Ignored pixels are a grey area.
     """
     height, width = outlines.size
     scale = SIDE / max(height, width, 1)
     shown = [named for named in ends if named.cell in outlines.predicted]
     others = [cell for cell in outlines.predicted if cell not in {one.cell for one in shown}]
-    canvas = Canvas(SIDE, height * scale + 4 + LINE * (1 + len(shown) + bool(others)))
+    lines = 1 + len(shown) + bool(others) + bool(outlines.ignored)
+    canvas = Canvas(SIDE, height * scale + 4 + LINE * lines)
     _picture(canvas, outlines, width * scale, height * scale)
+    if outlines.ignored:
+        canvas.add("path", "ignored", class_="ignored", d=_path(outlines.ignored, scale))
     for cell in others:
         canvas.add("path", cell, class_="ring one", d=_path(outlines.predicted[cell], scale))
     _truth(canvas, _path(outlines.truth, scale), bool(outlines.picture))
     for named in shown:
         _line(canvas, _path(outlines.predicted[named.cell], scale), named, bool(outlines.picture))
-    _legend(canvas, height * scale + 4, shown, len(others), bool(outlines.picture))
+    _legend(canvas, height * scale + 4, shown, len(others), outlines)
     words = [f"; {named.end}: {named.cell}, {named.value}" for named in shown]
+    words += ["; grey areas are ignored"] if outlines.ignored else []
+    areas = {"ignored": outlines.ignored} if outlines.ignored else {}
     return one_width(
         canvas,
         f"outlines-{number}",
@@ -52,7 +57,7 @@ def outline_figure(
         f"{'Picture of test' if outlines.picture else 'Test'} image {image} with the outlines of "
         f"the truth and of {len(outlines.predicted)} cells{''.join(words)}.",
         ("outline", "ring", "points"),
-        _rows({"truth": outlines.truth, **outlines.predicted}),
+        _rows({"truth": outlines.truth, **outlines.predicted, **areas}),
     )
 
 
@@ -88,20 +93,21 @@ def _line(canvas: Canvas, drawn: str, named: Named, on_picture: bool) -> None:
 
 
 def _legend(
-    canvas: Canvas, top: float, ends: Sequence[Named], others: int, on_picture: bool
+    canvas: Canvas, top: float, ends: Sequence[Named], others: int, outlines: ImageOutlines
 ) -> None:
     """Write what each line is, below *top*."""
+    on_picture = bool(outlines.picture)
     many = f"{others}{' other' if ends else ''} cell{'' if others == 1 else 's'}"
     lines = [("edge", "truth", "", "")]
     lines += [(one.end, f"{one.end} {brief(one.cell)}", one.value, one.cell) for one in ends]
     lines += [("one", many, "", "")] if others else []
+    lines += [("ignored", "ignored: counts for nothing", "", "")] if outlines.ignored else []
     for number, (css, words, value, cell) in enumerate(lines):
         middle = top + (number + 0.5) * LINE
         sample = (0.0, middle, SWATCH - 4, middle)
-        if css == "edge" and not on_picture:
-            canvas.add(
-                "rect", x=0.0, y=middle - 4, width=SWATCH - 4, height=8.0, class_="key truth"
-            )
+        if css == "ignored" or (css == "edge" and not on_picture):
+            area = f"key {'truth' if css == 'edge' else css}"
+            canvas.add("rect", x=0.0, y=middle - 4, width=SWATCH - 4, height=8.0, class_=area)
         else:
             if css == "edge":
                 canvas.line(*sample, "halo edge")

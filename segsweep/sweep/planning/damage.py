@@ -186,7 +186,9 @@ def _check_complete(
 ) -> None:
     """Raise StoredFileError unless *rows* have every image at every size, and possible counts."""
     stored = BOUNDARY if run.config.evaluate.boundary and run.config.kind == "run" else ()
-    check_images(rows, path, split, result.n_test, stored)
+    data = run.config.data
+    most = math.prod(data.height_width) if data.ignores else None
+    check_images(rows, path, split, result.n_test, stored, most)
     wanted = result.n_test or 0
     native = rows.count(",test,native,") if run.config.evaluate.at == "both" else wanted
     there = min(count_test_images(rows), native)

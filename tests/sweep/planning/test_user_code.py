@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from command import APPS, TINY, rows_of, train_here
+from command import APPS, TINY, TROUBLE, rows_of, train_here
+from fake_data import write_bordered
 from segsweep.sweep.processes import child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no fork server")
@@ -56,6 +57,19 @@ def test_nothing_starts_if_no_cell_is_left(model, train, tmp_path, capsys) -> No
 
     assert code == 2
     assert "ended its process with exit code 0" in line
+    assert not list(tmp_path.glob("outputs/*/runs"))
+
+
+def test_own_loss_that_cannot_ignore_pixels_is_refused_with_them(train, tmp_path, capsys) -> None:
+    """One line that says what to add, exit code 2, nothing starts, also in a grid with others."""
+    write_bordered(tmp_path)
+    data = ("data=folder", "data.images=images", "data.masks=masks", "data.foreground=[1]")
+    code = train("-m", *TROUBLE, *data, *TINY[2:], "data.ignore=[255]", "loss=bce,well")
+    (line,) = capsys.readouterr().err.splitlines()
+
+    assert code == 2
+    assert "loss=well: not allowed with data.ignore: trouble.Trouble would count" in line
+    assert "valid=None" in line
     assert not list(tmp_path.glob("outputs/*/runs"))
 
 
