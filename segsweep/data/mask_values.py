@@ -208,10 +208,14 @@ def foreground_of(found: MaskValues) -> Choice:
     if all(held <= {0, top} for top in found.tops):
         return Choice("above half of the range is foreground")
     labels = sorted(held - {0})
-    if any({1, BORDER} <= {*values} for values in found.files) and labels[-2] < BORDER / 2:
+    if _has_border(found):
         few = " ".join(map(str, labels[:-1]))
-        why = f"{few}; {BORDER} beside them is often a border: taken as background"
-        return Choice(why, {"foreground": labels[:-1]})
+        keys: dict[str, object] = {"foreground": labels[:-1]}
+        what = f"taken as background; data.ignore=[{BORDER}] leaves it out"
+        if _is_beside_labels(found):
+            keys["ignore"] = [BORDER]
+            what = "taken as ignored, as in Pascal VOC; data.ignore=null: as background"
+        return Choice(f"{few}; {BORDER} beside them is often a border: {what}", keys)
     if labels == [1]:
         return Choice("0 is background, 1 foreground", {"foreground": labels})
     why = f"every value but 0 is foreground: {' '.join(map(str, labels))}"
@@ -250,6 +254,18 @@ def _of_colours(found: MaskValues) -> Choice:
 def colour_text(colour: Colour) -> str:
     """Return a colour as a config has it: [255,0,0]."""
     return f"[{','.join(map(str, colour))}]"
+
+
+def _is_beside_labels(found: MaskValues) -> bool:
+    """Whether every file with BORDER also holds a label: then it surely is no object."""
+    return all(len({*values} - {0}) > 1 for values in found.files if BORDER in values)
+
+
+def _has_border(found: MaskValues) -> bool:
+    """Whether BORDER stands beside small labels in one file."""
+    labels = sorted({value for values in found.files for value in values} - {0})
+    beside = any({1, BORDER} <= {*values} for values in found.files)
+    return beside and labels[-1] == BORDER and labels[-2] < BORDER / 2
 
 
 def value_lines(found: MaskValues) -> Iterable[str]:

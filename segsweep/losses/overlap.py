@@ -178,8 +178,8 @@ class FocalTverskyLoss(nn.Module):
     def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the scalar loss."""
         weights = self.fp_weight, self.fn_weight
-        settings = self.exponent, self.smooth, self.batch
-        return focal_tversky(logits, target, *weights, *settings, valid)
+        numbers = *weights, self.exponent, self.smooth
+        return focal_tversky(logits, target, *numbers, self.batch, valid)
 
 
 def dice_bce(

@@ -115,9 +115,9 @@ def count(predicted: Tensor, truth: Tensor, valid: Tensor | None = None) -> Tens
 
     With *valid*, of the same shape, only its pixels count.
     """
-    masks = (predicted & truth, predicted & ~truth, ~predicted & truth)
+    masks = [predicted & truth, predicted & ~truth, ~predicted & truth]
     if valid is not None:
-        masks = tuple(mask & valid for mask in masks)
+        masks = [mask & valid for mask in masks]
     tp, fp, fn = (mask.flatten(1).sum(1) for mask in masks)
     pixels = truth[0].numel() if valid is None else valid.flatten(1).sum(1)
     return torch.stack([tp, fp, fn, pixels - tp - fp - fn], 1)

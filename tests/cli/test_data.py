@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from command import refusal, train_here
+from fake_data import write_bordered
 from layouts import IDS, pair, part_of, save, write_halves, write_pairs, write_table
 
 SMALL = (
@@ -101,6 +102,15 @@ WRITERS = {
     "table": (listed, ["data=pairs", "data.group_column=patient", "data.split.given=true"]),
     "cases": (write_halves, ["""'data.mask_name="{id}/masks/*.png"'""", "are united"]),
     "lone": (cut, ["data.unmatched=skip", "left over: 2 image files in no pair: s03.png, s05.png"]),
+    "border": (
+        write_bordered,
+        [
+            "0 1 255  12 files",
+            "foreground: 1; 255 beside them is often a border: taken as ignored, as in Pascal VOC",
+            "of what counts; ignored 0.",
+            "'data.foreground=[1]' 'data.ignore=[255]'",
+        ],
+    ),
     "values": (mixed, ["0 1    8 files", "0 255  4 files", "'data.foreground=[1,255]'"]),
 }
 
@@ -199,6 +209,17 @@ def test_a_pattern_in_the_place_of_a_folder_trains(tmp_path, segsweep, monkeypat
     for name, given in words.items():
         more = ["data=folder", f"sweep={name}", "trainer.batch=3", *SMALL, "plan=true"]
         assert train_here(["-m", *given, *more, "preflight=false"], monkeypatch, tmp_path) == 0
+
+
+def test_own_foreground_ignores_nothing_by_itself(tmp_path, segsweep):
+    """255 may be the object; where it is not named, it is listed with what to do."""
+    write_bordered(tmp_path / "d")
+    _, both, _ = segsweep("data", "d", "data.foreground=[1,255]")
+    _, one, _ = segsweep("data", "d", "data.foreground=[1]")
+
+    assert "data.ignore" not in both
+    assert "data.ignore" not in " ".join(line_of(one))
+    assert "value 255: not selected by data.foreground; add it to data.ignore if its" in one
 
 
 def test_exchanged_folders_are_said(tmp_path, segsweep):

@@ -80,7 +80,7 @@ def test_an_epoch_is_every_image_once(seed, epoch):
     """Where the batch divides the part, in every epoch; masks go with their images."""
     batches = list(part(4).shuffled(seed, epoch, None))
     rows = list(chain(*(rows_of(images) for images, *_ in batches)))
-    odd = list(chain(*(masks[:, 0, 0, 0].int().tolist() for _, masks in batches)))
+    odd = list(chain(*(masks[:, 0, 0, 0].int().tolist() for _, masks, _ in batches)))
 
     assert sorted(rows) == INDICES
     assert [row % 2 for row in rows] == odd

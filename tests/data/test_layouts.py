@@ -204,25 +204,34 @@ def test_nothing_to_find_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sets", "labels"),
+    ("sets", "labels", "ignored"),
     [
-        ([[0, 255]], None),
-        ([[0, 1]], [1]),
-        ([[0, 1], [0, 255]], [1, 255]),
-        ([[0, 1, 2, 7]], [1, 2, 7]),
-        ([[0, 1, 2, 255], [0, 1]], [1, 2]),
-        ([[0], [0, 255]], None),
-        ([list(range(0, 250, 5))], None),
+        ([[0, 255]], None, None),
+        ([[0, 1]], [1], None),
+        ([[0, 1], [0, 255]], [1, 255], None),
+        ([[0, 1, 2, 7]], [1, 2, 7], None),
+        ([[0, 1, 2, 255], [0, 1]], [1, 2], [255]),
+        ([[0, 1, 255]], [1], [255]),
+        ([[0, 1, 255], [0, 255]], [1], None),
+        ([[0, 1, 200, 255]], [1, 200, 255], None),
+        ([[0], [0, 255]], None, None),
+        ([list(range(0, 250, 5))], None, None),
     ],
 )
-def test_foreground_follows_from_the_values(tmp_path, sets, labels):
-    """Half of the range where that is clear, else every value but 0."""
+def test_foreground_follows_from_the_values(tmp_path, sets, labels, ignored):
+    """Half of the range where that is clear, else every value but 0, and but a border of 255.
+
+    That is ignored where it stands beside a label in every file.
+    """
     for index, values in enumerate(sets):
         drawn = np.resize(np.array(values, np.uint8), (16, 16))
         save(drawn, tmp_path / f"{index}.png")
     found = mask_values(sorted(tmp_path.glob("*.png")))
 
-    assert foreground_of(found).keys == ({} if labels is None else {"foreground": labels})
+    choice = foreground_of(found)
+    assert (choice.keys or {}).get("foreground") == labels
+    assert (choice.keys or {}).get("ignore") == ignored
+    assert ("taken as ignored" in choice.why) == (ignored is not None)
     assert sum(found.files.values()) + found.grey == len(sets)
 
 
