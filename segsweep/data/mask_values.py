@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 
 from segsweep.data.decoding import Decoding
-from segsweep.data.named_values import Colour
 from segsweep.data.modes import ALPHA, mode_of, spread
+from segsweep.data.named_values import Colour
 from segsweep.data.raster import Raster, decode
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
