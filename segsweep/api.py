@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RESULT = ("best_epoch", "epochs", "val_iou", "test_iou", "test_dice", "seconds")
 """What a run's HTML shows of its result."""
+VALIDATED = ("best_epoch", "epochs", "val_iou", "val_dice", "n_test", "seconds")
+"""The same of a run without a test part."""
 
 
 def open(sweep: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> "Sweep":
@@ -259,7 +261,8 @@ class Run:
         from segsweep.report.notebook import run_html
 
         result = self.result or {}
-        values = {name: result[name] for name in RESULT if result.get(name) is not None}
+        names = VALIDATED if result.get("n_test") == 0 else RESULT
+        values = {name: result[name] for name in names if result.get(name) is not None}
         return run_html([self._line()], values, self.history)
 
 

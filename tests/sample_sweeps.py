@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from segsweep.store.paths import SweepPaths
 from segsweep.store.pictures import picture_path
@@ -58,6 +59,23 @@ class Maker:
         self._history(folder, iou, self.epochs)
         write_rows(folder / "test_reads.csv", [(READ, "the run's one reading", len(self.images))])
         return self._write_other_files(folder)
+
+    def validated(self, model, loss, seed, lift=0.0, **changed):
+        """Write a finished run without a test part: its images are validation images."""
+        folder = self.finished(model, loss, seed, lift, data__split__test=0, **changed)
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        (folder / "config.yaml").write_text(yaml.safe_dump(config | {"validation_only": True}))
+        result = json.loads((folder / "result.json").read_text())
+        moved = {f"val_{name}": result[f"test_{name}"] for name in ("iou", "dice", "score")}
+        kept = {key: value for key, value in result.items() if not key.startswith("test_")}
+        (folder / "result.json").write_text(json.dumps({**kept, **moved, "n_test": 0}))
+        for name in ("per_image.csv", "split.csv"):
+            text = (folder / name).read_text()
+            kept_rows = [line for line in text.splitlines() if not line.startswith("val")]
+            rows = "\n".join(kept_rows).replace(",test", ",val")
+            (folder / name).write_text(f"{rows}\n")
+        (folder / "test_reads.csv").unlink()
+        return folder
 
     def running(self, model, loss, seed, epochs=8, **changed):
         """Write an unfinished run with some epochs."""

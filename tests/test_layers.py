@@ -23,6 +23,7 @@ SWEEP = (
     *(
         "processes",
         "planning",
+        "history_end",
         "status",
         "status_text",
         "status_view",
@@ -34,6 +35,7 @@ SWEEP = (
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
     *("placement", "question", "columns", "collapse", "export", "terminal", "analysis", "part"),
+    "validation",
     *(
         "comparisons",
         "caption",

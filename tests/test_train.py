@@ -628,3 +628,30 @@ def test_settings_of_sweeps_are_refused_without_m(word, train, tmp_path, capsys)
     assert error.startswith(word.split("=")[0])
     assert error.rstrip().endswith("only with -m; add -m")
     assert not list(tmp_path.glob("outputs/*/runs"))
+
+
+@pytest.mark.slow
+def test_a_sweep_without_a_test_part(train, tmp_path, capsys):
+    """Trained, validated and reported; nothing is tested, and what is lost is repaired."""
+    words = ("-m", *TINY, "trainer.epochs=2", "data.split.test=0", "seed=0,1", "loss=bce,dice")
+    code, error = train(*words), capsys.readouterr().err
+    runs = sorted((tmp_path / "outputs/main/runs").iterdir())
+
+    assert code == 0
+    assert "validation only" in error
+    assert len(runs) == 4
+    for run in runs:
+        result = json.loads((run / "result.json").read_text())
+        assert not (run / "test_reads.csv").exists()
+        assert not (run / "outlines.json").exists()
+        assert {row["split"] for row in rows_of(run / "per_image.csv")} == {"val"}
+        assert {row["split"] for row in rows_of(run / "split.csv")} == {"train", "val", "unused"}
+        assert result["n_test"] == 0
+        assert not [key for key in result if key.startswith("test_")]
+    cells = rows_of(tmp_path / "outputs/main/comparison.csv")
+    assert [row["val_iou"] != "" for row in cells] == [True, True]
+    (runs[0] / "per_image.csv").unlink()
+    assert train(*words) == 0
+    assert "per_image.csv: missing; written again" in capsys.readouterr().err
+    assert train(*words) == 0
+    assert "written again" not in capsys.readouterr().err

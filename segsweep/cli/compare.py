@@ -63,10 +63,12 @@ def _finished_cells(tables: "Tables") -> set[str]:
 def _pair(tables: "Tables", a: str, b: str, asked: "Asked") -> tuple[str, tuple[str, ...]]:
     """Return what can be said about two cells of one comparison, and the notes on it."""
     from segsweep.report.question import check_cell, comparable, values_of_sweep
+    from segsweep.report.validation import check_tested
     from segsweep.stats.engine import analyse
     from segsweep.stats.wording.notes import note_texts
     from segsweep.stats.wording.sentences import paragraph
 
+    check_tested(f"{a}, {b}", tables)
     values = values_of_sweep(comparable(tables), asked)
     for cell in (a, b):
         check_cell(cell, values.cells, tables)

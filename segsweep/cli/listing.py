@@ -31,8 +31,8 @@ def list_sweeps(
 ) -> None:
     """List the sweeps: runs by status, last change, size on disk, cell with the highest mean.
 
-    The mean is the test IoU in comparison.csv, as of the last report. `or 3 others` counts the
-    cells that may be the best as well.
+    The mean is the test IoU in comparison.csv, as of the last report; without a test part it is
+    the validation IoU. `or 3 others` counts the cells that may be the best as well.
     """
     folders = [find_sweep(sweep, outputs) for sweep in sweeps or ()] or sweeps_in(outputs)
     if not folders:
@@ -64,14 +64,25 @@ def best(sweep: SweepPaths) -> str:
 
 
 def _best_of(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return the cell of one comparison with the highest mean; empty if none is known."""
-    scored = [(score, row) for row in rows if (score := _number(row.get("test_iou"))) is not None]
+    """Return the cell of one comparison with the highest mean; empty if none is known.
+
+    Without a test part it is the mean over validation images.
+    """
+    scored = _scored(rows, "test_iou")
+    only = "" if scored else " (validation only)"
+    scored = scored or _scored(rows, "val_iou")
     if not scored:
         return ""
     mean, row = max(scored, key=lambda pair: pair[0])
     others = sum(one.get("may_be_best") == "True" for _, one in scored) - 1
     more = f" or {others} other{'s' if others > 1 else ''}" if others > 0 else ""
-    return f"{_cell(row)} {mean:.4f}{more}"
+    return f"{_cell(row)} {mean:.4f}{more}{only}"
+
+
+def _scored(
+    rows: Sequence[Mapping[str, str]], column: str
+) -> list[tuple[float, Mapping[str, str]]]:
+    return [(score, row) for row in rows if (score := _number(row.get(column))) is not None]
 
 
 def _cell(row: Mapping[str, str]) -> str:

@@ -76,11 +76,12 @@ def data(
     from segsweep.config.check import check_config
     from segsweep.config.run_config import RunConfig
     from segsweep.data.check import format_problems
-    from segsweep.data.source import Problem
-    from segsweep.data.split import crossing_groups, split_samples
+    from segsweep.data.parts import crossing_warnings
+    from segsweep.data.split import split_samples
     from segsweep.sweep.planning import shadowed, user_code
     from segsweep.sweep.planning.plan import check_writable
     from segsweep.training.check_built import check_built
+    from segsweep.training.dataset import checked_data
 
     words = overrides or []
     look = None
@@ -97,14 +98,12 @@ def data(
             config = RunConfig.of(check_config(values, choices))
         check_built(config, user_code.run_check)
         check_writable(config.outputs)
-        prepared = user_code.prepare(config)
-    if prepared.warnings:
-        print(format_problems(prepared.warnings, Path(config.outputs, ".cache").resolve()))
+        prepared, _ = checked_data(config, user_code.prepare, batch=False)
+    parts = split_samples(prepared.samples, config.data.split)
+    if problems := [*prepared.warnings, *crossing_warnings(prepared.samples, parts)]:
+        print(format_problems(problems, Path(config.outputs, ".cache").resolve()))
     if look:
         print_left_over(look, Path(config.outputs))
-    parts = split_samples(prepared.samples, config.data.split)
-    if crossing := crossing_groups(prepared.samples, parts):
-        print(format_problems(Problem("warning", "split", line) for line in crossing))
     sheet = _draw_sheet(prepared, Path(config.outputs) / _sheet_name(config, prepared.fingerprint))
     _print_facts(prepared, parts, sheet)
     if look:
@@ -230,9 +229,10 @@ def compose_values(
 
 
 def _print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> None:
-    from segsweep.data.split import PARTS, UNUSED
+    from segsweep.data.parts import NO_TEST, PARTS, UNUSED
 
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
+    counts += "" if "test" in parts else f"; {NO_TEST}"
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
     which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""

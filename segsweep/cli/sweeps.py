@@ -15,9 +15,12 @@ from segsweep.errors import SegsweepError, StoreError
 from segsweep.store.find import find_run, find_sweep, no_sweeps, sweeps_in
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Status
-from segsweep.sweep.status import STATUSES, SweepStatus, history_end, sweep_status
+from segsweep.sweep.history_end import history_end
+from segsweep.sweep.status import STATUSES, SweepStatus, sweep_status
 
 WATCH_SECONDS = 2.0
+DIGITS = 10
+"""Of the largest seed; shorter numbers are compared with spaces in front."""
 SweepArgument = Annotated[
     str,
     typer.Argument(help="folder of a sweep, or its name in --outputs", autocompletion=sweep_names),
@@ -96,7 +99,12 @@ def runs(
     cells = _cell_by_run(found.sweep)
     named = _named(found.sweep, names or ())
     states = [run for run in found.runs if run.status in wanted and named(run.name)]
-    states.sort(key=lambda run: (cells.get(run.name, run.cell), run.kind, run.seed, run.fold))
+    states.sort(
+        key=lambda run: (
+            *(cells.get(run.name, run.cell), run.kind),
+            *(run.seed.rjust(DIGITS), run.fold.rjust(DIGITS)),
+        )
+    )
     if json:
         values = [run_json(run, cells.get(run.name)) for run in states]
         for run, one in zip(states, values, strict=True):

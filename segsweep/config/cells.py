@@ -8,7 +8,13 @@ from typing import cast
 from segsweep.config.identity import NEUTRAL, completed, neutral_arguments, not_identity
 from segsweep.config.run_config import Values, mapping
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
-from segsweep.config.truth import data_words, question_of, target_of
+from segsweep.config.truth import (
+    NO_TEST,
+    VALIDATION_ONLY,
+    data_words,
+    question_of,
+    target_of,
+)
 
 REPEATED = ("seed", "data.split.fold")
 """Keys that differ between the runs of one cell."""
@@ -18,7 +24,7 @@ SEPARATOR = "@"
 """In a cell's name before each further key; no shell gives it a meaning."""
 NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
-DATA_KEYS = ("data", "data_fingerprint", "data_target")
+DATA_KEYS = ("data", "data_fingerprint", "data_target", VALIDATION_ONLY)
 """What a run is asked; one key, `data`, stands for all of them."""
 
 
@@ -124,7 +130,8 @@ def _marks(config: Values) -> dict[str, int]:
 
     Text is hashed, because hashes of tuples of small numbers are so regular that sums coincide.
     """
-    left_out = {*NOT_SETTINGS, *NOT_IDENTITY, "data_target"} - {"kind"}  # it follows from others
+    following = {"data_target", VALIDATION_ONLY}  # they follow from others
+    left_out = {*NOT_SETTINGS, *NOT_IDENTITY, *following} - {"kind"}
     neutral = NEUTRAL | neutral_arguments(config)
     return {
         key: hash(f"{key}={value!r}")
@@ -163,7 +170,8 @@ def _count_alike(
 
 def cell_name(values: Values, swept: Iterable[str]) -> str:
     """Return a cell's name from its flat values: `unet2/dice@trainer.epochs=80`."""
-    named = {**values, "data": str(values.get("data")).replace(", ", ",")}  # one word of a shell
+    data = str(values.get("data")).replace(f", {NO_TEST}", f", {NO_TEST.replace(' ', '-')}")
+    named = {**values, "data": data.replace(", ", ",")}  # one word of a shell
     more = [f"{key}={named[key]}" for key in swept if key in values]
     return SEPARATOR.join([f"{values['model']}/{values['loss']}", *more])
 

@@ -98,6 +98,11 @@ def _check_places(config: Values) -> None:
         raise ConfigError(
             f"data.split.fold={split['fold']}: not allowed with data.split.file; set only one"
         )
+    if split.get("fold") is not None and split.get("test") == 0:
+        raise ConfigError(
+            f"data.split.fold={split['fold']}: not allowed with data.split.test=0, since each fold "
+            "is a test part; leave one of them out"
+        )
 
 
 def _check_boundary(config: Values) -> None:
@@ -109,6 +114,12 @@ def _check_boundary(config: Values) -> None:
         raise ConfigError(
             "evaluate.at=train: not allowed with evaluate.boundary=true, which measures at the "
             "images' native size; use evaluate.at=both"
+        )
+    data = config["data"] if isinstance(config["data"], Mapping) else {}
+    if evaluate.get("boundary") is True and (data.get("split") or {}).get("test") == 0:
+        raise ConfigError(
+            "evaluate.boundary=true: not allowed with data.split.test=0, since it measures test "
+            "images; leave one of them out"
         )
 
 

@@ -18,7 +18,7 @@ from segsweep.config.schema import (
     SplitConfig,
     TrainerConfig,
 )
-from segsweep.config.truth import target_of
+from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 
 Values: TypeAlias = Mapping[str, object]
@@ -28,7 +28,7 @@ Node: TypeAlias = Mapping[str, object]
 S = TypeVar("S")
 FACTS = (
     *("run_id", "identity_version", "segsweep_version", "data_fingerprint"),
-    *("data_target", "contents"),
+    *("data_target", VALIDATION_ONLY, "contents"),
 )
 """Keys of a frozen config that are facts about the run, not settings."""
 COMMON = tuple(item.name for item in dataclasses.fields(DataConfig))
@@ -114,6 +114,8 @@ class FrozenConfig(RunConfig):
     """What counts as foreground; computed for runs of versions that did not store it."""
     contents: Mapping[str, str]
     """Dotted key -> digest of each file that the config names, empty for a folder."""
+    validation_only: bool = False
+    """Whether its split has no test part."""
 
 
 def command_config(values: Values) -> CommandConfig:
@@ -167,6 +169,8 @@ def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
             read[name] = values[name] if name in values else _PLAIN[name]()
         elif name == "data_target":
             read[name] = values.get(name) or target_of(mapping(values, "data"))
+        elif name == VALIDATION_ONLY:
+            read[name] = values.get(name) is True
         elif name != "values":
             read[name] = values.get(name, {}) if name == "contents" else values[name]
     read["allow"] = tuple(read["allow"] or ())

@@ -41,6 +41,8 @@ class Limits:
     below: float | None = None
     """Every value must be less than this."""
     allowed: tuple[str, ...] = ()
+    why: str = ""
+    """Why no other value makes sense, for the message."""
 
     def contain(self, number: float) -> bool:
         """Whether a number is finite and in the range."""
@@ -91,12 +93,15 @@ class SplitConfig:
 
     seed: int = option(42, Limits(low=0, high=2**32 - 1))
     """Of the random split; independent of the run's seed."""
-    train: float = option(0.5, Limits(above=0))
+    train: float = option(0.5, Limits(above=0, why="a run needs images to train on"))
     """Training samples: a share if below 1, else their number."""
-    val: float = option(0.25, Limits(above=0))
+    val: float = option(
+        0.25, Limits(above=0, why="the best epoch is selected on validation images")
+    )
     """Validation samples: a share if below 1, else their number."""
-    test: float = option(0.25, Limits(above=0))
-    """Test samples: a share if below 1, else their number."""
+    test: float = option(0.25, Limits(low=0))
+    """Test samples: a share if below 1, else their number; 0: no test part, runs are judged by
+    validation only."""
     keep_groups: bool = option(True)
     """Put all samples of a group into the same part."""
     folds: int = option(5, Limits(low=2))
@@ -104,7 +109,8 @@ class SplitConfig:
     fold: int | None = option(None, Limits(low=0))
     """Index of the fold to test on; validation images are drawn from the rest. null: no folds."""
     file: str | None = option(None)
-    """A CSV with columns id and split (train | val | test) that replaces the random split."""
+    """A CSV with columns id and split (train | val | test) that replaces the random split. Without
+    test images, runs are judged by validation only."""
     given: bool = option(False, neutral=False)
     """Use the parts that the data give: {split} in data.image_name, or a column of data=pairs.
     Where they give no val, `val` of the training images are drawn."""

@@ -28,6 +28,7 @@ class _Plain:
     segsweep_version: str
     data_fingerprint: str
     data_target: str
+    validation_only: bool
     seed: int
     kind: str
     threshold: float

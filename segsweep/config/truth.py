@@ -22,8 +22,13 @@ TARGET_KEYS: Mapping[str, tuple[object, ...]] = {
 }
 """Arguments of a data set that say what counts as foreground, and on which page of each file,
 with the values that say nothing."""
+VALIDATION_ONLY = "validation_only"
+"""The key of a frozen config that is true where the split has no test part; else it is missing."""
+NO_TEST = "validation only"
+"""In the names of comparisons: these runs are judged by validation images, not by test images."""
 Question: TypeAlias = tuple[str, str]
-"""Data fingerprint and target: runs that agree in both are compared."""
+"""Data fingerprint and target, the latter with NO_TEST for runs without a test part: runs that
+agree in both are compared."""
 DRAWN = "synthetic"
 """The option of the group `data` that needs no files."""
 PLACES = ("data.root", "data.images", "data.file")
@@ -50,7 +55,9 @@ def target_of(data: Mapping[str, object]) -> str:
 
 def question_of(values: Mapping[str, object]) -> Question:
     """Return what the run with these flat values is asked."""
-    return str(values["data_fingerprint"]), str(values["data_target"])
+    target = str(values["data_target"])
+    only = values.get(VALIDATION_ONLY) is True
+    return str(values["data_fingerprint"]), f"{target}, {NO_TEST}" if only else target
 
 
 def data_words(runs: Iterable[Mapping[str, object]]) -> dict[Question, str]:
@@ -64,10 +71,11 @@ def data_words(runs: Iterable[Mapping[str, object]]) -> dict[Question, str]:
         first.setdefault(question_of(values), values)
     data = {question[0]: values for question, values in reversed(first.items())}
     names = _data_names(data)
-    several = len({target for _, target in first}) > 1
+    several = len({target.removesuffix(f", {NO_TEST}") for _, target in first}) > 1
     found = {}
     for fingerprint, target in first:
-        rule = [word for word in target.split(", ") if word != FOREGROUND] if several else []
+        words = target.split(", ")
+        rule = [word for word in words if word == NO_TEST or (several and word != FOREGROUND)]
         found[fingerprint, target] = ", ".join([names[fingerprint], *rule])
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
@@ -75,13 +83,15 @@ def data_words(runs: Iterable[Mapping[str, object]]) -> dict[Question, str]:
 def data_title(values: Mapping[str, object]) -> str:
     """Return which data a run with these flat values is on: its option, and where the files are.
 
-    `ph2 (/data/PH2)`; data that are drawn by a program are called so.
+    `ph2 (/data/PH2)`; data that are drawn by a program are called so. `validation only` follows
+    where the split has no test part.
     """
     option = str(values["data"])
-    if option == DRAWN:
-        return f"{option} (embedded images, drawn by a program)"
     place = next((values[key] for key in PLACES if values.get(key)), None)
-    return option if place is None else f"{option} ({place})"
+    if option == DRAWN:
+        place = "embedded images, drawn by a program"
+    title = option if place is None else f"{option} ({place})"
+    return f"{title}, {NO_TEST}" if values.get(VALIDATION_ONLY) is True else title
 
 
 def data_titles(runs: Iterable[Mapping[str, object]]) -> str:

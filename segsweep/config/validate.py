@@ -110,7 +110,8 @@ def within(key: str, value: Any, limits: Limits) -> Any:
             close = nearest(str(one), limits.allowed)
             raise ConfigError(f"{key}={one}: allowed are {', '.join(limits.allowed)}{close}")
         if isinstance(one, int | float) and not limits.contain(one):
-            raise ConfigError(f"{key}={one}: must be {str(limits) or 'a number'}")
+            why = f"; {limits.why}" if limits.why else ""
+            raise ConfigError(f"{key}={one}: must be {str(limits) or 'a number'}{why}")
     return value
 
 

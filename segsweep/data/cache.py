@@ -28,7 +28,13 @@ from segsweep.data.cache_index import (
     read_index,
     write_index,
 )
-from segsweep.data.check import check_all, format_problems, has_errors
+from segsweep.data.check import (
+    ProblemsError,
+    check_all,
+    format_problems,
+    has_errors,
+    problems_of,
+)
 from segsweep.data.decoded import JOURNAL, NATIVE, Decoded
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
 from segsweep.data.reading import ProgressCallback, Task, decode_all, sample_keys
@@ -111,7 +117,8 @@ def prepare(
         resize: area or classic, how they are resized; see `segsweep/data/resize.py`.
 
     Raises:
-        DataError: one line per problem, all problems at once.
+        ProblemsError: one line per problem, all problems at once.
+        DataError: there is nothing to read.
 
     """
     samples, problems = source.find()
@@ -131,11 +138,15 @@ def prepare(
                     source, samples, sample_keys(source, samples, hashes), size, channels, resize
                 )
                 refused = bool(unread) or has_errors(problems)
-                found = _build(task, part, None if refused else target, progress)
-    if has_errors([*problems, *found]):
-        raise DataError(format_problems([*problems, *found], folder))
-    if unread:  # no other problem says why
-        raise DataError(format_problems(unread, folder))
+                try:
+                    found = _build(task, part, None if refused else target, progress)
+                except DataError as error:
+                    if not has_errors(problems):
+                        raise
+                    found = problems_of(error)
+    known = [*problems, *found]
+    if wrong := known if has_errors(known) else unread:  # of these no other problem says why
+        raise ProblemsError(format_problems(wrong, folder), wrong, samples, folder)
     return _open(target, samples, fingerprint, problems, ignores)
 
 

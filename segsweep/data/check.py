@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.data.decoding import FULL, narrow_range
-from segsweep.data.source import Pixels, Problem, Raw, Sample
+from segsweep.data.naming import SHOWN
+from segsweep.data.source import Listing, Pixels, Problem, Raw, Sample
+from segsweep.errors import DataError
 from segsweep.system.files import write_if_changed
 
 MOST_LINES = 20
@@ -19,6 +21,21 @@ WHOLE_LIST = "problems.txt"
 """In the folder of caches: the latest list that was too long for the screen."""
 IGNORE = "see data.ignore, or leave the image out"
 IGNORE_IT = "add it to data.ignore if its pixels count for nothing"
+
+
+class ProblemsError(DataError):
+    """Data that cannot be used, with everything that was found to be wrong."""
+
+    def __init__(
+        self,
+        text: str,
+        problems: Sequence[Problem] = (),
+        samples: Sequence[Sample] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """*samples* are those that were found; *folder* is the one for the whole list."""
+        super().__init__(text)
+        self.problems, self.samples, self.folder = (*problems,), (*samples,), folder
 
 
 @dataclass(frozen=True)
@@ -115,6 +132,14 @@ def _dark(facts: Sequence[Facts]) -> list[Problem]:
     return [Problem("warning", f"{len(deep)} images", what)]
 
 
+def problems_of(error: DataError) -> list[Problem]:
+    """Return an error as problems: each line of its text is `where: what`."""
+    if isinstance(error, ProblemsError):
+        return [*error.problems]
+    lines = [line.partition(": ") for line in str(error).splitlines()]
+    return [Problem("error", where if what else "data", what or where) for where, _, what in lines]
+
+
 def has_errors(problems: Iterable[Problem]) -> bool:
     """Whether any of *problems* stops a run."""
     return any(problem.level == "error" for problem in problems)
@@ -127,7 +152,8 @@ def format_problems(problems: Iterable[Problem], folder: Path | None = None) -> 
     share a line with up to 10 names. Where that leaves some out, the whole list is written into
     *folder*, and the last line says where.
     """
-    ordered, left_out = sorted(set(problems)), False
+    ordered = sorted(set(problems), key=lambda one: (one.level, one.where, one.what))
+    left_out = any(isinstance(one, Listing) and len(one.names) > SHOWN for one in ordered)
     lines = []
     for kind, found in _kinds(problem for problem in ordered if problem.level == "error"):
         lines += [f"error: {problem.where}: {problem.what}" for problem in found[:MOST_LINES]]
@@ -145,7 +171,11 @@ def format_problems(problems: Iterable[Problem], folder: Path | None = None) -> 
 
 def _written(problems: Sequence[Problem], path: Path) -> list[str]:
     """Write a line for each problem, and return the line that says so; none if it cannot be."""
-    text = "".join(f"{one.level}: {one.where}: {one.what}\n" for one in problems)
+    text = "".join(
+        f"{line}\n"
+        for one in problems
+        for line in (f"{one.level}: {one.where}: {one.what}", *_names_in(one))
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_if_changed(path, text)
@@ -154,6 +184,10 @@ def _written(problems: Sequence[Problem], path: Path) -> list[str]:
     here = Path.cwd()
     shown = path.relative_to(here) if path.is_relative_to(here) else path
     return [f"all {len(problems)} problems, one a line: {shown}"]
+
+
+def _names_in(problem: Problem) -> list[str]:
+    return [f"  {name}" for name in problem.names] if isinstance(problem, Listing) else []
 
 
 def _kinds(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:

@@ -11,7 +11,7 @@ from segsweep.data.decoding import Decoding
 from segsweep.data.dicom import check_readable, without_dicom
 from segsweep.data.file_source import FileSource
 from segsweep.data.foreground import Foreground
-from segsweep.data.groups import read_groups
+from segsweep.data.groups import read_groups, unreadable_groups
 from segsweep.data.guess import guess_patterns, guess_shared
 from segsweep.data.images import without_copies
 from segsweep.data.naming import NamePattern, some
@@ -26,7 +26,7 @@ from segsweep.data.pairing import (
     masks_by_image,
     repeated,
 )
-from segsweep.data.source import Problem, Sample
+from segsweep.data.source import Listing, Problem, Sample
 from segsweep.errors import DataError
 
 
@@ -90,7 +90,11 @@ class Folder(FileSource):
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
         """Return the complete pairs sorted by id, and what is wrong with the other files."""
-        image_paths, mask_paths = self._listed()
+        try:
+            image_paths, mask_paths = self._listed()
+        except DataError as error:
+            lines = [str(error), *unreadable_groups(self.groups_file)]
+            raise DataError("\n".join(lines)) from None
         shared = self.image_name.holes & self.mask_name.holes
         images = images_by_key(image_paths, self.images, self.image_name, shared)
         masks, problems = masks_by_image(mask_paths, self.masks, self.mask_name, images, shared)
@@ -117,10 +121,9 @@ class Folder(FileSource):
         return key_of(self.image_name.names(below(image, self.images))[0], {"split"})[0]
 
     def _listed(self) -> tuple[list[Path], list[Path]]:
-        images = files_of(self.images, self.image_name, "data.images")
         shared = os.path.realpath(self.images) == os.path.realpath(self.masks)
         alike = shared and self.image_name.depth == self.mask_name.depth
-        all_masks = images if alike else files_of(self.masks, self.mask_name, "data.masks")
+        images, all_masks = self._files(alike)
         masks = [path for path in all_masks if self.mask_name.ids(below(path, self.masks))]
         if alike and self.mask_name.is_open:
             masks = beside_images(all_masks, self.masks, self.image_name, self.mask_name)
@@ -148,6 +151,20 @@ class Folder(FileSource):
             )
         return images, masks
 
+    def _files(self, alike: bool) -> tuple[list[Path], list[Path]]:
+        """Return all files of both folders; they are the same files if they are searched alike."""
+        found, errors = [], []
+        places = [(self.images, self.image_name, "data.images")]
+        places += [] if alike else [(self.masks, self.mask_name, "data.masks")]
+        for place in places:
+            try:
+                found.append(files_of(*place))
+            except DataError as error:
+                errors.append(str(error))
+        if errors:
+            raise DataError("\n".join(errors))
+        return found[0], found[-1]
+
     def _unmatched(self, images: Files, masks: Files) -> list[Problem]:
         """Return what to say about files without a partner: an error a kind, or one warning."""
         lone_images = [below(p, self.images) for k in images if k not in masks for p in images[k]]
@@ -165,21 +182,23 @@ class Folder(FileSource):
                 f"left out: images without masks: {len(lone_images)}, masks without images: "
                 f"{len(lone_masks)}"
             )
-            return [Problem("warning", some([*lone_images, *lone_masks]).replace("/", ":"), what)]
+            lone = (*lone_images, *lone_masks)
+            return [Listing("warning", some(lone).replace("/", ":"), what, lone)]
         hint = self._hint(_paths(images), _paths(masks)) if lone_images else ""
-        found = []
+        found: list[Problem] = []
         if lone_images:
             what = (
                 f"image without mask: {len(lone_images)} of {len(images)} images, such as "
                 f"{some(lone_images)}: nothing in {self.masks} fits {self.mask_name.text}"
             )
-            found.append(Problem("error", str(self.images), what + (hint or SKIP)))
+            names = tuple(lone_images)
+            found.append(Listing("error", str(self.images), what + (hint or SKIP), names))
         if lone_masks and not hint:
             what = (
                 f"mask without image: {len(lone_masks)} of {len(masks)} masks, such as "
                 f"{some(lone_masks)}: no such image in {self.images}"
             )
-            found.append(Problem("error", str(self.masks), what + SKIP))
+            found.append(Listing("error", str(self.masks), what + SKIP, tuple(lone_masks)))
         return found
 
     def _hint(self, images: list[Path], masks: list[Path]) -> str:

@@ -1,52 +1,72 @@
 """Which samples belong together, from a CSV file."""
 
-import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from segsweep.data.naming import find_id, known_ids
+from segsweep.data.id_tables import assign, read_id_rows, unknown_lines
 from segsweep.data.source import Problem
 from segsweep.errors import DataError
-from segsweep.system.files import file_status
 
 
 def read_groups(path: Path, names: Collection[str]) -> tuple[dict[str, str], list[Problem]]:
-    """Return id -> group from a CSV file, and a warning for each id that only one side has.
+    """Return id -> group from a CSV file with the columns id and group, and its problems.
 
-    An id may be written with the ending of its file, in other case or with spaces around it.
-
-    Raises:
-        DataError: the file cannot be read, contradicts itself, or names none of the samples.
-
+    An id may be written with the ending of its file, in other case or with spaces around it. Ids
+    that only one side has are warnings. A file that cannot be read, contradicts itself or names
+    none of the samples is an error among the problems.
     """
-    groups: dict[str, str] = {}
-    known = known_ids(names)
-    for line, cell, group in _rows(path):
-        if not cell or not group:
-            raise DataError(f"{path}: line {line} needs an id and a group: {cell!r}, {group!r}")
-        name = find_id(cell, known) or cell
-        if groups.setdefault(name, group) != group:
-            raise DataError(f"{path}: {name!r} has two groups: {groups[name]!r} and {group!r}")
-    if not groups.keys() & set(names):
-        raise DataError(f"{path}: names none of the images: their ids look like {min(names)!r}")
-    absent = sorted(groups.keys() - set(names))
-    return groups, [
-        *(Problem("warning", n, "not in the groups file") for n in names if n not in groups),
-        *(Problem("warning", n, "in the groups file, but not a pair of files") for n in absent),
+    where, long = str(path), list[str]()
+    try:
+        rows = read_id_rows(path, "group", long)
+    except DataError as error:
+        return {}, [Problem("error", where, str(error))]
+    whole = [row for row in rows if row.value]
+    found = assign(whole, names, where, "groups")
+    problems = [
+        *(Problem("error", where, f"too many cells: line {line}") for line in long),
+        *(
+            Problem("error", where, f"row without a group: line {row.line} ({row.cell.strip()})")
+            for row in rows
+            if not row.value
+        ),
+        *found.problems,
+    ]
+    if not found.values and not problems:
+        given = whole[0].cell.strip()
+        what = f"names none of the images: its ids look like {given!r}, theirs like {min(names)!r}"
+        return {}, [Problem("error", where, what)]
+    what = "in the groups file, but not a pair of files"
+    lacking = [name for name in names if name not in found.values]
+    return found.values, [
+        *problems,
+        *(Problem("warning", name, "not in the groups file") for name in lacking),
+        *(
+            Problem("warning", f"{row.cell.strip()}{_hint(line)}", what)
+            for row, line in zip(found.unknown, unknown_lines(found.unknown, lacking), strict=True)
+        ),
     ]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+def unreadable_groups(path: Path | None) -> list[str]:
+    """Return a line on a groups file that cannot be read."""
     try:
-        file_status(path)
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            names = rows.fieldnames or ()
-            if not {"id", "group"} <= set(names):
-                raise DataError(f"{path}: its first line must be id,group: got {','.join(names)!r}")
-            for row in rows:
-                yield rows.line_num, (row["id"] or "").strip(), (row["group"] or "").strip()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path}: cannot be read: {error}; a CSV with the columns id,group is needed"
-        ) from None
+        if path is not None:
+            read_id_rows(path, "group")
+    except DataError as error:
+        return [f"{path}: {error}"]
+    return []
+
+
+def groups_from(path: Path, names: Collection[str]) -> dict[str, str]:
+    """Return id -> group from a file that `read_groups` reads; DataError with all its errors."""
+    groups, problems = read_groups(path, names)
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors:
+        raise DataError("\n".join(f"{one.where}: {one.what}" for one in errors))
+    return groups
+
+
+def _hint(line: str) -> str:
+    """Return what an unknown id may mean; empty where none is close."""
+    _, _, hint = line.partition("; did you mean ")
+    return f" (did you mean {hint})" if hint else ""

@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Generic, TypeVar
 
 from segsweep.data.images import SUFFIXES
@@ -21,6 +20,8 @@ HOLES = {
     "{split}": f"(?P<split>{'|'.join(PARTS_NAMED)})",
     "{folder}": "(?P<folder>[^/]+)",
 }
+SHOWN = 3
+"""Names that a message shows of many."""
 HOLE = re.compile("|".join(map(re.escape, HOLES)))
 Key = TypeVar("Key", bound=Hashable)
 
@@ -136,24 +137,16 @@ class Known(Generic[Key]):
                     return next(iter(found))
         return None
 
+    def alike(self, texts: Sequence[str]) -> set[Key]:
+        """Return all that *texts* may mean, also where `find` cannot decide."""
+        ways = zip(self._ways, WAYS, strict=True)
+        return {key for way, write in ways for text in texts for key in way.get(write(text), ())}
+
 
 WAYS: tuple[Callable[[str], str], ...] = (str, composed, folded)
 
 
-def find_id(cell: str, known: Known[str]) -> str | None:
-    """Return the id that a cell of a table means: itself, or a file's name or path with it."""
-    text = cell.strip()
-    name = PurePath(text).name
-    bare = [PurePath(word).stem for word in (text, name) if word.lower().endswith(SUFFIXES)]
-    return known.find([cell, text, *bare, name])
-
-
-def known_ids(ids: Collection[str]) -> Known[str]:
-    """Return *ids* to find again."""
-    return Known((name, name) for name in ids)
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
+def some(names: Sequence[str], most: int = SHOWN) -> str:
     """Return the first of *names* and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

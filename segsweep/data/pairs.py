@@ -12,7 +12,7 @@ from segsweep.data.dicom import check_readable
 from segsweep.data.file_source import FileSource
 from segsweep.data.foreground import Foreground
 from segsweep.data.naming import PARTS_NAMED, some
-from segsweep.data.source import Problem, Sample
+from segsweep.data.source import Listing, Problem, Sample
 from segsweep.errors import DataError
 from segsweep.system.files import file_status
 
@@ -74,18 +74,24 @@ class Pairs(FileSource):
         self.columns |= {"id": id_column or "", "group": group_column, "split": split_column}
 
     def find(self) -> tuple[list[Sample], list[Problem]]:
-        """Return the pairs sorted by id, and an error for rows whose files are not there."""
+        """Return the pairs sorted by id, and an error for each row that cannot be used."""
         listed: dict[Path, Listed] = {}
         absent: list[str] = []
+        wrong: list[str] = []
         for line, row in self._rows():
+            without = [key for key in ("image", "mask") if not row[self.columns[key]]]
+            if without:
+                wrong.append(f"row without {' and '.join(without)}: line {line}")
+                continue
             image, mask = (self._path(row[self.columns[key]]) for key in ("image", "mask"))
             absent += [f"{path} (line {line})" for path in (image, mask) if not path.is_file()]
-            self._enter(listed, image, mask, row, line)
-        problems = []
+            wrong += self._enter(listed, image, mask, row, line)
+        names, repeated = self._ids(listed)
+        where = str(self.file)
+        problems = [Problem("error", where, what) for what in (*wrong, *repeated)]
         if absent:
             what = f"no such file: {len(absent)} of its files: {some(absent)}"
-            problems.append(Problem("error", str(self.file), what))
-        names = self._ids(listed)
+            problems.append(Listing("error", where, what, tuple(absent)))
         samples = [
             Sample(
                 names[image],
@@ -116,35 +122,31 @@ class Pairs(FileSource):
 
     def _enter(
         self, listed: dict[Path, Listed], image: Path, mask: Path, row: Row, line: int
-    ) -> None:
-        """Add what a row says about its image."""
-        for key in ("image", "mask"):
-            if not row[self.columns[key]]:
-                raise DataError(f"{self.file}: line {line} has no {self.columns[key]}")
-        part = self._part(row, line)
+    ) -> list[str]:
+        """Add what a row says about its image; return what is wrong with it."""
+        part = self._part(row)
+        if part is None:
+            column = self.columns["split"]
+            return [
+                f"unknown part: {row[column]!r} in the column {column} (line {line}); allowed are "
+                "train, val, test, or nothing for images that are not used"
+            ]
         group, name = (row.get(self.columns[key], "") for key in ("group", "id"))
         known = listed.setdefault(image, Listed(group, part, name))
         if (known.group, known.part, known.id) != (group, part, name):
-            raise DataError(
-                f"{self.file}: line {line}: an earlier line has another group, part or id for "
-                f"{image.name}"
-            )
+            return [f"an earlier line has another group, part or id: {image.name} (line {line})"]
         if mask in known.masks:
-            raise DataError(f"{self.file}: line {line}: {image.name} and {mask.name} once more")
+            return [f"the same pair once more: {image.name} and {mask.name} (line {line})"]
         known.masks.append(mask)
+        return []
 
-    def _part(self, row: Row, line: int) -> str:
-        """Return the part in a row; empty where the table has none."""
+    def _part(self, row: Row) -> str | None:
+        """Return the part in a row: empty where the table has none, None for an unknown word."""
         if (cell := row.get(self.columns["split"])) is None:
             return ""
         if cell.lower() in UNUSED:
             return "unused"
-        if cell.lower() not in PARTS_NAMED:
-            raise DataError(
-                f"{self.file}: line {line}: {self.columns['split']} {cell!r}; allowed are "
-                "train, val, test, or nothing for images that are not used"
-            )
-        return PARTS_NAMED[cell.lower()]
+        return PARTS_NAMED.get(cell.lower())
 
     def _path(self, cell: str) -> Path:
         """Return the file that a cell names; accents and slashes may be written otherwise."""
@@ -153,18 +155,22 @@ class Pairs(FileSource):
         paths = [self.file.parent / Path(way).expanduser() for way in ways]
         return next((path for path in paths if path.is_file()), paths[0])
 
-    def _ids(self, listed: Mapping[Path, Listed]) -> dict[Path, str]:
-        """Return an id for each image: of the table, its name, or its path if names repeat."""
+    def _ids(self, listed: Mapping[Path, Listed]) -> tuple[dict[Path, str], list[str]]:
+        """Return an id for each image: of the table, its name, or its path if names repeat.
+
+        Ids of the table that two images have are returned in words.
+        """
         names = {image: one.id or image.stem for image, one in listed.items()}
+        repeated = []
         if self.columns["id"]:
             owners: dict[str, Path] = {}
             for image, name in names.items():
                 if owners.setdefault(name, image) != image:
                     other = owners[name].name
-                    raise DataError(f"{self.file}: id {name!r} is of {other} and {image.name}")
+                    repeated.append(f"one id of two images: {name!r} is {other} and {image.name}")
         elif len({*names.values()}) < len(names):
-            return {image: self._long_id(image) for image in listed}
-        return names
+            return {image: self._long_id(image) for image in listed}, []
+        return names, repeated
 
     def _long_id(self, image: Path) -> str:
         parent = self.file.parent

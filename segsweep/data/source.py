@@ -23,6 +23,14 @@ class Problem:
     what: str
 
 
+@dataclass(frozen=True, order=True)
+class Listing(Problem):
+    """A problem of many files, which its text counts."""
+
+    names: tuple[str, ...] = ()
+    """All of them."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """An image with its mask, before anything is read."""

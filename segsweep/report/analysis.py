@@ -9,7 +9,7 @@ import numpy as np
 
 from segsweep.config.cells import cell_name
 from segsweep.errors import ConfigError
-from segsweep.metrics import METRICS, Metric
+from segsweep.metrics import METRICS, Metric, Part
 from segsweep.report.collapse import collapse_notes
 from segsweep.report.placement import placement_notes
 from segsweep.report.question import (
@@ -52,6 +52,13 @@ class Compared:
     """The data set, and the target where targets differ: `ph2`, `mine, inverted`."""
     swept: tuple[str, ...] = ()
     """Keys besides model and loss in which its cells differ."""
+    part: Part = "test"
+    """The images that the means are of: val where the runs have no test part."""
+
+    @property
+    def value(self) -> str:
+        """The column of the means: test_iou, or val_iou where the runs have no test part."""
+        return f"{self.part}_{self.asked.metric}"
 
     @property
     def metric(self) -> Metric:
@@ -135,18 +142,11 @@ def compare(
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None
     planned = int(runs.results["cell"].nunique())
-    counted = runs.counted_runs
-    notes = (
-        *_swept_note(tables),
-        *_size_note(runs),
-        *collapse_notes(counted),
-        *placement_notes(counted),
-    )
-    said = answer(analysis, notes, planned, cell_costs(runs.counted_results))
+    said = answer(analysis, further_notes(runs), planned, cell_costs(runs.counted_results))
     if analysis is None:
         said = replace(
             said,
-            headline=_nothing(tables, asked.metric),
+            headline=nothing(tables, asked.metric),
             notes=(*note_texts(values.notes), *said.notes),
         )
     cells = comparison_table(analysis, runs.results, asked.metric, tables.per_image, runs.empty)
@@ -202,7 +202,7 @@ def _analysed(values: "Values", asked: Asked, advise: bool) -> "Analysis":
         ) from None
 
 
-def _nothing(tables: Tables, metric: str) -> str:
+def nothing(tables: Tables, metric: str) -> str:
     """Return why there is nothing to compare."""
     count = len(tables.results)
     if not count and len(tables.trials):
@@ -217,6 +217,17 @@ def _nothing(tables: Tables, metric: str) -> str:
         return "Nothing to compare: no finished run has counts of its test images."
     every = states.get(Status.FAILED, 0) == count
     return f"All {count} runs failed." if every else "Nothing to compare: no run is finished."
+
+
+def further_notes(runs: Comparable) -> tuple[str, ...]:
+    """Return sentences on how the runs of a comparison differ, and on those that collapsed."""
+    counted = runs.counted_runs
+    return (
+        *_swept_note(runs.tables),
+        *_size_note(runs),
+        *collapse_notes(counted),
+        *placement_notes(counted),
+    )
 
 
 def _swept_note(tables: Tables) -> tuple[str, ...]:

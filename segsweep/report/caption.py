@@ -30,12 +30,13 @@ def heading_of(
 
     """
     asked, metric = compared.asked, compared.metric.label
-    if by is not None:
-        what, kind = f"mean test {metric} of each {by}, averaged over the rest", f"by-{by}"
+    images = "test" if compared.part == "test" else "validation"
+    if by is not None and compared.part == "test":
+        what, kind = f"mean {images} {metric} of each {by}, averaged over the rest", f"by-{by}"
     elif asked.baseline is not None:
         what, kind = f"test {metric} and difference to {asked.baseline}", "baseline"
     else:
-        what, kind = f"mean test {metric} of each cell", ""
+        what, kind = f"mean {images} {metric} of each cell", ""
     parts = [what, *_sizes(compared)]
     words = "-".join(filter(None, [name, asked.metric, kind]))
     return Heading(
@@ -70,7 +71,7 @@ def _sizes(compared: "Compared") -> list[str]:
     """Return seeds and test images in words, where something was compared."""
     if compared.analysis is None:
         return []
-    done = compared.cells[compared.cells[f"test_{compared.asked.metric}"].notna()]
+    done = compared.cells[compared.cells[compared.value].notna()]
     seeds = sorted({int(count) for count in done["seeds"]})
     ends = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     images = len(compared.analysis.values.images)

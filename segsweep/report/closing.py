@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from segsweep.config.truth import data_titles
+from segsweep.report.columns import own_rows
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.tables import Tables
@@ -28,7 +29,7 @@ def print_report(report: Report) -> None:
         cells, title = report.cells, title_of(tables)
         if len(several) > 1:
             console.print()
-            cells = cells[cells["data"] == said["data"]]
+            cells = own_rows(cells, str(said["data"]), str(report.answer["metric"]))
             title = f"{name}, {said['data']}"
             named = [f"{said['data']}: {line}" for line in said.get("warnings") or ()]
             said = {**said, "warnings": named, "headline": f"{said['data']}: {said['headline']}"}

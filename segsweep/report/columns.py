@@ -53,8 +53,27 @@ def finished_first(frame: "DataFrame") -> "DataFrame":
 
 
 def headline(frame: "DataFrame") -> str | None:
-    """Return the column that was compared, test_<metric>; None for a table of two sweeps."""
-    return next((str(name) for name in frame.columns if str(name).startswith("test_")), None)
+    """Return the column that was compared, test_<metric>; None for a table of two sweeps.
+
+    It is val_<metric> in a table of cells without a test part.
+    """
+    names = [str(name) for name in frame.columns]
+    tested = next((name for name in names if name.startswith("test_")), None)
+    if tested is None or frame[tested].isna().all():
+        validated = [name for name in names if name.startswith("val_")]
+        known = next((name for name in validated if frame[name].notna().any()), None)
+        return known or tested or next(iter(validated), None)
+    return tested
+
+
+def own_rows(frame: "DataFrame", data: str, metric: str) -> "DataFrame":
+    """Return the rows of one comparison; without a test part, val_<metric> is the first metric."""
+    rows, first = frame[frame["data"] == data], f"val_{metric}"
+    if first not in rows or rows[first].isna().all() or headline(rows) == f"test_{metric}":
+        return rows
+    names = [str(name) for name in rows.columns if name != first]
+    at = next((place for place, name in enumerate(names) if name.startswith(METRIC)), len(names))
+    return rows[[*names[:at], first, *names[at:]]]
 
 
 def keys_of(frame: "DataFrame") -> list[str]:

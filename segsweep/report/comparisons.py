@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from segsweep.errors import ConfigError, DataError
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.question import Asked, check_measured, check_metric, split_cell
+from segsweep.report.validation import show_validation
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def _as_far_as_possible(
     errors: list[Exception] = []
     while True:
         try:
-            compared = compare(tables, asked, advise, data)
+            if tables.validation_only:
+                compared = show_validation(tables, asked, data)
+            else:
+                compared = compare(tables, asked, advise, data)
         except ConfigError as error:
             if asked.baseline is None:
                 raise
@@ -91,12 +95,15 @@ def summary(compared: Sequence[Compared]) -> "Answer":
 
     if len(compared) == 1:
         return compared[0].answer
-    names = [one.data for one in compared]
-    analyses = [one.analysis for one in compared]
-    best = best_on_all(analyses)
+    tested = [one for one in compared if one.part == "test"]
+    analyses = [one.analysis for one in tested]
+    best = best_on_all(analyses) if len(tested) > 1 else None
+    why = "on different data or with different targets"
+    if len(tested) < len(compared):
+        why += ", and runs with and without a test part,"
     return Answer(
-        f"{len(compared)} comparisons, because runs on different data or with different targets "
-        f"are never compared: {'; '.join(names)}.",
+        f"{len(compared)} comparisons, because runs {why} are never compared: "
+        f"{'; '.join(one.data for one in compared)}.",
         tuple(best or ()),
-        notes=agreement_texts(names, agreements(analyses), best),
+        notes=agreement_texts([one.data for one in tested], agreements(analyses), best),
     )

@@ -154,7 +154,7 @@ def _cells_figure(compared: Compared, tables: Tables) -> Markup:
     material = Material(
         "", "", compared, cells, tuple(tables.swept), runs, tables.trials, DataFrame()
     )
-    if not len(material.done):
+    if not len(material.done) or material.validation_only:
         return Markup()
     grid = min(cells["model"].nunique(), cells["loss"].nunique()) > 1
     return picture(heatmap(material) if grid else intervals(material))

@@ -131,6 +131,7 @@ def values_of_sweep(runs: Comparable, asked: Asked) -> "Values":
         groups=groups or None,
         empty=runs.empty,
         counted=runs.counted,
+        split="val" if runs.tables.validation_only else "test",
     )
     return with_group_notes(values, groups, asked)
 
@@ -214,12 +215,12 @@ def groups_for(asked: Asked, runs: Comparable) -> dict[str, str]:
         DataError: the file cannot be read, contradicts itself, or names none of the images.
 
     """
-    from segsweep.data.groups import read_groups
+    from segsweep.data.groups import groups_from
 
     if asked.groups is None:
         return _stored_groups(runs)
     images = set(runs.tables.per_image["image"])
-    return read_groups(asked.groups, images)[0] if images else {}
+    return groups_from(asked.groups, images) if images else {}
 
 
 def with_group_notes(values: "Values", groups: Mapping[str, str], asked: Asked) -> "Values":

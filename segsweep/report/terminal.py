@@ -80,7 +80,7 @@ def print_answer(
         ValueError: *comparison* is of another metric.
 
     """
-    if headline(comparison) not in (None, f"test_{metric}"):
+    if headline(comparison) not in (None, f"test_{metric}", f"val_{metric}"):
         raise ValueError(f"comparison is of {headline(comparison)}, not of test_{metric}")
     console = console or _plain_console()
     _print_sentences(answer, console)
@@ -213,7 +213,10 @@ def _joined(columns: Sequence[Column]) -> tuple[str, ...]:
 
 def _short(column: Column, head: bool) -> Column:
     """Return *column* as narrow as possible: `.8312 to .8801`."""
-    title = f"test\n{column.title}" if head else TITLES.get(column.name, column.title)
+    title = TITLES.get(column.name, column.title)
+    if head:
+        tested = column.name.startswith("test_")
+        title = f"test\n{column.title}" if tested else column.title.replace(" ", "\n", 1)
     texts = tuple(NOTHING if text == DASH else text for text in column.texts)
     if column.name == "may_be_best":
         marks = tuple(MARK if text == "yes" else "" for text in texts)

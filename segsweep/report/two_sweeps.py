@@ -16,6 +16,7 @@ from segsweep.report.question import (
     scored_at,
     with_group_notes,
 )
+from segsweep.report.validation import check_tested
 from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
@@ -74,6 +75,7 @@ def values_of_both(first: Tables, second: Tables, asked: Asked) -> "Values":
     check_tolerance(asked.metric, [*first.runs, *second.runs])
     for tables, name in zip((first, second), sweep_names(first, second), strict=True):
         check_measured(asked.metric, tables)
+        check_tested(name, tables)
         own, rows = named_results(tables), tables.per_image
         cells = [f"{cell}{SWEEP_KEY}{name}" for cell in own["cell"]]
         results.append(own.assign(cell=cells, run_id=_apart(own, name)))

@@ -198,5 +198,6 @@ def _complete(finished: DataFrame, runs: DataFrame) -> tuple[DataFrame, list[Not
     if not incomplete.any():
         return finished, []
     pairs = finished.loc[incomplete, ["cell", "seed"]].drop_duplicates()
-    units = sorted(zip(pairs["cell"].astype(str), pairs["seed"].astype(str), strict=True))
+    pairs = pairs.sort_values(["cell", "seed"])
+    units = list(zip(pairs["cell"].astype(str), pairs["seed"].astype(str), strict=True))
     return finished[~incomplete], [IncompleteFolds(folds, tuple(units))]

@@ -1,5 +1,7 @@
 """The analysis as tables: comparison.csv, one row per cell, and pairs.csv, one per contrast."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from pandas import NA, DataFrame, Series, array, concat, to_numeric
 
@@ -7,7 +9,7 @@ from segsweep import metrics
 from segsweep.metrics import Empty
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.runs import FAILED, SEED, cell_names
-from segsweep.stats.values import Array, counted_runs_of, further_means
+from segsweep.stats.values import Array, Values, counted_runs_of, further_means
 
 PAIRS = (
     *("family", "a", "b", "difference", "ci_low", "ci_high"),
@@ -77,21 +79,53 @@ def comparison_table(
     numbers. may_be_best is <NA> if no claim is possible.
 
     """
+    table, where = _planned_cells(results, () if analysis is None else analysis.values.cells)
+    keys = list(table.columns[:-1])
+    found = _further(analysis, results, per_image, empty) | _of_cells(analysis, f"test_{metric}")
+    for name in found.keys() - {*keys}:
+        table[name] = _picked(found[name], where)
+    return _ordered(_marked(table, analysis, where), keys, f"test_{metric}")
+
+
+def validation_table(values: Values, results: DataFrame, metric: str = "iou") -> DataFrame:
+    """Return one row per planned cell, the best validation mean first, without statistics.
+
+    Args:
+        values: of validation images.
+        results: as in `comparison_table`.
+        metric: the metric of *values*; it is the first one, as val_<metric>.
+
+    """
+    headline = f"val_{metric}"
+    table, where = _planned_cells(results, values.cells)
+    keys = list(table.columns[:-1])
+    names = [name for name in (*metrics.columns("val"), *COST) if name not in (headline, *keys)]
+    means = _means(values, results, names)
+    own = np.array([values.sign * float(rows.mean()) for rows in values.tables])
+    seeds = [len(own) for own in values.seeds]
+    table["seeds"] = np.array([seeds[cell] if cell >= 0 else 0 for cell in where], np.int64)
+    table["failed"] = table["failed"].astype("int64")
+    for name, numbers in ({headline: own} | means).items():
+        table[name] = _picked(numbers, where)
+    ascending = [metrics.lower_is_better(headline), *[True] * len(keys[:2])]
+    table = table.sort_values([headline, *keys[:2]], ascending=ascending)
+    return table.reset_index(drop=True)[[*keys, "seeds", "failed", headline, *names]]
+
+
+def _planned_cells(results: DataFrame, cells: Sequence[str]) -> tuple[DataFrame, list[int]]:
+    """Return a row per planned cell with its number of failed runs, and its place in *cells*.
+
+    The place of a cell that is not among *cells* is -1.
+    """
     before = list(results.columns)[: list(results.columns).index(SEED)]
     keys = [name for name in before if name not in ("run_id", "cell")]
     failed = results[keys].assign(failed=results["status"] == FAILED)
     table = failed.groupby(keys, dropna=False, sort=False)["failed"].sum().reset_index()
     first = results.drop_duplicates(keys)[keys]
     named = first.assign(name=cell_names(results.loc[first.index]))
-    found = _further(analysis, results, per_image, empty) | _of_cells(analysis, f"test_{metric}")
-    where = [-1] * len(table)
-    if analysis is not None:
-        names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
-        known = {name: position for position, name in enumerate(analysis.values.cells)}
-        where = [known.get(name, -1) for name in names]
-    for name in found.keys() - {*keys}:
-        table[name] = _picked(found[name], where)
-    return _ordered(_marked(table, analysis, where), keys, f"test_{metric}")
+    names = table[keys].merge(named, how="left", on=keys)["name"].tolist()
+    known = {name: position for position, name in enumerate(cells)}
+    return table, [known.get(name, -1) for name in names]
 
 
 def _further(
@@ -106,15 +140,22 @@ def _further(
     names = [*columns, *NUMBERS]
     if analysis is None:
         return dict.fromkeys(names, np.empty(0))
-    runs = counted_runs_of(analysis.values, results)
-    numbers = results.loc[runs.index].reindex(columns=names).apply(to_numeric)
-    means = numbers.groupby(runs["cell"]).mean().reindex(analysis.values.cells)
-    found = {name: means[name].to_numpy(float) for name in names}
+    found = _means(analysis.values, results, names)
     if per_image is not None:
         further = [name.removeprefix("test_") for name in columns]
         other = further_means(analysis.values, results, per_image, further, empty)
         found |= {f"test_{name}": values for name, values in other.items()}
     return found
+
+
+def _means(values: Values, results: DataFrame, names: Sequence[str]) -> dict[str, Array]:
+    """Return the mean of columns of *results* over the runs behind each cell of *values*."""
+    if not values.cells:
+        return dict.fromkeys(names, np.empty(0))
+    runs = counted_runs_of(values, results)
+    numbers = results.loc[runs.index].reindex(columns=list(names)).apply(to_numeric)
+    means = numbers.groupby(runs["cell"]).mean().reindex(values.cells)
+    return {name: means[name].to_numpy(float) for name in names}
 
 
 def _marked(table: DataFrame, analysis: Analysis | None, where: list[int]) -> DataFrame:

@@ -8,6 +8,8 @@ from segsweep.store.json_files import known_failure, known_result
 from segsweep.store.states import Cause, Status
 from segsweep.system.files import is_locked
 
+_NAME = re.compile(r"(.+)-s(\d+)-([0-9a-f]{12})")
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -183,9 +185,16 @@ class SweepPaths:
         return RunPaths(self.runs / folder)
 
     def run_folders(self) -> list[RunPaths]:
-        """Return the run folders, sorted by name; a folder without a config is ignored."""
-        found = sorted(self.runs.iterdir()) if self.runs.is_dir() else []
+        """Return the run folders in `run_order`; a folder without a config is ignored."""
+        there = self.runs.iterdir() if self.runs.is_dir() else ()
+        found = sorted(there, key=lambda path: run_order(path.name))
         return [RunPaths(path) for path in found if (path / "config.yaml").is_file()]
+
+
+def run_order(name: str) -> tuple[str, int, str]:
+    """Return what names of run folders are sorted by: model and loss, seed as a number, id."""
+    found = _NAME.fullmatch(name)
+    return (name, 0, "") if found is None else (found[1], int(found[2]), found[3])
 
 
 def folder_name(model: str, loss: str, seed: int, run_id: str) -> str:
@@ -200,4 +209,4 @@ def short_name(folder: str) -> str:
 
 def is_run_name(name: str) -> bool:
     """Whether a folder has the name of a run: it ends in a seed and an id."""
-    return re.fullmatch(r".+-s\d+-[0-9a-f]{12}", name) is not None
+    return _NAME.fullmatch(name) is not None

@@ -17,6 +17,7 @@ import yaml
 
 from segsweep.config.run_config import FrozenConfig, Values
 from segsweep.config.stored import wrong_value
+from segsweep.config.truth import VALIDATION_ONLY
 from segsweep.errors import StoredFileError, StoreError
 from segsweep.metrics import COUNTS, columns, stored_columns
 from segsweep.store.json_files import Failure, known_failure
@@ -186,6 +187,14 @@ def known_reads(path: Path, when: str = "") -> list[dict[str, str]]:
         return read_reads(path)
     except StoredFileError:
         return [{"time": when, "reason": LOST_READS, "images": "0"}]
+
+
+def is_validation_only(paths: RunPaths) -> bool:
+    """Whether a run's config says that its split has no test part; the YAML is not parsed."""
+    try:
+        return f"\n{VALIDATION_ONLY}: true\n".encode() in b"\n" + paths.config.read_bytes()
+    except OSError:
+        return False
 
 
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:

@@ -87,6 +87,14 @@ class CheckpointCap:
         return gone
 
 
+def delete_earlier_checkpoints(paths: RunPaths) -> None:
+    """Delete the checkpoints of a run's earlier attempts; it has started anew."""
+    earlier = SweepPaths(paths.root.parents[1]).earlier
+    for folder in earlier.iterdir() if earlier.is_dir() else ():
+        if folder.name.startswith(f"{paths.root.name}-"):
+            delete_files(checkpoint_files(RunPaths(folder)))
+
+
 def checkpoint_files(paths: RunPaths) -> list[Path]:
     """Return a run's checkpoints and the temporary files of a killed writer."""
     found = paths.checkpoints.iterdir() if paths.checkpoints.is_dir() else []

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from segsweep import metrics
 from segsweep.config.run_config import FrozenConfig
+from segsweep.config.truth import VALIDATION_ONLY
 from segsweep.errors import StoredFileError
 from segsweep.store.image_checks import check_images
 from segsweep.store.json_files import (
@@ -62,6 +63,16 @@ class RunRecord:
     cell: str = ""
     data: str = ""
     """The data set and the target, as comparisons are named."""
+
+    @property
+    def validation_only(self) -> bool:
+        """Whether its split has no test part."""
+        return self.settings.get(VALIDATION_ONLY) is True
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether it reads test images at its end; a trial of a search never does."""
+        return self.kind == "run" and not self.validation_only
 
 
 @dataclass
@@ -153,7 +164,7 @@ def _most_pixels(settings: Mapping[str, object]) -> int | None:
 
 def has_boundary(run: RunRecord) -> bool:
     """Whether distances between outlines are stored for each test image."""
-    return run.kind == "run" and run.settings.get("evaluate.boundary") is True
+    return run.is_tested and run.settings.get("evaluate.boundary") is True
 
 
 def _read_run(paths: RunPaths, stamp: tuple[int, ...]) -> StoredRun:

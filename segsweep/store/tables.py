@@ -56,6 +56,11 @@ class Tables:
             warnings.warn(f"{damage.path}: ignored: {damage.reason}", stacklevel=3)
 
     @property
+    def validation_only(self) -> bool:
+        """Whether no run has a test part; False without runs."""
+        return bool(self.runs) and all(run.validation_only for run in self.runs)
+
+    @property
     def question(self) -> "Question | None":
         """What all runs are asked: data and target; None where they differ or there is none."""
         from segsweep.config.truth import question_of
@@ -210,5 +215,5 @@ def _warn_of_ignored(sweep: SweepPaths, noted: dict[Path, str]) -> None:
 
 
 def _scored_parts(run: RunRecord) -> tuple[metrics.Part, ...]:
-    """Return the parts of the data on which *run* is scored; a trial never reads the test set."""
-    return ("val", "test") if run.kind == "run" else ("val",)
+    """Return the parts of the data on which *run* is scored."""
+    return ("val", "test") if run.is_tested else ("val",)

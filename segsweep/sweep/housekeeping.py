@@ -28,10 +28,10 @@ NEW = ".new-"
 def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
     """Move a finished run to `earlier/`, put a clean one in its place; return the moved run.
 
-    The clean folder has the config and the log of test-set reads; the moved one loses its
-    checkpoints. The clean folder is created first, under another name: a kill leaves the old
-    run in place or, between two renames, no run at all, which `repair` then completes.
-    The caller holds the sweep's lock.
+    The clean folder has the config and the log of test-set reads; the moved one keeps its
+    checkpoints until the run starts anew. The clean folder is created first, under another name:
+    a kill leaves the old run in place or, between two renames, no run at all, which `repair` then
+    completes. The caller holds the sweep's lock.
 
     Raises:
         StoreError: the run is not finished.
@@ -55,7 +55,6 @@ def move_earlier(sweep: SweepPaths, paths: RunPaths) -> RunPaths:
             raise RunClaimedError(f"run {name} is being trained by another process; wait for it")
         paths.root.rename(place.root)
         fresh.root.rename(paths.root)
-    delete_files(checkpoint_files(place))
     return place
 
 
@@ -69,10 +68,15 @@ def repair(sweep: SweepPaths) -> None:
     for folder in earlier:
         if folder.name.startswith(NEW):
             _repair_move(sweep, RunPaths(folder))
-        else:
+        elif _has_started(sweep.run(folder.name.rpartition("-")[0])):
             delete_files(checkpoint_files(RunPaths(folder)))
     if _removed(sweep).exists():
         shutil.rmtree(_removed(sweep))
+
+
+def _has_started(paths: RunPaths) -> bool:
+    """Whether a repeated run has started anew, or was removed: its old checkpoints can go."""
+    return paths.environment.exists() or not paths.root.exists()
 
 
 def _repair_move(sweep: SweepPaths, fresh: RunPaths) -> None:

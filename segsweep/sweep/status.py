@@ -1,31 +1,23 @@
 """The progress of a sweep, read quickly from its files, damaged ones included."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
 
 from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import is_sweep, no_sweep
 from segsweep.store.json_files import Result, read_failure, read_result
-from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.paths import RunPaths, SweepPaths, run_order
 from segsweep.store.plan import cell_in_plan, read_plan
-from segsweep.store.records import read_config
+from segsweep.store.records import is_validation_only, read_config
 from segsweep.store.states import OPEN_STATUSES, Status
+from segsweep.sweep.history_end import END_BYTES, WHOLE_BYTES, history_end, number_of
 from segsweep.sweep.holder import Holder
 from segsweep.sweep.lock import current_holder
-from segsweep.system.files import open_plain
 from segsweep.system.progress import mean_pace
 
 STATUSES = tuple(Status)
-WHOLE_BYTES = 1_000_000
-"""Of a longer history (about ten thousand epochs) only the end is read."""
-END_BYTES = 4_000
-
-HistoryRow: TypeAlias = dict[str, float | None]
-"""An epoch of `history.csv`, by column."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +48,8 @@ class RunState:
     cause: str = ""
     error: str = ""
     attempts: int = 0
+    validation_only: bool | None = None
+    """Whether its split has no test part; None: not looked up."""
 
     @property
     def name(self) -> str:
@@ -136,6 +130,8 @@ def sweep_status(folder: Path | str) -> SweepStatus:
         paths = sweep.run(row["folder"])
         changed.append(_time(paths.root))  # replacing a file changes its folder's time
         states.append(_state(paths, row, warnings))
+    if states and all(state.validation_only is None for state in states):
+        states[0] = replace(states[0], validation_only=is_validation_only(states[0].paths))
     times = [time for time in changed if time is not None]
     return SweepStatus(
         sweep, states, current_holder(sweep.lock), max(times, default=None), warnings
@@ -151,7 +147,7 @@ def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:
     for paths in sweep.run_folders():
         if paths.root.name not in rows:
             rows[paths.root.name] = {"folder": paths.root.name, **_named(paths, warnings)}
-    return sorted(rows.values(), key=lambda row: row["folder"])
+    return sorted(rows.values(), key=lambda row: run_order(row["folder"]))
 
 
 def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunState:
@@ -178,13 +174,14 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
 def _with_result(state: RunState, result: Result) -> RunState:
     epochs, seconds, iou = result.epochs, result.seconds, result.val_iou
     pace = seconds / epochs if epochs and seconds is not None else None
-    return replace(state, epoch=epochs or 0, val_iou=iou, best=iou, pace=pace)
+    only = None if state.kind == "trial" or result.n_test is None else result.n_test == 0
+    return replace(state, epoch=epochs or 0, val_iou=iou, best=iou, pace=pace, validation_only=only)
 
 
 def _with_progress(state: RunState, row: Mapping[str, str], warnings: list[str]) -> RunState:
     paths, is_running = state.paths, state.status == Status.RUNNING
     known = row.get("epochs") or _named(paths, warnings).get("epochs")  # not in early plans
-    epochs = _number(known)
+    epochs = number_of(known)
     state = replace(state, epochs=None if epochs is None else int(epochs))
     rows = history_end(paths.history, WHOLE_BYTES if is_running else END_BYTES)
     if not rows:
@@ -215,25 +212,6 @@ def _with_failure(state: RunState, warnings: list[str]) -> RunState:
         return replace(state, attempts=failure.attempts)
     cause = failure.cause or "unknown"
     return replace(state, cause=cause, error=failure.error, attempts=failure.attempts)
-
-
-def history_end(path: Path, most: int = WHOLE_BYTES) -> list[HistoryRow]:
-    """Return a history's rows, oldest first, from its last *most* bytes.
-
-    Values are numbers, None for anything else; lines without epoch or seconds are left out.
-    """
-    try:
-        with open_plain(path) as file:
-            head = file.readline()
-            start = max(file.seek(0, 2) - most, len(head))
-            file.seek(start)
-            cut = start > len(head)
-            lines = file.read().decode("utf-8", "replace").splitlines()[1 if cut else 0 :]
-    except OSError:
-        return []
-    names = head.decode("utf-8", "replace").strip().split(",")
-    rows = [dict(zip(names, map(_number, line.split(",")), strict=False)) for line in lines]
-    return [row for row in rows if None not in (row.get("epoch"), row.get("seconds"))]
 
 
 def _named(paths: RunPaths, warnings: list[str]) -> dict[str, str]:
@@ -272,15 +250,6 @@ def _pace(run: RunState, paces: Mapping[str, float]) -> float | None:
     if run.pace is not None:
         return run.pace
     return paces.get(f"cell {run.cell}", paces.get(f"model {run.model}"))
-
-
-def _number(value: object) -> float | None:
-    """Return *value* as a finite number; None if it is not one."""
-    try:
-        number = float(value)  # type: ignore[arg-type]  # other types raise TypeError
-    except (ValueError, TypeError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _has_text(path: Path) -> bool:

@@ -23,6 +23,9 @@ def summary(status: SweepStatus) -> str:
     parts += [f"{count} {name}" for name, count in counts.items()]
     trials = sum(run.kind == "trial" for run in status.runs)
     parts += [f"{trials} of them trials"] if trials else []
+    only = [run.validation_only for run in status.runs if run.validation_only is not None]
+    if any(only):
+        parts.append("validation only" if all(only) else f"{sum(only)} without a test part")
     left = _time_left(status)
     return ", ".join(parts) + (f"; {left}" if left else "")
 

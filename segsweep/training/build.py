@@ -17,7 +17,7 @@ from segsweep.config.run_config import FrozenConfig, Node
 from segsweep.config.targets import build
 from segsweep.data.batches import Augment, Batches
 from segsweep.data.cache import Prepared
-from segsweep.data.split import PARTS, split_samples
+from segsweep.data.split import split_samples
 from segsweep.errors import ConfigError
 from segsweep.metrics import Empty
 from segsweep.models import kernels
@@ -46,7 +46,8 @@ class Job:
     augment: Augment | None
     train: Batches
     val: Batches
-    test: Batches
+    test: Batches | None
+    """None: the split has no test part."""
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -80,7 +81,11 @@ def build_job(
     seed_everything(derive(config.seed, WEIGHTS))
     model = device.place(build("model", config.model, allow), placement)
     parts = split_samples(prepared.samples, config.data.split)
-    train, val, test = (_batches(prepared, parts, name, trainer.batch, placement) for name in PARTS)
+
+    def batches(part: str) -> Batches:
+        return _batches(prepared, parts, part, trainer.batch, placement)
+
+    train, val = batches("train"), batches("val")
     state = _state(config, model, train.steps(), placement)
     seed_everything(derive(config.seed, TRAINING))
     return Job(
@@ -95,7 +100,7 @@ def build_job(
         augment=build("augment", config.augment, allow),
         train=train,
         val=val,
-        test=test,
+        test=batches("test") if "test" in parts else None,
     )
 
 

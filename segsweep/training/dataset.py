@@ -1,6 +1,8 @@
 """The data set of a config, checked and cached; opened once per process. No torch."""
 
 import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -9,9 +11,13 @@ from segsweep.config.identity import content
 from segsweep.config.run_config import RunConfig
 from segsweep.config.targets import build
 from segsweep.data.cache import Prepared, ProgressCallback, prepare
-from segsweep.data.split import split_samples
-from segsweep.errors import ConfigError
-from segsweep.system.progress import Counter
+from segsweep.data.check import ProblemsError, problems_of
+from segsweep.data.parts import PARTS
+from segsweep.data.source import Listing, Problem, Sample
+from segsweep.data.split import divide, problem_text
+from segsweep.data.split_file import unreadable
+from segsweep.errors import ConfigError, DataError
+from segsweep.system import progress as shown
 
 
 def prepared_data(config: RunConfig) -> Prepared:
@@ -58,27 +64,86 @@ def _prepared(
     allow: tuple[str, ...],
 ) -> Prepared:
     source = build("data", json.loads(node), allow)
-    progress = Counter("reading images")
+    progress = shown.Counter("reading images")
     return prepare(source, size, channels, Path(cache), progress, resize=resize)
 
 
-def check_batch(config: RunConfig, prepared: Prepared) -> None:
-    """Raise ConfigError if a batch is larger than the training part."""
-    batch, count = config.trainer.batch, _count_training_images(config, prepared)
-    if count < batch:
-        raise ConfigError(
-            f"trainer.batch={batch}: more than the {count} training images; "
-            f"allowed are 1 to {count}"
-        )
+Counts: TypeAlias = tuple[Counter[str], list[Problem]]
+"""The number of images in each part, and errors."""
 
 
-def _count_training_images(config: RunConfig, prepared: Prepared) -> int:
+def checked_data(
+    config: RunConfig,
+    read: Callable[[RunConfig], Prepared] = prepared_data,
+    *,
+    batch: bool = True,
+) -> tuple[Prepared, list[str]]:
+    """Return the config's data set, by *read*, and the parts of its split that have images.
+
+    *batch*: whether a batch must fit into the training part.
+
+    Raises:
+        ProblemsError: with all problems of the data, of the split, and of the batch.
+        DataError: there is nothing to read.
+
+    """
+    problems: list[Problem] = []
+    prepared, counts = None, Counter[str]()
+    try:
+        prepared = read(config)
+        counts, found = _counted(config, prepared)
+        found = found or _misfits(config, counts, batch)
+        problems = [*prepared.warnings, *found] if found else []
+    except ProblemsError as error:
+        lone = [n for one in error.problems if isinstance(one, Listing) for n in one.names]
+        counts, found = _without_cache(config, error.samples, lone)
+        found = found or _misfits(config, counts, batch and bool(error.samples))
+        if not found:
+            raise
+        problems = [*error.problems, *found]
+    except DataError as error:
+        if not (found := unreadable(config.data.split)):
+            raise
+        problems = [*problems_of(error), *found]
+    if problems or prepared is None:
+        folder = Path(_key(config)[4])
+        raise ProblemsError(problem_text(problems, folder), problems, folder=folder)
+    return prepared, [part for part in PARTS if counts[part]]
+
+
+def _counted(config: RunConfig, prepared: Prepared) -> Counts:
+    """Return the sizes of the parts and all errors; kept for equal splits of the same data."""
     split = config.data.split
-    file = content(split.file, "data.split.file") if split.file else ""
+    try:
+        file = content(split.file, "data.split.file") if split.file else ""
+    except ConfigError:
+        return _without_cache(config, prepared.samples)
     key = (prepared.fingerprint, str(split), file)
     if key not in _counts:
-        _counts[key] = split_samples(prepared.samples, split).count("train")
+        parts, found = divide(prepared.samples, split)
+        _counts[key] = Counter(parts), found
     return _counts[key]
 
 
-_counts: dict[tuple[str, str, str], int] = {}
+def _without_cache(
+    config: RunConfig, samples: Sequence[Sample], lone: Sequence[str] = ()
+) -> Counts:
+    if not samples:
+        return Counter(), unreadable(config.data.split)
+    parts, found = divide(samples, config.data.split, lone)
+    return Counter(parts), found
+
+
+def _misfits(config: RunConfig, counts: Counter[str], batch: bool) -> list[Problem]:
+    """Return what else of the config does not fit the sizes of the parts."""
+    found, images, count = [], config.trainer.batch, counts["train"]
+    if batch and count < images:
+        what = f"more than the {count} training images; allowed are 1 to {count}"
+        found.append(Problem("error", f"trainer.batch={images}", what))
+    if counts and config.evaluate.boundary and not counts["test"]:
+        what = "measures test images, and the split has none; leave it out"
+        found.append(Problem("error", "evaluate.boundary=true", what))
+    return found
+
+
+_counts: dict[tuple[str, str, str], Counts] = {}

@@ -44,9 +44,9 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
     if job.config.trainer.preview_every:  # a kill may have come before it was drawn
         draw_validation(job, scored.shown, "best")
     rows = count_rows(job, "val", scored)
-    tested: dict[str, float] = {}
-    if job.config.kind == "run":
-        scored, surfaces = _score_test_set(job)
+    tested: dict[str, float] = {} if job.test is not None else {"n_test": 0}
+    if job.config.kind == "run" and job.test is not None:
+        scored, surfaces = _score_test_set(job, job.test)
         rows += with_surfaces(count_rows(job, "test", scored), surfaces)
         tested = _test_metrics(scored, job.loop.empty, surfaces)
     write_text(job.paths.per_image, per_image_text(job.config.run_id, rows))
@@ -81,7 +81,7 @@ def _iou_words(
 
 def count_rows(job: Job, part: str, scored: Scored) -> list[dict[str, object]]:
     """Return the rows of per_image.csv for a part of the data, val or test."""
-    batches = job.val if part == "val" else job.test
+    batches = job.test if part == "test" and job.test is not None else job.val
     rows: list[dict[str, object]] = []
     for at, counts in (("train", scored.counts), ("native", scored.native)):
         for index, values in zip(
@@ -100,12 +100,12 @@ def with_surfaces(
     return [{**row, **next(found)} if surfaces and row["at"] == "native" else row for row in rows]
 
 
-def _score_test_set(job: Job) -> tuple[Scored, list[dict[str, float]]]:
+def _score_test_set(job: Job, test: Batches) -> tuple[Scored, list[dict[str, float]]]:
     """Score the test set; its read is recorded before, outlines and pictures are stored.
 
     Also returns the boundary metrics of each image, if they are requested.
     """
-    add_test_read(job.paths, time_text(), len(job.test.indices))
+    add_test_read(job.paths, time_text(), len(test.indices))
     ids = [sample.id for sample in job.prepared.samples]
     outlines = Outlines(job.prepared.masks, ids)
     surfaces: list[dict[str, float]] = []
@@ -115,12 +115,12 @@ def _score_test_set(job: Job) -> tuple[Scored, list[dict[str, float]]]:
         surfaces.append(surface_metrics(predicted, truth, tolerance))
 
     on_native = measure if job.config.evaluate.boundary else None
-    scored = _score(job, job.test, outlines.add, on_native)
+    scored = _score(job, test, outlines.add, on_native)
     write_json(job.paths.outlines, outlines.values)
     if job.config.report.images:
         images, sweep = job.prepared.images, job.paths.root.parents[1]
         paths = picture_paths(sweep, shown_data(flat_values(job.config.values)), images, ids)
-        store_pictures(images, job.test.indices[:MOST_IMAGES], paths)
+        store_pictures(images, test.indices[:MOST_IMAGES], paths)
     return scored, surfaces
 
 

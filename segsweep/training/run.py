@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from segsweep import __version__
 from segsweep.config.run_config import FrozenConfig
-from segsweep.data.split import UNUSED, crossing_groups, write_split
+from segsweep.data.parts import UNUSED, crossing_groups
+from segsweep.data.split import write_split
 from segsweep.errors import (
     ConfigError,
     DataError,
@@ -31,7 +32,7 @@ from segsweep.store.records import (
     record_failure,
     write_history,
 )
-from segsweep.store.retention import keep_checkpoints
+from segsweep.store.retention import delete_earlier_checkpoints, keep_checkpoints
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.system.clock import time_text
 from segsweep.system.files import claimed, refuses_writing, write_json
@@ -228,6 +229,7 @@ def _store_start(job: Job, progress: Progress) -> None:
     changed = {key: now[key] for key in watched if earlier.get(key, now[key]) != now[key]}
     marks = [*stored.resumed_with, *([changed] if changed else [])]
     write_json(job.paths.environment, {**now, **earlier, **placement, "resumed_with": marks})
+    delete_earlier_checkpoints(job.paths)
 
 
 def _failed(paths: RunPaths, cause: Cause, error: BaseException) -> Outcome:

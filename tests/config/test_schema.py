@@ -109,7 +109,7 @@ def test_wrong_type_names_the_type_wanted(refusal, key, value, wanted):
         ("threshold", 1.0, "> 0 and < 1"),
         ("threshold", float("nan"), "> 0 and < 1"),
         ("data.size", 0, ">= 1"),
-        ("data.split.train", -0.5, "> 0"),
+        ("data.split.train", -0.5, "> 0; a run needs images to train on"),
         ("data.split.folds", 1, ">= 2"),
         ("optimizer.lr", 0.0, "> 0"),
         ("optimizer.lr", -0.1, "> 0"),
@@ -168,6 +168,21 @@ def test_empty_path_is_not_the_working_folder(refusal):
     """An unset shell variable gives an empty path."""
     assert refusal("data=ph2", data__root="") == ["data.root is empty; give it as data.root=<path>"]
     assert refusal(data__split__file="")[0].startswith("data.split.file is empty")
+
+
+def test_parts_that_are_needed_say_why(refusal):
+    """Only the test part may be empty, and not with folds or with distances of test images."""
+    assert refusal(data__split__val=0) == [
+        "data.split.val=0.0: must be > 0; the best epoch is selected on validation images"
+    ]
+    assert refusal(data__split__train=0) == [
+        "data.split.train=0.0: must be > 0; a run needs images to train on"
+    ]
+    assert refusal(data__split__test=-0.1) == ["data.split.test=-0.1: must be >= 0"]
+    (line,) = refusal(data__split__test=0, data__split__fold=1)
+    assert line.startswith("data.split.fold=1: not allowed with data.split.test=0")
+    (line,) = refusal(data__split__test=0, evaluate__boundary=True)
+    assert line.startswith("evaluate.boundary=true: not allowed with data.split.test=0")
 
 
 def test_split_file_and_fold_exclude_each_other(refusal):

@@ -1,5 +1,6 @@
 """A user's own folders: which files are pairs, and what is said about the rest."""
 
+import re
 import shlex
 import unicodedata
 from pathlib import Path
@@ -194,20 +195,22 @@ def test_groups_come_from_the_file(tmp_path):
     [
         (None, "cannot be read"),
         (b"\xff\xfe\0", "cannot be read"),
-        (b"", "first line must be id,group"),
-        (b"id;group\na;p\n", "first line must be id,group"),
-        (b"id,group\na\n", "line 2 needs an id and a group"),
-        (b"id,group\na,p\na,q\n", "'a' has two groups: 'p' and 'q'"),
-        (b"id,group\nb.png,p\n", "names none of the images: their ids look like 'a'"),
+        (b"", "needs a header with the columns id and group"),
+        (b"id,group\na\n", "row without a group: line 2 \\(a\\)"),
+        (b"id,group\na,p\na,q\n", "two groups for one image: a has p in line 2 and q in line 3"),
+        (b"id,group\nb.png,p\n", "names none of the images: .* look like 'b.png', theirs like 'a'"),
     ],
 )
 def test_wrong_groups_file_is_one_clear_line(tmp_path, text, message):
-    """A groups file that is missing, not CSV, or contradicts itself stops with its name."""
+    """A groups file that is missing, not CSV, or contradicts itself is an error with its name."""
     images, masks = (touch(tmp_path / name, "a.png") for name in "im")
     if text is not None:
         (tmp_path / "groups.csv").write_bytes(text)
-    with pytest.raises(DataError, match=rf"groups\.csv: .*{message}"):
-        Folder(images, masks, groups_file=tmp_path / "groups.csv").find()
+    _, (problem, *others) = Folder(images, masks, groups_file=tmp_path / "groups.csv").find()
+
+    assert [one for one in others if one.level == "error"] == []
+    assert (problem.level, problem.where) == ("error", str(tmp_path / "groups.csv"))
+    assert re.search(message, problem.what)
 
 
 @pytest.mark.parametrize(

@@ -103,11 +103,6 @@ def test_files_that_are_not_there_are_one_line(tmp_path):
         ("image\na.png\n", {}, "no column 'mask': .* has image"),
         ("", {}, "no column 'image'"),
         ("image,mask\na,b\n", {"group_column": "patient"}, "no column 'patient'"),
-        ("image,mask\n,b\n", {}, "line 2 has no image"),
-        ("image,mask,split\na,b,left\n", {}, "line 2: split 'left'; allowed are train"),
-        ("image,mask,split\na,b,val\na,c,test\n", {}, "line 3: an earlier line has another"),
-        ("image,mask\na,b\na,b\n", {}, "line 3: a and b once more"),
-        ("n,image,mask\n1,a,b\n1,c,d\n", {"id_column": "n"}, "id '1' is of a and c"),
     ],
 )
 def test_tables_that_do_not_fit_are_one_clear_line(tmp_path, text, options, message):
@@ -117,6 +112,29 @@ def test_tables_that_do_not_fit_are_one_clear_line(tmp_path, text, options, mess
         Pairs(tmp_path / "pairs.csv", **options).find()
 
     assert "\n" not in str(caught.value)
+
+
+def test_all_rows_that_cannot_be_used_are_said_at_once(tmp_path):
+    """Each with its line; the files that are not there are counted, and all of them listed."""
+    (tmp_path / "pairs.csv").write_text(
+        "n,image,mask,split\n1,,b,\n2,a,b,left\n3,a,b,val\n3,a,c,test\n3,a,b,val\n3,c,d,\n4,e,,\n"
+    )
+    samples, problems = Pairs(tmp_path / "pairs.csv", id_column="n").find()
+
+    assert samples == []
+    assert [problem.what for problem in problems[:-1]] == [
+        "row without image: line 2",
+        "unknown part: 'left' in the column split (line 3); allowed are train, val, test, or "
+        "nothing for images that are not used",
+        "an earlier line has another group, part or id: a (line 5)",
+        "the same pair once more: a and b (line 6)",
+        "row without mask: line 8",
+        "one id of two images: '3' is a and c",
+    ]
+    assert [name.rpartition("/")[2] for name in problems[-1].names][:2] == [
+        "a (line 3)",
+        "b (line 3)",
+    ]
 
 
 def test_no_table_is_one_clear_line(tmp_path):

@@ -12,9 +12,11 @@ from segsweep.config.schema import SplitConfig
 from segsweep.data.batches import Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.check import Facts, check_all, format_problems
-from segsweep.data.folder import Folder, read_groups
+from segsweep.data.folder import Folder
+from segsweep.data.groups import read_groups
+from segsweep.data.parts import crossing_groups
 from segsweep.data.source import Problem, Sample
-from segsweep.data.split import crossing_groups, split_samples
+from segsweep.data.split import split_samples
 
 FEW, MANY = 100, 1000
 LINEAR = 11.0

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from segsweep.config.schema import SplitConfig
+from segsweep.data.parts import PARTS, crossing_groups
 from segsweep.data.source import Sample
-from segsweep.data.split import PARTS, crossing_groups, part_sizes, split_samples, write_split
-from segsweep.errors import ConfigError, DataError, SegsweepError
+from segsweep.data.split import part_sizes, split_samples, write_split
+from segsweep.errors import DataError, SegsweepError
 
 QUICK = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -94,7 +95,7 @@ def test_the_pair_is_apart_if_allowed():
 def test_no_group_is_on_two_sides(groups, seed):
     """Each group is wholly in one part; no part outgrows what was asked by a whole group."""
     samples, split = grouped(groups), SplitConfig(seed)
-    asked = part_sizes(len(samples), split)
+    asked = part_sizes(len(samples), split, [])
     try:
         parts = split_samples(samples, split)
     except DataError:
@@ -148,11 +149,9 @@ def test_seeds_differ():
 @given(st.integers(4, 1000), st.tuples(*[st.integers(1, 100)] * 3))
 def test_three_shares_of_one_use_every_sample(total, weights):
     """Validation and test are their share rounded, training takes the rest."""
-    shares = [weight / sum(weights) for weight in weights]
-    try:
-        sizes = part_sizes(total, SplitConfig(0, *shares))
-    except DataError:
-        assume(False)
+    shares, problems = [weight / sum(weights) for weight in weights], []
+    sizes = part_sizes(total, SplitConfig(0, *shares), problems)
+    assume(not problems)
 
     assert sum(sizes) == total
     assert all(abs(size - share * total) <= 1 for size, share in zip(sizes, shares, strict=True))
@@ -166,21 +165,23 @@ def test_smaller_numbers_leave_samples_unused():
 
 
 @pytest.mark.parametrize(
-    ("count", "split", "error", "message"),
+    ("count", "split", "message"),
     [
-        (9, SplitConfig(0, 5, 3, 2), DataError, r"5 train, 3 val and 2 test.* there are 9"),
-        (2, SplitConfig(), DataError, r"0 val and 0 test.* there are 2"),
-        (10, SplitConfig(0, 5, 0.01, 2), DataError, r"0 val.* there are 10"),
-        (10, SplitConfig(0, 0.9, 0.9, 0.9), DataError, r"there are 10"),
-        (30, SplitConfig(0, 10.5, 5, 5), ConfigError, r"data\.split\.train=10\.5: .*whole number"),
-        (30, SplitConfig(folds=5, fold=5), ConfigError, r"fold=5: must be below .*folds, .* 5"),
-        (4, SplitConfig(folds=5, fold=4), DataError, r"no images for test of 4"),
-        (10, SplitConfig(val=9, folds=5, fold=0), DataError, r"no images for train of 10"),
+        (9, SplitConfig(0, 5, 3, 2), r"5 train, 3 val and 2 test.* there are 9"),
+        (2, SplitConfig(), r"0 val and 0 test.* there are 2"),
+        (10, SplitConfig(0, 5, 0.01, 2), r"0 val.* there are 10"),
+        (10, SplitConfig(0, 5, 3, 0.01), r"0 test.* there are 10"),
+        (10, SplitConfig(0, 0.9, 0.9, 0.9), r"there are 10"),
+        (10, SplitConfig(0, 9, 3, 0), r"9 train, 3 val and 0 test.* there are 10"),
+        (30, SplitConfig(0, 10.5, 5, 5), r"data\.split\.train=10\.5: .*whole number"),
+        (30, SplitConfig(folds=5, fold=5), r"fold=5: must be below .*folds, .* 5"),
+        (4, SplitConfig(folds=5, fold=4), r"no images for test of 4"),
+        (10, SplitConfig(val=9, folds=5, fold=0), r"no images for train of 10"),
     ],
 )
-def test_what_cannot_be_divided_is_refused(count, split, error, message):
+def test_what_cannot_be_divided_is_refused(count, split, message):
     """One line that names the key, what is wanted and what there is."""
-    with pytest.raises(error, match=message) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         split_samples(drawn(count), split)
 
     assert "\n" not in str(caught.value)
@@ -239,12 +240,12 @@ def test_validation_is_drawn_from_given_training_images():
             with_parts(["train", None, "test"]),
             "no part for 1 of 3 images, such as s01; .*image_name",
         ),
-        (with_parts(["train", "val", "val"]), "no images for test"),
-        (with_parts(["train", "val", "test"], "aab"), "group a is split up: .*keep_groups=false"),
+        (with_parts(["test", "val", "val"]), "no images for train"),
+        (with_parts(["train", "val", "test"], "aab"), "group is split up: a has .*groups=false"),
     ],
 )
 def test_given_parts_that_do_not_do(samples, message):
-    """Missing parts, none for testing, and a patient on two sides."""
+    """Missing parts, none to train on, and a patient on two sides."""
     with pytest.raises(SegsweepError, match=message):
         split_samples(samples, SplitConfig(given=True))
 
@@ -336,32 +337,51 @@ def test_written_split_by_hand(tmp_path):
     assert (tmp_path / "a.csv").read_text() == 'id,group,split\nb,g,train\n"c,d",g,unused\n'
 
 
-@pytest.mark.parametrize(
-    ("text", "error", "message"),
-    [
-        ("", ConfigError, "needs a header with the columns id and split"),
-        ("id,split\n", ConfigError, "needs a header"),
-        ("id;split\nIMD001;train\n", ConfigError, "needs a header with the columns id and split"),
-        (b"id,split\n\xff\xfe,train\n", ConfigError, "cannot be read"),
-        ("id,split\nIMD001,train\nmole,test\n", ConfigError, "ids not in the data: mole"),
-        ("split,id\ntrain,IMD001\ntrain\n", ConfigError, "ids not in the data"),
-        ("id,split\nIMD001,Train\n", ConfigError, "split 'Train'; allowed are train, val, test"),
-        ("id,split\nIMD001,train\nIMD002,val\n", DataError, "no images for test of 6"),
-        ("id,split\nIMD001,train\nIMD001,test\n", ConfigError, "IMD001.* train .*test"),
-    ],
-)
-def test_wrong_file_is_one_clear_line(tmp_path, text, error, message):
-    """What is wrong with the file, its name included."""
-    with pytest.raises(error, match=message) as caught:
-        from_text(tmp_path, text, drawn(6))
+def without_test(samples, **values):
+    """Return the parts of a split without a test part."""
+    return Counter(split_samples(samples, SplitConfig(test=0, **values)))
 
-    assert "\n" not in str(caught.value)
-    assert error is DataError or "split.csv" in str(caught.value)
+
+def test_a_split_may_have_no_test_part():
+    """data.split.test=0: the rest is drawn as ever; what no part takes is unused."""
+    assert without_test(drawn(20)) == {"train": 10, "val": 5, "unused": 5}
+    assert without_test(drawn(20), train=0.75) == {"train": 15, "val": 5}
+    assert without_test(drawn(20), train=12, val=4) == {"train": 12, "val": 4, "unused": 4}
+
+
+def test_without_a_test_part_the_others_are_those_of_the_same_seed():
+    """Images that were to be tested are not used; training and validation stay the same."""
+    samples = drawn(40)
+    with_test, without = (split_samples(samples, SplitConfig(test=size)) for size in (0.25, 0))
+
+    assert without == ["unused" if part == "test" else part for part in with_test]
+
+
+@pytest.mark.parametrize("parts", [["train", "val", "unused", "train"], ["train"] * 8])
+def test_given_parts_may_have_no_test(parts):
+    """Folders of training and validation images, or of training images alone."""
+    found = Counter(split_samples(with_parts(parts), SplitConfig(given=True)))
+
+    assert "test" not in found
+    assert min(found["train"], found["val"]) > 0
+
+
+def test_a_file_may_have_no_test_images(tmp_path):
+    """Said so or not; but not images to test beside data.split.test=0."""
+    text = "id,split\nIMD001,train\nIMD002,val\n"
+    path = str(tmp_path / "split.csv")
+    plain = from_text(tmp_path, text, drawn(3))
+    said = split_samples(drawn(3), SplitConfig(file=path, test=0))
+    (tmp_path / "split.csv").write_text(f"{text}IMD003,test\n")
+
+    assert plain == said == ["train", "val", "unused"]
+    with pytest.raises(DataError, match=r"data\.split\.test=0: .*split\.csv has 1 test images"):
+        split_samples(drawn(3), SplitConfig(file=path, test=0))
 
 
 def test_missing_file_is_one_clear_line(tmp_path):
     """Neither is a missing file a traceback."""
-    with pytest.raises(ConfigError, match=r"data\.split\.file=.*none\.csv: cannot be read"):
+    with pytest.raises(DataError, match=r"data\.split\.file=.*none\.csv: cannot be read"):
         split_samples(drawn(6), SplitConfig(file=str(tmp_path / "none.csv")))
 
 
@@ -369,8 +389,8 @@ def test_file_that_separates_a_group(tmp_path):
     """Refused with the group and its members, unless that is asked for."""
     samples = drawn(4, [("IMD001", "IMD003")])
     text = "id,split\nIMD001,train\nIMD002,val\nIMD003,test\n"
-    message = r"group IMD001 is split up: IMD001 in train, IMD003 in test; .*keep_groups=false"
-    with pytest.raises(ConfigError, match=message):
+    message = r"group is split up: IMD001 has IMD001 in train, IMD003 in test; .*groups=false"
+    with pytest.raises(DataError, match=message):
         from_text(tmp_path, text, samples)
     allowed = from_text(tmp_path, text, samples, keep_groups=False)
 

@@ -14,7 +14,13 @@ from segsweep.store.find import is_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.pictures import picture_path
 from segsweep.store.plan import PLAN
-from segsweep.store.retention import CheckpointCap, checkpoint_bytes, keep_checkpoints
+from segsweep.store.retention import (
+    CheckpointCap,
+    checkpoint_bytes,
+    checkpoint_files,
+    delete_earlier_checkpoints,
+    keep_checkpoints,
+)
 from segsweep.store.tables import read_all
 from segsweep.sweep.housekeeping import (
     move_earlier,
@@ -212,7 +218,7 @@ def content(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
-def test_moved_run_keeps_all_but_its_checkpoints(grid):
+def test_moved_run_keeps_everything(grid):
     """The new folder is planned, with the config and the log of test-set reads."""
     (paths,) = grid.runs.glob("*-bce-s0-*")
     before = content(paths)
@@ -222,11 +228,27 @@ def test_moved_run_keeps_all_but_its_checkpoints(grid):
     second = move_earlier(grid, RunPaths(paths))
 
     assert place.root == grid.root / "earlier" / f"{paths.name}-1"
-    assert old == {name: text for name, text in before.items() if not name.endswith(".pt")}
+    assert old == before
     assert new == {name: before[name] for name in ("config.yaml", "test_reads.csv")}
     assert second.root.name == f"{paths.name}-2"
     assert RunPaths(paths).status() == "planned"
     assert len(read_all(grid.root).runs) == 4
+
+
+def test_old_checkpoints_go_when_their_run_has_started_anew(grid):
+    """Those of other runs stay, which have not; a repair keeps to that as well."""
+    names = [path.name for path in sorted(grid.runs.glob("*-bce-*"))]
+    places = [move_earlier(grid, add_checkpoints(grid.run(name).root)) for name in names]
+    kept = [checkpoint_files(place) != [] for place in places]
+    repair(grid)
+    grid.run(names[0]).environment.write_text("{}")
+    delete_earlier_checkpoints(grid.run(names[0]))
+    there = [checkpoint_files(place) != [] for place in places]
+    grid.run(names[1]).environment.write_text("{}")
+    repair(grid)
+
+    assert (kept, there) == ([True, True], [False, True])
+    assert [checkpoint_files(place) for place in places] == [[], []]
 
 
 def test_unfinished_run_is_not_moved(grid):
@@ -293,7 +315,7 @@ def test_kill_while_moving_leaves_the_old_run_or_a_clean_new_one(grid, tmp_path)
         else:
             assert content(paths.root) == {k: whole[k] for k in ("config.yaml", "test_reads.csv")}
             old = content(copy.root / "earlier" / f"{name}-1")
-            assert old == {key: text for key, text in whole.items() if not key.endswith(".pt")}
+            assert old == whole
         assert READS in reads
         assert not list((copy.root / "earlier").glob(".*"))
         if not killed:

@@ -13,8 +13,9 @@ from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.plan import PLAN
 from segsweep.store.states import Status
+from segsweep.sweep.history_end import history_end
 from segsweep.sweep.lock import SweepLock
-from segsweep.sweep.status import history_end, sweep_status
+from segsweep.sweep.status import sweep_status
 from segsweep.system.files import claimed
 
 HEAD = "epoch,train_loss,val_loss,val_iou,val_dice,val_score,lr,seconds\n"

@@ -51,21 +51,29 @@ def _cells(material: Material) -> Listing:
         ("cell", "cell", TEXT),
         ("seeds", "seeds", COUNT),
         *([("failed", "failed", COUNT)] if material.cells["failed"].any() else []),
-        (material.value, f"test {label(material.value)}", 4),
+        (material.value, _title(material.value), 4),
         ("ci_low", "from", 4),
         ("ci_high", "to", 4),
         ("may_be_best", "may be best", YES),
         ("p_best", "chance best", 2),
         ("sd_seeds", "sd seeds", 4),
         ("sd_images", "sd images", 4),
-        *((name, f"test {label(name)}", 4) for name in columns("test") if name != material.value),
-        ("val_iou", "val IoU", 4),
+        *((name, _title(name), 4) for name in _further(material) if name != material.value),
         ("lr", "lr", TEXT),
         ("seconds", "seconds", COUNT),
         ("parameters", "parameters", COUNT),
         ("multiply_adds", "multiply-adds", COUNT),
     )
     return _of_frame("cells", shown, material.cells)
+
+
+def _further(material: Material) -> tuple[str, ...]:
+    """Return the columns of all metrics: those of the test images, or of validation alone."""
+    return columns("val") if material.validation_only else (*columns("test"), "val_iou")
+
+
+def _title(column: str) -> str:
+    return f"test {label(column)}" if column.startswith("test_") else label(column)
 
 
 def _pairs(material: Material) -> Listing:
@@ -131,8 +139,7 @@ def _runs(material: Material) -> Listing:
         ("seed", "seed", COUNT),
         ("fold", "fold", COUNT),
         ("status", "status", TEXT),
-        *((name, f"test {label(name)}", 4) for name in columns("test")),
-        ("val_iou", "val IoU", 4),
+        *((name, _title(name), 4) for name in _further(material)),
         ("last_val_iou", "last val IoU", 4),
         ("collapsed", "collapsed", TEXT),
         ("best_epoch", "best epoch", COUNT),

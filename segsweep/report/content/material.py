@@ -67,7 +67,12 @@ class Material:
     @property
     def value(self) -> str:
         """The column of the metric that is compared."""
-        return f"test_{self.metric.name}"
+        return self.compared.value
+
+    @property
+    def validation_only(self) -> bool:
+        """Whether its runs have no test part."""
+        return self.compared.part == "val"
 
     @property
     def metric(self) -> Metric:

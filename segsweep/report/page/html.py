@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from segsweep import __version__
+from segsweep.config.truth import NO_TEST
 from segsweep.report.comparisons import summary
 from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import (
@@ -131,9 +132,10 @@ def _renamed(shown: object, suffix: str) -> object:
 
 def _figures(material: Material) -> dict[str, object]:
     """Return all figures by the name that page.html uses; one that cannot be drawn is None."""
-    done = len(material.done) > 0
+    done = len(material.done) > 0 and not material.validation_only
+    grid = len(material.cells) > 0 and not material.validation_only
     return {
-        "heatmap": heatmap(material) if len(material.cells) else None,
+        "heatmap": heatmap(material) if grid else None,
         "intervals": intervals(material) if done else None,
         "ranks": rank_stability(material) if done else None,
         "variance": variance_sources(material) if done else None,
@@ -194,7 +196,7 @@ def _facts(material: Material) -> list[str]:
     """Return the size of the comparison in words."""
     cells, images = len(material.cells), material.images.shape[1]
     seeds = sorted({int(count) for count in material.done["seeds"]}) if len(material.done) else []
-    facts = [_many(cells, "cell")]
+    facts = [*([NO_TEST] if material.validation_only else []), _many(cells, "cell")]
     if seeds:
         same = len(seeds) == 1
         facts.append(_many(seeds[0], "seed") if same else f"{seeds[0]} to {seeds[-1]} seeds")

@@ -8,8 +8,9 @@ from segsweep import __version__
 from segsweep.config.cells import differing_in_one_key, flat_values
 from segsweep.config.truth import data_titles
 from segsweep.data.check import format_problems
+from segsweep.data.parts import crossing_warnings
 from segsweep.data.source import Problem
-from segsweep.data.split import crossing_groups, split_samples
+from segsweep.data.split import split_samples
 from segsweep.store.records import readable_configs
 from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
@@ -24,9 +25,8 @@ def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
     for run in by_data:
         prepared = prepared_data(run.config)
         parts = split_samples(prepared.samples, run.config.data.split)
-        crossing = crossing_groups(prepared.samples, parts)
         found.update(dict.fromkeys(prepared.warnings))
-        found.update(dict.fromkeys(Problem("warning", "split", line) for line in crossing))
+        found.update(dict.fromkeys(crossing_warnings(prepared.samples, parts)))
     if found:
         cache = Path(planned[0].config.outputs, ".cache").resolve()
         print(format_problems(found, cache), file=sys.stderr)

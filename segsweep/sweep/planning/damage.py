@@ -185,7 +185,7 @@ def _check_complete(
     rows: str, run: PlannedRun, result: Result, path: Path, split: Path | None
 ) -> None:
     """Raise StoredFileError unless *rows* have every image at every size, and possible counts."""
-    stored = BOUNDARY if run.config.evaluate.boundary and run.config.kind == "run" else ()
+    stored = BOUNDARY if run.config.evaluate.boundary and _is_tested(run) else ()
     data = run.config.data
     most = math.prod(data.height_width) if data.ignores else None
     check_images(rows, path, split, result.n_test, stored, most)
@@ -205,8 +205,8 @@ def _whole_history(path: Path, result: Result) -> str:
 
 
 def _wrong_reads(run: PlannedRun) -> StoredFileError | None:
-    """Return what is wrong with the record of test-set reads; a trial has none."""
-    if run.config.kind != "run":
+    """Return what is wrong with the record of test-set reads, where there must be one."""
+    if not _is_tested(run):
         return None
     try:
         _needed(run.paths.test_reads)
@@ -214,6 +214,11 @@ def _wrong_reads(run: PlannedRun) -> StoredFileError | None:
     except StoredFileError as error:
         return error
     return None
+
+
+def _is_tested(run: PlannedRun) -> bool:
+    """Whether the run reads test images: no trial does, and no run without a test part."""
+    return run.config.kind == "run" and not run.config.validation_only
 
 
 def _fits(rows: str, result: Result, empty: str) -> bool:

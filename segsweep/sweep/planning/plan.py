@@ -18,7 +18,7 @@ from segsweep.config.run_config import (
     without_command,
 )
 from segsweep.config.schema import CommandConfig
-from segsweep.config.truth import target_of
+from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
 from segsweep.store.plan import add_to_plan, lost_rows, missing_rows, needs_rebuilding
@@ -26,7 +26,7 @@ from segsweep.store.records import config_text, write_config_text
 from segsweep.sweep.planning import user_code
 from segsweep.system.clock import time_text
 from segsweep.system.files import has_content, has_text, locked
-from segsweep.training.dataset import check_batch
+from segsweep.training.dataset import checked_data
 
 LARGE = 2048 * 2048
 """Pixels of an image from which on the network is checked before images are decoded."""
@@ -71,11 +71,10 @@ def plan_checked(checked: Values) -> PlannedRun:
     """Check a config with its data; return its run. Writes no file of the run."""
     config = RunConfig.of(checked)
     try:
-        prepared = user_code.prepare(config)
+        prepared, parts = checked_data(config, user_code.prepare)
     except OSError:
         check_writable(config.outputs)
         raise
-    check_batch(config, prepared)
     identity = run_id(checked, prepared.fingerprint)
     frozen = {
         "run_id": identity,
@@ -83,6 +82,7 @@ def plan_checked(checked: Values) -> PlannedRun:
         "segsweep_version": __version__,
         "data_fingerprint": prepared.fingerprint,
         "data_target": target_of(mapping(checked, "data")),
+        **({} if "test" in parts else {VALIDATION_ONLY: True}),
         "contents": contents(checked),
         **without_command(checked),
     }

@@ -2,8 +2,13 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
+from segsweep.data.check import ProblemsError, format_problems
+from segsweep.data.source import Problem
+from segsweep.data.split import problem_text
 from segsweep.errors import ConfigError, UserCodeError
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.states import AttemptStatus, Cause
@@ -36,7 +41,7 @@ def plan_all(
         for _, one in _for_each(kept, [config for _, config in checked], plan_checked, faults):
             planned.setdefault(one.name, one)
     if not planned:
-        _raise_misfits(faults, len(runs))
+        Misfits(faults).raise_all(len(runs))
     return list(planned.values()), left_out(faults)
 
 
@@ -62,7 +67,7 @@ def _for_each(
     Runs whose own classes crash, exit or hang are added to *faults*, by the reason.
     """
     results: list[tuple[Sequence[str], R]] = []
-    misfits: dict[str, list[str]] = {}
+    misfits = Misfits()
     fixed = set.intersection(*map(set, runs)) if len(runs) > 1 else set()
     for overrides, item in zip(runs, items, strict=True):
         try:
@@ -74,9 +79,8 @@ def _for_each(
             if len(runs) == 1:
                 raise
             cell = " ".join(word for word in overrides if word not in fixed)
-            for line in one_line(error, overrides).splitlines():
-                misfits.setdefault(line, []).append(cell)
-    _raise_misfits(misfits, len(runs))
+            misfits.add(error, overrides, cell)
+    misfits.raise_all(len(runs))
     return results
 
 
@@ -85,11 +89,41 @@ def _some(cells: Sequence[str]) -> str:
     return "; ".join(cells[:3]) + more
 
 
-def _raise_misfits(misfits: Mapping[str, Sequence[str]], total: int) -> None:
-    """Raise one ConfigError with a line per reason and the runs that have it."""
-    lines = []
-    for reason, cells in misfits.items():
-        where = f" [in {_some(cells)}]" if len(cells) < total else ""
-        lines.append(reason + where)
-    if lines:
-        raise ConfigError("\n".join(lines))
+@dataclass
+class Misfits:
+    """Why runs cannot be planned, each reason once, with the runs that have it."""
+
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    problems: dict[Problem, list[str]] = field(default_factory=dict)
+    """Those of data and splits."""
+    folder: Path | None = None
+    """For the whole list of problems."""
+
+    def add(self, error: Exception, overrides: Sequence[str], cell: str) -> None:
+        """Add what *error* says about the run *cell*."""
+        if isinstance(error, ProblemsError) and error.problems:
+            self.folder = error.folder or self.folder
+            for problem in error.problems:
+                self.problems.setdefault(problem, []).append(cell)
+            return
+        for line in one_line(error, overrides).splitlines():
+            self.lines.setdefault(line, []).append(cell)
+
+    def raise_all(self, total: int) -> None:
+        """Raise one ConfigError with a line per reason and the runs, of *total*, that have it."""
+        lines = [f"{reason}{_where(cells, total)}" for reason, cells in self.lines.items()]
+        found = [
+            one if one.level == "warning" else replace(one, what=one.what + _where(cells, total))
+            for one, cells in self.problems.items()
+        ]
+        if found:
+            text = (
+                format_problems(found, self.folder) if lines else problem_text(found, self.folder)
+            )
+            lines.append(text)
+        if lines:
+            raise ConfigError("\n".join(lines))
+
+
+def _where(cells: Sequence[str], total: int) -> str:
+    return f" [in {_some(cells)}]" if len(cells) < total else ""

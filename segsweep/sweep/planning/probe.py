@@ -86,7 +86,7 @@ def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
             best_bytes=best_bytes,
             train=len(job.train.indices),
             val=len(job.val.indices),
-            test=len(job.test.indices),
+            test=0 if job.test is None else len(job.test.indices),
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

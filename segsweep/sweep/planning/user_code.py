@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_all_start_methods
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from segsweep.config.targets import (
     remember,
 )
 from segsweep.data.cache import Prepared
-from segsweep.data.source import Problem, Sample
+from segsweep.data.check import ProblemsError
+from segsweep.data.source import Listing, Problem, Sample
 from segsweep.errors import ConfigError, SegsweepError, UserCodeError
 from segsweep.sweep.processes.child import Child, Function, Send
 from segsweep.system.progress import Counter
@@ -174,13 +175,36 @@ def _checked(
 
 def _read(target: str, config: RunConfig, *, send: Send) -> Prepared:
     """Read the data set; return what of it can be sent: no pixels, and no class of the user."""
-    prepared = dataset.read_data(config, lambda *progress: send(progress))
-    samples = [
-        Sample(str(one.id), str(one.group), *(one.image, one.mask, one.more_masks, one.part))
-        for one in prepared.samples
-    ]
-    problems = [Problem(one.level, str(one.where), str(one.what)) for one in prepared.warnings]
+    try:
+        prepared = dataset.read_data(config, lambda *progress: send(progress))
+    except ProblemsError as error:
+        problems, samples = _plain_problems(error.problems), _plain_samples(error.samples)
+        raise ProblemsError(str(error), problems, samples, error.folder) from None
     none = np.empty(0, np.uint8)
     return replace(
-        prepared, samples=samples, warnings=problems, images=none.astype(np.float32), masks=none
+        prepared,
+        samples=_plain_samples(prepared.samples),
+        warnings=_plain_problems(prepared.warnings),
+        images=none.astype(np.float32),
+        masks=none,
     )
+
+
+def _plain_samples(samples: Sequence[Sample]) -> list[Sample]:
+    return [
+        Sample(str(one.id), str(one.group), *(one.image, one.mask, one.more_masks, one.part))
+        for one in samples
+    ]
+
+
+def _plain_problems(problems: Sequence[Problem]) -> list[Problem]:
+    return [
+        Listing(*_texts(one), tuple(map(str, one.names)))
+        if isinstance(one, Listing)
+        else Problem(*_texts(one))
+        for one in problems
+    ]
+
+
+def _texts(problem: Problem) -> tuple[Literal["error", "warning"], str, str]:
+    return problem.level, str(problem.where), str(problem.what)

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from segsweep.data.check import ProblemsError
 from segsweep.errors import ConfigError, DataError, SegsweepError, UserCodeError
 from segsweep.sweep.processes.server import start_server
 from segsweep.system.machine import available_memory_mb, own_memory_mb
@@ -172,6 +173,8 @@ def serve(pipe: Connection, alive: Connection, log: Path) -> NoReturn:
             os._exit(0)
         try:
             answer = ("value", function(*arguments, send=send))
+        except ProblemsError as error:  # of plain values
+            answer = ("error", error)
         except DataError as error:
             answer = ("error", DataError(str(error)))
         except SegsweepError as error:

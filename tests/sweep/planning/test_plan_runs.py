@@ -55,6 +55,23 @@ def test_reason_of_all_runs_names_none(plan):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_problems_of_all_splits_are_said_together(plan, tmp_path):
+    """Each with its runs; what all have is said once."""
+    with pytest.raises(ConfigError) as caught:
+        plan("data.split.fold=0,7,8", "seed=0,1")
+    seven, eight = str(caught.value).splitlines()
+    with pytest.raises(ConfigError) as caught:
+        plan("data.split.train=20", "seed=0,1")
+
+    assert seven == (
+        "error: data.split.fold=7: must be below data.split.folds, which is 5 "
+        "[in data.split.fold=7 seed=0; data.split.fold=7 seed=1]"
+    )
+    assert eight.startswith("error: data.split.fold=8: ")
+    assert str(caught.value).startswith("data.split: wants 20 train, 6 val and 6 test images")
+    assert "[in" not in str(caught.value)
+
+
 def test_more_than_three_runs_are_counted(plan):
     """Three are named, the others counted."""
     with pytest.raises(ConfigError) as caught:
