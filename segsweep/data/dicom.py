@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segsweep.data.pages import chosen_frame
-from segsweep.data.source import Raw
+from segsweep.data.source import Problem, Raw
 from segsweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,11 +42,15 @@ def without_dicom(paths: list[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() != ENDING] or paths
 
 
-def check_readable(paths: Iterable[Path]) -> None:
-    """Raise DataError, once for all of *paths*, if there are DICOM files and no pydicom."""
+def check_readable(paths: Iterable[Path], problems: Sequence[Problem] = ()) -> None:
+    """Raise DataError, once for all of *paths*, if there are DICOM files and no pydicom.
+
+    It then has a line for each error among *problems* too.
+    """
     first = next((path for path in paths if path.suffix.lower() == ENDING), None)
     if first is not None and importlib.util.find_spec("pydicom") is None:
-        raise DataError(f"{first}: {INSTALL}")
+        errors = [f"{one.where}: {one.what}" for one in problems if one.level == "error"]
+        raise DataError("\n".join([f"{first}: {INSTALL}", *errors]))
 
 
 def dicom_values(path: Path, data: bytes, page: int | None) -> tuple[Raw, int]:

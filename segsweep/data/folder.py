@@ -110,11 +110,11 @@ class Folder(FileSource):
             name, (image,), (mask, *more) = names[key], images[key], masks[key]
             part = self._part(image) if self.gives_split else None
             samples.append(Sample(name, name, image, mask, tuple(more), part))
-        check_readable(path for one in samples for path in one.files)
         if self.groups_file and samples:
             groups, more_problems = read_groups(self.groups_file, [one.id for one in samples])
             samples = [replace(one, group=groups.get(one.id, one.id)) for one in samples]
             problems += more_problems
+        check_readable((path for one in samples for path in one.files), problems)
         return samples, problems
 
     def _part(self, image: Path) -> str:

@@ -104,7 +104,7 @@ class Pairs(FileSource):
             for image, one in listed.items()
             if image.is_file() and all(path.is_file() for path in one.masks)
         ]
-        check_readable(path for one in samples for path in one.files)
+        check_readable((path for one in samples for path in one.files), problems)
         return sorted(samples, key=lambda sample: sample.id), problems
 
     def _rows(self) -> Iterator[tuple[int, Row]]:
