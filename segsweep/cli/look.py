@@ -224,7 +224,7 @@ def print_left_over(look: Look, outputs: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{name}\n" for name in left), encoding="utf-8")
-    names = some([Path(name).name for name in left], MOST_NAMES)
+    names = some(["/".join(Path(name).parts[-2:]) for name in left], MOST_NAMES)
     print(f"left over: {len(left)} image files in no pair: {names}; all: {path}")
 
 

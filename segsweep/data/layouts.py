@@ -152,7 +152,7 @@ def _best(root: Path, tried: Sequence[dict[str, str]], files: Sequence[Path]) ->
         raise DataError(
             f"{root}: no pairs of images and masks found in {len(files)} image files"
             f"{_unread(root)}; name the patterns: segsweep data data=folder data.images=... "
-            "(docs/own-data.md)"
+            "(docs/own-data.md), or save masks of other kinds as images"
         )
     best = max(whole, key=lambda one: one[:2])[2]
     return replace(best, others=_others(best, [one[2] for one in whole]))

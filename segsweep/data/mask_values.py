@@ -23,6 +23,8 @@ SHARED = 0.25
 """Share of the marked pixels that only masks of the same thing have in common."""
 BORDER = 255
 """What marks pixels that count for nothing, in masks of labels."""
+MOST_CLASSES = 64
+"""Labels below this number classes, as in Pascal VOC; larger ones may be shades of grey."""
 BLACK = (0, 0, 0)
 MOST_ROWS = 10
 """Sets of values, or colours, that have a line."""
@@ -263,9 +265,11 @@ def _is_beside_labels(found: MaskValues) -> bool:
 
 def _has_border(found: MaskValues) -> bool:
     """Whether BORDER stands beside small labels in one file."""
-    labels = sorted({value for values in found.files for value in values} - {0})
-    beside = any({1, BORDER} <= {*values} for values in found.files)
-    return beside and labels[-1] == BORDER and labels[-2] < BORDER / 2
+    labels = {value for values in found.files for value in values} - {0, BORDER}
+    beside = [{*values} - {0} for values in found.files if BORDER in values and len(values) > 1]
+    numbered = any(1 in values for values in beside) and max(labels) < BORDER / 2
+    several = len(labels) > 1 and max(labels) < MOST_CLASSES and any(v & labels for v in beside)
+    return numbered or several
 
 
 def value_lines(found: MaskValues) -> Iterable[str]:

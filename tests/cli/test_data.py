@@ -101,7 +101,10 @@ WRITERS = {
     ),
     "table": (listed, ["data=pairs", "data.group_column=patient", "data.split.given=true"]),
     "cases": (write_halves, ["""'data.mask_name="{id}/masks/*.png"'""", "are united"]),
-    "lone": (cut, ["data.unmatched=skip", "left over: 2 image files in no pair: s03.png, s05.png"]),
+    "lone": (
+        cut,
+        ["data.unmatched=skip", "left over: 2 image files in no pair: images/s03.png, masks/s05"],
+    ),
     "border": (
         write_bordered,
         [
