@@ -168,9 +168,9 @@ def _foreground(layout: Layout, places: Sequence[Path], given: Sequence[str]) ->
     print(f"{'colours' if found.colours else 'values'} in {found.looked_at}{some_of} masks:")
     for line in value_lines(found):
         print(f"  {line}")
-    print(f"foreground: {choice.why}")
     if any(word.startswith("data.foreground") for word in given):
         return {}
+    print(f"foreground: {choice.why}")
     if choice.keys is None:
         commands = [
             shlex.join(["segsweep", "data", *map(str, places), *given, *_words(_of_data(keys))])
