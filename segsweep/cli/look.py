@@ -17,10 +17,10 @@ from segsweep.data.dicom import rescale_text, rescales
 from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout, masks_overlap
 from segsweep.data.mask_values import foreground_of, mask_values, max_stored, value_lines
 from segsweep.data.modes import DEEP, is_notable, modes_of, spread
-from segsweep.data.naming import some
 from segsweep.errors import ConfigError, DataError
 from segsweep.system.files import replacing
 from segsweep.system.installation import conf_folder
+from segsweep.system.names import name_list
 from segsweep.system.progress import Counter as Progress
 
 PLACES = ("data.images", "data.masks", "data.file", "data.groups_file", "data.split.file")
@@ -224,7 +224,7 @@ def print_left_over(look: Look, outputs: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{name}\n" for name in left), encoding="utf-8")
-    names = some(["/".join(Path(name).parts[-2:]) for name in left], MOST_NAMES)
+    names = name_list(["/".join(Path(name).parts[-2:]) for name in left], MOST_NAMES)
     print(f"left over: {len(left)} image files in no pair: {names}; all: {path}")
 
 

@@ -12,6 +12,7 @@ from segsweep.data.naming import SHOWN
 from segsweep.data.source import Listing, Pixels, Problem, Raw, Sample
 from segsweep.errors import DataError
 from segsweep.system.files import write_if_changed
+from segsweep.system.names import name_list
 
 MOST_LINES = 20
 """Errors of one kind that get a line each; further ones are counted."""
@@ -103,7 +104,7 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
     """Return the problems that show only across samples."""
     problems = []
     if facts and not any(fact.foreground for fact in facts):
-        where = _names([fact.id for fact in facts])
+        where = name_list([fact.id for fact in facts], MOST_NAMES)
         what = "no foreground anywhere: see data.foreground and data.invert"
         problems.append(Problem("error", where, what))
     problems += _dark(facts)
@@ -112,7 +113,7 @@ def check_all(facts: Sequence[Facts]) -> list[Problem]:
         same.setdefault(fact.image_digest, []).append(fact.id)
     what = "identical images: give them one group, or they may stand on two sides of the split"
     problems += [
-        Problem("warning", _names(sorted(ids), " = "), what)
+        Problem("warning", name_list(sorted(ids), MOST_NAMES, " = "), what)
         for ids in same.values()
         if len(ids) > 1
     ]
@@ -161,7 +162,7 @@ def format_problems(problems: Iterable[Problem], folder: Path | None = None) -> 
             lines.append(f"error: {kind}: {len(found) - MOST_LINES} more")
             left_out = True
     for _, found in _kinds(problem for problem in ordered if problem.level == "warning"):
-        names = _names([Path(problem.where).name for problem in found])
+        names = name_list([Path(problem.where).name for problem in found], MOST_NAMES)
         lines.append(f"warning: {found[0].what}: {names}")
         left_out |= len(found) > MOST_NAMES
     if left_out and folder is not None:
@@ -198,9 +199,3 @@ def _kinds(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:
         kind = next((part for part in parts if "/" not in part), problem.what)
         kinds.setdefault(kind, []).append(problem)
     return list(kinds.items())
-
-
-def _names(names: Sequence[str], between: str = ", ") -> str:
-    shown = between.join(names[:MOST_NAMES])
-    more = len(names) - MOST_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown

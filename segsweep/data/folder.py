@@ -14,7 +14,7 @@ from segsweep.data.foreground import Foreground
 from segsweep.data.groups import read_groups, unreadable_groups
 from segsweep.data.guess import guess_patterns, guess_shared
 from segsweep.data.images import without_copies
-from segsweep.data.naming import NamePattern, some
+from segsweep.data.naming import NamePattern
 from segsweep.data.pairing import (
     Files,
     below,
@@ -28,6 +28,7 @@ from segsweep.data.pairing import (
 )
 from segsweep.data.source import Listing, Problem, Sample
 from segsweep.errors import DataError
+from segsweep.system.names import name_list
 
 
 class Folder(FileSource):
@@ -183,20 +184,20 @@ class Folder(FileSource):
                 f"{len(lone_masks)}"
             )
             lone = (*lone_images, *lone_masks)
-            return [Listing("warning", some(lone).replace("/", ":"), what, lone)]
+            return [Listing("warning", name_list(lone, 3).replace("/", ":"), what, lone)]
         hint = self._hint(_paths(images), _paths(masks)) if lone_images else ""
         found: list[Problem] = []
         if lone_images:
             what = (
                 f"image without mask: {len(lone_images)} of {len(images)} images, such as "
-                f"{some(lone_images)}: nothing in {self.masks} fits {self.mask_name.text}"
+                f"{name_list(lone_images, 3)}: nothing in {self.masks} fits {self.mask_name.text}"
             )
             names = tuple(lone_images)
             found.append(Listing("error", str(self.images), what + (hint or SKIP), names))
         if lone_masks and not hint:
             what = (
                 f"mask without image: {len(lone_masks)} of {len(masks)} masks, such as "
-                f"{some(lone_masks)}: no such image in {self.images}"
+                f"{name_list(lone_masks, 3)}: no such image in {self.images}"
             )
             found.append(Listing("error", str(self.masks), what + SKIP, tuple(lone_masks)))
         return found

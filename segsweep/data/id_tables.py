@@ -9,11 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path, PurePath
 
 from segsweep.data.images import SUFFIXES
-from segsweep.data.naming import Known, some
+from segsweep.data.naming import Known
 from segsweep.data.source import Problem
 from segsweep.errors import DataError
 from segsweep.system.csv_cells import exact
 from segsweep.system.files import file_status
+from segsweep.system.names import name_list
 
 SEPARATORS = ",;\t"
 COMPARED = 200_000
@@ -206,7 +207,7 @@ def unknown_lines(
         cell = row.cell.strip()
         alone = bool(lone) and _is_named(cell, files)
         close = _close(cell, names) if place < looked and not alone else []
-        hint = f"did you mean {some([repr(name) for name in close])}?" if close else ""
+        hint = f"did you mean {name_list([repr(name) for name in close], 3)}?" if close else ""
         hint = "a file of that name has no partner" if alone else hint
         if not hint and names:
             hint = f"ids look like {names[0]!r}"

@@ -144,9 +144,3 @@ class Known(Generic[Key]):
 
 
 WAYS: tuple[Callable[[str], str], ...] = (str, composed, folded)
-
-
-def some(names: Sequence[str], most: int = SHOWN) -> str:
-    """Return the first of *names* and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

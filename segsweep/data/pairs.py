@@ -11,10 +11,11 @@ from segsweep.data.decoding import Decoding
 from segsweep.data.dicom import check_readable
 from segsweep.data.file_source import FileSource
 from segsweep.data.foreground import Foreground
-from segsweep.data.naming import PARTS_NAMED, some
+from segsweep.data.naming import PARTS_NAMED
 from segsweep.data.source import Listing, Problem, Sample
 from segsweep.errors import DataError
 from segsweep.system.files import file_status
+from segsweep.system.names import name_list
 
 UNUSED = ("", "unused")
 """What the column of parts holds for an image that is in none."""
@@ -90,7 +91,7 @@ class Pairs(FileSource):
         where = str(self.file)
         problems = [Problem("error", where, what) for what in (*wrong, *repeated)]
         if absent:
-            what = f"no such file: {len(absent)} of its files: {some(absent)}"
+            what = f"no such file: {len(absent)} of its files: {name_list(absent, 3)}"
             problems.append(Listing("error", where, what, tuple(absent)))
         samples = [
             Sample(

@@ -8,11 +8,11 @@ import numpy as np
 
 from segsweep.config.schema import SplitConfig
 from segsweep.data.check import ProblemsError, format_problems
-from segsweep.data.naming import some
 from segsweep.data.parts import PARTS, UNUSED, crossing_errors, empty_parts, error
 from segsweep.data.source import Problem, Sample
 from segsweep.data.split_file import from_file
 from segsweep.system.files import csv_text, write_if_changed
+from segsweep.system.names import name_list
 
 COLUMNS = ("id", "group", "split")
 
@@ -102,7 +102,7 @@ def as_given(samples: Sequence[Sample], split: SplitConfig, problems: list[Probl
     if without:
         what = (
             f"the data give no part for {len(without)} of {len(samples)} images, such as "
-            f"{some(without)}; parts come from {{split}} in data.image_name, or from "
+            f"{name_list(without, 3)}; parts come from {{split}} in data.image_name, or from "
             "data.split_column of data=pairs"
         )
         problems.append(error(where, what))

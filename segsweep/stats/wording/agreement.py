@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.stats.agreement import Agreement
-from segsweep.stats.wording.phrases import name_list
+from segsweep.system.names import name_list
 
 MOST_PAIRS = 6
 

@@ -12,11 +12,9 @@ from segsweep.stats.wording.cheapest import take_cheapest
 from segsweep.stats.wording.next_steps import next_steps
 from segsweep.stats.wording.notes import note_texts, warning_texts
 from segsweep.stats.wording.phrases import (
-    MOST_NAMES,
     chance_text,
     is_or_are,
     margin_text,
-    name_list,
     p_text,
     plural,
     size_text,
@@ -29,6 +27,7 @@ from segsweep.stats.wording.sentences import (
     no_claim,
     unclaimed_cells,
 )
+from segsweep.system.names import MOST_NAMES, name_list
 
 SAME = "equal on every image"
 """Said of cells whose networks have the same counts."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from pandas import DataFrame, to_numeric
 
-from segsweep.stats.wording.phrases import amount_text, name_list
+from segsweep.stats.wording.phrases import amount_text
+from segsweep.system.names import name_list
 
 COSTS = {"multiply_adds": "multiply-adds per image", "parameters": "parameters"}
 """Costs that do not depend on the machine or on what else it did; the first one counts."""

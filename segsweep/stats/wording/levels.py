@@ -2,8 +2,9 @@
 
 from segsweep.stats.engine import Analysis
 from segsweep.stats.levels import Levels, levels_of, levels_that_may_be_best
-from segsweep.stats.wording.phrases import name_list, p_text, sentence
+from segsweep.stats.wording.phrases import p_text, sentence
 from segsweep.stats.wording.sentences import finished_cells, no_claim
+from segsweep.system.names import name_list
 
 OTHER = {"model": "loss", "loss": "model"}
 NOUNS = {"model": ("architecture", "architectures"), "loss": ("loss", "losses")}

@@ -7,13 +7,13 @@ from segsweep.stats.advice import EXTRA_SEEDS, Limit, simulated_claims
 from segsweep.stats.contrasts import CELLS
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.null import TINY
-from segsweep.stats.wording.phrases import name_list
 from segsweep.stats.wording.sentences import (
     NEEDS_IMAGES,
     first_step,
     is_reached,
     unclaimed_cells,
 )
+from segsweep.system.names import name_list
 
 
 def next_steps(analysis: Analysis) -> tuple[str, ...]:

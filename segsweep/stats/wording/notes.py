@@ -23,7 +23,8 @@ from segsweep.stats.notes import (
     UnfinishedRuns,
     UngroupedImages,
 )
-from segsweep.stats.wording.phrases import cell_text, is_or_are, name_list, plural
+from segsweep.stats.wording.phrases import cell_text, is_or_are, plural
+from segsweep.system.names import name_list
 
 ADVICE = {
     EMPTY: "train longer or raise the learning rate",

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from segsweep.stats.runs import SWEEP_KEY
 
-MOST_NAMES = 6
-"""Longer lists of names are cut, and the rest is counted."""
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 """Large numbers and the letters of their units."""
 
@@ -18,12 +16,6 @@ def plural(count: int, noun: str) -> str:
 def is_or_are(count: int) -> str:
     """Return the verb that agrees with *count*."""
     return "is" if count == 1 else "are"
-
-
-def name_list(names: Sequence[str], most: int = MOST_NAMES) -> str:
-    """Return the first *most* names and the number of further ones."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def cell_text(cell: str, seed: str | None = None) -> str:

@@ -15,11 +15,11 @@ from segsweep.stats.wording.phrases import (
     chance_text,
     is_or_are,
     margin_text,
-    name_list,
     p_text,
     plural,
     size_text,
 )
+from segsweep.system.names import name_list
 
 ONE_SEED, ONE_GROUP = "one seed per cell", "a single group of test images"
 NETWORKS = "Intervals are of these trained networks on new images; no verdict is given."

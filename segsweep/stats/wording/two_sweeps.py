@@ -19,8 +19,9 @@ from segsweep.stats.two_sweeps import (
 from segsweep.stats.values import Values
 from segsweep.stats.verdicts import EQUAL, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.notes import warning_texts
-from segsweep.stats.wording.phrases import margin_text, name_list, p_text, size_text
+from segsweep.stats.wording.phrases import margin_text, p_text, size_text
 from segsweep.stats.wording.sentences import no_claim
+from segsweep.system.names import name_list
 
 
 def compare_sweeps(
