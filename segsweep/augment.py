@@ -1,7 +1,8 @@
 """Augmentation: one random change applied to an image and its mask together, by torchvision.
 
 Each option returns a function (image, mask) -> (image, mask). The image is (C, H, W) in
-[0, 1], the mask (1, H, W) in {0, 1}; random numbers come from torch's CPU generator.
+[0, 1], the mask (1, H, W) in {0, 1}; random numbers come from torch's CPU generator. With
+`data.ignore` it is called twice with the same draws: the second mask is 1 where pixels count.
 torchvision is imported when an option is built, because that takes more than a second.
 """
 

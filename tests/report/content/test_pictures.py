@@ -189,3 +189,30 @@ def test_outlines_lie_on_the_pixels_of_the_picture():
     assert drawn.count(corner) == 4  # truth and cell, each on its halo
     assert re.search(r'<image [^>]*width="240" height="120" preserveAspectRatio="none"', drawn)
     assert "worst" not in drawn
+
+
+@pytest.mark.parametrize("picture", [b"", b"\xff\xd8\xff"])
+def test_ignored_pixels_are_a_grey_area_with_a_word(picture):
+    """On a picture and without one; an image without ignored pixels says nothing of them."""
+    cells = {"unet/bce": SQUARE}
+    plain = ImageOutlines((16, 16), SQUARE, cells, picture)
+    other = ImageOutlines((16, 16), SQUARE, cells, picture, ignored=SQUARE)
+    figures = [outline_figure(one, "a", 1, []) for one in (plain, other)]
+
+    assert "ignored" not in figures[0].wide
+    assert len(re.findall(r'<path [^>]*class="ignored m"', figures[1].wide)) == 1
+    assert ">ignored: counts for nothing</text>" in figures[1].wide
+    assert "grey areas are ignored" in figures[1].wide
+    assert [row[0] for row in figures[1].rows].count("ignored") == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "known"), [(SQUARE, SQUARE), ([], []), ([[1.0, 2.0]], []), ("x", []), (7, None)]
+)
+def test_stored_rings_of_ignored_pixels_are_read(stored, known):
+    """Malformed ones leave the image out, as those of a mask do."""
+    both = {"truth": SQUARE, "predicted": SQUARE, "ignored": stored}
+    found: dict[str, ImageOutlines] = {}
+    stored_outlines._add(found, "unet/bce", "a", {"size": [16, 16], "images": {"a": both}})
+
+    assert [one.ignored for one in found.values()] == ([] if known is None else [known])
