@@ -22,6 +22,8 @@ HOLES = {
 }
 SHOWN = 3
 """Names that a message shows of many."""
+SIGNS = tuple("/._- ")
+"""Characters of patterns that only stand for themselves, whatever the case."""
 HOLE = re.compile("|".join(map(re.escape, HOLES)))
 Key = TypeVar("Key", bound=Hashable)
 
@@ -67,7 +69,11 @@ class NamePattern:
         self.text = f"{key} '{pattern}'"
         self.depth = None if "**" in pattern else pattern.count("/")
         self.holes = {hole for hole in ("folder", "split") if f"{{{hole}}}" in pattern}
-        self._before, self._after = map(_compiled, pattern.split("{id}"))
+        before, after = pattern.split("{id}")
+        self._before, self._after = _compiled(before), _compiled(after)
+        self._sign_before = before[-1:] if before[-1:] in SIGNS else ""
+        self._sign_after = after[:1] if after[:1] in SIGNS else ""
+        self._starts_with_id = not before
 
     @property
     def takes_many(self) -> bool:
@@ -90,8 +96,8 @@ class NamePattern:
 
     def names(self, name: str) -> list[Name]:
         """Return what the pattern can find in a file's name, the longest id first."""
-        starts = [(i, m) for i in range(len(name)) if (m := self._before.fullmatch(name[:i]))]
-        ends = [(j, m) for j in range(1, len(name)) if (m := self._after.fullmatch(name[j:]))]
+        starts = [(i, m) for i in self._starts(name) if (m := self._before.fullmatch(name[:i]))]
+        ends = [(j, m) for j in self._ends(name) if (m := self._after.fullmatch(name[j:]))]
         found = []
         for i, before in starts:
             for j, after in ends:
@@ -100,6 +106,17 @@ class NamePattern:
                     part = PARTS_NAMED.get(held.get("split", "").lower(), "")
                     found.append(Name(name[i:j], held.get("folder", ""), part))
         return sorted(found, key=lambda one: len(one.id), reverse=True)
+
+    def _starts(self, name: str) -> Iterable[int]:
+        """Return the places in a name where {id} may begin: all, or behind the sign before it."""
+        if self._starts_with_id:
+            return (0,)
+        sign = self._sign_before
+        return (i for i in range(len(name)) if not sign or i == 0 or name[i - 1] == sign)
+
+    def _ends(self, name: str) -> Iterable[int]:
+        sign = self._sign_after
+        return (j for j in range(1, len(name)) if not sign or name[j] == sign)
 
 
 def _compiled(text: str) -> re.Pattern[str]:

@@ -1,12 +1,13 @@
 """DICOM images and masks: what is read of them, and what is said where that cannot be."""
 
+import shlex
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from layouts import pair
+from layouts import IDS, pair
 from segsweep.data import dicom
 from segsweep.data.folder import Folder
 from segsweep.data.modes import mode_of
@@ -211,3 +212,24 @@ def test_rescaling_that_differs_is_said(tmp_path):
 
     assert same.endswith("not applied (1, -1024)")
     assert "they differ: 2 pairs, 1, -1024 to 1, 0; " in differ
+
+
+def test_a_folder_of_dicom_files_is_found(tmp_path, segsweep):
+    """A folder a case; the line names the range of 12 bits, and reads without a warning."""
+    for index, name in enumerate(IDS):
+        image, mask = pair(index)
+        deep = image[..., 0].astype(np.uint16) * 16
+        write(tmp_path / f"d/{name}/slice.dcm", deep, used=12, RescaleIntercept=-1024)
+        write(tmp_path / f"d/{name}/label.dcm", np.minimum(mask, 1))
+    code, out, error = segsweep("data", "d")
+    (line,) = [one for one in out.splitlines() if one.startswith("to train: ")]
+
+    assert code == 0, error
+    assert "images: 12 grey 16 bits (DICOM MONOCHROME2, 12 used)" in out
+    assert "window are not applied (1, -1024)" in out
+    assert "warning" not in out
+    assert shlex.split(line)[5:] == [
+        *("data.images=d", 'data.image_name="{id}/slice.dcm"'),
+        *('data.mask_name="{id}/label.dcm"', "data.range=[0,4095]", "data.foreground=[1]"),
+        "trainer.batch=3",
+    ]

@@ -85,11 +85,13 @@ def test_the_longest_known_id_owns_a_mask(tmp_path):
 
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="/\0\n"), min_size=1, max_size=8),
-    st.sampled_from(["{id}_mask.png", "m{id}.tif", "{id}.*", "*_{id}.bmp", "{id}_*.gif"]),
+    st.sampled_from(
+        ["{id}_mask.png", "m{id}.tif", "{id}.*", "*_{id}.bmp", "{id}_*.gif", "**/a-{id}.*"]
+    ),
 )
 def test_an_id_is_found_in_the_name_made_from_it(name, pattern):
     """Whatever characters an id has, special ones included, the pattern gives it back."""
-    made = pattern.replace("*", "png").replace("{id}", name)
+    made = pattern.replace("**/", "x/y/").replace("*", "png").replace("{id}", name)
 
     assert name in NamePattern("mask_name", pattern).ids(made)
 
