@@ -1,9 +1,9 @@
 """Looks at a folder or table of images and masks, and gives the words that train on it."""
 
-import csv
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -14,6 +14,7 @@ from segsweep.cli.reproduce import value_text
 from segsweep.config.patterns import ANY_ID
 from segsweep.data.decoding import narrow_range
 from segsweep.data.dicom import rescale_text, rescales
+from segsweep.data.id_tables import read_id_rows
 from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout, masks_overlap
 from segsweep.data.mask_values import foreground_of, mask_values, max_stored, value_lines
 from segsweep.data.modes import DEEP, is_notable, modes_of, spread
@@ -188,15 +189,10 @@ def _tables_beside(folder: Path, layout: Layout) -> dict[str, object]:
     """Return keys for CSV files in *folder* that give groups or parts by id."""
     found: dict[str, object] = {}
     for path in sorted(folder.glob("*.csv")):
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                header = next(csv.reader(file), [])
-        except (OSError, UnicodeDecodeError, csv.Error):
-            continue
-        if {"id", "group"} <= {*header}:
-            found["data.groups_file"] = str(path)
-        if {"id", "split"} <= {*header}:
-            found["data.split.file"] = str(path)
+        for column, key in (("group", "data.groups_file"), ("split", "data.split.file")):
+            with suppress(DataError):  # another table
+                read_id_rows(path, column)
+                found[key] = str(path)
     for key, table in found.items():
         print(f"{key.removeprefix('data.')}: {table}")
     return found

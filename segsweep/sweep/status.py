@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import is_sweep, no_sweep
+from segsweep.store.image_checks import quick_damage
 from segsweep.store.json_files import Result, read_failure, read_result
 from segsweep.store.paths import RunPaths, SweepPaths, run_order
 from segsweep.store.plan import cell_in_plan, read_plan
@@ -167,6 +168,8 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
         status=status,
     )
     if result is not None:
+        if damage := quick_damage(paths.per_image, result.n_test):
+            warnings.append(f"{paths.per_image}: {damage}; the run is in no comparison")
         return _with_result(state, result)
     return _with_failure(_with_progress(state, row, warnings), warnings)
 

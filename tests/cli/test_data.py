@@ -225,6 +225,48 @@ def test_own_foreground_ignores_nothing_by_itself(tmp_path, segsweep):
     assert "value 255: not selected by data.foreground; add it to data.ignore if its" in one
 
 
+def test_folders_without_test_images(tmp_path, segsweep):
+    """Training and validation are given; what is missing is said."""
+    sides = {name: "train" if number < 8 else "val" for number, name in enumerate(IDS)}
+    write_pairs(
+        tmp_path / "d",
+        lambda n: f"{sides[n]}/images/{n}.png",
+        lambda n: f"{sides[n]}/masks/{n}.png",
+    )
+    code, out, error = segsweep("data", "d")
+
+    assert code == 0, error
+    assert "data.split.given=true" in line_of(out)
+    assert "split: 8 train, 4 val; no test part: validation only; data fingerprint" in out
+
+
+def test_a_table_of_parts_beside_the_images_is_found(tmp_path, segsweep):
+    """As a spreadsheet writes it: semicolons, a header in upper case, file names as ids."""
+    write_pairs(tmp_path / "d")
+    rows = [f"{name}.PNG;{'Train' if number < 8 else 'val'}" for number, name in enumerate(IDS)]
+    (tmp_path / "d/parts.csv").write_text("ID;Split\n" + "\n".join(rows) + "\n")
+    code, out, error = segsweep("data", "d")
+
+    assert code == 0, error
+    assert "data.split.file=d/parts.csv" in line_of(out)
+    assert "split: 8 train, 4 val; no test part: validation only" in out
+
+
+def test_data_and_split_are_checked_together(tmp_path, segsweep):
+    """One command lists a damaged image, an image without a mask, and wrong rows."""
+    write_pairs(tmp_path / "d")
+    (tmp_path / "d/images/s03.png").write_bytes(b"no image")
+    (tmp_path / "d/masks/s05.png").unlink()
+    (tmp_path / "split.csv").write_text("id,split\ns01,train\ns99,val\ns02,tset\n")
+    words = ("data=folder", "data.images=d/images", "data.masks=d/masks")
+    code, _, error = segsweep("data", *words, "data.split.file=split.csv")
+    wanted = ("s03", "image without mask: 1 of 12", "'s99' (line 3)", "'tset' (line 4)")
+
+    assert code == 2
+    assert [text for text in wanted if text not in error] == []
+    assert "Traceback" not in error
+
+
 def test_exchanged_folders_are_said(tmp_path, segsweep):
     """And the line has them in the right order."""
     write_pairs(tmp_path)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from segsweep.store.paths import RunPaths, folder_name
+from segsweep.store.paths import RunPaths, SweepPaths, folder_name, run_order
 
 HOLD = """
 import sys
@@ -83,3 +83,15 @@ def test_status_writes_nothing(tmp_path):
 def test_folder_name_starts_with_the_readable_parts():
     """Model, loss and seed first, then the unique id."""
     assert folder_name("unet2", "bce_ss", 3, "0123456789ab") == "unet2-bce_ss-s3-0123456789ab"
+
+
+def test_runs_are_in_the_order_of_their_seeds(tmp_path):
+    """Seed 10 after seed 2; other folders by their names."""
+    names = [f"unet-bce-s{seed}-{seed:012x}" for seed in (0, 1, 2, 10, 11, 100)]
+    names = [*names, "unet-dice-s0-00000000000a", "unet2-bce-s0-00000000000b"]
+    for name in reversed(names):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.yaml").touch()
+
+    assert [paths.root.name for paths in SweepPaths(tmp_path).run_folders()] == names
+    assert sorted(["b", "a-s1", "a"], key=run_order) == ["a", "a-s1", "b"]

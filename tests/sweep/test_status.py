@@ -214,6 +214,36 @@ def test_damaged_file_is_one_warning(maker, name, text):
     assert status.warnings[0].startswith(str(getattr(paths, name)))
 
 
+IMAGES = "run_id,split,at,image,tp,fp,fn,tn\n"
+ROWS = "a,val,train,v,1,0,0,3\na,test,train,x,1,0,0,3\na,test,native,x,1,0,0,3\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (IMAGES + ROWS, ""),
+        (IMAGES + ROWS.replace(",x,", ',"x,y",'), ""),
+        (None, "missing"),
+        ("", "damaged, it is empty"),
+        ("\0\xff\xfe", "damaged, not a table"),
+        (IMAGES, "has 0 of 1 test images"),
+        (IMAGES + ROWS[:30], "damaged, a row has not as many cells as the header"),
+        (IMAGES + ROWS[:22], "has 0 of 1 test images"),
+        (IMAGES + ROWS.replace("1,0,0,3", "1,0,3"), "damaged, a row has not as many cells"),
+    ],
+)
+def test_damaged_counts_of_a_finished_run_are_named(maker, text, said):
+    """A line with the file; what looks whole is left to the report."""
+    paths = maker.run("unet", "bce", result=json.dumps({**json.loads(DONE), "n_test": 1}))
+    if text is not None:
+        paths.per_image.write_text(text)
+    warnings = sweep_status(maker.sweep.root).warnings
+
+    assert [line.startswith(f"{paths.per_image}: {said}") for line in warnings] == [True] * bool(
+        said
+    )
+
+
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "\0\xff", 'run_id,folder\n"x'])
 def test_without_a_plan_the_configs_name_the_runs(maker, text):
     """In a copied sweep whose plan is missing or damaged."""
