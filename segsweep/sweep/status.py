@@ -168,8 +168,8 @@ def _state(paths: RunPaths, row: Mapping[str, str], warnings: list[str]) -> RunS
         status=status,
     )
     if result is not None:
-        if damage := quick_damage(paths.per_image, result.n_test):
-            warnings.append(f"{paths.per_image}: {damage}; the run is in no comparison")
+        if wrong := quick_damage(paths.per_image, result.n_test):
+            warnings.append(f"{paths.per_image}: {wrong}; the run is in no comparison")
         return _with_result(state, result)
     return _with_failure(_with_progress(state, row, warnings), warnings)
 
