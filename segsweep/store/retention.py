@@ -90,9 +90,11 @@ class CheckpointCap:
 def delete_earlier_checkpoints(paths: RunPaths) -> None:
     """Delete the checkpoints of a run's earlier attempts; it has started anew."""
     earlier = SweepPaths(paths.root.parents[1]).earlier
-    for folder in earlier.iterdir() if earlier.is_dir() else ():
-        if folder.name.startswith(f"{paths.root.name}-"):
-            delete_files(checkpoint_files(RunPaths(folder)))
+    for number in count(1):  # listing all runs' attempts takes long where there are many
+        attempt = RunPaths(earlier / f"{paths.root.name}-{number}")
+        if not attempt.root.exists():
+            return
+        delete_files(checkpoint_files(attempt))
 
 
 def checkpoint_files(paths: RunPaths) -> list[Path]:
