@@ -1,8 +1,9 @@
 """All random numbers of a run, derived from its one seed.
 
-Four independent streams: initial weights, order of images, augmentation, and what the
-network draws in training (dropout). Order and augmentation depend only on seed, epoch and
-image: every cell of a sweep gets the same ones, and a resumed run continues with them.
+Five independent streams: initial weights, order of images, augmentation, what the network draws
+in training (dropout), and where images are cropped. Order, augmentation and crops depend only on
+seed, epoch and image: every cell of a sweep gets the same ones, and a resumed run continues with
+them.
 """
 
 import random
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-WEIGHTS, ORDER, AUGMENT, TRAINING = range(4)
+WEIGHTS, ORDER, AUGMENT, TRAINING, CROP = range(5)
 
 
 def derive(seed: int, *path: int) -> int:

@@ -48,6 +48,9 @@ data:
   size: 32
   channels: 3
   resize: classic
+  tile: null
+  overlap: 0.25
+  crops: null
   split:
     seed: 42
     train: 0.5

@@ -256,7 +256,7 @@ def _draw_sheet(prepared: "Prepared", path: Path) -> Path:
         (
             prepared.samples[index].id,
             prepared.images[index].transpose(1, 2, 0),
-            prepared.masks[index, 0],
+            prepared.masks[index][0],
         )
         for index in range(count)
     )
@@ -272,15 +272,18 @@ def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
 
 def _foreground(prepared: "Prepared") -> str:
     """Return the range and the mean of the foreground's share of an image."""
+    import numpy as np
+
     from segsweep.data.source import IGNORED
 
+    masks = (prepared.masks[row] for row in range(len(prepared.masks)))
+    numbers = [((mask == 1).sum(), (mask != IGNORED).sum(), mask.size) for mask in masks]
+    found, counted, pixels = np.array(numbers).T
+    shares = found / counted.clip(1)
+    text = f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
     if not prepared.ignores:
-        shares = prepared.masks.mean((1, 2, 3))
-        return f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
-    counted = (prepared.masks != IGNORED).sum((1, 2, 3))
-    shares = (prepared.masks == 1).sum((1, 2, 3)) / counted.clip(1)
-    text = f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f} of what counts"
-    return f"{text}; ignored {1 - counted.sum() / prepared.masks.size:.3f}"
+        return text
+    return f"{text} of what counts; ignored {1 - counted.sum() / pixels.sum():.3f}"
 
 
 def _from_hydra(error: BaseException) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import cast
 
 from segsweep.config.identity import NEUTRAL, completed, neutral_arguments, not_identity
-from segsweep.config.run_config import Values, mapping
+from segsweep.config.run_config import Values, mapping, without_effect
 from segsweep.config.schema import OPTION_NODES, Config, DataConfig
 from segsweep.config.truth import (
     NO_TEST,
@@ -19,6 +19,7 @@ from segsweep.config.truth import (
 REPEATED = ("seed", "data.split.fold")
 """Keys that differ between the runs of one cell."""
 LR = "optimizer.lr"
+TILE = "data.tile"
 ALWAYS = ("model", "loss")
 SEPARATOR = "@"
 """In a cell's name before each further key; no shell gives it a meaning."""
@@ -58,10 +59,17 @@ def flat_values(config: Values) -> dict[str, object]:
             values.update(_flat(key, value))
         elif key != "choices":
             values[key] = value
+    for name in idle_keys(values):
+        values.pop(name, None)
     values.update(mapping({"contents": {}, **config}, "contents"))  # a file's digest, not its path
     if LR in values:
         values["lr"] = values.pop(LR)
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
+
+
+def idle_keys(values: Values) -> tuple[str, ...]:
+    """Return the keys that have no effect beside others of the same flat *values*."""
+    return tuple(f"data.{name}" for name in without_effect({"tile": values.get(TILE)}))
 
 
 def cells_of(configs: Sequence[Values]) -> list[str]:
@@ -84,7 +92,7 @@ def swept_keys(configs: Sequence[Values]) -> list[str]:
     them apart, and another key counts only if it differs among runs that can be compared.
     A key below an option (loss.gamma) counts only if it differs among runs that chose the
     same option. Values that a search filled in, repetitions and what cannot change
-    numbers do not count.
+    numbers, or has no effect beside another key, do not count.
     """
     return swept_among(configs, [flat_values(config) for config in configs])
 
@@ -147,6 +155,8 @@ def _goes_with(key: str, changed: str) -> bool:
         return True
     if changed == "optimizer":
         return key == "lr"
+    if changed == TILE:  # each has an effect with a tile, or without
+        return key in {*idle_keys({TILE: None}), *idle_keys({TILE: changed})}
     node, _, name = changed.partition(".")
     return key == "data_fingerprint" and node == "data" and name.split(".")[0] not in _OF_ANY_DATA
 
@@ -199,7 +209,7 @@ def _differs(key: str, flat: Sequence[Values]) -> bool:
     inside = node in OPTION_NODES and key != node
     seen: dict[object, object] = {}
     for values in flat:
-        if key not in values and not inside:
+        if key not in values and (not inside or key in idle_keys(values)):
             continue
         alike = question_of(values), values[node] if inside else None
         value = values.get(key)

@@ -10,7 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from segsweep.config.run_config import COMMON, FrozenConfig, Node, Values, mapping
+from segsweep.config.run_config import (
+    COMMON,
+    FrozenConfig,
+    Node,
+    Values,
+    mapping,
+    without_effect,
+)
 from segsweep.config.schema import NEUTRAL_ARGUMENTS, OPTION_NODES, Config, DataConfig
 from segsweep.config.targets import path_arguments
 from segsweep.config.validate import hints_of
@@ -40,7 +47,9 @@ def identity_values(config: Values) -> dict[str, object]:
         skipped = COMMON if node == "data" else ()
         arguments = _node(mapping(config, node), allowed(config), skipped)
         nodes[node] = {"option": choices[node], **arguments}
-    common = _section(DataConfig, {key: item for key, item in data.items() if key in COMMON})
+    idle = without_effect(data)
+    common = {key: item for key, item in data.items() if key in COMMON and key not in idle}
+    common = _section(DataConfig, common)
     file = split_file(config)
     digest = content(file, "data.split.file") if file else None
     common["split"] = {**mapping(common, "split"), "file": digest}

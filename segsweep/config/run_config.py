@@ -42,17 +42,26 @@ class DataNode:
     size: int | list[int]
     channels: int
     resize: str
+    tile: int | list[int] | None
+    overlap: float
+    crops: int | None
     split: SplitConfig
     source: Node
 
     @property
+    def size_key(self) -> str:
+        """The key that decides what the network sees."""
+        return "data.size" if self.tile is None else "data.tile"
+
+    @property
     def height_width(self) -> tuple[int, int]:
         """The size that the network sees; ConfigError unless it is one number or two."""
-        if isinstance(self.size, int):
-            return self.size, self.size
-        if len(self.size) != 2:
-            raise ConfigError(f"data.size={self.size}: give one number, or [height, width]")
-        return self.size[0], self.size[1]
+        size = self.size if self.tile is None else self.tile
+        if isinstance(size, int):
+            return size, size
+        if len(size) != 2:
+            raise ConfigError(f"{self.size_key}={size}: give one number, or [height, width]")
+        return size[0], size[1]
 
     @property
     def ignores(self) -> bool:
@@ -191,13 +200,22 @@ _PLAIN = {
 
 
 def _data_node(values: Values) -> DataNode:
+    common = section(DataConfig, {key: values[key] for key in COMMON if key in values})
     return DataNode(
         size=cast("int | list[int]", values["size"]),
         channels=cast(int, values["channels"]),
-        resize=section(DataConfig, {key: values[key] for key in COMMON if key in values}).resize,
+        resize=common.resize,
+        tile=common.tile,
+        overlap=common.overlap,
+        crops=common.crops,
         split=section(SplitConfig, mapping(values, "split")),
         source={key: value for key, value in values.items() if key not in COMMON},
     )
+
+
+def without_effect(data: Values) -> tuple[str, ...]:
+    """Return the keys of a data node that change nothing beside its `tile`."""
+    return ("overlap", "crops") if data.get("tile") is None else ("size", "resize")
 
 
 def mapping(values: Values, key: str) -> Values:

@@ -127,6 +127,14 @@ class DataConfig:
     resize: str = option("area", Limits(allowed=("area", "classic")), neutral="classic")
     """area: a mask's pixel is foreground if more than half of its area is. classic: as in the
     original experiment; thin structures shrink where a mask is halved."""
+    tile: int | list[int] | None = option(None, Limits(low=1), neutral=None)
+    """Height and width of tiles, in pixels; [height, width] or one number. Images keep their own
+    size: the network is trained on random crops of this size, and tested on all tiles put together
+    again; `size` and `resize` have no effect. null: images are resized to `size`."""
+    overlap: float = option(0.25, Limits(low=0, below=1), neutral=0.25)
+    """Share of a tile's height and width that its neighbour covers too, in evaluation."""
+    crops: int | None = option(None, Limits(low=1), neutral=None)
+    """Random crops of a training image in an epoch; null: as many as cover it once."""
     split: SplitConfig = field(default_factory=SplitConfig)
 
 

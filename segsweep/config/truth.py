@@ -4,6 +4,7 @@ Runs are compared only where both agree. The target is a text of its own beside 
 fingerprint; the settings behind it are part of the run's id already.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import PurePath
@@ -83,15 +84,27 @@ def data_words(runs: Iterable[Mapping[str, object]]) -> dict[Question, str]:
 def data_title(values: Mapping[str, object]) -> str:
     """Return which data a run with these flat values is on: its option, and where the files are.
 
-    `ph2 (/data/PH2)`; data that are drawn by a program are called so. `validation only` follows
-    where the split has no test part.
+    `ph2 (/data/PH2)`; data that are drawn by a program are called so. Tiles are named, and
+    `validation only` follows where the split has no test part.
     """
     option = str(values["data"])
     place = next((values[key] for key in PLACES if values.get(key)), None)
     if option == DRAWN:
         place = "embedded images, drawn by a program"
-    title = option if place is None else f"{option} ({place})"
+    title = (option if place is None else f"{option} ({place})") + _tile_words(values)
     return f"{title}, {NO_TEST}" if values.get(VALIDATION_ONLY) is True else title
+
+
+def _tile_words(values: Mapping[str, object]) -> str:
+    """Return how images are cut into tiles; empty if they are resized."""
+    tile = values.get("data.tile")
+    if tile is None:
+        return ""
+    sides = [int(side) for side in re.findall(r"\d+", str(tile))]
+    height, width = sides if len(sides) == 2 else (sides[0], sides[0])
+    share = float(str(values.get("data.overlap", 0)))
+    overlap = dict.fromkeys(str(int(share * side)) for side in (height, width))
+    return f", tiles of {height}x{width}, overlap {'x'.join(overlap)}, at their own size"
 
 
 def data_titles(runs: Iterable[Mapping[str, object]]) -> str:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segsweep.data.source import IGNORED
+from segsweep.data.native import Images, Masks
+from segsweep.data.source import IGNORED, Raw
 from segsweep.errors import ConfigError
 from segsweep.seeding import AUGMENT, derive, drawing_from, epoch_order
 
@@ -34,9 +35,9 @@ class Batch(NamedTuple):
 class Batches:
     """One part of a data set."""
 
-    images: NDArray[np.float32]
+    images: Images
     """(N, C, H, W) in [0, 1]."""
-    masks: NDArray[np.uint8]
+    masks: Masks
     """(N, 1, H, W) in {0, 1}, or IGNORED where *ignores*."""
     indices: list[int]
     """Which rows of the arrays belong to this part, sorted."""
@@ -47,9 +48,14 @@ class Batches:
     ignores: bool = False
     """Whether masks may hold IGNORED; what an augmentation shows beyond an image then is too."""
 
+    @property
+    def count(self) -> int:
+        """What the network is trained on in an epoch: the number of images."""
+        return len(self.indices)
+
     def steps(self) -> int:
         """Return the number of whole batches: all cells get equal steps, no batch of one image."""
-        return len(self.indices) // self.batch
+        return self.count // self.batch
 
     def in_order(self) -> Iterator[Batch]:
         """Yield all images in their fixed order; the last batch may be smaller."""
@@ -64,18 +70,46 @@ class Batches:
         Order and draws depend on seed, epoch and image alone: the same in every cell, and
         after a resume.
         """
-        order = epoch_order(seed, epoch, len(self.indices))[: self.steps() * self.batch]
+        order = epoch_order(seed, epoch, self.count)[: self.steps() * self.batch]
         groups = order.reshape(-1, self.batch)[start:]
         return self._ahead(partial(self._augmented, g, seed, epoch, augment) for g in groups)
 
+    def logits(self, model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """Return what *model* says of the images of a batch of `in_order`, (B, 1, H, W)."""
+        return model(images)
+
+    def seen_first(self) -> Tensor:
+        """Return what the network sees first in evaluation, (1, C, H, W)."""
+        return next(self.in_order()).images[:1]
+
+    def few(self) -> tuple["Batches", float]:
+        """Return some images to measure evaluation with, and how many usual ones they are worth."""
+        few = replace(self, indices=self.indices[: self.batch])
+        return few, len(few.indices)
+
+    def drawn(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return an image, or its probabilities, (..., H, W), as it is drawn: all of one size."""
+        return values
+
+    def drawn_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the labels of an image, (..., H, W), as they are drawn."""
+        return labels
+
     def _read(self, rows: list[int]) -> Batch:
-        return self._split(torch.from_numpy(self.images[rows]), torch.from_numpy(self.masks[rows]))
+        return self._split(*self._rows(rows))
+
+    def _cut(self, positions: NDArray[np.int64], seed: int, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return images and labels for training, before they are augmented."""
+        return self._rows([self.indices[position] for position in positions])
+
+    def _rows(self, rows: list[int]) -> tuple[Tensor, Tensor]:
+        images, masks = cast("Raw", self.images), cast("Raw", self.masks)
+        return torch.from_numpy(images[rows]), torch.from_numpy(masks[rows])
 
     def _augmented(
         self, positions: NDArray[np.int64], seed: int, epoch: int, augment: Augment | None
     ) -> Batch:
-        rows = [self.indices[position] for position in positions]
-        images, masks = torch.from_numpy(self.images[rows]), torch.from_numpy(self.masks[rows])
+        images, masks = self._cut(positions, seed, epoch)
         if augment is not None:
             change = carrying(augment) if self.ignores else drawing(augment)
             for slot, position in enumerate(positions):

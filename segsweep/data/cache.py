@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import accumulate
@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from segsweep import __version__
 from segsweep.data.cache_index import (
+    ARRAYS,
     NATIVE_IGNORED,
     NATIVE_MASKS,
+    Index,
     is_whole,
-    planes_of,
     read_index,
     write_index,
 )
@@ -37,12 +38,13 @@ from segsweep.data.check import (
 )
 from segsweep.data.decoded import JOURNAL, NATIVE, Decoded
 from segsweep.data.fingerprint import content_hashes, data_fingerprint
+from segsweep.data.forms import Native, Resized, no_room
+from segsweep.data.native import Images, Masks, NativeFile, NativeImages, NativeMasks
 from segsweep.data.reading import ProgressCallback, Task, decode_all, sample_keys
-from segsweep.data.room import check_room
-from segsweep.data.source import Problem, Sample, Source, ignores_pixels
+from segsweep.data.shrunk import block_side, shrunk_size
+from segsweep.data.source import IGNORED, Problem, Sample, Source, ignores_pixels
 from segsweep.errors import DataError
 from segsweep.system.files import claimed, is_locked, locked, text_digest
-from segsweep.system.units import size_text
 
 CACHE_VERSION = 1
 STALE_SECONDS = 7 * 24 * 3600
@@ -57,24 +59,43 @@ class Prepared:
     samples: list[Sample]
     fingerprint: str
     """Hash of the bytes of all pairs, their ids and groups."""
-    images: NDArray[np.float32]
-    """(N, C, H, W) in [0, 1]."""
-    masks: NDArray[np.uint8]
-    """(N, 1, H, W), 0 or 1, or IGNORED where *ignores*."""
+    images: Images
+    """(N, C, H, W) in [0, 1]; or (C, H, W) by row, if each has its own size."""
+    masks: Masks
+    """(N, 1, H, W), 0 or 1, or IGNORED where *ignores*; or (1, H, W) by row."""
     sizes: list[tuple[int, int]]
     """(height, width) of each image as it came."""
     warnings: list[Problem]
     ignores: bool = False
     """Whether pixels may be ignored: the data set has `data.ignore`."""
 
+    def opened(self) -> "Prepared":
+        """Return this data set with images and masks opened in this process."""
+        images, masks = open_arrays(self.folder)
+        return replace(self, images=images, masks=masks)
+
+    def drawn_block(self, row: int) -> int:
+        """Return the side of the blocks of pixels by which an image is made small to be drawn."""
+        return 1 if isinstance(self.images, np.ndarray) else block_side(self.sizes[row])
+
+    def drawn_size(self, row: int) -> tuple[int, int]:
+        """Return height and width of an image as it is drawn."""
+        if isinstance(self.images, np.ndarray):
+            return self.images.shape[-2], self.images.shape[-1]
+        return shrunk_size(self.sizes[row], self.drawn_block(row))
+
     def native_mask(self, index: int) -> NDArray[np.bool_]:
         """Return the mask at the image's own size, (H, W); False where a pixel is ignored."""
+        if isinstance(self.masks, NativeMasks):
+            return self.masks[index][0] == 1
         return self._unpacked(self._packed, index)
 
     def native_ignored(self, index: int) -> NDArray[np.bool_]:
         """Return which pixels are ignored at the image's own size, (H, W)."""
         if not self.ignores:
             return np.zeros(self.sizes[index], bool)
+        if isinstance(self.masks, NativeMasks):
+            return self.masks[index][0] == IGNORED
         return self._unpacked(self._packed_ignored, index)
 
     def _unpacked(self, packed: NDArray[np.uint8], index: int) -> NDArray[np.bool_]:
@@ -100,17 +121,17 @@ class Prepared:
 
 def prepare(
     source: Source,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     channels: int,
     folder: Path,
     progress: ProgressCallback | None = None,
     resize: str = "area",
 ) -> Prepared:
-    """Return *source* memory-mapped: checked, decoded and resized now, or taken from the cache.
+    """Return *source* memory-mapped: checked and decoded now, or taken from the cache.
 
     Args:
         source: the data set.
-        size: height and width that the network sees, pixels.
+        size: height and width to which images are resized, pixels; None: each keeps its own.
         channels: 3 for RGB, 1 for grey.
         folder: where caches live; shared by all runs and processes.
         progress: called while images are decoded with (done, total, share of the work done).
@@ -125,8 +146,8 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     hashes, unread = content_hashes(samples, folder)
     fingerprint = data_fingerprint(source, samples, hashes)
-    ways = [] if resize == "classic" else [resize]
-    options = [source.signature, *size, channels, *_versions(), *ways]
+    form = Native(channels) if size is None else Resized(size, channels, resize)
+    options = [source.signature, *form.options(_versions())]
     name = text_digest(json.dumps([CACHE_VERSION, fingerprint, *options]))[:16]
     target, part = folder / f"data-{name}", folder / f"part-{_alike(options)}-{name}.tmp"
     found: list[Problem] = []
@@ -134,9 +155,7 @@ def prepare(
     if not is_whole(target, len(samples), ignores):
         with locked(_lock_of(part)):
             if not is_whole(target, len(samples), ignores):
-                task = Task(
-                    source, samples, sample_keys(source, samples, hashes), size, channels, resize
-                )
+                task = Task(source, samples, sample_keys(source, samples, hashes), form)
                 refused = bool(unread) or has_errors(problems)
                 try:
                     found = _build(task, part, None if refused else target, progress)
@@ -168,11 +187,10 @@ def _build(
     command decodes only what has changed.
     """
     if not part.exists():
-        check_room(len(task.samples), task.size, task.channels, part.parent)
+        task.form.check_room(task.samples, part.parent)
     ignores = ignores_pixels(task.source)
-    planes = planes_of(ignores)
     try:
-        decoded = Decoded(part, len(task.samples), task.size, task.channels, len(planes))
+        decoded = Decoded(part, len(task.samples), task.form.arrays)
         try:
             _adopt(decoded, task)
             problems, facts = decode_all(decoded, task, progress)
@@ -180,16 +198,17 @@ def _build(
             if target is None or has_errors(problems):
                 return problems
             decoded.sync()
-            for plane, name in enumerate(planes):
-                decoded.write_native([key for key in task.keys if key], part / name, plane)
+            paths = [part / name for name in task.form.files(ignores)]
+            lengths = decoded.write_native([key for key in task.keys if key], paths)
         finally:
             decoded.close()
-        write_index(part, facts, problems, ignores)
+        own_size = (0, []) if task.form.arrays else (task.form.channels, lengths)
+        write_index(part, facts, problems, ignores, own_size)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         shutil.rmtree(part, ignore_errors=True)
-        raise DataError(_no_room(part.parent, task)) from error
+        raise DataError(no_room(task.form, task.samples, part.parent)) from error
     shutil.rmtree(target, ignore_errors=True)  # an incomplete one
     part.rename(target)
     for name in (NATIVE, JOURNAL):
@@ -224,32 +243,39 @@ def _is_stale(part: Path) -> bool:
         return False
 
 
-def _no_room(folder: Path, task: Task) -> str:
-    count, (height, width) = len(task.samples), task.size
-    needed = size_text(count * height * width * (4 * task.channels + 1))
-    free = size_text(shutil.disk_usage(folder).free)
-    return (
-        f"{folder}: the disk is full: {count} decoded images need {needed} and more, "
-        f"{free} are free; make room, or choose another disk with outputs=<folder>"
-    )
-
-
 def _open(
     target: Path, samples: list[Sample], fingerprint: str, problems: list[Problem], ignores: bool
 ) -> Prepared:
-    index = read_index(target)
-    if index is None:
-        raise DataError(f"{target}: the cache vanished while it was opened; start again")
+    index, (images, masks) = known_index(target), open_arrays(target)
     return Prepared(
         folder=target,
         samples=samples,
         fingerprint=fingerprint,
-        images=np.load(target / "images.npy", mmap_mode="r"),
-        masks=np.load(target / "masks.npy", mmap_mode="r"),
+        images=images,
+        masks=masks,
         sizes=[(height, width) for height, width in index.sizes],
         warnings=[*problems, *(Problem(**warning) for warning in index.warnings)],
         ignores=ignores,
     )
+
+
+def known_index(folder: Path) -> Index:
+    """Return the index of the cache in *folder*; DataError if there is none."""
+    index = read_index(folder)
+    if index is None:
+        raise DataError(f"{folder}: the cache vanished while it was opened; start again")
+    return index
+
+
+def open_arrays(folder: Path) -> tuple[Images, Masks]:
+    """Return images and masks of the cache in *folder*, memory-mapped."""
+    index = known_index(folder)
+    if index.channels:
+        sizes = [(height, width) for height, width in index.sizes]
+        file = NativeFile(folder / NATIVE_MASKS, sizes, index.channels, index.lengths)
+        return NativeImages(file), NativeMasks(file)
+    images, masks = (np.load(folder / name, mmap_mode="r") for name in ARRAYS)
+    return images, masks
 
 
 def _versions() -> list[str]:

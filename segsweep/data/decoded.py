@@ -9,22 +9,31 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segsweep.config.typed import wrong_type
 from segsweep.data.array_file import ArrayFile, shape_of
 from segsweep.data.check import Facts
-from segsweep.data.source import Problem
+from segsweep.data.source import Problem, Raw
 
-ARRAYS = ("images.npy", "masks.npy")
 NATIVE, JOURNAL = "native.part", "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Array:
+    """A file of an array with a row for each sample."""
+
+    name: str
+    kind: type
+    row: tuple[int, ...]
+    """The shape of a row."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +49,10 @@ class Entry:
     problems: list[Problem]
     start: int | None
     """Its first byte in NATIVE; None: no pixels are stored."""
+    length: int
+    """Its bytes in NATIVE."""
     checksum: int
     """Of its pixels."""
-
-    @property
-    def plane_bytes(self) -> int:
-        """The length of a mask at its own size, eight pixels a byte."""
-        return (self.facts.height * self.facts.width + 7) // 8 if self.facts else 0
 
     def line(self) -> str:
         """Return the entry as a line of the journal."""
@@ -70,43 +76,40 @@ class Entry:
 class Stored:
     """The pixels of one sample as they are stored."""
 
-    image: NDArray[np.float32]
-    """(C, H, W), resized."""
-    mask: NDArray[np.uint8]
-    """(1, H, W), resized: 0, 1 or IGNORED."""
+    rows: tuple[Raw, ...]
+    """Its row in each array."""
     native: bytes
-    """The mask at its own size, eight pixels a byte; then a second plane, of ignored pixels."""
+    """What is stored of it at its own size."""
 
     @cached_property
     def checksum(self) -> int:
         """The checksum of all bytes."""
         found = zlib.crc32(self.native)
-        for array in (self.image, self.mask):
-            found = zlib.crc32(np.ascontiguousarray(array).data, found)
+        for row in self.rows:
+            found = zlib.crc32(np.ascontiguousarray(row).data, found)
         return found
 
 
 class Decoded:
     """The decoded samples in a folder; the caller holds its lock."""
 
-    def __init__(
-        self, folder: Path, count: int, size: tuple[int, int], channels: int, planes: int = 1
-    ) -> None:
-        """Open *folder*, or create it where it is missing or its arrays are not as asked.
-
-        *planes* of a native mask are stored: 2 where pixels may be ignored, else 1.
-        """
-        shapes = ((count, channels, *size), (count, 1, *size))
-        if [shape_of(folder / name) for name in ARRAYS] != list(shapes):
+    def __init__(self, folder: Path, count: int, arrays: Sequence[Array]) -> None:
+        """Open *folder*, or create it where it is missing or its *arrays* are not as asked."""
+        self._names = [array.name for array in arrays]
+        shapes = [(count, *array.row) for array in arrays]
+        if not folder.exists() or [shape_of(folder / name) for name in self._names] != shapes:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            for name, shape, kind in zip(ARRAYS, shapes, (np.float32, np.uint8), strict=True):
-                np.lib.format.open_memmap(folder / name, "w+", kind, shape)
-        _reserve(folder)
-        self.folder, self._planes = folder, planes
-        self._images, self._masks = (ArrayFile(folder / name) for name in ARRAYS)
+            for array in arrays:
+                np.lib.format.open_memmap(
+                    folder / array.name, "w+", array.kind, (count, *array.row)
+                )
+        _reserve([folder / name for name in self._names])
+        self.folder = folder
+        self._arrays = [ArrayFile(folder / name) for name in self._names]
         self._native = (folder / NATIVE).open("ab")
         self.entries = {entry.key: entry for entry in _journal(folder) if self._is_intact(entry)}
+        self._native.truncate(max(map(_end, self.entries.values()), default=0))
         self._lines = (folder / JOURNAL).open("a", encoding="utf-8")
         self._lines.write("\n")  # ends the line that a killed process did not finish
 
@@ -119,14 +122,15 @@ class Decoded:
         pixels: Stored | None,
     ) -> None:
         """Store one sample."""
-        start, checksum = None, 0
+        start, length, checksum = None, 0, 0
         if pixels is not None:
-            self._images.write(row, pixels.image)
-            self._masks.write(row, pixels.mask)
-            start, checksum = self._native.tell(), pixels.checksum
+            for array, values in zip(self._arrays, pixels.rows, strict=True):
+                array.write(row, values)
+            start, length = self._native.seek(0, os.SEEK_END), len(pixels.native)
+            checksum = pixels.checksum
             self._native.write(pixels.native)
             self._native.flush()
-        self.entries[key] = Entry(key, row, facts, problems, start, checksum)
+        self.entries[key] = Entry(key, row, facts, problems, start, length, checksum)
         self._lines.write(self.entries[key].line())
         self._lines.flush()
 
@@ -136,52 +140,71 @@ class Decoded:
         *rows* says where they belong here. The caller holds the lock of *other* too.
         """
         entries = [entry for entry in _journal(other) if entry.key in rows]
-        if not entries or None in [shape_of(other / name) for name in ARRAYS]:
+        if not entries or None in [shape_of(other / name) for name in self._names]:
             return False
-        images, masks = (ArrayFile(other / name) for name in ARRAYS)
-        with closing(images), closing(masks):
+        with ExitStack() as opened:
+            arrays = [ArrayFile(other / name) for name in self._names]
+            for array in arrays:
+                opened.callback(array.close)
             for entry in entries:
-                pixels = _stored(entry, images, masks, other, self._planes)
+                pixels = _stored(entry, arrays, other)
                 known = pixels is not None and pixels.checksum == entry.checksum
                 if known or entry.start is None:
                     self.add(entry.key, rows[entry.key], entry.facts, entry.problems, pixels)
         return True
 
-    def write_native(self, keys: list[str], path: Path, plane: int = 0) -> None:
-        """Write a plane of the masks at their own size one after the other, in *keys*' order."""
-        with (self.folder / NATIVE).open("rb") as source, path.open("wb") as target:
-            for key in keys:
-                entry = self.entries[key]
-                source.seek((entry.start or 0) + plane * entry.plane_bytes)
-                target.write(source.read(entry.plane_bytes))
+    def write_native(self, keys: list[str], paths: Sequence[Path]) -> list[int]:
+        """Write what is stored at its own size one after the other, in the order of *keys*.
+
+        Of each sample, equal parts go to the *paths*. Where that is NATIVE as it is, this file
+        itself gets the path. Returns the bytes of each sample.
+        """
+        entries = [self.entries[key] for key in keys]
+        lengths, native = [entry.length for entry in entries], self.folder / NATIVE
+        in_order = [_end(entry) for entry in entries] == list(accumulate(lengths))
+        if len(paths) == 1 and in_order and native.stat().st_size == sum(lengths):
+            native.rename(paths[0])
+            return lengths
+        for number, path in enumerate(paths):
+            with native.open("rb") as source, path.open("wb") as target:
+                for entry in entries:
+                    part = entry.length // len(paths)
+                    source.seek((entry.start or 0) + number * part)
+                    target.write(source.read(part))
+        return lengths
 
     def sync(self) -> None:
         """Wait until the arrays are on the disk, so that they also survive a power failure."""
-        self._images.sync()
-        self._masks.sync()
+        for array in self._arrays:
+            array.sync()
+        os.fsync(self._native.fileno())
 
     def close(self) -> None:
         """Close all files; what was added survives this process."""
-        for file in (self._native, self._lines, self._images, self._masks):
+        for file in (self._native, self._lines):
             file.close()
+        for array in self._arrays:
+            array.close()
 
     def _is_intact(self, entry: Entry) -> bool:
         if entry.start is None:
             return True
-        pixels = _stored(entry, self._images, self._masks, self.folder, self._planes)
+        pixels = _stored(entry, self._arrays, self.folder)
         return pixels is not None and pixels.checksum == entry.checksum
 
 
-def _stored(
-    entry: Entry, images: ArrayFile, masks: ArrayFile, folder: Path, planes: int
-) -> Stored | None:
+def _stored(entry: Entry, arrays: Sequence[ArrayFile], folder: Path) -> Stored | None:
     """Return an entry's pixels from the files of *folder*; None if there are none."""
-    if entry.start is None or not 0 <= entry.row < min(len(images), len(masks)):
+    if entry.start is None or not all(0 <= entry.row < len(array) for array in arrays):
         return None
     with (folder / NATIVE).open("rb") as file:
         file.seek(entry.start)
-        native = file.read(planes * entry.plane_bytes)
-    return Stored(images.read(entry.row), masks.read(entry.row), native)
+        native = file.read(entry.length)
+    return Stored(tuple(array.read(entry.row) for array in arrays), native)
+
+
+def _end(entry: Entry) -> int:
+    return (entry.start or 0) + entry.length
 
 
 def _journal(folder: Path) -> list[Entry]:
@@ -192,10 +215,10 @@ def _journal(folder: Path) -> list[Entry]:
     return [entry for line in lines if (entry := Entry.of(line)) is not None]
 
 
-def _reserve(folder: Path) -> None:
+def _reserve(paths: Sequence[Path]) -> None:
     """Take the disk space of the arrays, so that a disk that is too small says so now."""
     if not hasattr(os, "posix_fallocate"):
         return
-    for name in ARRAYS:
-        with (folder / name).open("rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, (folder / name).stat().st_size)
+    for path in paths:
+        with path.open("rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -1,4 +1,4 @@
-"""Reads, checks and resizes the samples of a data set that are not decoded yet."""
+"""Reads and checks the samples of a data set that are not decoded yet."""
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from threading import Event
 
-import numpy as np
-
 from segsweep.data.check import Facts, check_pixels, facts_of, has_errors
 from segsweep.data.decoded import Decoded, Stored
-from segsweep.data.resize import load_resizing, resize_pair
+from segsweep.data.forms import Form
+from segsweep.data.resize import load_resizing
 from segsweep.data.source import (
-    Pixels,
     Problem,
     Sample,
     Source,
@@ -21,7 +19,7 @@ from segsweep.data.source import (
     reads_in_threads,
     without_ignored,
 )
-from segsweep.data.work_size import file_bytes, memory_bytes
+from segsweep.data.work_size import file_bytes
 from segsweep.errors import DataError
 from segsweep.system.files import text_digest
 from segsweep.system.machine import available_memory_mb, usable_cores
@@ -43,9 +41,8 @@ class Task:
     samples: list[Sample]
     keys: list[str | None]
     """The `sample_keys`."""
-    size: tuple[int, int]
-    channels: int
-    resize: str
+    form: Form
+    """What is kept of each sample."""
 
 
 def sample_keys(
@@ -113,7 +110,7 @@ def _outcomes(task: Task, todo: Sequence[int], threads: int) -> Generator[_Outco
         return _decode(task, task.samples[row], bool(task.keys[row]), given_up)
 
     def memory(row: int) -> float:
-        return memory_bytes(task.samples[row], task.size, task.resize)
+        return task.form.memory(task.samples[row])
 
     budget = MEMORY_SHARE * available_memory_mb() * MIB
     try:
@@ -143,7 +140,7 @@ def _teller(
 
 
 def _decode(task: Task, sample: Sample, is_kept: bool, given_up: Event) -> _Outcome:
-    """Read one sample and resize it; only read it if nobody takes the result any more."""
+    """Read one sample and keep what is asked; only read it if nobody takes the result any more."""
     try:
         pixels = task.source.read(sample)
     except (DataError, OSError) as error:
@@ -157,16 +154,9 @@ def _decode(task: Task, sample: Sample, is_kept: bool, given_up: Event) -> _Outc
     found, fact = check_pixels(sample, pixels), facts_of(sample, pixels)
     if not is_kept or has_errors(found):
         return _Outcome(found, fact, None)
-    image, mask = resize_pair(pixels, task.size, task.channels, task.resize)
-    stored = Stored(np.ascontiguousarray(image), mask, _native(pixels))
+    stored = task.form.kept(pixels)
     _ = stored.checksum  # computed here, in this thread
     return _Outcome(found, fact, stored)
-
-
-def _native(pixels: Pixels) -> bytes:
-    """Return the mask at its own size, and which pixels are ignored if any may be."""
-    planes = [pixels.mask] if pixels.ignored is None else [pixels.mask, pixels.ignored]
-    return b"".join(np.packbits(plane).tobytes() for plane in planes)
 
 
 def _may_pass(error: BaseException | None) -> bool:

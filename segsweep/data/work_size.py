@@ -30,10 +30,26 @@ def file_bytes(samples: Sequence[Sample]) -> list[float]:
 
 def memory_bytes(sample: Sample, size: tuple[int, int], resize: str) -> float:
     """Return the memory that decoding and resizing a sample to *size* takes, about."""
-    pixels = max((_pixels(path) for path in sample.files), default=UNKNOWN_PIXELS)
+    pixels = _likely_pixels(sample)
     smoothed = pixels if resize == "classic" else min(pixels, REDUCED * math.prod(size))
     files = sum(map(_length, sample.files))
     return files + max(READ_BYTES * pixels, RESIZE_BYTES * max(smoothed, math.prod(size)))
+
+
+def decoding_bytes(sample: Sample) -> float:
+    """Return the memory that decoding a sample takes, about."""
+    pixels = _likely_pixels(sample)
+    return sum(map(_length, sample.files)) + READ_BYTES * pixels
+
+
+def known_pixels(sample: Sample) -> int:
+    """Return the pixels of a sample as its files say; 0 where none does."""
+    return max(map(_pixels, sample.files), default=0)
+
+
+def _likely_pixels(sample: Sample) -> int:
+    found = [_pixels(path) or UNKNOWN_PIXELS for path in sample.files]
+    return max(found, default=UNKNOWN_PIXELS)
 
 
 def _length(path: Path) -> float:
@@ -43,11 +59,11 @@ def _length(path: Path) -> float:
 
 
 def _pixels(path: Path) -> int:
-    """Return the number of pixels in the head of a file."""
+    """Return the number of pixels in the head of a file; 0 where it does not say."""
     with suppress(Exception), only_bombs():
         file_status(path)  # a pipe would wait for someone to write
         if path.suffix.lower() == ENDING:
             return pixels_in(path)
         with Image.open(path, formats=FORMATS) as image:
             return math.prod(image.size)
-    return UNKNOWN_PIXELS
+    return 0

@@ -108,7 +108,7 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
             move_earlier(sweep, run.paths)
         repair_runs(work, sweep)
         freeze(planned, current.request)
-    announce(planned, work)
+    announce(planned, work, current.request.split())
 
 
 def _or_exit(function: Callable[[*Arguments], None], *arguments: *Arguments) -> None:

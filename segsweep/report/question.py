@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from segsweep.stats.values import Values
 
 
-SIZES = ("data.size", "data.resize")
+SIZES = ("data.size", "data.resize", "data.tile")
 """Settings that change the size, or the pixels, on which scores at the training size are taken."""
 
 

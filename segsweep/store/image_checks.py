@@ -20,6 +20,8 @@ from segsweep.system.files import read_plain
 
 MOST = 1e9
 """No distance in an image is greater."""
+OWN_SIZES = 2**50
+"""The most pixels of an image where each keeps its own size, which is not known here."""
 SPLITS_KEPT = 64
 """Contents of split.csv that are remembered: the runs of a sweep share a few."""
 
@@ -60,7 +62,7 @@ def check_images(
         wanted: the number of test images in the run's result; None if that is not known.
         stored: the columns of stored metrics that the run must have.
         most: where pixels may be ignored, the pixels of an image at the training size, of which
-            fewer may count; None: all images have equally many.
+            fewer may count; OWN_SIZES with tiles; None: all images have equally many.
 
     """
     found = _by_column(rows)

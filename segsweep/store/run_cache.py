@@ -11,7 +11,7 @@ from segsweep import metrics
 from segsweep.config.run_config import FrozenConfig
 from segsweep.config.truth import VALIDATION_ONLY
 from segsweep.errors import StoredFileError
-from segsweep.store.image_checks import check_images
+from segsweep.store.image_checks import OWN_SIZES, check_images
 from segsweep.store.json_files import (
     Environment,
     Failure,
@@ -155,7 +155,9 @@ def complete_images(path: Path, run: RunRecord) -> str:
 
 
 def _most_pixels(settings: Mapping[str, object]) -> int | None:
-    """Return the pixels at the training size if some may be ignored, so that fewer may count."""
+    """Return the most pixels of an image that count; None if all have equally many."""
+    if settings.get("data.tile") is not None:
+        return OWN_SIZES
     if not settings.get("data.ignore"):
         return None
     sides = [int(side) for side in re.findall(r"\d+", str(settings.get("data.size")))]

@@ -60,7 +60,7 @@ def run_sweep(
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
     work = work_for(planned, current.run_cache)
-    announce(planned, work)
+    announce(planned, work, current.request.split())
     for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
         print(line, file=sys.stderr)
     current.outcomes += [*failed, *run_work(work, place)]

@@ -18,6 +18,7 @@ from segsweep.config.targets import build
 from segsweep.data.batches import Augment, Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.split import split_samples
+from segsweep.data.tiled_batches import TiledBatches
 from segsweep.errors import ConfigError
 from segsweep.metrics import Empty
 from segsweep.models import kernels
@@ -25,6 +26,7 @@ from segsweep.seeding import TRAINING, WEIGHTS, derive, seed_everything
 from segsweep.store.paths import RunPaths
 from segsweep.training import device
 from segsweep.training.checkpoint import Checkpoints
+from segsweep.training.dataset import tiling_of
 from segsweep.training.device import Placement
 from segsweep.training.loop import Loop
 from segsweep.training.state import State, averaging_of
@@ -83,7 +85,7 @@ def build_job(
     parts = split_samples(prepared.samples, config.data.split)
 
     def batches(part: str) -> Batches:
-        return _batches(prepared, parts, part, trainer.batch, placement)
+        return _batches(config, prepared, parts, part, placement)
 
     train, val = batches("train"), batches("val")
     state = _state(config, model, train.steps(), placement)
@@ -121,18 +123,23 @@ def _state(config: FrozenConfig, model: nn.Module, steps: int, placement: Placem
 
 
 def _batches(
-    prepared: Prepared, parts: Sequence[str], name: str, batch: int, placement: Placement
+    config: FrozenConfig,
+    prepared: Prepared,
+    parts: Sequence[str],
+    name: str,
+    placement: Placement,
 ) -> Batches:
-    indices = [index for index, part in enumerate(parts) if part == name]
-    return Batches(
+    part = Batches(
         prepared.images,
         prepared.masks,
-        indices,
-        batch,
+        [index for index, one in enumerate(parts) if one == name],
+        config.trainer.batch,
         placement.torch_device,
         placement.layout,
         ignores=prepared.ignores,
     )
+    tiling = tiling_of(config.data)
+    return part if tiling is None else TiledBatches.of(part, tiling)
 
 
 def _loop(config: FrozenConfig) -> Loop:

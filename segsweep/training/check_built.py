@@ -85,6 +85,7 @@ def _model_of(config: RunConfig) -> tuple[str, str, Step]:
         batch=config.trainer.batch,
         value_bytes=4 if config.trainer.precision == "float32" else 2,
         on_gpu=kind == "cuda" or (kind == "auto" and torch.cuda.device_count() > 0),
+        size_key=config.data.size_key,
     )
     return config.choices["model"], node, step
 
@@ -103,7 +104,7 @@ def check_model(name: str, node: str, step: Step, allow: tuple[str, ...]) -> Non
     except (RuntimeError, MemoryError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"model={name}: cannot be built on this machine ({reason})") from error
-    _check_multiple(name, size, int(getattr(model, "size_multiple", 1)))
+    _check_multiple(name, step, int(getattr(model, "size_multiple", 1)))
     if not shape:
         try:
             with torch.inference_mode():
@@ -119,12 +120,12 @@ def check_model(name: str, node: str, step: Step, allow: tuple[str, ...]) -> Non
         raise ConfigError(f"model={name}: must return logits (B, 1, H, W), one per pixel")
 
 
-def _check_multiple(name: str, size: tuple[int, int], multiple: int) -> None:
-    """Raise ConfigError if a side of *size* is not a multiple of *multiple*."""
-    for side in size:
+def _check_multiple(name: str, step: Step, multiple: int) -> None:
+    """Raise ConfigError if a side of the images is not a multiple of *multiple*."""
+    for side in step.size:
         if side % multiple:
             near = sorted({max(side // multiple, 2) * multiple, (side // multiple + 1) * multiple})
             raise ConfigError(
-                f"data.size={side}: model={name} needs a multiple of "
+                f"{step.size_key}={side}: model={name} needs a multiple of "
                 f"{multiple}; the nearest are {' and '.join(map(str, near))}"
             )

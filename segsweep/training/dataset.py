@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from segsweep.config.identity import content
-from segsweep.config.run_config import RunConfig
+from segsweep.config.run_config import DataNode, RunConfig
 from segsweep.config.targets import build
 from segsweep.data.cache import Prepared, ProgressCallback, prepare
 from segsweep.data.check import ProblemsError, problems_of
@@ -16,6 +16,7 @@ from segsweep.data.parts import PARTS
 from segsweep.data.source import Listing, Problem, Sample
 from segsweep.data.split import divide, problem_text
 from segsweep.data.split_file import unreadable
+from segsweep.data.tiles import Tiling
 from segsweep.errors import ConfigError, DataError
 from segsweep.system import progress as shown
 
@@ -43,7 +44,7 @@ def read_data(config: RunConfig, progress: ProgressCallback) -> Prepared:
     return prepare(source, size, channels, Path(cache), progress, resize=resize)
 
 
-_Key: TypeAlias = tuple[str, tuple[int, int], int, str, str, tuple[str, ...]]
+_Key: TypeAlias = tuple[str, tuple[int, int] | None, int, str, str, tuple[str, ...]]
 _remembered: dict[_Key, Prepared] = {}
 
 
@@ -51,13 +52,15 @@ def _key(config: RunConfig) -> _Key:
     node = json.dumps(config.data.source, sort_keys=True)
     cache = str(Path(config.outputs, ".cache").resolve())
     data = config.data
+    if data.tile is not None:  # images keep their own size, whatever that of tiles is
+        return node, None, data.channels, "", cache, config.allow
     return node, data.height_width, data.channels, data.resize, cache, config.allow
 
 
 @lru_cache(maxsize=64)
 def _prepared(
     node: str,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     channels: int,
     resize: str,
     cache: str,
@@ -68,8 +71,14 @@ def _prepared(
     return prepare(source, size, channels, Path(cache), progress, resize=resize)
 
 
+def tiling_of(data: DataNode) -> Tiling | None:
+    """Return how the images of a data node are cut into tiles; None if they are resized."""
+    return None if data.tile is None else Tiling(data.height_width, data.overlap, data.crops)
+
+
 Counts: TypeAlias = tuple[Counter[str], list[Problem]]
-"""The number of images in each part, and errors."""
+"""The number of images in each part, with tiles of CROPS in an epoch too, and errors."""
+CROPS = "crops of an epoch"
 
 
 def checked_data(
@@ -118,10 +127,15 @@ def _counted(config: RunConfig, prepared: Prepared) -> Counts:
         file = content(split.file, "data.split.file") if split.file else ""
     except ConfigError:
         return _without_cache(config, prepared.samples)
-    key = (prepared.fingerprint, str(split), file)
+    tiling = tiling_of(config.data)
+    key = (prepared.fingerprint, str(split), file, tiling)
     if key not in _counts:
         parts, found = divide(prepared.samples, split)
-        _counts[key] = Counter(parts), found
+        counts = Counter(parts)
+        if tiling is not None:
+            sizes = zip(prepared.sizes, parts, strict=True)
+            counts[CROPS] = sum(tiling.crops_of(size) for size, part in sizes if part == "train")
+        _counts[key] = counts, found
     return _counts[key]
 
 
@@ -137,8 +151,11 @@ def _without_cache(
 def _misfits(config: RunConfig, counts: Counter[str], batch: bool) -> list[Problem]:
     """Return what else of the config does not fit the sizes of the parts."""
     found, images, count = [], config.trainer.batch, counts["train"]
+    words = "images" if config.data.tile is None else CROPS
+    if config.data.tile is not None:
+        count = counts.get(CROPS, images)  # unknown where images cannot be read
     if batch and count < images:
-        what = f"more than the {count} training images; allowed are 1 to {count}"
+        what = f"more than the {count} training {words}; allowed are 1 to {count}"
         found.append(Problem("error", f"trainer.batch={images}", what))
     if counts and config.evaluate.boundary and not counts["test"]:
         what = "measures test images, and the split has none; leave it out"
@@ -146,4 +163,4 @@ def _misfits(config: RunConfig, counts: Counter[str], batch: bool) -> list[Probl
     return found
 
 
-_counts: dict[tuple[str, str, str], Counts] = {}
+_counts: dict[tuple[str, str, str, Tiling | None], Counts] = {}

@@ -33,7 +33,7 @@ class Scored:
     loss: float
     """Mean over images; NaN without a loss."""
     shown: NDArray[np.float32]
-    """(K, H, W) probabilities of the first K images."""
+    """(K, H, W) probabilities of the first K images, as they are drawn."""
 
 
 @torch.inference_mode()
@@ -72,7 +72,7 @@ def score_images(
     for batch in batches.in_order():
         images = batch.images
         with autocast or nullcontext():
-            logits = model(images)
+            logits = batches.logits(model, images)
         logits = logits if logits.dtype == torch.float64 else logits.float()
         if loss_fn is not None:
             loss += loss_of(loss_fn, logits, batch).cpu().double() * len(images)
@@ -88,13 +88,14 @@ def score_images(
             ignored = [native_ignored(row) for row in rows] if native_ignored else None
             native += count_native(probability, truths, threshold, on_native, ignored)
         if done < show:
-            shown.append(probability[: show - done, 0].float().cpu())
+            first = probability[: show - done, 0].float().cpu().numpy()
+            shown += [batches.drawn(one) for one in first]
         done += len(images)
     return Scored(
         counts=torch.cat(counts).numpy(),
         native=np.array(native, np.int64) if native_mask is not None else None,
         loss=float(loss) / done if loss_fn is not None else float("nan"),
-        shown=torch.cat(shown).numpy() if shown else np.empty((0, 0, 0), np.float32),
+        shown=np.stack(shown) if shown else np.empty((0, 0, 0), np.float32),
     )
 
 
@@ -137,7 +138,9 @@ def count_native(
     rows = []
     for place, (one, truth) in enumerate(zip(probability, truths, strict=True)):
         size = truth.shape
-        restored = interpolate(one[None], size, mode="bilinear", antialias=True)
+        restored = one[None]
+        if one.shape[-2:] != size:
+            restored = interpolate(restored, size, mode="bilinear", antialias=True)
         predicted, valid = restored > threshold, None
         if ignored is not None:
             truth = truth & ~ignored[place]

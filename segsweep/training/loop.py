@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from segsweep import metrics
 from segsweep.data.batches import Augment, Batch, Batches
 from segsweep.errors import Interrupted, NonFiniteLossError
-from segsweep.training.evaluate import loss_of, score_images
+from segsweep.training.evaluate import Scored, loss_of, score_images
 from segsweep.training.state import Row, Saved, State
 
 Autocast: TypeAlias = Callable[[], AbstractContextManager[object]]
@@ -53,8 +53,8 @@ class Hooks:
 
     save: Callable[[Saved, int, Mapping[str, Tensor] | None], None]
     """(state, best epoch, its weights if new)."""
-    epoch_done: Callable[[list[Row], NDArray[np.float32], bool], None]
-    """(history, probabilities of the first validation images, whether it is the best)."""
+    epoch_done: Callable[[list[Row], Scored, bool], None]
+    """(history, scores of the validation images, whether it is the best)."""
     step_done: Callable[[int, int], None] = lambda step, steps: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -197,7 +197,7 @@ def validate(
     if best:
         state.best_epoch = state.epoch
     hooks.save(state.to_dict(), state.best_epoch, state.judged.state_dict() if best else None)
-    hooks.epoch_done(state.history, scored.shown, best)
+    hooks.epoch_done(state.history, scored, best)
 
 
 def validation_metrics(counts: NDArray[np.int64], empty: metrics.Empty) -> Row:

@@ -3,7 +3,8 @@
 A run stores `outlines.json`: {"size": [H, W], "images": {id: {"truth": rings, "predicted":
 rings}}}; a ring is a closed line [x0, y0, x1, y1, ...] in pixels of the training size, where
 (0, 0) is the centre of the first pixel. A hole is a ring too. An image with ignored pixels also
-has "ignored": the rings around them.
+has "ignored": the rings around them. Where images keep their own size, each has a "size" of its
+own, in blocks of pixels if it is large.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from segsweep.data.native import Masks, NativeMasks
+from segsweep.data.shrunk import block_side, shrunk_labels, shrunk_mask
 from segsweep.data.source import IGNORED
 
 MOST_IMAGES = 2000
@@ -25,23 +28,31 @@ Rings = list[list[float]]
 class Outlines:
     """Collects the outlines of the test set while it is scored."""
 
-    def __init__(self, masks: NDArray[np.uint8], ids: Sequence[str]) -> None:
-        """*masks* (N, 1, H, W) in {0, 1, IGNORED} and *ids* belong to the whole data set."""
+    def __init__(self, masks: Masks, ids: Sequence[str]) -> None:
+        """*masks*, each (1, H, W) in {0, 1, IGNORED}, and *ids* belong to the whole data set."""
         self._masks, self._ids = masks, ids
-        self._images: dict[str, dict[str, Rings]] = {}
+        self._images: dict[str, dict[str, object]] = {}
 
     def add(self, row: int, predicted: NDArray[np.bool_]) -> None:
         """Add the image in *row* of the data set with its predicted mask (H, W)."""
-        if len(self._images) < MOST_IMAGES:
-            labels = self._masks[row, 0]
-            found = {"truth": rings_of(labels == 1), "predicted": rings_of(predicted)}
-            if (ignored := labels == IGNORED).any():
-                found["ignored"] = rings_of(ignored)
-            self._images[self._ids[row]] = found
+        if len(self._images) >= MOST_IMAGES:
+            return
+        found: dict[str, object] = {}
+        labels = self._masks[row][0]
+        if isinstance(self._masks, NativeMasks):
+            side = block_side(labels.shape)
+            labels, predicted = shrunk_labels(labels, side), shrunk_mask(predicted, side)
+            found["size"] = list(labels.shape)
+        found |= {"truth": rings_of(labels == 1), "predicted": rings_of(predicted)}
+        if (ignored := labels == IGNORED).any():
+            found["ignored"] = rings_of(ignored)
+        self._images[self._ids[row]] = found
 
     @property
     def values(self) -> dict[str, object]:
         """The content of `outlines.json`."""
+        if isinstance(self._masks, NativeMasks):
+            return {"images": self._images}
         return {"size": list(self._masks.shape[-2:]), "images": self._images}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from segsweep.data.native import Images
 from segsweep.store.paths import SweepPaths
 from segsweep.store.pictures import picture_path
 from segsweep.system.files import has_content, replacing
@@ -20,15 +21,13 @@ QUALITIES = (85, 75, 60, 40, 20)
 """Of the JPEG, tried in this order until it is small enough."""
 
 
-def store_pictures(
-    images: NDArray[np.float32], rows: Sequence[int], path_of: Callable[[int], Path]
-) -> int:
+def store_pictures(images: Images, rows: Sequence[int], path_of: Callable[[int], Path]) -> int:
     """Write the pictures that are missing; return how many were written.
 
     Several processes may do so at once: each file appears whole.
 
     Args:
-        images: (N, C, H, W) in [0, 1], of the whole data set.
+        images: of the whole data set, each (C, H, W) in [0, 1].
         rows: the images to store.
         path_of: row of the data set -> the file of its picture.
 
@@ -45,12 +44,18 @@ def store_pictures(
 
 
 def picture_paths(
-    sweep: Path, fingerprint: str, images: NDArray[np.float32], ids: Sequence[str]
+    sweep: Path,
+    fingerprint: str,
+    size_of: Callable[[int], tuple[int, int]],
+    channels: int,
+    ids: Sequence[str],
 ) -> Callable[[int], Path]:
-    """Return what gives the file of the image in a row of the data set."""
-    _, channels, height, width = images.shape
+    """Return what gives the file of the image in a row of the data set.
+
+    *size_of* gives height and width of the image in a row, as it is drawn.
+    """
     paths = SweepPaths(sweep)
-    return lambda row: picture_path(paths, fingerprint, (height, width), channels, ids[row])
+    return lambda row: picture_path(paths, fingerprint, size_of(row), channels, ids[row])
 
 
 def jpeg(image: NDArray[np.float32]) -> bytes:

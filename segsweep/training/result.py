@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from segsweep import __version__, metrics
 from segsweep.config.cells import flat_values
 from segsweep.data.batches import Batches
-from segsweep.data.source import IGNORED
 from segsweep.store.pictures import shown_data
 from segsweep.store.records import add_test_read, per_image_text, write_history
 from segsweep.system.clock import time_text
@@ -42,7 +40,7 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
     job.state.judged.load_state_dict(job.checkpoints.load_best(job.state.best_epoch))
     scored = _score(job, job.val)
     if job.config.trainer.preview_every:  # a kill may have come before it was drawn
-        draw_validation(job, scored.shown, "best")
+        draw_validation(job, scored, "best")
     rows = count_rows(job, "val", scored)
     tested: dict[str, float] = {} if job.test is not None else {"n_test": 0}
     if job.config.kind == "run" and job.test is not None:
@@ -55,27 +53,23 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
     return float(history[job.state.best_epoch - 1]["val_iou"])
 
 
-def draw_validation(job: Job, probabilities: NDArray[np.float32], name: str) -> None:
-    """Draw the first validation images with *probabilities* as `preview/<name>.png`."""
-    rows = job.val.indices[: len(probabilities)]
-    images, masks = job.prepared.images[rows], job.prepared.masks[rows]
-    predicted = probabilities > job.loop.threshold
+def draw_validation(job: Job, scored: Scored, name: str) -> None:
+    """Draw the first validation images with their probabilities as `preview/<name>.png`."""
+    data, val = job.prepared, job.val
+    rows = val.indices[: len(scored.shown)]
+    images = np.stack([val.drawn(data.images[row]) for row in rows])
+    masks = np.stack([val.drawn_labels(data.masks[row]) for row in rows])
     captions = [
-        (job.prepared.samples[row].id, _iou_words(one, mask[0], job.loop.empty))
-        for row, one, mask in zip(rows, predicted, masks, strict=True)
+        (data.samples[row].id, _iou_words(counts, job.loop.empty))
+        for row, counts in zip(rows, scored.counts, strict=False)
     ]
-    draw_preview(images, masks, probabilities, captions, job.paths.preview / f"{name}.png")
+    draw_preview(images, masks, scored.shown, captions, job.paths.preview / f"{name}.png")
 
 
-def _iou_words(
-    predicted: NDArray[np.bool_], labels: NDArray[np.uint8], empty: metrics.Empty
-) -> str:
-    """Return the IoU of one image, over what counts, as it stands above its preview."""
-    counted = labels != IGNORED
-    predicted, truth = predicted & counted, labels == 1
-    masks = (predicted & truth, predicted & ~truth, ~predicted & truth)
-    tp, fp, fn = (np.array([mask.sum()]) for mask in masks)
-    value = metrics.per_image("iou", tp, fp, fn, counted.sum() - tp - fp - fn, empty)[0]
+def _iou_words(counts: NDArray[np.int64], empty: metrics.Empty) -> str:
+    """Return the IoU of one image as it stands above its preview."""
+    tp, fp, fn, tn = counts[:, None]
+    value = metrics.per_image("iou", tp, fp, fn, tn, empty)[0]
     return f"IoU {value:.2f}" if np.isfinite(value) else "empty"
 
 
@@ -118,9 +112,10 @@ def _score_test_set(job: Job, test: Batches) -> tuple[Scored, list[dict[str, flo
     scored = _score(job, test, outlines.add, on_native)
     write_json(job.paths.outlines, outlines.values)
     if job.config.report.images:
-        images, sweep = job.prepared.images, job.paths.root.parents[1]
-        paths = picture_paths(sweep, shown_data(flat_values(job.config.values)), images, ids)
-        store_pictures(images, test.indices[:MOST_IMAGES], paths)
+        sweep, channels = job.paths.root.parents[1], job.config.data.channels
+        shown, size_of = shown_data(flat_values(job.config.values)), job.prepared.drawn_size
+        paths = picture_paths(sweep, shown, size_of, channels, ids)
+        store_pictures(job.prepared.images, test.indices[:MOST_IMAGES], paths)
     return scored, surfaces
 
 
@@ -168,11 +163,6 @@ def _test_metrics(
     return {**means, "test_iou_all_pixels": over_all, "n_test": len(scored.counts)}
 
 
-def _one_image(job: Job) -> Tensor:
-    """Return the first validation image, (1, C, H, W)."""
-    return next(iter(job.val.in_order())).images[:1]
-
-
 def _result(
     job: Job, history: list[Row], started: float, tested: dict[str, float]
 ) -> dict[str, object]:
@@ -187,7 +177,7 @@ def _result(
         **{f"last_{key}": last[key] for key in metrics.columns("val") if key in last},
         **tested,
         "parameters": sum(p.numel() for p in job.state.model.parameters()),
-        "multiply_adds": multiply_adds(job.state.judged, _one_image(job)),
+        "multiply_adds": multiply_adds(job.state.judged, job.val.seen_first()),
         "seconds": round(sum(row["seconds"] for row in history), 1),
         "peak_memory_mb": round(device.peak_memory_mb(job.placement.torch_device), 1),
         "device": job.placement.device,

@@ -32,6 +32,8 @@ class Step:
     value_bytes: int = 4
     """Bytes of a value, at least: 2 with mixed precision."""
     on_gpu: bool = False
+    size_key: str = "data.size"
+    """The config's key that decides the size."""
 
 
 def large_output(
@@ -88,9 +90,9 @@ def _raise_if_short(name: str, needed: float, step: Step) -> None:
     if needed > room:
         height, width = step.size
         raise ConfigError(
-            f"not enough memory for model={name} with data.size={height} x {width} and "
+            f"not enough memory for model={name} with {step.size_key}={height} x {width} and "
             f"trainer.batch={step.batch}: a step needs at least {size_text(needed)}, this machine "
-            f"has {size_text(room)} free; use a smaller data.size, trainer.batch or network"
+            f"has {size_text(room)} free; use a smaller {step.size_key}, trainer.batch or network"
         )
 
 

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from segsweep import __version__
 from segsweep.config.run_config import FrozenConfig
 from segsweep.data.parts import UNUSED, crossing_groups
@@ -41,6 +38,7 @@ from segsweep.system.signals import StopRequest
 from segsweep.training.build import Job, build_job
 from segsweep.training.dataset import prepared_data
 from segsweep.training.environment import environment_facts
+from segsweep.training.evaluate import Scored
 from segsweep.training.frozen import check_frozen
 from segsweep.training.loop import Hooks, fit
 from segsweep.training.result import draw_validation, write_result
@@ -198,15 +196,15 @@ def _train_and_score(config: FrozenConfig, paths: RunPaths, context: RunContext)
 
 
 def _hooks(job: Job, progress: Progress, context: RunContext) -> Hooks:
-    def epoch_done(history: list[Row], shown: NDArray[np.float32], best: bool) -> None:
+    def epoch_done(history: list[Row], scored: Scored, best: bool) -> None:
         write_history(job.paths, history)
         context.on_epoch(history[-1], best)
         progress.epoch(history, best)
         every = job.config.trainer.preview_every
         if every and (best or len(history) % every == 0):
-            draw_validation(job, shown, "best" if best else f"epoch-{len(history):04d}")
+            draw_validation(job, scored, "best" if best else f"epoch-{len(history):04d}")
             if best and len(history) % every == 0:
-                draw_validation(job, shown, f"epoch-{len(history):04d}")
+                draw_validation(job, scored, f"epoch-{len(history):04d}")
 
     return Hooks(job.checkpoints.save, epoch_done, progress.step, context.stop)
 

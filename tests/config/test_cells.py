@@ -273,3 +273,37 @@ def test_names_of_earlier_versions_are_understood(given, name):
     """A semicolon before a key separated; in a value it is a character like any other."""
     assert as_cell_name(given) == name
     assert len(split_name(name)) == name.count("=") + 1
+
+
+def test_keys_without_effect_name_no_cell(frozen):
+    """Beside a tile the size of resizing, without one the overlap: the tile alone differs."""
+    resized = [frozen(data__size=64), frozen(data__size=64, data__overlap=0.5)]
+    tiled = [frozen(data__tile=32, data__size=96), frozen(data__tile=32, data__resize="classic")]
+
+    assert swept_keys(tiled) == swept_keys(resized) == []
+    assert cells_of([resized[0], tiled[0]]) == [
+        "unet2/bce@data.tile=None",
+        "unet2/bce@data.tile=32",
+    ]
+    assert not {"data.size", "data.resize"} & {*flat_values(tiled[0])}
+    assert not {"data.overlap", "data.crops"} & {*flat_values(resized[1])}
+
+
+def test_keys_with_effect_name_those_cells_that_have_them(frozen):
+    """Each size of resizing, each overlap of a tile."""
+    sizes = [frozen(data__size=64), frozen(data__size=128)]
+    overlaps = [frozen(data__tile=[32, 64], data__overlap=share) for share in (0.25, 0.5)]
+
+    assert cells_of([*sizes, *overlaps]) == [
+        "unet2/bce@data.size=64@data.tile=None",
+        "unet2/bce@data.size=128@data.tile=None",
+        "unet2/bce@data.tile=[32, 64]@data.overlap=0.25",
+        "unet2/bce@data.tile=[32, 64]@data.overlap=0.5",
+    ]
+
+
+def test_a_tile_alone_tells_new_runs_from_finished_ones(frozen):
+    """With it, other keys have an effect; that is one change."""
+    assert differing_in_one_key([frozen(data__tile=32)], [frozen(), frozen(seed=1)]) == {
+        "data.tile": 1
+    }

@@ -32,6 +32,8 @@ CANNOT_CHANGE_NUMBERS = {
     *("trainer.checkpoint_every_steps", "keep", "keep_gb", "plan", "preflight", "rerun"),
     *("retry_failed", "slots", "per_device", "time_limit", "frozen"),
 }
+WITHOUT_A_TILE = {"data.overlap", "data.crops"}
+"""They have an effect beside data.tile only."""
 
 # These ids are part of the folder names of users' finished runs. They must never change: if a
 # test fails, give the new key a neutral value instead of editing the id.
@@ -111,7 +113,7 @@ def test_every_leaf_that_can_change_numbers_changes_the_id():
     others = [found for key, found in ids.items() if key not in same]
 
     assert len(keys) > 45
-    assert same == CANNOT_CHANGE_NUMBERS
+    assert same == CANNOT_CHANGE_NUMBERS | WITHOUT_A_TILE
     assert len(set(others)) == len(others)
     assert all(len(found) == 12 and set(found) <= set("0123456789abcdef") for found in others)
 
@@ -309,3 +311,27 @@ def test_renamed_image_is_other_data(own_images):
         (folder / f"case0{end}").rename(folder / f"kase0{end}")
 
     assert planned(folder).config.data_fingerprint != first.config.data_fingerprint
+
+
+def ids_of(*changes):
+    """Return the id of the base config with each of *changes* to its data node."""
+    return [
+        run_id(made({f"data.{key}": value for key, value in one.items()}), DATA) for one in changes
+    ]
+
+
+def test_tiles_without_a_tile_are_nothing():
+    """Their keys count only beside data.tile: the id is that of the time before they existed."""
+    ids = ids_of({}, {"tile": None}, {"overlap": 0.5}, {"crops": 7})
+
+    assert set(ids) == {PINNED["base"][2]}
+
+
+def test_beside_a_tile_the_size_of_resizing_does_not_count():
+    """Nothing is resized; tile, overlap and crops do count."""
+    tile = {"tile": 256}
+    same = ids_of(tile, {**tile, "size": 32}, {**tile, "resize": "classic"})
+    others = ids_of({}, {"tile": [256, 128]}, {**tile, "overlap": 0.5}, {**tile, "crops": 7})
+
+    assert len(set(same)) == 1
+    assert len({*same, *others}) == 5

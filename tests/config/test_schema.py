@@ -365,6 +365,14 @@ def test_size_that_does_not_divide_names_the_nearest_two(
     ]
 
 
+def test_tile_that_does_not_divide_is_named_by_its_key(refusal):
+    """What the network sees is the tile; the size of resizing may be anything."""
+    assert refusal(data__tile=100, data__size=97, model__channels=[2] * 4) == [
+        "data.tile=100: model=unet2 needs a multiple of 16; the nearest are 96 and 112"
+    ]
+    assert refusal(data__tile=[32]) == ["data.tile=[32]: give one number, or [height, width]"]
+
+
 @pytest.mark.parametrize("size", [50, [40, 70]])
 def test_torchvisions_networks_take_any_size(composed, size):
     """They resize their logits to the size of the image."""

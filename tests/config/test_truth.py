@@ -97,3 +97,20 @@ def test_title_says_where_the_data_are():
     assert data_title({"data": "folder", "data.images": "photos"}) == "folder (photos)"
     assert data_title({"data": "mine"}) == "mine"
     assert data_titles([drawn, drawn, {"data": "mine"}]) == f"{data_title(drawn)}; mine"
+
+
+@pytest.mark.parametrize(
+    ("tile", "overlap", "words"),
+    [
+        (256, 0.25, "tiles of 256x256, overlap 64"),
+        ("[256, 128]", 0.5, "tiles of 256x128, overlap 128x64"),
+        ([100, 30], 0, "tiles of 100x30, overlap 0"),
+    ],
+)
+def test_title_names_tiles(tile, overlap, words):
+    """And that images keep their own size."""
+    values = {"data": "folder", "data.images": "photos"}
+    tiled = {**values, "data.tile": tile, "data.overlap": overlap}
+
+    assert data_title({**values, "data.tile": None}) == "folder (photos)"
+    assert data_title(tiled) == f"folder (photos), {words}, at their own size"

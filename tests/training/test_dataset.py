@@ -31,6 +31,18 @@ def test_batch_larger_than_the_training_part_is_refused(own_images):
     ]
 
 
+def test_crops_of_an_epoch_are_counted(own_images):
+    """Images of 24 x 32 pixels give 2 crops of 24 x 16 each, or as many as asked."""
+    folder, planned = own_images
+    planned(folder, trainer__batch=4, data__tile=[24, 16], model__channels=[4])
+    with pytest.raises(ConfigError) as caught:
+        planned(folder, trainer__batch=7, data__tile=[24, 16], data__crops=3, model__channels=[4])
+
+    assert str(caught.value) == (
+        "trainer.batch=7: more than the 6 training crops of an epoch; allowed are 1 to 6"
+    )
+
+
 def test_each_split_of_the_same_data_is_counted_separately(own_images):
     """An earlier split with a larger training part does not hide that this one is too small."""
     folder, planned = own_images

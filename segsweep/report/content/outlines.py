@@ -96,8 +96,8 @@ def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, RunRecord]:
 def _add(found: dict[str, ImageOutlines], cell: str, image: str, stored: Mapping[str, Any]) -> None:
     """Add one cell's outlines of an image; malformed ones are left out."""
     try:
-        height, width = map(int, stored["size"])
         both = stored["images"][image]
+        height, width = map(int, both["size"] if "size" in both else stored["size"])
         truth, predicted = _rings(both["truth"]), _rings(both["predicted"])
         ignored = _rings(both.get("ignored", []))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from segsweep import __version__
-from segsweep.config.cells import differing_in_one_key, flat_values
+from segsweep.config.cells import differing_in_one_key, flat_values, idle_keys
 from segsweep.config.truth import data_titles
 from segsweep.data.check import format_problems
 from segsweep.data.parts import crossing_warnings
@@ -18,8 +19,13 @@ from segsweep.sweep.planning.work import Work, version_of, work_for
 from segsweep.training.dataset import prepared_data
 
 
-def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
-    """Print problems of the data, what will run, and what differs from earlier runs."""
+def announce(
+    planned: Sequence[PlannedRun], work: Work | None = None, words: Sequence[str] = ()
+) -> None:
+    """Print problems of the data, what will run, and what differs from earlier runs.
+
+    *words* are those of the command.
+    """
     found: dict[Problem, None] = {}
     by_data = list({str(run.config.data): run for run in planned}.values())
     for run in by_data:
@@ -40,8 +46,19 @@ def announce(planned: Sequence[PlannedRun], work: Work | None = None) -> None:
             f"{len(planned)} runs in {where}: {len(work.finished)} finished, {len(work.todo)} to do"
         )
         print(text, file=sys.stderr)
-    for line in (*work.lines(), *_other_versions(work), *_changed_defaults(work)):
+    notes = _idle_words(planned, words), _other_versions(work), _changed_defaults(work)
+    for line in (*work.lines(), *chain(*notes)):
         print(line, file=sys.stderr)
+
+
+def _idle_words(planned: Sequence[PlannedRun], words: Sequence[str]) -> list[str]:
+    """Return a line per key of the command that has no effect in any of its runs."""
+    given = {word.partition("=")[0].lstrip("+") for word in words}
+    idle = [idle_keys(flat_values(run.config.values)) for run in planned]
+    without = sorted(key for key in given if all(key in keys for keys in idle))
+    tiled = planned[0].config.data.tile is not None
+    why = "images keep their own size beside data.tile" if tiled else "it needs data.tile"
+    return [f"{key}: has no effect; {why}" for key in without]
 
 
 def _other_versions(work: Work) -> list[str]:

@@ -56,7 +56,7 @@ class Measured:
     best_bytes: int
     """Size of a checkpoint with the weights alone."""
     train: int
-    """Training images."""
+    """Training images, or crops of them, in an epoch."""
     val: int
     """Validation images."""
     test: int
@@ -89,11 +89,16 @@ def _kind(config: FrozenConfig) -> dict[str, object]:
         "at": config.evaluate.at,
         **({"boundary": True} if config.evaluate.boundary else {}),
         "size": config.data.size,
+        **({"tile": _tiling(config)} if config.data.tile is not None else {}),
         "channels": config.data.channels,
         "data": config.data_fingerprint,
         "split": {**split, "folded": folded},
         "files": config.contents,
     }
+
+
+def _tiling(config: FrozenConfig) -> list[object]:
+    return [config.data.height_width, config.data.overlap, config.data.crops]
 
 
 @lru_cache(maxsize=1)

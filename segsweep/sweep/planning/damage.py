@@ -18,7 +18,7 @@ from segsweep.config.run_config import FrozenConfig
 from segsweep.data.split import split_samples, split_text
 from segsweep.errors import StoredFileError
 from segsweep.metrics import BOUNDARY, of_rows
-from segsweep.store.image_checks import check_images
+from segsweep.store.image_checks import OWN_SIZES, check_images
 from segsweep.store.json_files import Result, known_result, read_environment
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import (
@@ -188,6 +188,7 @@ def _check_complete(
     stored = BOUNDARY if run.config.evaluate.boundary and _is_tested(run) else ()
     data = run.config.data
     most = math.prod(data.height_width) if data.ignores else None
+    most = most if data.tile is None else OWN_SIZES
     check_images(rows, path, split, result.n_test, stored, most)
     wanted = result.n_test or 0
     native = rows.count(",test,native,") if run.config.evaluate.at == "both" else wanted

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from segsweep.config.run_config import FrozenConfig
-from segsweep.data.batches import Batch, Batches
+from segsweep.data.batches import Batch
 from segsweep.store.paths import RunPaths
 from segsweep.sweep.planning.cost import Measured
 from segsweep.sweep.processes.slots import Slot
@@ -69,7 +69,7 @@ def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
         save_last, save_best, preview = _store(job)
         scoring = _seconds(_score, job, None, native_masks(job), _on_native(config))
         last_bytes, best_bytes = _sizes(job)
-        few = len(_few(job).indices)
+        _, few = job.val.few()
         return Measured(
             start=start,
             warm_up=max(0.0, steps[0] - _typical(steps)) + max(0.0, cold - warm),
@@ -84,7 +84,7 @@ def measure_run(config: FrozenConfig, scratch: Path) -> Measured:
             gpu_mb=_gpu_mb(job.placement.torch_device),
             last_bytes=last_bytes,
             best_bytes=best_bytes,
-            train=len(job.train.indices),
+            train=job.train.count,
             val=len(job.val.indices),
             test=0 if job.test is None else len(job.test.indices),
         )
@@ -122,11 +122,6 @@ def _typical(took: Sequence[float]) -> float:
     return statistics.median(took[1:])
 
 
-def _few(job: Job) -> Batches:
-    """Return one batch of the validation images."""
-    return replace(job.val, indices=job.val.indices[: job.val.batch])
-
-
 def _on_native(config: FrozenConfig) -> OnNative | None:
     """Return what a run does with an image's masks at its own size, if anything."""
     if not config.evaluate.boundary:
@@ -144,10 +139,11 @@ def _score(
     native: tuple[NativeMask | None, NativeMask | None] = (None, None),
     on_native: OnNative | None = None,
 ) -> Scored:
-    """Score a batch: with a loss as after an epoch, without one as at the end of a run."""
+    """Score some images: with a loss as after an epoch, without one as at the end of a run."""
+    few, _ = job.val.few()
     return score_images(
         job.state.judged,
-        _few(job),
+        few,
         threshold=job.loop.threshold,
         loss_fn=loss_fn,
         native_mask=native[0],
@@ -165,19 +161,16 @@ def _store(job: Job) -> tuple[float, float, float]:
     the sizes with the free disk.
     """
     state, weights = job.state.to_dict(), job.state.judged.state_dict()
-    shown = _score(job).shown
+    scored = _score(job)
+    scored = replace(scored, shown=np.nan_to_num(scored.shown))
     try:
         job.checkpoints.save(state, 1, weights)
         last = _seconds(job.checkpoints.save, state, 1, None)
         both = _seconds(job.checkpoints.save, state, 1, weights)
-        _draw(job, shown)
-        return last, max(0.0, both - last), _seconds(_draw, job, shown)
+        draw_validation(job, scored, "best")
+        return last, max(0.0, both - last), _seconds(draw_validation, job, scored, "best")
     except OSError:
         return 0.0, 0.0, 0.0
-
-
-def _draw(job: Job, shown: NDArray[np.float32]) -> None:
-    draw_validation(job, np.nan_to_num(shown), "best")
 
 
 def _seconds(function: Callable[..., object], *arguments: object) -> float:

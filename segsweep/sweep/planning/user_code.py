@@ -108,12 +108,7 @@ def prepare(config: RunConfig) -> Prepared:
         config,
         on_message=lambda message: counter(*cast("tuple[int, int, float]", message)),
     )
-    prepared = cast("Prepared", found)
-    prepared = replace(
-        prepared,
-        images=np.load(prepared.folder / "images.npy", mmap_mode="r"),
-        masks=np.load(prepared.folder / "masks.npy", mmap_mode="r"),
-    )
+    prepared = cast("Prepared", found).opened()
     dataset.remember(config, prepared)
     return prepared
 
