@@ -65,7 +65,7 @@ def test_noise_stays_small():
 def test_each_picture_is_written_once(tmp_path):
     """A second run writes only what is missing; an empty file of a crash is replaced."""
     images = np.stack([smooth(3, 16, 16)] * 4)
-    path_of = picture_paths(tmp_path, "f" * 16, images, list("abcd"))
+    path_of = picture_paths(tmp_path, "f" * 16, lambda row: (16, 16), 3, list("abcd"))
     first = store_pictures(images, [1, 2], path_of)
     path_of(2).write_bytes(b"")
     before = path_of(1).stat().st_mtime_ns
@@ -80,7 +80,7 @@ def test_each_picture_is_written_once(tmp_path):
 def test_several_runs_store_at_once(tmp_path):
     """A reader sees no file or a whole one, and nothing temporary is left."""
     images = np.stack([smooth(3, 64, 64)] * 6)
-    path_of = picture_paths(tmp_path, "f" * 16, images, list("abcdef"))
+    path_of = picture_paths(tmp_path, "f" * 16, lambda row: (64, 64), 3, list("abcdef"))
     with ThreadPoolExecutor(8) as pool:
         jobs = [pool.submit(store_pictures, images, range(6), path_of) for _ in range(8)]
         while not all(job.done() for job in jobs):
@@ -94,11 +94,11 @@ def test_several_runs_store_at_once(tmp_path):
 
 def test_data_sets_and_odd_names_are_kept_apart(tmp_path):
     """Any id has its own file inside the sweep's folder, in letters that every system takes."""
-    images = np.zeros((len(ODD), 3, 8, 9), np.float32)
-    here = picture_paths(tmp_path, "0" * 16, images, ODD)
-    there = picture_paths(tmp_path, "1" * 16, images, ODD)
-    grey = picture_paths(tmp_path, "0" * 16, images[:, :1], ODD)
-    paths = [path(row) for path in (here, there, grey) for row in range(len(ODD))]
+    here = picture_paths(tmp_path, "0" * 16, lambda row: (8, 9), 3, ODD)
+    there = picture_paths(tmp_path, "1" * 16, lambda row: (8, 9), 3, ODD)
+    grey = picture_paths(tmp_path, "0" * 16, lambda row: (8, 9), 1, ODD)
+    large = picture_paths(tmp_path, "0" * 16, lambda row: (80 + row, 9), 1, ODD)
+    paths = [path(row) for path in (here, there, grey, large) for row in range(len(ODD))]
     names = [path.name for path in paths]
 
     assert len({str(path).lower() for path in paths}) == len(paths)

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFont
 
+from segsweep.data.batches import Batches
 from segsweep.data.contact_sheet import LINES
 from segsweep.training import result
 from segsweep.training.preview import GAP, LEAST_WIDTH, draw_preview, origin
@@ -122,19 +124,20 @@ def test_captions_of_a_run_equal_the_counts_made_by_hand(tmp_path, monkeypatch):
     masks = np.zeros((4, 1, 2, 4), np.uint8)
     masks[1:3, 0, 0] = 1  # four pixels of truth
     outputs = np.zeros((3, 2, 4), np.float32)
-    outputs[0, 0, :2], outputs[0, 1, 0] = 0.7, 0.7  # 2 found, 2 missed, 1 too many
-    outputs[1] = 0.6  # not above the threshold
+    # 2 found, 2 missed, 1 too many; nothing found; nothing there
+    counts = np.array([[2, 1, 2, 3], [0, 0, 4, 4], [0, 0, 0, 8], [1, 1, 1, 5]])
+    scored = SimpleNamespace(shown=outputs, counts=counts)
     samples = [SimpleNamespace(id=name) for name in "abcd"]
     prepared = SimpleNamespace(images=np.zeros((4, 3, 2, 4)), masks=masks, samples=samples)
     job = SimpleNamespace(
-        val=SimpleNamespace(indices=[2, 1, 3]),
+        val=Batches(prepared.images, masks, [2, 1, 3], 2, torch.device("cpu")),
         prepared=prepared,
-        loop=SimpleNamespace(threshold=0.6, empty="skip"),
+        loop=SimpleNamespace(empty="skip"),
         paths=SimpleNamespace(preview=tmp_path),
     )
     drawn = []
     monkeypatch.setattr(result, "draw_preview", lambda *given: drawn.append(given))
-    result.draw_validation(job, outputs, "best")
+    result.draw_validation(job, scored, "best")
 
     assert drawn[0][3] == [("c", "IoU 0.40"), ("b", "IoU 0.00"), ("d", "empty")]
     assert drawn[0][4] == tmp_path / "best.png"
