@@ -230,6 +230,7 @@ def compose_values(
 
 def _print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> None:
     from segsweep.data.parts import NO_TEST, PARTS, UNUSED
+    from segsweep.data.thin import tile_hint
 
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     counts += "" if "test" in parts else f"; {NO_TEST}"
@@ -237,6 +238,8 @@ def _print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> Non
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
     which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
     print(f"contact sheet{which}: {sheet}")
+    if hint := tile_hint(prepared):
+        print(hint)
 
 
 def _sheet_name(config: "RunConfig", fingerprint: str) -> str:

@@ -324,3 +324,21 @@ def test_an_option_file_holds_what_was_found(tmp_path, segsweep, monkeypatch):
     ]
     assert "says something else" in refusal(segsweep("data", "mine", "--write", "conf"))
     assert train_here(["-m", *words, *SMALL[1:], "plan=true"], monkeypatch, tmp_path) == 0
+
+
+def test_tiles_are_suggested_for_thin_structures(tmp_path, segsweep):
+    """One line, where resizing loses them; with the suggestion there is none, and all is drawn."""
+    lines = np.zeros((300, 280), bool)
+    lines[::23] = True
+    for kind, pixels in (("images", 200 - 100 * lines), ("masks", 255 * lines)):
+        (tmp_path / "cracks" / kind).mkdir(parents=True)
+        for name in "abcd":
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"cracks/{kind}/{name}.png")
+    code, squeezed, error = segsweep("data", "cracks", "data.size=64", "data.split.test=1")
+    assert code == 0, error
+    code, tiled, error = segsweep("data", "cracks", "data.tile=256", "data.split.test=1")
+    assert code == 0, error
+
+    assert "data.tile=256 keeps images at their own size" in squeezed
+    assert "keeps images" not in tiled
+    assert "4 images, 300x280, foreground 0.047 to 0.047" in tiled
