@@ -12,12 +12,12 @@ import yaml
 
 from segsweep.cli.reproduce import value_text
 from segsweep.config.patterns import ANY_ID
-from segsweep.data.decoding import narrow_range
+from segsweep.data.decoding import Decoding, narrow_range
 from segsweep.data.dicom import rescale_text, rescales
 from segsweep.data.id_tables import read_id_rows
 from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout, masks_overlap
-from segsweep.data.mask_values import foreground_of, mask_values, max_stored, value_lines
-from segsweep.data.modes import DEEP, is_notable, modes_of, spread
+from segsweep.data.mask_values import foreground_of, mask_values, value_lines
+from segsweep.data.modes import DEEP, is_notable, max_stored, modes_of, spread
 from segsweep.errors import ConfigError, DataError
 from segsweep.system.files import replacing
 from segsweep.system.installation import conf_folder
@@ -100,7 +100,7 @@ def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
         values |= _tables_beside(places[0], layout)
         if any("left out" in problem.what for problem in layout.problems):
             values["data.unmatched"] = "skip"
-    values |= _range(layout) | _foreground(layout, places, given) | _split(layout)
+    values |= _range(layout, given) | _foreground(layout, places, given) | _split(layout)
     word = "".join(c if c.isalnum() or c in "_-" else "-" for c in places[0].resolve().stem)
     return Look(word.strip("-_") or "mine", layout, values, given)
 
@@ -127,7 +127,7 @@ def _rule_lines(layout: Layout) -> list[str]:
     return lines
 
 
-def _range(layout: Layout) -> dict[str, object]:
+def _range(layout: Layout, given: Sequence[str]) -> dict[str, object]:
     """Print how images and masks are stored, where that is notable; return the images' range."""
     images = [sample.files[0] for sample in layout.samples]
     modes = modes_of(images)
@@ -138,7 +138,7 @@ def _range(layout: Layout) -> dict[str, object]:
         print(f"DICOM: {rescale_text(different)}")
     if not modes or not all(DEEP in mode for mode in modes):
         return {}
-    brightest = max_stored(spread(images), Progress("reading images"))
+    brightest = max_stored(spread(images), Progress("reading images"), _decoding(given))
     if (high := narrow_range(brightest)) is None:
         return {}
     print(
@@ -146,6 +146,12 @@ def _range(layout: Layout) -> dict[str, object]:
         f"0 to {high} is taken for black to white"
     )
     return {"data.range": [0, high]}
+
+
+def _decoding(given: Sequence[str]) -> Decoding:
+    """Return how files are read whose page the user names."""
+    page = _arguments_in(given).get("page", "")
+    return Decoding(int(page) if page.isdecimal() and int(page) else None)
 
 
 def _masks(layout: Layout) -> list[Path]:
@@ -163,7 +169,7 @@ def _foreground(layout: Layout, places: Sequence[Path], given: Sequence[str]) ->
         print("foreground: the alpha channel of each image, above half")
         return {}
     paths = _masks(layout)
-    found = mask_values(paths, Progress("reading masks"))
+    found = mask_values(paths, Progress("reading masks"), _decoding(given))
     choice = foreground_of(found)
     some_of = f" of {len(paths)}" if found.looked_at < len(paths) else ""
     print(f"{'colours' if found.colours else 'values'} in {found.looked_at}{some_of} masks:")

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from segsweep.data.decoding import Decoding
 from segsweep.data.modes import ALPHA, mode_of, spread
 from segsweep.data.named_values import Colour
-from segsweep.data.raster import Raster, decode
+from segsweep.data.raster import AS_STORED, Raster, decode
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
 
@@ -122,29 +121,20 @@ def alpha_varies(path: Path) -> bool:
 
 
 def mask_values(
-    paths: Sequence[Path], progress: Callable[[int, int], None] | None = None
+    paths: Sequence[Path],
+    progress: Callable[[int, int], None] | None = None,
+    how: Decoding = AS_STORED,
 ) -> MaskValues:
     """Return the values of mask files; of many, of some."""
     chosen = spread(paths)
     found = MaskValues(looked_at=len(chosen))
     for number, path in enumerate(chosen, 1):
         try:
-            _enter(found, decode(path))
+            _enter(found, decode(path, how))
         except DataError as error:
             found.unread.append(str(error))
         if progress:
             progress(number, len(chosen))
-    return found
-
-
-def max_stored(paths: Sequence[Path], progress: Callable[[int, int], None] | None = None) -> int:
-    """Return the largest value in image files; those that cannot be read are left out."""
-    found = 0
-    for number, path in enumerate(paths, 1):
-        with suppress(DataError):
-            found = max(found, int(decode(path).values.max()))
-        if progress:
-            progress(number, len(paths))
     return found
 
 
@@ -291,5 +281,9 @@ def _rows(found: MaskValues) -> Iterator[tuple[str, int]]:
         for values, count in found.files.most_common(MOST_ROWS):
             yield " ".join(map(str, values)), count
     others = {"grey": found.grey, "many colours": found.coloured}
-    others |= {"alpha only": found.alpha, "one colour, no alpha": found.blank}
+    others |= {
+        "not readable": len(found.unread),
+        "alpha only": found.alpha,
+        "one colour, no alpha": found.blank,
+    }
     yield from ((text, count) for text, count in others.items() if count)

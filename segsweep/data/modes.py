@@ -1,7 +1,8 @@
 """How image files store their pixels: RGB, grey, palette, with alpha, with how many bits."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from PIL import Image
 
 from segsweep.data.array_file import ARRAY_START
 from segsweep.data.decoder_warnings import only_bombs
+from segsweep.data.decoding import Decoding
 from segsweep.data.dicom import MARK, MARK_AT, dicom_mode, is_dicom
-from segsweep.data.raster import FORMATS, raw_mode
+from segsweep.data.raster import AS_STORED, FORMATS, decode, raw_mode
+from segsweep.errors import DataError
 from segsweep.system.files import file_status
 
 NAMES = {
@@ -64,6 +67,21 @@ def modes_of(paths: Sequence[Path]) -> Counter[str]:
 def is_notable(modes: Counter[str]) -> bool:
     """Whether files have different modes, or one that a reader may not expect."""
     return len(modes) > 1 or any(mode not in PLAIN for mode in modes)
+
+
+def max_stored(
+    paths: Sequence[Path],
+    progress: Callable[[int, int], None] | None = None,
+    how: Decoding = AS_STORED,
+) -> int:
+    """Return the largest value in image files; those that cannot be read are left out."""
+    found = 0
+    for number, path in enumerate(paths, 1):
+        with suppress(DataError):
+            found = max(found, int(decode(path, how).values.max()))
+        if progress:
+            progress(number, len(paths))
+    return found
 
 
 def _of_image(path: Path) -> str:

@@ -5,6 +5,7 @@ import shlex
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from command import refusal, train_here
@@ -170,6 +171,21 @@ def test_colours_that_the_user_has_to_choose_from(tmp_path, segsweep):
         assert [word for word in line_of(out) if word.startswith("data.foreground")] == [
             shlex.split(text)[-1]
         ]
+
+
+def test_values_are_those_of_the_page_that_is_named(tmp_path, segsweep):
+    """Without one, files with several pages are counted as not readable."""
+    for index, name in enumerate(IDS):
+        image, mask = pair(index)
+        for folder, pages in (("i", [image, image]), ("m", [mask, mask // 255])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / f"{folder}/{name}.tif", np.stack(pages), metadata=None)
+
+    assert "  not readable  12 files" in segsweep("data", "i", "m")[1].splitlines()
+    code, out, error = segsweep("data", "i", "m", "data.page=2")
+    assert code == 0, error
+    assert "  0 1  12 files" in out.splitlines()
+    assert "data.foreground=[1]" in line_of(out)
 
 
 def test_other_masks_come_with_their_command(tmp_path, segsweep):
