@@ -29,7 +29,7 @@ def batches(garbage: bool, count: int = STEPS) -> list[Batch]:
 def trained(model: nn.Module, loss: nn.Module, given: list[Batch]) -> list[torch.Tensor]:
     """Return a model's weights and buffers after a step on each batch, and the losses."""
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0, 0)
     state = State(model, optimizer, scheduler, "step")
     seen = [train_step(state, loss, batch, Loop(epochs=1)) for batch in given]
