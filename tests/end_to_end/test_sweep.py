@@ -503,6 +503,7 @@ def test_finished_runs_can_be_repeated(train, tmp_path) -> None:
     assert [len(rows_of(run / "test_reads.csv")) for run in (first, second)] == [3, 2]
     assert len(rows_of(sweep / "results.csv")) == 2
     assert len(list((sweep / "earlier").iterdir())) == 3
+    assert list((sweep / "earlier").rglob("*.pt")) == []
 
 
 def test_threads_are_fixed_when_a_sweep_is_planned(train, tmp_path) -> None:

@@ -113,6 +113,7 @@ def test_the_command_prints_validation_means(maker, segsweep):
     pasted = segsweep("report", "main", "--format", "latex")[1]
     dice = segsweep("report", "main", "--metric", "dice", "--format", "csv")[1]
     recall = segsweep("report", "main", "--metric", "recall", "--format", "csv")[1]
+    averages = segsweep("report", "main", "--by", "model")[1]
     listed = segsweep("list")[1]
 
     assert code == 0
@@ -121,6 +122,8 @@ def test_the_command_prints_validation_means(maker, segsweep):
     assert "test\n" not in out
     assert "may be the best" not in out
     assert "mean validation IoU of each cell" in pasted
+    assert "Validation only." in averages
+    assert "interval" not in averages.split("\n\n")[-1]
     assert [*table(dice)[0]][5:7] == ["val_dice", "val_iou"]
     assert float(table(recall)[0]["val_recall"]) > 0.5
     assert "validation only" in listed.replace("\n", " ")
