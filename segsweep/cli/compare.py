@@ -49,7 +49,8 @@ def compare(
     every = tables.comparisons()
     chosen = {data: own for data, own in every.items() if (first or second) in (None, data)}
     both = {data: own for data, own in chosen.items() if {one, other} <= _finished_cells(own)}
-    for data, own in (both or dict([next(iter(chosen.items()))])).items():
+    tested = {data: own for data, own in both.items() if not own.validation_only}
+    for data, own in (tested or both or dict([next(iter(chosen.items()))])).items():
         words, notes = _pair(own, one, other, Asked(metric, None, groups))
         where = f" ({data})" if len(every) > 1 else ""
         print(f"{folder.resolve().name}{where}, {METRICS[metric].label}: {words}")

@@ -34,7 +34,7 @@ def show_validation(tables: Tables, asked: Asked, data: str = "") -> Compared:
     """
     from segsweep.stats.tables import pairs_table, validation_table
     from segsweep.stats.wording.answer import Answer
-    from segsweep.stats.wording.notes import note_texts
+    from segsweep.stats.wording.notes import note_texts, warning_texts
 
     if asked.baseline is not None:
         check_tested(f"baseline {asked.baseline}", tables)
@@ -51,6 +51,10 @@ def show_validation(tables: Tables, asked: Asked, data: str = "") -> Compared:
     pairs = pairs_table(None)
     cells.insert(0, "data", data)
     pairs.insert(0, "data", data)
-    said = Answer(f"{NO_TEST.capitalize()}. {found}", (), next=(HOW,), notes=notes)
+    warnings = [
+        text.replace("test images", "validation images") for text in warning_texts(values.warnings)
+    ]
+    headline = f"{NO_TEST.capitalize()}. {found}"
+    said = Answer(headline, (), next=(HOW,), notes=notes, warnings=tuple(warnings))
     planned = int(runs.results["cell"].nunique())
     return Compared(asked, None, said, cells, pairs, planned, data, tuple(tables.swept), "val")

@@ -213,6 +213,27 @@ def test_each_part_of_a_mixed_sweep_is_printed_with_its_own_mean(mixed, segsweep
     assert [words in page for words in ("test IoU", "val IoU")] == [True, True]
 
 
+def test_cells_of_a_mixed_sweep_are_compared_by_their_test_images(mixed, segsweep):
+    """Where a name fits both; the validation means say nothing beside it."""
+    code, out, error = segsweep("compare", "unet/bce", "unet/dice", "--sweep", "main")
+
+    assert (code, out.count("IoU:")) == (0, 1)
+    assert "main (synthetic), IoU: unet/dice" in out
+    assert "Traceback" not in error
+
+
+def test_empty_masks_are_said_of_validation_images(maker):
+    """As of test images where there are some."""
+    for run in (maker.folder / "runs").glob("unet2-bce-*"):
+        rows = [line.split(",") for line in (run / "per_image.csv").read_text().splitlines()]
+        none = [[*row[:4], "0", "0", "4000", row[7]] for row in rows[1:]]
+        text = "\n".join(",".join(row) for row in [rows[0], *none])
+        (run / "per_image.csv").write_text(f"{text}\n")
+    (warning,) = write_report(SweepPaths(maker.folder)).answer["warnings"]
+
+    assert warning.startswith("unet2/bce predicts empty masks on all 12 validation images")
+
+
 def test_nothing_finished_yet(tmp_path, frozen, write_run, segsweep):
     """Planned runs alone: the report says what they will be judged by."""
     made = Maker(tmp_path / "outputs/main", frozen, write_run)
