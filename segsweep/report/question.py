@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep import metrics
-from segsweep.config.cells import NEUTRAL, SEPARATOR, as_cell_name
+from segsweep.config.cells import NEUTRAL, SEPARATOR, as_cell_name, idle_keys
 from segsweep.errors import ConfigError, StoredFileError
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_split
@@ -85,7 +85,10 @@ def differing_sizes(runs: Iterable[RunRecord]) -> tuple[str, ...]:
     """Return the settings by which *runs* see images at different sizes."""
     seen = [run.settings for run in runs]
     return tuple(
-        key for key in SIZES if len({str(own.get(key, NEUTRAL.get(key))) for own in seen}) > 1
+        key
+        for key in SIZES
+        if len({str(own.get(key, NEUTRAL.get(key))) for own in seen if key not in idle_keys(own)})
+        > 1
     )
 
 

@@ -234,3 +234,37 @@ def test_pictures_have_one_size(stored):
 
     assert {frame.shape for frame in frames} == {(3, 40, 64)}
     assert (frames[3][:, 0] == 1).all()
+
+
+def test_other_devices(stored):
+    """Images, tiles and their sum are on the device of the batches; meta has shapes alone."""
+    file = stored[2]
+    tiling, meta = Tiling((16, 16)), torch.device("meta")
+    batches = TiledBatches(NativeImages(file), NativeMasks(file), [0, 3], 2, meta, tiling=tiling)
+    model = nn.Conv2d(3, 1, 1, device=meta)
+    for batch in batches.in_order():
+        found = batches.logits(model, batch.images)
+
+        assert found.device == meta
+        assert found.shape == batch.masks.shape
+    assert next(batches.shuffled(0, 0, None)).images.device == meta
+
+
+def test_ignored_pixels_go_with_their_crops(tmp_path):
+    """In training and evaluation; a crop without a pixel that counts is one of them."""
+    random = default_rng(3)
+    labels = random.integers(0, 3, (40, 24)).astype(np.uint8)
+    labels[:, 12:] = 2
+    image = np.repeat(labels[..., None] * 100, 3, 2).astype(np.uint8)
+    part = native_bytes(image, labels)
+    (tmp_path / "native.bin").write_bytes(part)
+    file = NativeFile(tmp_path / "native.bin", [(40, 24)], 3, [len(part)])
+    batches = tiled(file, [0], 4, (8, 8), ignores=True)
+    seen = [*batches.shuffled(0, 0, flips()), *batches.in_order()]
+
+    assert len(seen) == 3 + 1  # 15 crops, whole batches of 4 only
+    for batch in seen:
+        stored = (batch.images[:, :1] * 2.55).round()
+        assert torch.equal(batch.valid, stored != 2)
+        assert torch.equal(batch.masks, (stored == 1).float())
+    assert any(not valid.any() for batch in seen for valid in batch.valid)
