@@ -21,7 +21,8 @@ FILES_MB = 1.0
 """Tables, pictures and log of a run."""
 MOST = 0.8
 """Share of the available memory from which on it is short: other programs need some too."""
-SMALLER = "use a smaller trainer.batch or data.size"
+SMALLER = "use a smaller trainer.batch or {size}"
+"""{size}: the key of what the network sees."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Cost:
     """A checkpoint with the best weights."""
     kept_mb: float
     """Checkpoints that stay after it is finished."""
+    size_key: str = "data.size"
+    """The key of what the network sees."""
 
     @property
     def own_mb(self) -> float:
@@ -97,6 +100,7 @@ def cost_of(cell: str, config: FrozenConfig, measured: Measured, epochs_done: in
         last_mb=last,
         best_mb=best,
         kept_mb=kept[config.keep],
+        size_key=config.data.size_key,
     )
 
 
@@ -162,11 +166,14 @@ def check_budget(
     """
     at_once = [_together(costs, count) for count in range(1, budget.slots + 1)]
     peaks = _worst(costs, [cost.peak_mb for cost in costs])
-    problems = _too_little("memory", peaks, at_once, room.memory_mb, "this machine", "slots")
+    sizes = {cost.cell: cost.size_key for cost in costs}
+    where = room.memory_mb, "this machine", "slots"
+    problems = _too_little("memory", peaks, sizes, at_once, *where)
     gpu = [cost.gpu_mb for cost in costs]
     at_once = [_largest(gpu, count) for count in range(1, budget.per_gpu + 1)]
     on_gpu = _worst(costs, gpu)
-    problems += _too_little("GPU memory", on_gpu, at_once, room.gpu_mb, "the GPU", "per_device")
+    where = room.gpu_mb, "the GPU", "per_device"
+    problems += _too_little("GPU memory", on_gpu, sizes, at_once, *where)
     raise_all([*problems, *_too_little_disk(budget, room, outputs)])
 
 
@@ -181,12 +188,13 @@ def is_memory(reason: str) -> bool:
     return re.search(r"out of memory|allocate memory|MemoryError", reason) is not None
 
 
-def out_of_memory_line(cell: str, reason: str) -> str:
+def out_of_memory_line(cell: str, reason: str, size_key: str = "data.size") -> str:
     """Return the error line for a cell whose measured steps ran out of memory by *reason*."""
     of_gpu = "CUDA" in reason
     what = "GPU memory" if of_gpu else "memory"
     has = "" if of_gpu else f", this machine has {mb_text(available_memory_mb())} free"
-    return f"not enough {what} for {cell}: a training step takes more{has}; {SMALLER} ({reason})"
+    less = SMALLER.format(size=size_key)
+    return f"not enough {what} for {cell}: a training step takes more{has}; {less} ({reason})"
 
 
 def mb_text(mb: float) -> str:
@@ -215,17 +223,22 @@ def _worst(costs: Sequence[Cost], needs: Sequence[float]) -> dict[str, float]:
 def _too_little(
     what: str,
     alone: Mapping[str, float],
+    sizes: Mapping[str, str],
     at_once: Sequence[float],
     room: float,
     who: str,
     key: str,
 ) -> list[str]:
-    """Return a line per cell that does not fit *alone*, else one if runs *at_once* do not fit."""
+    """Return a line per cell that does not fit *alone*, else one if runs *at_once* do not fit.
+
+    *sizes* are the keys of what the cells' networks see.
+    """
     has = f"{who} has {mb_text(room)} free"
     large = {cell: need for cell, need in alone.items() if need > room}
     if large or not at_once or at_once[-1] <= room:
         return [
-            f"not enough {what} for {cell}: needs {mb_text(need)}, {has}; {SMALLER}"
+            f"not enough {what} for {cell}: needs {mb_text(need)}, {has}; "
+            f"{SMALLER.format(size=sizes[cell])}"
             for cell, need in large.items()
         ]
     fits = max(1, sum(need <= room for need in at_once))

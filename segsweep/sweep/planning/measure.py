@@ -78,7 +78,10 @@ def _measure(
     if stop():
         raise KeyboardInterrupt
     if reasons:
-        lines = [out_of_memory_line(cells[kind], reason) for kind, reason in reasons.items()]
+        lines = [
+            out_of_memory_line(cells[kind], reason, kinds[kind].config.data.size_key)
+            for kind, reason in reasons.items()
+        ]
         raise ConfigError("\n".join(lines))
     for kind, measured in found.items():
         cost.store(cache, kind, measured)

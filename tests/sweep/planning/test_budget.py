@@ -207,6 +207,8 @@ def test_cell_too_large_for_the_machine():
         "use a smaller trainer.batch or data.size"
         for cell in ("unet3/dice", "unet3/bce")
     ]
+    (line,) = refusal([replace(LARGE, size_key="data.tile")], TWO, room)
+    assert line.endswith("use a smaller trainer.batch or data.tile")
 
 
 def test_too_many_at_a_time():
