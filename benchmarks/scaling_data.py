@@ -14,8 +14,9 @@ from segsweep.data.batches import Batches
 from segsweep.data.cache import Prepared, prepare
 from segsweep.data.check import Facts, check_all, format_problems
 from segsweep.data.folder import Folder, read_groups
+from segsweep.data.parts import crossing_groups
 from segsweep.data.source import Pixels, Problem, Sample
-from segsweep.data.split import crossing_groups, split_samples
+from segsweep.data.split import split_samples
 
 SIDE = 8
 

@@ -49,8 +49,8 @@ def test_unknown_option_names_the_options(word, meant):
         (
             "data.images=a",
             "data.images: no such key; data has count, side, difficulty, seed, size, channels, "
-            "resize, split; with images: data=folder; to add an option, write a file "
-            "conf/data/<name>.yaml",
+            "resize, tile, overlap, crops, split; with images: data=folder; to add an option, "
+            "write a file conf/data/<name>.yaml",
         ),
         (
             "data=./a",
@@ -134,7 +134,8 @@ def test_key_without_similar_keys():
         (["model=unet", "model.chanels=[1]"], "model has in_channels, channels; did you mean "),
         (
             ["data.cuont=3"],
-            "data has count, side, difficulty, seed, size, channels, resize, split; did you mean ",
+            "data has count, side, difficulty, seed, size, channels, resize, tile, overlap, crops, "
+            "split; did you mean ",
         ),
     ],
 )
