@@ -12,6 +12,7 @@ sys.path.insert(0, str(SCRIPT.parent))
 decode = importlib.import_module("decode")
 
 
+@pytest.mark.slow
 def test_a_quick_run_has_a_row_for_each_way(tmp_path, monkeypatch):
     """Both kinds of images on one core and on all, with where it was measured."""
     if sys.platform != "linux":
