@@ -5,7 +5,7 @@
     python benchmarks/figures.py readme          # only the text, from what is stored
 
 Parts: epoch, overhead and report run the benchmarks of these names; pictures trains the demo and
-takes a picture of its report with Chromium; readme writes the figures into the README. Each stored
+takes pictures of its report with Chromium; readme writes the figures into the README. Each stored
 figure has its command, date, commit, processor and load in docs/results/measured.json. Run this
 whenever the code that a figure measures has changed, on a machine that does nothing else.
 """
@@ -65,7 +65,7 @@ def measure(name: str) -> None:
 
 
 def draw(name: str) -> None:
-    """Train the demo and take a picture of the top of its report."""
+    """Train the demo and take pictures of its report: the top, and curves."""
     load, outputs = os.getloadavg()[0], ROOT / "outputs"
     words = ("-m", "segsweep.train", *DEMO, f"outputs={outputs}", "sweep=readme")
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
@@ -76,6 +76,7 @@ def draw(name: str) -> None:
     tab = Tab(driver)
     tab.open(outputs / "readme/report.html", width=1280)
     tab.picture(ROOT / "docs/images/report.png", height=1500)
+    tab.picture_of(ROOT / "docs/images/curves.png", "Validation score")
     driver.quit()
     stamp(name, words, load)
 

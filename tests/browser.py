@@ -85,7 +85,23 @@ class Tab:
         """Save the page as a PNG: all of it, or the top of that many pixels."""
         width, whole = self.js("return [innerWidth, document.documentElement.scrollHeight]")
         height = min(height, whole) if height else whole
-        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        self._save(path, {"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
+
+    def picture_of(self, path: Path, heading: str, margin: int = 14) -> None:
+        """Save the part of the page below the first heading that begins so, heading included."""
+        x, y, width, height = self.js(
+            "const head = [...document.querySelectorAll('h2, h3')]"
+            ".find(one => one.textContent.trim().startsWith(arguments[0]));"
+            "const [top, end] = [head, head.nextElementSibling]"
+            ".map(one => one.getBoundingClientRect());"
+            "return [end.left + scrollX, top.top + scrollY, end.width, end.bottom - top.top];",
+            heading,
+        )
+        corner = {"x": x - margin, "y": y - margin}
+        size = {"width": width + 2 * margin, "height": height + 2 * margin}
+        self._save(path, {**corner, **size, "scale": 1.5})
+
+    def _save(self, path: Path, clip: dict[str, float]) -> None:
         wanted = {"format": "png", "captureBeyondViewport": True, "clip": clip}
         taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", wanted)
         path.write_bytes(base64.b64decode(taken["data"]))
