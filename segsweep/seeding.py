@@ -3,7 +3,7 @@
 Five independent streams: initial weights, order of images, augmentation, what the network draws
 in training (dropout), and where images are cropped. Order, augmentation and crops depend only on
 seed, epoch and image: every cell of a sweep gets the same ones, and a resumed run continues with
-them.
+them. torch is imported by what needs it: a command whose runs are finished counts crops without.
 """
 
 import random
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 WEIGHTS, ORDER, AUGMENT, TRAINING, CROP = range(5)
@@ -25,6 +24,8 @@ def derive(seed: int, *path: int) -> int:
 
 def seed_everything(seed: int) -> None:
     """Seed python, numpy and torch (all devices)."""
+    import torch
+
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -38,6 +39,8 @@ def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 @contextmanager
 def drawing_from(seed: int) -> Iterator[None]:
     """Seed torch's CPU generator with *seed* in the block and restore its state afterwards."""
+    import torch
+
     state = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs
     try:

@@ -59,6 +59,16 @@ def test_root_needs_no_torch(module, tmp_path):
     assert loaded_by(f"import {module}", tmp_path) == []
 
 
+PLANNING = ("sweep.command", "sweep.planning.plan_runs", "training.dataset", "data.tiles")
+"""What plans a command; it needs torch only to build networks, for runs that are not finished."""
+
+
+@pytest.mark.parametrize("module", PLANNING)
+def test_planning_needs_no_torch(module, tmp_path):
+    """The slow test of a command whose runs are finished, module by module."""
+    assert loaded_by(f"import segsweep.{module}", tmp_path) == []
+
+
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
 def test_looking_at_a_sweep_needs_no_torch(words, tmp_path):
     """The command runs to its end on a stored sweep; imports inside functions count too."""
