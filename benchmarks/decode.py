@@ -147,10 +147,10 @@ def work(root: Path, size: int) -> None:
         )
         wall, cpu = time.perf_counter() - started, time.process_time() - cpu
         files = sorted(path for path in data.folder.iterdir() if path.name != "index.json")
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         digest = hashlib.sha256()
         for path in files:
             digest.update(path.read_bytes())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = {"wall": wall, "cpu": cpu, "memory": memory, "digest": digest.hexdigest()}
     print(json.dumps({**found, "estimate": _estimate(steps)}))
 
