@@ -202,8 +202,8 @@ def _analysed(values: "Values", asked: Asked, advise: bool) -> "Analysis":
         ) from None
 
 
-def nothing(tables: Tables, metric: str) -> str:
-    """Return why there is nothing to compare."""
+def nothing(tables: Tables, metric: str, part: str = "test") -> str:
+    """Return why there is nothing to compare on the images of *part*: test or validation."""
     count = len(tables.results)
     if not count and len(tables.trials):
         return f"A search: {len(tables.trials)} trials, but no run to compare."
@@ -214,7 +214,7 @@ def nothing(tables: Tables, metric: str) -> str:
     if states.get(Status.FINISHED, 0) and known.stored is not None:
         return f"Nothing to compare: {known.label} was not measured in these runs."
     if states.get(Status.FINISHED, 0):
-        return "Nothing to compare: no finished run has counts of its test images."
+        return f"Nothing to compare: no finished run has counts of its {part} images."
     every = states.get(Status.FAILED, 0) == count
     return f"All {count} runs failed." if every else "Nothing to compare: no run is finished."
 

@@ -11,6 +11,7 @@ from segsweep.report.analysis import Compared, further_notes, nothing
 from segsweep.report.question import Asked, comparable, values_of_sweep
 from segsweep.store.tables import Tables
 
+PART = "validation"
 WHY = "the epoch of each run was chosen on these validation images"
 HOW = (
     "For a comparison with intervals, train with a test part: data.split.test=0.25 where the split "
@@ -44,17 +45,15 @@ def show_validation(tables: Tables, asked: Asked, data: str = "") -> Compared:
     found = (
         f"No test part: mean validation {label}, no cell is called better, because {WHY}."
         if values.cells
-        else nothing(tables, asked.metric).replace("test images", "validation images")
+        else nothing(tables, asked.metric, PART)
     )
-    notes = (*further_notes(runs), *note_texts(values.notes))
+    notes = (*further_notes(runs), *note_texts(values.notes, PART))
     cells = validation_table(values, runs.results, asked.metric)
     pairs = pairs_table(None)
     cells.insert(0, "data", data)
     pairs.insert(0, "data", data)
-    warnings = [
-        text.replace("test images", "validation images") for text in warning_texts(values.warnings)
-    ]
+    warnings = warning_texts(values.warnings, PART)
     headline = f"{NO_TEST.capitalize()}. {found}"
-    said = Answer(headline, (), next=(HOW,), notes=notes, warnings=tuple(warnings))
+    said = Answer(headline, (), next=(HOW,), notes=notes, warnings=warnings)
     planned = int(runs.results["cell"].nunique())
     return Compared(asked, None, said, cells, pairs, planned, data, tuple(tables.swept), "val")

@@ -7,12 +7,12 @@ import pytest
 from segsweep.metrics import COUNTS
 from segsweep.stats.engine import analyse
 from segsweep.stats.networks import constant_masks, equal_cells
-from segsweep.stats.notes import EMPTY, FULL, ConstantMasks
+from segsweep.stats.notes import EMPTY, FULL, ConstantMasks, GroupedImages
 from segsweep.stats.tables import comparison_table, pairs_table
 from segsweep.stats.values import values_of
 from segsweep.stats.verdicts import IDENTICAL
 from segsweep.stats.wording.answer import answer
-from segsweep.stats.wording.notes import warning_texts, warnings_of
+from segsweep.stats.wording.notes import note_texts, warning_texts, warnings_of
 from segsweep.stats.wording.sentences import paragraph
 
 NOTHING, ALL = [(0, 0, 9, 7), (0, 0, 5, 11)], [(9, 7, 0, 0), (5, 11, 0, 0)]
@@ -198,3 +198,14 @@ def test_one_seed_says_what_intervals_without_0_are():
         "The only pair has an interval that excludes 0: these trained networks differ on new "
         "images. With one seed per cell no verdict on the methods is given.",
     )
+
+
+def test_images_are_called_by_their_part():
+    """One validation image, and groups of some, are not called test images."""
+    alone = ConstantMasks(EMPTY, 1, (("unet/bce", 1, 1),))
+
+    assert warning_texts([alone], "validation")[0].startswith(
+        "unet/bce predicts empty masks on the validation image;"
+    )
+    assert warning_texts([alone])[0].startswith("unet/bce predicts empty masks on the test image;")
+    assert note_texts([GroupedImages(30, 5)], "validation")[0].startswith("30 validation images in")

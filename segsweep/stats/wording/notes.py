@@ -32,14 +32,14 @@ ADVICE = {
 }
 
 
-def note_texts(notes: Iterable[Note]) -> tuple[str, ...]:
-    """Return a sentence for each note."""
-    return tuple(note_text(note) for note in notes)
+def note_texts(notes: Iterable[Note], part: str = "test") -> tuple[str, ...]:
+    """Return a sentence for each note; the images are those of *part*: test or validation."""
+    return tuple(note_text(note, part) for note in notes)
 
 
-def warning_texts(warnings: Iterable[ConstantMasks]) -> tuple[str, ...]:
-    """Return a sentence for empty masks, and one for full masks."""
-    return tuple(_constant_masks(warning) for warning in warnings)
+def warning_texts(warnings: Iterable[ConstantMasks], part: str = "test") -> tuple[str, ...]:
+    """Return a sentence for empty masks, and one for full masks, on the images of *part*."""
+    return tuple(_constant_masks(warning, part) for warning in warnings)
 
 
 def warnings_of(warnings: Iterable[ConstantMasks], cells: Collection[str]) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def warnings_of(warnings: Iterable[ConstantMasks], cells: Collection[str]) -> tu
     return warning_texts(one for one in chosen if one.cells)
 
 
-def _constant_masks(note: ConstantMasks) -> str:
+def _constant_masks(note: ConstantMasks, part: str) -> str:
     """Return `unet/bce predicts empty masks on all 15 test images in 1 of 3 seeds; ...`."""
     shares = {(some, seeds) for _, some, seeds in note.cells}
     (some, seeds), *others = sorted(shares)
@@ -60,7 +60,7 @@ def _constant_masks(note: ConstantMasks) -> str:
         for cell, n, of in note.cells
     ]
     verb = "predicts" if len(names) == 1 else "predict"
-    where = f"on all {note.images} test images" if note.images > 1 else "on the test image"
+    where = f"on all {note.images} {part} images" if note.images > 1 else f"on the {part} image"
     share = f" in {_seeds(some, seeds)}" if alike and some < seeds else ""
     return f"{name_list(names)} {verb} {note.kind} masks {where}{share}; {ADVICE[note.kind]}."
 
@@ -69,8 +69,8 @@ def _seeds(some: int, seeds: int) -> str:
     return f"{some} of {plural(seeds, 'seed')}"
 
 
-def note_text(note: Note) -> str:
-    """Return *note* as a sentence."""
+def note_text(note: Note, part: str = "test") -> str:
+    """Return *note* as a sentence; the images are those of *part*."""
     match note:
         case SeveralVersions():
             return _versions(note)
@@ -103,11 +103,11 @@ def note_text(note: Note) -> str:
         case UnfinishedRuns(count):
             return f"{plural(count, 'run')} not finished yet."
         case GroupedImages(images, groups):
-            both = f"{plural(images, 'test image')} in {plural(groups, 'group')}"
+            both = f"{plural(images, f'{part} image')} in {plural(groups, 'group')}"
             return f"{both}: groups are the independent units."
         case UngroupedImages(images, file):
             own = "it is its own group" if images == 1 else "each is its own group"
-            return f"{plural(images, 'test image')} not in {file}: {own}."
+            return f"{plural(images, f'{part} image')} not in {file}: {own}."
 
 
 def _versions(note: SeveralVersions) -> str:
