@@ -138,11 +138,12 @@ def _range(layout: Layout, given: Sequence[str]) -> dict[str, object]:
         print(f"DICOM: {rescale_text(different)}")
     if not modes or not all(DEEP in mode for mode in modes):
         return {}
-    brightest = max_stored(spread(images), Progress("reading images"), _decoding(given))
+    chosen = spread(images)
+    brightest = max_stored(chosen, Progress("reading images"), _decoding(given))
     if (high := narrow_range(brightest)) is None:
         return {}
     print(
-        f"range: the largest value in {len(spread(images))} images of 16 bits is {brightest}: "
+        f"range: the largest value in {len(chosen)} images of 16 bits is {brightest}: "
         f"0 to {high} is taken for black to white"
     )
     return {"data.range": [0, high]}

@@ -229,11 +229,12 @@ def compose_values(
 
 
 def _print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> None:
-    from segsweep.data.parts import NO_TEST, PARTS, UNUSED
+    from segsweep.config.truth import NO_TEST
+    from segsweep.data.parts import PARTS, UNUSED
     from segsweep.data.thin import tile_hint
 
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
-    counts += "" if "test" in parts else f"; {NO_TEST}"
+    counts += "" if "test" in parts else f"; no test part: {NO_TEST}"
     print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
     which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""

@@ -71,7 +71,7 @@ class Prepared:
 
     def opened(self) -> "Prepared":
         """Return this data set with images and masks opened in this process."""
-        images, masks = open_arrays(self.folder)
+        images, masks = open_arrays(self.folder, known_index(self.folder))
         return replace(self, images=images, masks=masks)
 
     def drawn_block(self, row: int) -> int:
@@ -246,7 +246,8 @@ def _is_stale(part: Path) -> bool:
 def _open(
     target: Path, samples: list[Sample], fingerprint: str, problems: list[Problem], ignores: bool
 ) -> Prepared:
-    index, (images, masks) = known_index(target), open_arrays(target)
+    index = known_index(target)
+    images, masks = open_arrays(target, index)
     return Prepared(
         folder=target,
         samples=samples,
@@ -267,9 +268,8 @@ def known_index(folder: Path) -> Index:
     return index
 
 
-def open_arrays(folder: Path) -> tuple[Images, Masks]:
-    """Return images and masks of the cache in *folder*, memory-mapped."""
-    index = known_index(folder)
+def open_arrays(folder: Path, index: Index) -> tuple[Images, Masks]:
+    """Return images and masks of the cache in *folder*, memory-mapped; *index* is its own."""
     if index.channels:
         sizes = [(height, width) for height, width in index.sizes]
         file = NativeFile(folder / NATIVE_MASKS, sizes, index.channels, index.lengths)

@@ -8,7 +8,6 @@ from segsweep.data.source import Problem, Sample
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"
-NO_TEST = "no test part: validation only"
 WHY = {
     "train": "a run needs images to train on",
     "val": "the best epoch is selected on validation images",
