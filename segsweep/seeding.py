@@ -1,7 +1,8 @@
 """All random numbers of a run, derived from its one seed.
 
 Five independent streams: initial weights, order of images, augmentation, what the network draws
-in training (dropout), and where images are cropped. Order, augmentation and crops depend only on
+in training (dropout), and where images are cropped. The trials of a search have a seed from a sixth
+stream, of the seed of the search. Order, augmentation and crops depend only on
 seed, epoch and image: every cell of a sweep gets the same ones, and a resumed run continues with
 them. torch is imported by what needs it: a command whose runs are finished counts crops without.
 """
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-WEIGHTS, ORDER, AUGMENT, TRAINING, CROP = range(5)
+WEIGHTS, ORDER, AUGMENT, TRAINING, CROP, SEARCH = range(6)
 
 
 def derive(seed: int, *path: int) -> int:

@@ -1,5 +1,6 @@
 """Which runs form a cell: those whose config values agree, except repetitions and searches."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -15,12 +16,16 @@ from segsweep.config.truth import (
     question_of,
     target_of,
 )
+from segsweep.system.files import text_digest
 
 REPEATED = ("seed", "data.split.fold")
 """Keys that differ between the runs of one cell."""
 LR = "optimizer.lr"
 TILE = "data.tile"
 ALWAYS = ("model", "loss")
+SEARCHED = "searched"
+"""Of runs whose values a search filled in: the keys that it searched. They are one cell at whatever
+values, and another cell than runs whose values were given."""
 SEPARATOR = "@"
 """In a cell's name before each further key; no shell gives it a meaning."""
 NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
@@ -64,6 +69,8 @@ def flat_values(config: Values) -> dict[str, object]:
     values.update(mapping({"contents": {}, **config}, "contents"))  # a file's digest, not its path
     if LR in values:
         values["lr"] = values.pop(LR)
+    if filled := filled_keys(config):
+        values[SEARCHED] = ",".join(sorted("lr" if key == LR else key for key in filled))
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
 
 
@@ -99,20 +106,31 @@ def swept_keys(configs: Sequence[Values]) -> list[str]:
 
 def swept_among(configs: Sequence[Values], values: Sequence[Values]) -> list[str]:
     """Return the `swept_keys` of *configs*, given their `flat_values` in the same order."""
-    runs = zip(configs, values, strict=True)
-    flat = [named for config, named in runs if config["kind"] == "run"]
-    filled = {key for config in configs for key in _filled(config)}
-    skipped = {*REPEATED, *ALWAYS, *NOT_SETTINGS, *NOT_IDENTITY, *DATA_KEYS, *filled}
-    if LR in filled:
-        skipped.add("lr")
+    runs = [named for config, named in zip(configs, values, strict=True) if config["kind"] == "run"]
+    flat = [
+        {key: value for key, value in named.items() if not is_filled(key, named)} for named in runs
+    ]
+    own = {*REPEATED, *ALWAYS, *NOT_SETTINGS, *NOT_IDENTITY, *DATA_KEYS, SEARCHED}
     data = ["data"] if len(set(map(question_of, values))) > 1 else []
+    searched = [SEARCHED] if len({named.get(SEARCHED) for named in runs}) > 1 else []
     keys = dict.fromkeys(key for values in flat for key in values)
-    return data + [key for key in keys if not _skip(key, skipped) and _differs(key, flat)]
+    return [
+        *data,
+        *(key for key in keys if not _skip(key, own) and _differs(key, flat)),
+        *searched,
+    ]
 
 
-def _filled(config: Values) -> list[str]:
-    """Return the keys that a search filled in."""
-    return list(cast("list[str]", mapping(config, "search")["filled"]))
+def filled_keys(config: Values) -> list[str]:
+    """Return the dotted keys of a frozen config that a search filled in."""
+    return list(cast("list[str]", mapping({"search": {}, **config}, "search").get("filled") or []))
+
+
+def is_filled(key: str, values: Values) -> bool:
+    """Whether a search filled in *key* of a run's flat *values*, or the option it belongs to."""
+    searched = values.get(SEARCHED)
+    names = searched.split(",") if isinstance(searched, str) and searched else []
+    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 def differing_in_one_key(new: Sequence[Values], finished: Sequence[Values]) -> dict[str, int]:
@@ -131,6 +149,24 @@ def differing_in_one_key(new: Sequence[Values], finished: Sequence[Values]) -> d
             together = [other for other in keys if _goes_with(other, key)]
             counts[key] = _count_alike(key, together, fresh, old)
     return {key: count for key, count in counts.items() if count}
+
+
+def cell_id(config: Values, searched: Iterable[str]) -> str:
+    """Return 12 hex digits that the runs of a cell share, whatever values *searched* keys have.
+
+    Unlike a cell's name, it does not depend on the other runs of a sweep.
+    """
+    keys = ",".join(sorted("lr" if key == LR else key for key in searched))
+    left_out = {*NOT_SETTINGS, *NOT_IDENTITY, *REPEATED, SEARCHED, VALIDATION_ONLY}
+    neutral = NEUTRAL | neutral_arguments(config)
+    named = flat_values(config)
+    kept = {
+        key: str(value)
+        for key, value in named.items()
+        if key not in left_out and key.split(".")[0] not in left_out
+        if value != neutral.get(key, _NO_VALUE) and not is_filled(key, {SEARCHED: keys})
+    }
+    return text_digest(json.dumps([keys, kept], sort_keys=True))[:12]
 
 
 def _marks(config: Values) -> dict[str, int]:
@@ -182,7 +218,8 @@ def cell_name(values: Values, swept: Iterable[str]) -> str:
     """Return a cell's name from its flat values: `unet2/dice@trainer.epochs=80`."""
     data = str(values.get("data")).replace(f", {NO_TEST}", f", {NO_TEST.replace(' ', '-')}")
     named = {**values, "data": data.replace(", ", ",")}  # one word of a shell
-    more = [f"{key}={named[key]}" for key in swept if key in values]
+    keys = [key for key in swept if key in values and not is_filled(key, values)]
+    more = [f"{key}={named[key]}" for key in keys if named[key] != ""]
     return SEPARATOR.join([f"{values['model']}/{values['loss']}", *more])
 
 

@@ -194,8 +194,34 @@ class EvaluateConfig:
 
 @dataclass
 class SearchConfig:
-    """Values that a search filled in: they do not distinguish cells."""
+    """A search: each cell gets the same number of trials, then is trained at its best values.
 
+    The keys steer a command; a run's config keeps only the last three.
+    """
+
+    params: dict[str, Any] = option({}, identity=False)
+    """What is searched: key -> its values, as Hydra writes them, such as
+    `optimizer.lr: tag(log, interval(1e-5, 1e-2))`; empty: no search."""
+    n_trials: int = option(8, Limits(low=1), identity=False)
+    """Trials of each cell; raising it adds the difference."""
+    epochs: float = option(0.5, Limits(above=0), identity=False)
+    """Epochs of a trial: a share of `trainer.epochs` if below 1, else their number."""
+    sampler: str = option(
+        "tpe", Limits(allowed=("tpe", "gp", "cmaes", "random", "grid")), identity=False
+    )
+    """What suggests values, from Optuna. tpe, gp and cmaes learn from a cell's earlier trials;
+    grid: every combination of the values once."""
+    storage: str | None = option(None, identity=False)
+    """Where Optuna keeps the studies: a database URL, or the path of a journal file; null:
+    `<outputs>/<sweep>/search.db`. Give a URL with a password as ${oc.env:NAME}."""
+    seed: int = option(0, Limits(low=0, high=2**32 - 1), identity=False)
+    """Of the sampler, and of the weights, order and augmentation of all trials."""
+    reuse: str | None = option(None, identity=False)
+    """Another sweep: the values that a search found there are used, without any trial."""
+    pruner: str = option("none", Limits(allowed=("none", "median", "hyperband")), identity=False)
+    """What ends trials early that fall behind the others of their cell, from Optuna."""
+    study: str = option("", identity=False)
+    """The study that a trial belongs to; filled in by the search."""
     filled: list[str] = option([], identity=False)
     """Keys that a search chooses a value for; filled in by the search."""
 
@@ -277,5 +303,7 @@ class Config(CommandConfig):
     report: ReportConfig = field(default_factory=ReportConfig, metadata={"identity": False})
 
 
+IN_RUN = ("pruner", "study", "filled")
+"""The keys of `search` that a run's config keeps; the others steer a command."""
 COMMAND_KEYS = tuple(item.name for item in dataclasses.fields(CommandConfig))
 """A frozen config does not hold these keys."""

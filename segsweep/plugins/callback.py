@@ -85,7 +85,7 @@ def _plan_basic(config: DictConfig, arguments: Sequence[str]) -> None:
 
 
 def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
-    from segsweep.sweep.command import repair_runs
+    from segsweep.sweep.freezing import repair_runs
     from segsweep.sweep.housekeeping import move_earlier
     from segsweep.sweep.planning.announce import announce
     from segsweep.sweep.planning.measure import remove_scratch

@@ -163,6 +163,21 @@ class SweepPaths:
         return self.root / ".plan.lock"
 
     @property
+    def search(self) -> Path:
+        """Optuna's studies, unless `search.storage` names another place."""
+        return self.root / "search.db"
+
+    @property
+    def chosen(self) -> Path:
+        """The values that a search chose, one row per cell and fold."""
+        return self.root / "chosen.csv"
+
+    @property
+    def studies(self) -> Path:
+        """The runs of each study, for trials that are compared with the others while they run."""
+        return self.root / "studies"
+
+    @property
     def images(self) -> Path:
         """Small pictures of the test images, by data set (`store/pictures.py`)."""
         return self.root / "images"
@@ -176,8 +191,15 @@ class SweepPaths:
     def written(self) -> list[Path]:
         """Every file that segsweep, or a search of Hydra's sweepers, writes beside the runs."""
         tables = [self.trials, self.results, self.per_image, self.comparison, self.pairs]
-        others = ("search.db", "optimization_results.yaml", "multirun.yaml")
-        pages = [self.answer, self.page, self.curves, *(self.root / name for name in others)]
+        others = ("optimization_results.yaml", "multirun.yaml")
+        pages = [
+            self.search,
+            self.chosen,
+            self.answer,
+            self.page,
+            self.curves,
+            *(self.root / name for name in others),
+        ]
         return [*tables, *pages, self.plan, self.plan_lock, self.lock]
 
     def run(self, folder: str) -> RunPaths:

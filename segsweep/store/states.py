@@ -11,6 +11,8 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     PLANNED = "planned"
+    SUPERSEDED = "superseded"
+    """Of a run in the tables: its search has chosen other values since."""
 
 
 OPEN_STATUSES = (Status.RUNNING, Status.INTERRUPTED, Status.PLANNED)

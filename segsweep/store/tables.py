@@ -12,16 +12,17 @@ from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import PER_IMAGE, history_columns, image_columns, image_header
-from segsweep.store.run_cache import RunCache, RunRecord, has_boundary, measured_columns
+from segsweep.store.run_cache import RunCache, RunRecord, StoredRun, has_boundary, measured_columns
 from segsweep.store.run_rows import images_of, means_of, read_images, with_empty
 from segsweep.store.states import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pandas import DataFrame
 
     from segsweep.config.truth import Question
+    from segsweep.store.chosen import ChosenValues
 
 NAMES = ("run_id", "kind", "cell", "model", "loss", "seed")
 """The columns that name a run in the table of epochs."""
@@ -188,11 +189,46 @@ def read_all(
             reason = "" if isinstance(error, StoreError) else f"{paths.config}: incomplete, "
             noted[paths.config] = f"{paths.root.name} ignored: {reason}{error}"
             warnings.warn(noted[paths.config], stacklevel=2)
-    settings = [run.record.settings for run in runs]
+    placed = _placed(runs, _chosen_values(sweep, noted))
+    settings = [record.settings for record in placed]
     swept = swept_among([run.config.values for run in runs], settings)
-    named = zip(runs, with_data_words(settings), strict=True)
-    records = [_with_cell(run.record, values, swept) for run, values in named]
+    named = zip(placed, with_data_words(settings), strict=True)
+    records = [_with_cell(record, values, swept) for record, values in named]
     return Tables(sweep, records, swept, cache, noted)
+
+
+def _chosen_values(sweep: SweepPaths, noted: dict[Path, str]) -> "ChosenValues | None":
+    """Return the values that searches chose; None without a search."""
+    if not sweep.chosen.exists():
+        return None
+    from segsweep.store.chosen import ChosenValues, read_chosen
+
+    try:
+        rows = read_chosen(sweep)
+    except StoredFileError as damage:
+        noted[sweep.chosen] = str(damage)
+        warnings.warn(f"{sweep.chosen}: ignored: {damage.reason}", stacklevel=3)
+        return None
+    return ChosenValues(rows) if rows else None
+
+
+def _placed(runs: "Sequence[StoredRun]", chosen: "ChosenValues | None") -> list[RunRecord]:
+    """Return the runs, those at chosen values as searched, those at earlier ones as superseded."""
+    if chosen is None:
+        return [run.record for run in runs]
+    from segsweep.config.cells import SEARCHED
+
+    found = []
+    for run in runs:
+        record = run.record
+        searched, superseded = chosen.place(run.config.values) if record.kind == "run" else ("", 0)
+        if searched:
+            record = replace(record, settings={**record.settings, SEARCHED: searched})
+        if superseded:
+            columns = {**record.columns, "status": Status.SUPERSEDED}
+            record = replace(record, status=Status.SUPERSEDED, columns=columns)
+        found.append(record)
+    return found
 
 
 def _with_cell(run: RunRecord, values: "Mapping[str, object]", swept: list[str]) -> RunRecord:

@@ -16,12 +16,10 @@ from segsweep.config.kept_checks import kept_checks
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.paths import SweepPaths
 from segsweep.store.plan import read_plan
-from segsweep.store.records import readable_configs
-from segsweep.store.retention import keep_checkpoints
 from segsweep.sweep import session
-from segsweep.sweep.housekeeping import move_earlier, repair
+from segsweep.sweep.freezing import freeze_work, repair_runs, with_sweep_choices
 from segsweep.sweep.places.place import Place
-from segsweep.sweep.planning.announce import announce
+from segsweep.sweep.planning.announce import announce, announce_data, idle_words
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.command_words import check_one_sweep, repeated_values
 from segsweep.sweep.planning.compose import Composer
@@ -31,9 +29,10 @@ from segsweep.sweep.planning.measure import remove_scratch
 from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.planning.print_plan import print_plan
-from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
+from segsweep.sweep.run_search import run_search
+from segsweep.sweep.search.settings import settings_of
 
 
 def run_sweep(
@@ -59,6 +58,13 @@ def run_sweep(
     composer.save()
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
+    if (settings := settings_of(planned, arguments)) is not None:
+        announce_data(planned)
+        for line in idle_words(planned, current.request.split()):
+            print(line, file=sys.stderr)
+        current.outcomes += failed
+        current.outcomes += run_search(planned, settings, place, composer)
+        return
     work = work_for(planned, current.run_cache)
     announce(planned, work, current.request.split())
     for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
@@ -110,36 +116,10 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
     return [*before, *place.launch(work, slots, costs)]
 
 
-def with_sweep_choices(work: Work, sweep: SweepPaths, place: Place) -> Work:
-    """Return *work* with what is chosen once per sweep in the config of each run."""
-    current = session.current
-    if current.choices is None:
-        current.choices = sweep_choices(sweep, lambda: place.threads(work.todo))
-    todo, skipped, repeated = (
-        with_choices(runs, current.choices) for runs in (work.todo, work.skipped, work.repeated)
-    )
-    return replace(work, todo=todo, skipped=skipped, repeated=repeated)
-
-
 def as_in_work(planned: Sequence[PlannedRun], work: Work) -> list[PlannedRun]:
     """Return *planned* with each run as it is in *work*."""
     known = {run.name: run for run in (*work.finished, *work.skipped, *work.todo)}
     return [known.get(run.name, run) for run in planned]
-
-
-def freeze_work(work: Work) -> None:
-    """Move repeated runs to `earlier/`, then write the configs of all runs to do."""
-    current = session.current
-    assert current.sweep is not None
-    if not current.repaired:
-        repair(current.sweep)
-        current.repaired = True
-    for run in work.repeated:
-        move_earlier(current.sweep, run.paths)
-    repair_runs(work, current.sweep)
-    for run in work.finished:
-        _complete(run)
-    freeze([*work.finished, *work.skipped, *work.todo], current.request)
 
 
 def plan_lacks(sweep: SweepPaths, runs: Sequence[PlannedRun]) -> bool:
@@ -147,20 +127,3 @@ def plan_lacks(sweep: SweepPaths, runs: Sequence[PlannedRun]) -> bool:
     plan = read_plan(sweep.plan)
     planned = {row.get("folder") for row in plan.rows}
     return plan.damage is not None or any(run.name not in planned for run in runs)
-
-
-def repair_runs(work: Work, sweep: SweepPaths) -> None:
-    """Write the damaged files of finished runs again, where the rest has their content."""
-    current = session.current
-    damaged = [run for run in work.finished if run.name in work.damages]
-    choices = current.choices or sweep_choices(sweep, lambda: 0)  # those of its intact runs
-    for run in with_choices(damaged, choices):
-        work.damages[run.name].repair(run.config, current.run_cache)
-
-
-def _complete(run: PlannedRun) -> None:
-    """Delete what a kill after a run wrote its result left behind."""
-    run.paths.failure.unlink(missing_ok=True)
-    if (run.paths.checkpoints / "last.pt").exists():
-        config = next(readable_configs([run.paths]), None)
-        keep_checkpoints(run.paths, "both" if config is None else config.keep)

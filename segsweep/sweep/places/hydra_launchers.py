@@ -34,6 +34,7 @@ from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.search.feed import Feed
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
 from segsweep.system.files import is_locked, last_lines
@@ -69,13 +70,32 @@ class HydraPlace:
         start_server(PRELOAD)
         return prepare_slots(todo, current.sweep, current.stop, at_once=jobs)
 
-    def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
+    def launch(
+        self,
+        work: Work,
+        slots: Sequence[Slot],
+        costs: Mapping[str, Cost],
+        feed: Feed | None = None,
+    ) -> list[Outcome]:
         """Launch the runs to do; CommandExit if the launcher can start no job."""
+        if feed is not None:
+            return self._launch_feed(feed, work)
         current, command = session.current, work.todo[0].command_config
         assert current.sweep is not None
         current.cap = current.cap or CheckpointCap(current.sweep, command.keep_gb)
         with _watching(work.todo, current.cap):
             return _launch_until_done(self.launcher, self.known.shares_fate, work.todo)
+
+    def _launch_feed(self, feed: Feed, work: Work) -> list[Outcome]:
+        """Launch what *feed* asks for, round by round: a launcher returns when all jobs ended."""
+        outcomes: list[Outcome] = []
+        places = self.known.jobs_here(self.config) or None
+        while found := feed.next_runs(places):
+            feed.take_skipped()
+            runs = [one.run for one in found]
+            ended = self.launch(replace(work, todo=runs), [], {})
+            outcomes += [feed.ended(outcome) for outcome in ended]
+        return outcomes
 
 
 def frozen_override(path: Path) -> str:

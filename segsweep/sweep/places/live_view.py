@@ -73,7 +73,8 @@ class View:
             skipped: the runs among these that failed before and are not retried.
 
         """
-        self.title, self.slots, self.cells = title, slots, cells
+        self.title, self.slots, self.cells = title, slots, dict(cells)
+        self.labels: dict[str, str] = {}
         self.waiting = dict(expected)
         self.waiting_seconds = sum(expected.values())
         self.total, self.failed = len(cells), len(skipped)
@@ -114,6 +115,19 @@ class View:
         self.waiting_seconds -= seconds
         self.rows[name] = RunRow(name, slot, time.monotonic(), seconds)
 
+    def run_named(self, place: str, name: str, label: str) -> None:
+        """Learn that the run *name* is the one expected as *place*, and how to show it."""
+        self.waiting[name] = self.waiting.pop(place, 0.0)
+        self.cells[name] = self.cells.pop(place, label)
+        self.labels[name] = label
+
+    def run_skipped(self, place: str) -> None:
+        """Count an expected run that had finished before."""
+        if place in self.waiting:
+            self.waiting_seconds -= self.waiting.pop(place)
+            self.finished += 1
+            self.open_runs[self.cells[place]] -= 1
+
     def epoch_done(self, name: str, message: EpochDone) -> None:
         """Update a run that finished an epoch."""
         row, (epoch, epochs, val_iou) = self.rows[name], message
@@ -127,7 +141,7 @@ class View:
         row = self.rows.pop(name)
         self.waiting[name] = row.seconds
         self.waiting_seconds += row.seconds
-        self.print_line(f"{name}: {why}; retrying")
+        self.print_line(f"{self.labels.get(name, name)}: {why}; retrying")
 
     def run_ended(self, name: str, status: str, value: float, error: str = "") -> None:
         """Count a run that ended and print a line about it."""
@@ -142,15 +156,17 @@ class View:
         else:
             self.failed += status == AttemptStatus.FAILED
             text = f"{status}: {error}" if error else status
+        shown = self.labels.get(name, name)
         self.print_line(
-            f"[{self.finished + self.failed}/{self.total}] {name}  {text}{self._outlook()}"
+            f"[{self.finished + self.failed}/{self.total}] {shown}  {text}{self._outlook()}"
         )
 
     def print_if_quiet(self) -> None:
         """Without a live display, print a line about the running runs from time to time."""
         now = time.monotonic()
         if self.live is None and self.rows and now - self.last_line > QUIET_SECONDS:
-            running = "; ".join(_brief(row) for row in list(self.rows.values())[:4])
+            first = list(self.rows.values())[:4]
+            running = "; ".join(f"{self._label(row)} {_brief(row)}" for row in first)
             self.print_line(f"{self.summary()}  {running}")
 
     def print_line(self, line: str) -> None:
@@ -208,13 +224,16 @@ class View:
         table.add_column(justify="right", no_wrap=True)
         for row in _shown(self.rows.values()):
             bar = ProgressBar(total=max(row.epochs, 1), completed=row.epoch, width=12)
-            table.add_row(Text(short_name(row.name)), bar, Text(_figures(row)))
+            table.add_row(Text(self._label(row)), bar, Text(_figures(row)))
         more = len(self.rows) - MOST_SLOTS
         rest = [Text(f"and {more} more")] if more > 0 else []
         whole = Table.grid(expand=True)  # a bar alone would not end its line
         whole.add_row(ProgressBar(total=max(self.total, 1), completed=self.finished + self.failed))
         summary = Text(self.summary(), no_wrap=True, overflow="ellipsis")
         return Group(summary, whole, table, *rest)
+
+    def _label(self, row: RunRow) -> str:
+        return self.labels.get(row.name) or short_name(row.name)
 
     def _learn(self, row: RunRow, took: float) -> None:
         self.done, self.seconds_done = self.done + 1, self.seconds_done + took
@@ -239,5 +258,4 @@ def _figures(row: RunRow) -> str:
 
 
 def _brief(row: RunRow) -> str:
-    at = f"{row.epoch}/{row.epochs} {row.best:.3f}" if row.epochs else "starting"
-    return f"{short_name(row.name)} {at}"
+    return f"{row.epoch}/{row.epochs} {row.best:.3f}" if row.epochs else "starting"

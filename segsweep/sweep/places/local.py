@@ -27,6 +27,7 @@ from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import EpochDone, train
 from segsweep.sweep.refresh import Refresher
+from segsweep.sweep.search.feed import Feed
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
 from segsweep.system.files import last_lines, write_json
@@ -58,7 +59,13 @@ class Local:
         start_server(PRELOAD)
         return prepare_slots(todo, _sweep(), session.current.stop)
 
-    def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
+    def launch(
+        self,
+        work: Work,
+        slots: Sequence[Slot],
+        costs: Mapping[str, Cost],
+        feed: Feed | None = None,
+    ) -> list[Outcome]:
         """Execute the runs to do; CommandExit or KeyboardInterrupt if the sweep must stop."""
         current, sweep, command = session.current, _sweep(), work.todo[0].command_config
         if current.lock is not None:
@@ -69,7 +76,12 @@ class Local:
         seconds = {name: cost.seconds for name, cost in costs.items()}
         cells = cell_by_run([*work.finished, *work.skipped, *work.todo])
         try:
-            outcomes = runner.run_all(work.todo, seconds, cells, [run.name for run in work.skipped])
+            skipped = [run.name for run in work.skipped]
+            outcomes = (
+                runner.run_all(work.todo, seconds, cells, skipped)
+                if feed is None
+                else runner.run_feed(feed, data_of(work.todo))
+            )
         except OSError as error:  # writing the controller's own files
             if error.errno != errno.ENOSPC:
                 raise
@@ -93,6 +105,11 @@ def launch_one(run: PlannedRun) -> Outcome:
     return outcome
 
 
+def data_of(planned: Sequence[PlannedRun]) -> str:
+    """Return the names of the data sets of *planned*."""
+    return ", ".join(dict.fromkeys(run.config.choices["data"] for run in planned))
+
+
 def _sweep() -> SweepPaths:
     sweep = session.current.sweep
     assert sweep is not None, "the plan sets it before runs are launched"
@@ -113,6 +130,9 @@ class SlotRunner:
     full: Outcome | None = None
     """The run that found the disk full: no further run starts."""
     _retries: Retries = field(default_factory=Retries)
+    _runs: dict[str, PlannedRun] = field(default_factory=dict)
+    """Run name -> each run that was started, or will be."""
+    _feed: Feed | None = None
 
     def run_all(
         self,
@@ -126,35 +146,76 @@ class SlotRunner:
         *seconds* are the expected seconds per run, by name; *cells* are the cells of all runs
         of the command, of which *skipped* failed before and are not retried.
         """
-        by_name = {run.name: run for run in planned}
-        expected = {name: seconds.get(name, 0.0) for name in by_name}
-        outcomes = []
-        data = dict.fromkeys(run.config.choices["data"] for run in planned)
-        title = f"{self.sweep.root.name} on {', '.join(data)}"
+        expected = {run.name: seconds.get(run.name, 0.0) for run in planned}
+        title = f"{self.sweep.root.name} on {data_of(planned)}"
+        self._runs = {run.name: run for run in planned}
         with View(title, expected, len(self.slots), cells, skipped) as view, self.stop.deferring():
-            pool = Pool(
-                self.slots,
-                self.time_limit,
-                on_start=lambda task, slot: view.run_started(task.name, slot.number),
-                on_message=lambda task, message: self._take(view, task, message),
-                on_poll=lambda: self._poll(view),
-            )
+            pool = self._pool(view)
             tasks = [_task(run, expected[run.name]) for run in planned]
-            for ended in pool.run(tasks, self._should_stop):
-                outcome = self._handle(ended, by_name[ended.task.name], pool, view)
-                if outcome is not None:
-                    view.run_ended(outcome.run, outcome.status, outcome.value, outcome.error)
-                    outcomes.append(outcome)
-                    self.refresher.changed = True
+            return self._outcomes(pool, tasks, view)
+
+    def run_feed(self, feed: Feed, data: str) -> list[Outcome]:
+        """Execute the runs that *feed* asks for, until it has no more; return their outcomes.
+
+        *data* names the data sets.
+        """
+        self._feed = feed
+        expected = feed.expected()
+        seconds = {name: one.seconds for name, one in expected.items()}
+        cells = {name: one.cell for name, one in expected.items()}
+        title = f"{self.sweep.root.name} on {data}"
+        with View(title, seconds, len(self.slots), cells) as view, self.stop.deferring():
+            pool = self._pool(view)
+            feed.take_skipped()
+            return self._outcomes(pool, self._next_tasks(len(self.slots), view), view)
+
+    def _pool(self, view: View) -> Pool:
+        return Pool(
+            self.slots,
+            self.time_limit,
+            on_start=lambda task, slot: view.run_started(task.name, slot.number),
+            on_message=lambda task, message: self._take(view, task, message),
+            on_poll=lambda: self._poll(view),
+        )
+
+    def _outcomes(self, pool: Pool, tasks: Sequence[Task], view: View) -> list[Outcome]:
+        """Execute *tasks* and those that follow from them; return the outcomes as they come."""
+        outcomes = []
+        for ended in pool.run(tasks, self._should_stop):
+            outcome = self._handle(ended, self._runs[ended.task.name], pool, view)
+            if outcome is None:
+                continue
+            if self._feed is not None:
+                outcome = self._feed.ended(outcome)
+            view.run_ended(outcome.run, outcome.status, outcome.value, outcome.error)
+            outcomes.append(outcome)
+            self.refresher.changed = True
+            if not self._should_stop():
+                for task in self._next_tasks(pool.free(), view):
+                    pool.add(task)
         self.refresher.wait()
         over = (AttemptStatus.FINISHED, AttemptStatus.FAILED)
         return [outcome for outcome in outcomes if outcome.status in over]
+
+    def _next_tasks(self, free: int, view: View) -> list[Task]:
+        """Return the next tasks of the feed; none without a feed."""
+        if self._feed is None:
+            return []
+        found = self._feed.next_runs(free)
+        for place in self._feed.take_skipped():
+            view.run_skipped(place)
+        for one in found:
+            self._runs[one.run.name] = one.run
+            view.run_named(one.place, one.run.name, one.label)
+        return [_task(one.run, one.seconds) for one in found]
 
     def _take(self, view: View, task: Task, message: object) -> None:
         """Show a run's message, and remember that the page has something new to tell."""
         self.refresher.changed = True
         if isinstance(message, EpochDone):
             view.epoch_done(task.name, message)
+            if self._feed is not None:
+                self._feed.epoch_done(task.name, message.epoch, message.val_iou)
 
     def _should_stop(self) -> bool:
         lost = self.lock is not None and self.lock.taken_over

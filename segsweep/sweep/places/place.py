@@ -8,6 +8,7 @@ from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.slots import Slot
+from segsweep.sweep.search.feed import Feed
 
 
 class Place(Protocol):
@@ -24,5 +25,15 @@ class Place(Protocol):
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
         """Return the runs to do, the slots, and each run's cost, by name, where it can be known."""
 
-    def launch(self, work: Work, slots: Sequence[Slot], costs: Mapping[str, Cost]) -> list[Outcome]:
-        """Execute the runs to do; return their outcomes."""
+    def launch(
+        self,
+        work: Work,
+        slots: Sequence[Slot],
+        costs: Mapping[str, Cost],
+        feed: Feed | None = None,
+    ) -> list[Outcome]:
+        """Execute the runs to do; return their outcomes.
+
+        With a *feed*, it asks for the runs one after the other, and those of *work* only tell what
+        they are like.
+        """

@@ -26,6 +26,21 @@ def announce(
 
     *words* are those of the command.
     """
+    announce_data(planned)
+    work = work or work_for(planned)
+    if len(planned) > 1 or work.finished:
+        where = sweep_of(planned[0].config).root
+        text = (
+            f"{len(planned)} runs in {where}: {len(work.finished)} finished, {len(work.todo)} to do"
+        )
+        print(text, file=sys.stderr)
+    notes = _other_versions(work), _changed_defaults(work)
+    for line in (*idle_words(planned, words), *work.lines(), *chain(*notes)):
+        print(line, file=sys.stderr)
+
+
+def announce_data(planned: Sequence[PlannedRun]) -> None:
+    """Print problems of the data, and what they are."""
     found: dict[Problem, None] = {}
     by_data = list({str(run.config.data): run for run in planned}.values())
     for run in by_data:
@@ -39,19 +54,9 @@ def announce(
     print(
         f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr
     )
-    work = work or work_for(planned)
-    if len(planned) > 1 or work.finished:
-        where = sweep_of(planned[0].config).root
-        text = (
-            f"{len(planned)} runs in {where}: {len(work.finished)} finished, {len(work.todo)} to do"
-        )
-        print(text, file=sys.stderr)
-    notes = _idle_words(planned, words), _other_versions(work), _changed_defaults(work)
-    for line in (*work.lines(), *chain(*notes)):
-        print(line, file=sys.stderr)
 
 
-def _idle_words(planned: Sequence[PlannedRun], words: Sequence[str]) -> list[str]:
+def idle_words(planned: Sequence[PlannedRun], words: Sequence[str]) -> list[str]:
     """Return a line per key of the command that has no effect in any of its runs."""
     given = {word.partition("=")[0].lstrip("+") for word in words}
     idle = [idle_keys(flat_values(run.config.values)) for run in planned]

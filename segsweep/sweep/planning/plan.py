@@ -15,9 +15,10 @@ from segsweep.config.run_config import (
     Values,
     command_config,
     mapping,
+    section,
     without_command,
 )
-from segsweep.config.schema import CommandConfig
+from segsweep.config.schema import IN_RUN, CommandConfig, SearchConfig
 from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
@@ -40,6 +41,10 @@ class PlannedRun:
     paths: RunPaths
     command_config: CommandConfig = field(default_factory=CommandConfig)
     """Settings of the command that requests the run; not in the frozen config."""
+    words: tuple[str, ...] = ()
+    """The words that it was composed from, where a search plans further runs from them."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """The search that the command makes."""
 
     @property
     def name(self) -> str:
@@ -85,12 +90,21 @@ def plan_checked(checked: Values) -> PlannedRun:
         **({} if "test" in parts else {VALIDATION_ONLY: True}),
         "contents": contents(checked),
         **without_command(checked),
+        "search": search_in_run(checked),
     }
     name = folder_name(config.choices["model"], config.choices["loss"], config.seed, identity)
     paths = sweep_of(config).run(name)
     if not paths.result.exists():  # a finished run was built before, and building takes seconds
         _check_built(config)
-    return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked))
+    search = section(SearchConfig, mapping(checked, "search"))
+    return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked), search=search)
+
+
+def search_in_run(checked: Values) -> dict[str, object]:
+    """Return the section `search` of a run's config: what a search did, not how to make one."""
+    given = mapping(checked, "search")
+    kept = IN_RUN if given.get("study") else ("filled",)
+    return {key: given[key] for key in kept}
 
 
 def _check_built(config: RunConfig) -> None:
@@ -110,10 +124,15 @@ def cell_by_run(planned: Sequence[PlannedRun]) -> dict[str, str]:
     return {run.name: cell for run, cell in zip(planned, cells, strict=True)}
 
 
-def freeze(planned: Sequence[PlannedRun], request: str) -> None:
-    """Write the runs' configs and add them to their sweep's plan; existing rows are kept."""
+def freeze(
+    planned: Sequence[PlannedRun], request: str, cells: Mapping[str, str] | None = None
+) -> None:
+    """Write the runs' configs and add them to their sweep's plan; existing rows are kept.
+
+    *cells* is run name -> cell, where *planned* are not all runs of the command.
+    """
     config, sweep = planned[0].config, sweep_of(planned[0].config)
-    new, rows = _new_texts(planned), _plan_rows(planned, request)
+    new, rows = _new_texts(planned), _plan_rows(planned, request, cells or cell_by_run(planned))
     rebuild = needs_rebuilding(sweep)
     if not new and not rebuild and not missing_rows(sweep, rows):
         return
@@ -155,15 +174,17 @@ def check_writable(outputs: str) -> None:
         ) from error
 
 
-def _plan_rows(planned: Sequence[PlannedRun], request: str) -> list[dict[str, object]]:
+def _plan_rows(
+    planned: Sequence[PlannedRun], request: str, cells: Mapping[str, str]
+) -> list[dict[str, object]]:
     asked = {"requested_at": time_text(), "request": request}
     return [
         {
             **run_names(run.config.values),
             "epochs": run.config.trainer.epochs,
             "folder": run.name,
-            "cell": cell,
+            "cell": cells[run.name],
             **asked,
         }
-        for run, cell in zip(planned, cells_of([run.config.values for run in planned]), strict=True)
+        for run in planned
     ]

@@ -38,8 +38,8 @@ def plan_all(
     with user_code.in_processes():
         checked = _for_each(runs, runs, lambda words: check_without_data(*composed(words)), faults)
         kept = [run for run, _ in checked]
-        for _, one in _for_each(kept, [config for _, config in checked], plan_checked, faults):
-            planned.setdefault(one.name, one)
+        for words, one in _for_each(kept, [config for _, config in checked], plan_checked, faults):
+            planned.setdefault(one.name, replace(one, words=tuple(words)))
     if not planned:
         Misfits(faults).raise_all(len(runs))
     return list(planned.values()), left_out(faults)

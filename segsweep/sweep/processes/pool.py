@@ -97,6 +97,10 @@ class Pool:
         """Add *task* to the waiting ones, after those that take longer."""
         heapq.heappush(self._waiting, (-task.seconds, next(self._numbers), task))
 
+    def free(self) -> int:
+        """Return how many further tasks could start now."""
+        return max(0, len(self.slots) - len(self._running) - len(self._waiting))
+
     def run(self, tasks: Sequence[Task], stop: Callable[[], bool]) -> Iterator[TaskResult]:
         """Execute *tasks* and those added in the meantime; yield each result as it comes.
 

@@ -1,0 +1,146 @@
+"""The values that searches chose, in a sweep's chosen.csv: one row per cell and fold. No torch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from segsweep.config.cells import SEARCHED, cell_id, filled_keys, flat_values
+from segsweep.errors import StoredFileError
+from segsweep.store.paths import SweepPaths
+from segsweep.store.records import read_rows
+from segsweep.system.files import csv_text, write_if_changed
+
+if TYPE_CHECKING:
+    from segsweep.config.run_config import Values
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the search of one cell, in one fold, has found so far."""
+
+    cell: str
+    """The cell's name when it was searched."""
+    model: str
+    loss: str
+    fold: int | None
+    cell_id: str
+    """Of the cell whatever the values (`segsweep.config.cells.cell_id`)."""
+    values: Mapping[str, object]
+    """Dotted key -> the chosen value."""
+    params: Mapping[str, str]
+    """Dotted key -> what it was searched among."""
+    trial: str
+    """The run_id of the best trial; empty for values of another sweep."""
+    val_iou: float | None
+    """Validation IoU of the best trial."""
+    own_val_iou: float | None
+    """Validation IoU of the trial at the config's own values."""
+    n_trials: int
+    """The trials that were asked for."""
+    complete: int
+    pruned: int
+    """Ended early because they fell behind."""
+    diverged: int
+    """Ended early because the loss became NaN or infinite."""
+    failed: int
+    epochs: int
+    """Of all trials together, those that ended early included."""
+    seconds: float
+    """Of all trials together."""
+    study: str
+    """The study's name, or the sweep that the values come from."""
+
+    @property
+    def searched(self) -> str:
+        """The searched keys, as cells are told apart by them."""
+        return ",".join(sorted("lr" if key == "optimizer.lr" else key for key in self.values))
+
+
+COLUMNS = tuple(item.name for item in fields(Chosen))
+
+
+def read_chosen(sweep: SweepPaths) -> list[Chosen]:
+    """Return the rows of chosen.csv, [] without one; StoredFileError if it is damaged."""
+    rows = read_rows(sweep.chosen)
+    hints = get_type_hints(Chosen)
+    found = []
+    for number, row in enumerate(rows, 2):
+        try:
+            found.append(Chosen(**{name: _value(row[name], hints[name]) for name in COLUMNS}))
+        except (KeyError, ValueError, TypeError) as error:
+            raise StoredFileError(sweep.chosen, f"damaged, line {number}") from error
+    return found
+
+
+def _value(text: str, hint: object) -> Any:
+    if hint in (str, int, float):
+        return hint(text)
+    if hint in (int | None, float | None):
+        kind = int if hint == int | None else float
+        return None if text == "" else kind(text)
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(text)
+    return value
+
+
+def add_chosen(sweep: SweepPaths, new: Sequence[Chosen]) -> None:
+    """Write *new* rows in place of those of the same cells and folds."""
+    try:
+        there = read_chosen(sweep)
+    except StoredFileError:  # the studies have it all
+        there = []
+    rows = {_key(one): one for one in (*there, *new)}
+    write_chosen(sweep.chosen, list(rows.values()))
+
+
+def write_chosen(path: Path, rows: Sequence[Chosen]) -> None:
+    """Write chosen.csv, unless it has these rows."""
+    texts = []
+    for one in rows:
+        values: dict[str, object] = asdict(one)
+        for name in ("values", "params"):
+            values[name] = json.dumps(values[name], ensure_ascii=False)
+        texts.append({key: "" if value is None else value for key, value in values.items()})
+    write_if_changed(path, csv_text(texts, COLUMNS))
+
+
+def _key(one: Chosen) -> tuple[str, int | None]:
+    return one.cell_id, one.fold
+
+
+class ChosenValues:
+    """Tells which runs are at the values that a search chose."""
+
+    def __init__(self, rows: Sequence[Chosen]) -> None:
+        """*rows* are those of a sweep."""
+        self._rows = {_key(one): one for one in rows}
+        self._keys = {tuple(one.values): None for one in rows}
+
+    def place(self, config: "Values") -> tuple[str, bool]:
+        """Return the searched keys of a run, "" if none, and whether its values are superseded."""
+        fold = _fold(config)
+        if filled := filled_keys(config):
+            row = self._rows.get((cell_id(config, filled), fold))
+            searched = str(flat_values(config)[SEARCHED])
+            return searched, row is not None and not _has_values(config, row)
+        for keys in self._keys:
+            row = self._rows.get((cell_id(config, keys), fold))
+            if row is not None and _has_values(config, row):
+                return row.searched, False
+        return "", False
+
+
+def _fold(config: "Values") -> int | None:
+    found = flat_values(config).get("data.split.fold")
+    return found if isinstance(found, int) else None
+
+
+def _has_values(config: "Values", row: Chosen) -> bool:
+    named = flat_values(config)
+    return all(
+        str(named.get("lr" if key == "optimizer.lr" else key)) == str(value)
+        for key, value in row.values.items()
+    )

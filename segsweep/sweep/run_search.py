@@ -1,0 +1,160 @@
+"""A command with a search: the trials of each cell, then its runs at the values they led to."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from segsweep.config.cells import cell_id
+from segsweep.config.identity import identity_values
+from segsweep.store.outcome import Outcome
+from segsweep.sweep import session
+from segsweep.sweep.freezing import freeze_work, with_sweep_choices
+from segsweep.sweep.places.place import Place
+from segsweep.sweep.planning.budget import Cost
+from segsweep.sweep.planning.compose import Composer
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
+from segsweep.sweep.planning.work import Work, outcomes_before, work_for
+from segsweep.sweep.search.cell import CellSearch, own_values, title_of
+from segsweep.sweep.search.plan_text import print_search_plan, search_lines
+from segsweep.sweep.search.planner import Planner
+from segsweep.sweep.search.search import Search
+from segsweep.sweep.search.settings import Settings
+from segsweep.sweep.search.space import at_share, contains
+from segsweep.sweep.search.storage import open_storage
+from segsweep.sweep.search.study import Study, study_name
+
+
+def run_search(
+    planned: Sequence[PlannedRun], settings: Settings, place: Place, composer: Composer
+) -> list[Outcome]:
+    """Search the cells of *planned*, then train these runs at the values found.
+
+    Returns the outcomes of all trials and runs.
+    """
+    current, planner = session.current, Planner(composer, settings)
+    sweep = sweep_of(planned[0].config)
+    groups = group_runs(planned)
+    firsts = _checked_trials(groups, planner)
+    work = Work([], [*firsts, *planned], [], [], {})
+    if not current.plan_only:
+        current.lock_sweep(sweep)
+    work = with_sweep_choices(work, sweep, place)
+    todo, slots, costs = place.prepare(work.todo)
+    planner.lean = any(
+        new.config.trainer.lean != old.config.trainer.lean
+        for new, old in zip(todo, work.todo, strict=True)
+    )
+    seconds = _seconds(groups, firsts, costs)
+    if current.plan_only:
+        print_search_plan(groups, settings, seconds, slots)
+        return []
+    for line in search_lines(groups, settings):
+        print(line, file=sys.stderr)
+    search = search_of(groups, settings, planner, seconds)
+    search.start()
+    current.name_page()
+    outcomes = []
+    if search.expected():
+        outcomes = place.launch(replace(work, todo=todo), slots, costs, search)
+    current.planned = search.planned
+    return [*search.outcomes, *outcomes]
+
+
+def group_runs(
+    planned: Sequence[PlannedRun],
+) -> dict[tuple[str, int | None], list[PlannedRun]]:
+    """Return (cell, fold) -> its runs."""
+    cells = cell_by_run(planned)
+    found: dict[tuple[str, int | None], list[PlannedRun]] = {}
+    for run in planned:
+        fold = run.config.data.split.fold
+        found.setdefault((cells[run.name], fold), []).append(run)
+    return found
+
+
+def _checked_trials(
+    groups: Mapping[tuple[str, int | None], Sequence[PlannedRun]], planner: Planner
+) -> list[PlannedRun]:
+    """Return a trial of each cell; ConfigError if the ends of the ranges make no valid run."""
+    space = planner.settings.space
+    ends = [{key: at_share(one, share) for key, one in space.items()} for share in (0.0, 1 - 1e-9)]
+    found = []
+    for runs in groups.values():
+        low, _ = (planner.trial(runs[0], values, "check") for values in ends)
+        found.append(low)
+    return found
+
+
+def _seconds(
+    groups: Mapping[tuple[str, int | None], Sequence[PlannedRun]],
+    firsts: Sequence[PlannedRun],
+    costs: Mapping[str, Cost],
+) -> dict[str, tuple[float, float]]:
+    """Return title of a cell's search -> expected seconds of a trial and of a final run."""
+    found = {}
+    for ((cell, fold), runs), first in zip(groups.items(), firsts, strict=True):
+        pair = [costs[run.name].seconds if run.name in costs else 0.0 for run in (first, runs[0])]
+        found[title_of(cell, fold)] = pair[0], pair[1]
+    return found
+
+
+def search_of(
+    groups: Mapping[tuple[str, int | None], list[PlannedRun]],
+    settings: Settings,
+    planner: Planner,
+    seconds: Mapping[str, tuple[float, float]],
+) -> Search:
+    """Return the search of the runs in *groups*, with the studies of earlier commands.
+
+    *seconds* is title of a cell's search -> expected seconds of a trial and of a final run.
+    """
+    first = next(iter(groups.values()))[0]
+    storage = open_storage(settings.config.storage, sweep_of(first.config))
+    cells, ids = [], {}
+    for (cell, fold), runs in groups.items():
+        own = own_values(runs[0].config.values, list(settings.space))
+        study = Study(
+            storage,
+            study_name(_short(runs[0]), _fixed(runs[0], settings)),
+            settings.space,
+            settings.config.sampler,
+            own if contains(settings.space, own) else None,
+        )
+        retry = runs[0].command_config.retry_failed
+        one = CellSearch(cell, fold, runs, study, settings.n_trials, retry)
+        cells.append(one)
+        ids[one.title] = cell_id(runs[0].config.values, settings.params)
+    return Search(cells, planner, _freeze, ids, seconds)
+
+
+def _short(run: PlannedRun) -> str:
+    return f"{run.config.choices['model']}/{run.config.choices['loss']}"
+
+
+def _fixed(run: PlannedRun, settings: Settings) -> list[object]:
+    """Return everything that is the same in all trials of a study, as its name tells it apart."""
+    values = identity_values(run.config.values)
+    for key in settings.params:
+        *sections, name = key.split(".")
+        inside: object = values
+        for section in sections:
+            inside = inside.get(section) if isinstance(inside, dict) else None
+        if isinstance(inside, dict):
+            inside.pop(name, None)
+    values.pop("seed", None)
+    config = settings.config
+    how = [config.sampler, config.pruner, settings.seed, settings.epochs(run.config)]
+    return [values, run.config.data_fingerprint, settings.params, how]
+
+
+def _freeze(runs: Sequence[PlannedRun], cells: Mapping[str, str]) -> list[PlannedRun]:
+    """Write the configs of runs of a search; return those that are to do."""
+    current = session.current
+    work = work_for(runs, current.run_cache)
+    current.outcomes += [one for one in outcomes_before(work) if one.run in _finals(runs)]
+    freeze_work(work, cells)
+    return work.todo
+
+
+def _finals(runs: Sequence[PlannedRun]) -> set[str]:
+    return {run.name for run in runs if run.config.kind == "run"}

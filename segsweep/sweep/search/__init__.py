@@ -1,0 +1,1 @@
+"""The search: trials of each cell, then its runs at the best values."""

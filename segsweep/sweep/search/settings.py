@@ -1,0 +1,90 @@
+"""The settings of a command's search, checked: one search per command, over known keys."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from segsweep.config.cells import filled_keys
+from segsweep.config.schema import SearchConfig
+from segsweep.errors import ConfigError
+from segsweep.seeding import SEARCH, derive
+from segsweep.sweep.planning.plan import PlannedRun
+from segsweep.sweep.search.space import Space, flat_params, grid_of, space_of
+
+if TYPE_CHECKING:
+    from segsweep.config.run_config import FrozenConfig
+
+NONE = "has no effect without a search; add search=lr"
+DEFAULTS = SearchConfig()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command searches, and how."""
+
+    config: SearchConfig
+    params: dict[str, str]
+    """Dotted key -> its values as they were written."""
+    space: Space
+    n_trials: int
+    """Of each cell and fold; of a grid, its combinations."""
+    seed: int
+    """Of the weights, the order and the augmentation of every trial."""
+
+    def epochs(self, run: "FrozenConfig") -> int:
+        """Return the epochs of a trial of a run's cell."""
+        given = self.config.epochs
+        return max(1, round(given * run.trainer.epochs)) if given < 1 else int(given)
+
+
+def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Settings | None:
+    """Return the search that the runs of a command ask for; None if they ask for none.
+
+    Raises ConfigError for a search that differs among runs, over unknown values, or over a key to
+    which the command gives several values.
+    """
+    searches = [run.search for run in planned]
+    config = searches[0]
+    if any(one != config for one in searches):
+        raise ConfigError(
+            "search: differs among the runs of the command; run a separate command for each search"
+        )
+    if not config.params:
+        _check_unused(config)
+        return None
+    if config.filled:
+        raise ConfigError("search.filled: the search fills it in; leave it out")
+    if config.epochs >= 1 and config.epochs % 1:
+        raise ConfigError(
+            f"search.epochs={config.epochs:g}: must be a share below 1, or a whole number"
+        )
+    params = flat_params(config.params)
+    space = space_of(config.params)
+    _check_not_swept(params, arguments)
+    n_trials = len(grid_of(space)) if config.sampler == "grid" else config.n_trials
+    seed = derive(config.seed, SEARCH) % 2**32
+    return Settings(config, params, space, n_trials, seed)
+
+
+def _check_unused(config: SearchConfig) -> None:
+    for item in dataclasses.fields(SearchConfig):
+        value = getattr(config, item.name)
+        if item.name not in ("filled", "params") and value != getattr(DEFAULTS, item.name):
+            raise ConfigError(f"search.{item.name}={value}: {NONE}")
+
+
+def _check_not_swept(params: dict[str, str], arguments: Sequence[str]) -> None:
+    for override in OverridesParser.create().parse_overrides(list(arguments)):
+        key = override.get_key_element().lstrip("+")
+        if override.is_sweep_override() and key in params:
+            raise ConfigError(
+                f"{override.input_line}: {key} is searched; leave it out, or leave out the search"
+            )
+
+
+def is_search_run(run: PlannedRun) -> bool:
+    """Whether a search chose some of the run's values."""
+    return bool(filled_keys(run.config.values))

@@ -1,0 +1,79 @@
+"""Where Optuna keeps the studies of a sweep: SQLite by default, any database, or a journal file."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segsweep.errors import ConfigError
+from segsweep.store.paths import SweepPaths
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+DRIVERS = {"postgresql": "psycopg", "mysql": "mysqlclient"}
+"""Database -> the package that connects to it."""
+
+
+def open_storage(address: str | None, sweep: SweepPaths) -> "BaseStorage":
+    """Return the storage at *address*, by default the sweep's own; made if it does not exist.
+
+    Raises ConfigError, without the password in the address, if it cannot be opened.
+    """
+    from optuna.storages import get_storage
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if address is None:
+        sweep.root.mkdir(parents=True, exist_ok=True)
+        address = f"sqlite:///{sweep.search}"
+    try:
+        with quietly():
+            return get_storage(_storage(address))  # with a cache of the trials that have ended
+    except (ImportError, OSError, SQLAlchemyError, RuntimeError, ValueError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        needs = next(
+            (
+                f"; needs pip install {package}"
+                for name, package in DRIVERS.items()
+                if address.startswith(name) and isinstance(error, ImportError)
+            ),
+            "",
+        )
+        raise ConfigError(
+            f"search.storage={masked(address)}: cannot be opened ({masked(reason)}){needs}; give a "
+            "database URL, such as postgresql+psycopg://user@host/name, or the path of a file"
+        ) from error
+
+
+def _storage(address: str) -> "BaseStorage":
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if "://" in address:
+        return RDBStorage(address, skip_compatibility_check=False)
+    path = Path(address).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def masked(text: str) -> str:
+    """Return *text* with the password of each address in it replaced by stars."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep Optuna from printing: what is worth saying, the search says itself."""
+    import optuna
+    from optuna.exceptions import ExperimentalWarning
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
