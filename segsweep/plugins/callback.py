@@ -15,7 +15,7 @@ from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
 from segsweep.sweep.places.ways import BASIC, OURS, check_way
-from segsweep.sweep.planning.command_words import check_one_sweep, check_search
+from segsweep.sweep.planning.command_words import check_one_sweep, check_search, check_single
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
 from segsweep.sweep.session import CommandExit
@@ -33,6 +33,7 @@ class Planning(Callback):
         """Plan the run of a command without `-m`."""
         _or_exit(check_way, config, True)
         _or_exit(check_hydra_keys, config, True)
+        _or_exit(check_single, config)
         _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:

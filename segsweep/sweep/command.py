@@ -32,6 +32,8 @@ from segsweep.sweep.planning.print_plan import print_plan
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.run_search import run_search
+from segsweep.sweep.search.planner import Planner
+from segsweep.sweep.search.reuse import Reused, reused
 from segsweep.sweep.search.settings import settings_of
 
 
@@ -58,7 +60,12 @@ def run_sweep(
     composer.save()
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
-    if (settings := settings_of(planned, arguments)) is not None:
+    reuse, settings = None, settings_of(planned, arguments)
+    if settings is not None and settings.config.reuse is not None:
+        reuse = reused(planned, settings, Planner(composer, settings))
+        planned = current.planned = reuse.planned
+        print("\n".join(reuse.lines), file=sys.stderr)
+    elif settings is not None:
         announce_data(planned)
         for line in idle_words(planned, current.request.split()):
             print(line, file=sys.stderr)
@@ -69,7 +76,7 @@ def run_sweep(
     announce(planned, work, current.request.split())
     for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
         print(line, file=sys.stderr)
-    current.outcomes += [*failed, *run_work(work, place)]
+    current.outcomes += [*failed, *run_work(work, place, reuse)]
 
 
 def _seems_finished(config: DictConfig) -> bool:
@@ -89,8 +96,11 @@ def run_batch(planned: Sequence[PlannedRun], place: Place) -> list[float]:
     return [values.get(run.name, NAN) for run in planned]
 
 
-def run_work(work: Work, place: Place) -> list[Outcome]:
-    """Train the runs to do; return the outcomes of all requested runs, [] for `plan=true`."""
+def run_work(work: Work, place: Place, reuse: Reused | None = None) -> list[Outcome]:
+    """Train the runs to do; return the outcomes of all requested runs, [] for `plan=true`.
+
+    *reuse* is recorded before the first one starts, if their values were found elsewhere.
+    """
     current, before = session.current, outcomes_before(work)
     assert current.sweep is not None
     slots: list[Slot] = []
@@ -105,6 +115,9 @@ def run_work(work: Work, place: Place) -> list[Outcome]:
     if current.plan_only:
         print_plan(work, costs, slots)
         return []
+    if reuse is not None and not reuse.is_recorded():
+        current.lock_sweep(current.sweep)
+        reuse.record()
     if not work.todo:
         if work.damages or plan_lacks(current.sweep, work.finished):
             current.lock_sweep(current.sweep)

@@ -67,6 +67,17 @@ def check_search(config: DictConfig) -> None:
         )
 
 
+def check_single(config: DictConfig) -> None:
+    """Raise ConfigError if a command without `-m` asks for a search, which makes many runs."""
+    word = ""
+    if config.search.params:
+        word = f"search={config.hydra.runtime.choices.get('search')}"
+    elif config.search.reuse is not None:
+        word = f"search.reuse={config.search.reuse}"
+    if word:
+        raise ConfigError(f"{word}: only with -m; add -m")
+
+
 def per_run(words: list[str]) -> list[str]:
     """Return a `-m` command line in which keys below a swept group are set per run.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from segsweep.config.run_config import FrozenConfig
 
 NONE = "has no effect without a search; add search=lr"
+WITH_REUSE = "has no effect with search.reuse, which runs no trial; leave it out"
 DEFAULTS = SearchConfig()
 
 
@@ -43,6 +44,8 @@ class Settings:
 def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Settings | None:
     """Return the search that the runs of a command ask for; None if they ask for none.
 
+    With `search.reuse` and no `search.params`, it has no range of its own.
+
     Raises ConfigError for a search that differs among runs, over unknown values, or over a key to
     which the command gives several values.
     """
@@ -52,7 +55,7 @@ def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Sett
         raise ConfigError(
             "search: differs among the runs of the command; run a separate command for each search"
         )
-    if not config.params:
+    if not config.params and config.reuse is None:
         _check_unused(config)
         return None
     if config.filled:
@@ -61,19 +64,22 @@ def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Sett
         raise ConfigError(
             f"search.epochs={config.epochs:g}: must be a share below 1, or a whole number"
         )
+    if not config.params:
+        _check_unused(config, ("reuse",), WITH_REUSE)
     params = flat_params(config.params)
     space = space_of(config.params)
     _check_not_swept(params, arguments)
-    n_trials = len(grid_of(space)) if config.sampler == "grid" else config.n_trials
+    grid = config.sampler == "grid" and config.reuse is None
+    n_trials = len(grid_of(space)) if grid else config.n_trials
     seed = derive(config.seed, SEARCH) % 2**32
     return Settings(config, params, space, n_trials, seed)
 
 
-def _check_unused(config: SearchConfig) -> None:
+def _check_unused(config: SearchConfig, used: Sequence[str] = (), why: str = NONE) -> None:
     for item in dataclasses.fields(SearchConfig):
         value = getattr(config, item.name)
-        if item.name not in ("filled", "params") and value != getattr(DEFAULTS, item.name):
-            raise ConfigError(f"search.{item.name}={value}: {NONE}")
+        if item.name not in ("filled", "params", *used) and value != getattr(DEFAULTS, item.name):
+            raise ConfigError(f"search.{item.name}={value}: {why}")
 
 
 def _check_not_swept(params: dict[str, str], arguments: Sequence[str]) -> None:
