@@ -79,6 +79,7 @@ TESTED_IN = {
     "store/pictures.py": "training/test_pictures.py",
     "store/find.py": "cli/test_sweeps.py",
     "store/outcome.py": "test_train.py",
+    "store/studies.py": "training/test_pruning.py",
     "store/retention.py": "sweep/test_housekeeping.py",
     "sweep/command.py": "test_train.py",
     "sweep/history_end.py": "sweep/test_status.py",

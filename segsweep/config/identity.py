@@ -54,7 +54,15 @@ def identity_values(config: Values) -> dict[str, object]:
     digest = content(file, "data.split.file") if file else None
     common["split"] = {**mapping(common, "split"), "file": digest}
     nodes["data"] |= common
-    return values | nodes
+    return values | nodes | _of_study(config)
+
+
+def _of_study(config: Values) -> dict[str, object]:
+    """Return the study of a trial that may be pruned: the others in it decide how it ends."""
+    search = config.get("search")
+    if not isinstance(search, Mapping) or search.get("pruner", "none") == "none":
+        return {}
+    return {"study": search["study"]} if search.get("study") else {}
 
 
 _NAMES = {item.name for item in dataclasses.fields(Config)} - set(OPTION_NODES)

@@ -48,6 +48,8 @@ class Result:
     data_fingerprint: str = ""
     started: str = ""
     finished: str = ""
+    pruned: bool = False
+    """Whether it is a trial that its search ended early."""
     values: JsonObject = field(default_factory=dict)
     """All keys of the file."""
 

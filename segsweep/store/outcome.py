@@ -23,6 +23,8 @@ class Outcome:
     """False if this attempt did not train: the run had finished before, or another process did."""
     cause: Cause = Cause.NONE
     """Why it failed, as in `failure.json`."""
+    note: str = ""
+    """How a finished run ended, if not as planned."""
 
 
 def finished_outcome(paths: RunPaths) -> Outcome | None:
@@ -31,7 +33,8 @@ def finished_outcome(paths: RunPaths) -> Outcome | None:
     if result is None:
         return None
     iou = NAN if result.val_iou is None else result.val_iou
-    return Outcome(paths.root.name, AttemptStatus.FINISHED, iou, trained=False)
+    note = f"pruned at epoch {result.epochs}" if result.pruned else ""
+    return Outcome(paths.root.name, AttemptStatus.FINISHED, iou, trained=False, note=note)
 
 
 def failed_outcome(paths: RunPaths) -> Outcome:

@@ -57,6 +57,8 @@ class Hooks:
     """(history, scores of the validation images, whether it is the best)."""
     step_done: Callable[[int, int], None] = lambda step, steps: None
     should_stop: Callable[[], bool] = lambda: False
+    should_end: Callable[[list[Row]], bool] = lambda history: False
+    """Whether the run with this history is over, although epochs are left."""
 
 
 def fit(
@@ -77,7 +79,7 @@ def fit(
             was finished and saved.
 
     """
-    while not _finished(state, loop):
+    while not _finished(state, loop) and not hooks.should_end(state.history):
         train_epoch(state, loss_fn, train, loop, hooks, augment, autocast)
         validate(state, loss_fn, val, loop, hooks, autocast)
         if hooks.should_stop():

@@ -31,9 +31,10 @@ from segsweep.training.preview import draw_preview
 from segsweep.training.state import Row
 
 
-def write_result(job: Job, history: list[Row], started: float) -> float:
+def write_result(job: Job, history: list[Row], started: float, pruned: bool = False) -> float:
     """Score the selected weights, the test set once; write the result last.
 
+    *pruned*: the run is a trial that its search ended early.
     Returns the validation IoU of the selected epoch.
     """
     write_history(job.paths, history)  # a kill may have come between the checkpoint and this file
@@ -48,7 +49,8 @@ def write_result(job: Job, history: list[Row], started: float) -> float:
         rows += with_surfaces(count_rows(job, "test", scored), surfaces)
         tested = _test_metrics(scored, job.loop.empty, surfaces)
     write_text(job.paths.per_image, per_image_text(job.config.run_id, rows))
-    write_json(job.paths.result, _result(job, history, started, tested))
+    ended = {"pruned": True} if pruned else {}
+    write_json(job.paths.result, _result(job, history, started, tested) | ended)
     job.paths.failure.unlink(missing_ok=True)
     return float(history[job.state.best_epoch - 1]["val_iou"])
 

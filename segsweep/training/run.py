@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segsweep import __version__
@@ -23,7 +23,7 @@ from segsweep.errors import (
 )
 from segsweep.store.json_files import known_environment
 from segsweep.store.outcome import NAN, Outcome, finished_outcome
-from segsweep.store.paths import RunPaths
+from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import (
     read_config,
     record_failure,
@@ -41,6 +41,7 @@ from segsweep.training.environment import environment_facts
 from segsweep.training.evaluate import Scored
 from segsweep.training.frozen import check_frozen
 from segsweep.training.loop import Hooks, fit
+from segsweep.training.pruning import Pruning
 from segsweep.training.result import draw_validation, write_result
 from segsweep.training.resume import resumed_or_new
 from segsweep.training.state import Row
@@ -105,7 +106,9 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
             exits = isinstance(error, SystemExit)
             return _failed(paths, Cause.EXITED if exits else Cause.RAISED, error)
         keep_checkpoints(paths, config.keep)
-    return Outcome(paths.root.name, AttemptStatus.FINISHED, value)
+        done = finished_outcome(paths)
+    note = "" if done is None else done.note
+    return Outcome(paths.root.name, AttemptStatus.FINISHED, value, note=note)
 
 
 def _ends_the_job(error: BaseException, stop: StopRequest) -> bool:
@@ -181,6 +184,7 @@ def _train_and_score(config: FrozenConfig, paths: RunPaths, context: RunContext)
 
     job = resumed_or_new(build, paths, progress)
     _store_start(job, progress)
+    pruning = _pruning(job)
     with context.stop.deferring(), _closing(progress):
         history = fit(
             job.state,
@@ -188,14 +192,26 @@ def _train_and_score(config: FrozenConfig, paths: RunPaths, context: RunContext)
             job.train,
             job.val,
             job.loop,
-            _hooks(job, progress, context),
+            _hooks(job, progress, context, pruning),
             job.augment,
             job.placement.autocast if job.placement.precision != "float32" else None,
         )
-    return write_result(job, history, started)
+    pruned = pruning is not None and pruning.pruned
+    if pruned:
+        progress.write(f"pruned at epoch {len(history)} of {epochs}: behind the study's others")
+    return write_result(job, history, started, pruned)
 
 
-def _hooks(job: Job, progress: Progress, context: RunContext) -> Hooks:
+def _pruning(job: Job) -> Pruning | None:
+    """Return what may end a trial early; None if nothing may."""
+    search, sweep = job.config.search, SweepPaths(job.paths.root.parents[1])
+    if search.pruner == "none" or not search.study:
+        return None
+    name, epochs = job.paths.root.name, job.loop.epochs
+    return Pruning(search.pruner, search.study, sweep, name, epochs)
+
+
+def _hooks(job: Job, progress: Progress, context: RunContext, pruning: Pruning | None) -> Hooks:
     def epoch_done(history: list[Row], scored: Scored, best: bool) -> None:
         write_history(job.paths, history)
         context.on_epoch(history[-1], best)
@@ -206,7 +222,8 @@ def _hooks(job: Job, progress: Progress, context: RunContext) -> Hooks:
             if best and len(history) % every == 0:
                 draw_validation(job, scored, f"epoch-{len(history):04d}")
 
-    return Hooks(job.checkpoints.save, epoch_done, progress.step, context.stop)
+    hooks = Hooks(job.checkpoints.save, epoch_done, progress.step, context.stop)
+    return hooks if pruning is None else replace(hooks, should_end=pruning)
 
 
 def _store_start(job: Job, progress: Progress) -> None:

@@ -243,7 +243,8 @@ def _watch(
                 outcome = _outcome(paths)
                 if outcome.status == AttemptStatus.FINISHED:
                     cap.add(paths, outcome.value)
-                what = outcome.error or f"val IoU {outcome.value:.4f}"
+                note = f", {outcome.note}" if outcome.note else ""
+                what = outcome.error or f"val IoU {outcome.value:.4f}{note}"
                 print(f"[{len(runs) - len(open_runs)}/{len(runs)}] {name}  {what}", file=sys.stderr)
                 refresher.changed = True
         refresher.refresh_if_due()

@@ -143,16 +143,19 @@ class View:
         self.waiting_seconds += row.seconds
         self.print_line(f"{self.labels.get(name, name)}: {why}; retrying")
 
-    def run_ended(self, name: str, status: str, value: float, error: str = "") -> None:
-        """Count a run that ended and print a line about it."""
+    def run_ended(
+        self, name: str, status: str, value: float, error: str = "", note: str = ""
+    ) -> None:
+        """Count a run that ended and print a line about it; *note*: it finished another way."""
         row = self.rows.pop(name)
         took = time.monotonic() - row.started
         if status == AttemptStatus.FINISHED:
             self.finished += 1
             self.open_runs[self.cells[name]] -= 1
-            self._learn(row, took)
+            if not note:  # else it is no measure of what others take
+                self._learn(row, took)
             time_taken = f"{took:.1f} s" if took < 10 else duration(took)
-            text = f"val IoU {value:.4f}, {time_taken}"
+            text = ", ".join([f"val IoU {value:.4f}", *([note] if note else []), time_taken])
         else:
             self.failed += status == AttemptStatus.FAILED
             text = f"{status}: {error}" if error else status

@@ -187,7 +187,7 @@ class SlotRunner:
                 continue
             if self._feed is not None:
                 outcome = self._feed.ended(outcome)
-            view.run_ended(outcome.run, outcome.status, outcome.value, outcome.error)
+            view.run_ended(outcome.run, outcome.status, outcome.value, outcome.error, outcome.note)
             outcomes.append(outcome)
             self.refresher.changed = True
             if not self._should_stop():

@@ -97,7 +97,7 @@ class CellSearch:
             self.study.report(trial, int(row["epoch"]), float(row["val_iou"]))
         if outcome.status == AttemptStatus.FINISHED:
             result = known_result(run.paths.result)
-            pruned = result is not None and bool(result.values.get("pruned"))
+            pruned = result is not None and result.pruned
             state = TrialState.PRUNED if pruned else TrialState.COMPLETE
             self.study.tell(trial, state, outcome.value)
         elif outcome.cause == Cause.NON_FINITE:  # these values are bad: that is a result

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from segsweep.store.chosen import add_chosen
 from segsweep.store.outcome import Outcome, failed_outcome
 from segsweep.store.states import AttemptStatus, Cause
+from segsweep.store.studies import write_study
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
 from segsweep.sweep.planning.work import NOT_RETRIED
 from segsweep.sweep.search.cell import CellSearch, Running
@@ -151,6 +152,8 @@ class Search:
         return one
 
     def _trial(self, cell: CellSearch, one: Running) -> Next:
+        if self.planner.settings.config.pruner != "none":  # it compares itself with the others
+            write_study(sweep_of(one.run.config), cell.study.name, cell.runs)
         self.freeze([one.run], {one.run.name: cell.cell})
         self.planned.append(one.run)
         label = f"{cell.title} trial {one.k + 1}/{cell.n_trials}"

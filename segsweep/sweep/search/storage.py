@@ -1,14 +1,12 @@
 """Where Optuna keeps the studies of a sweep: SQLite by default, any database, or a journal file."""
 
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
+from segsweep.system.optuna_log import quietly
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -61,19 +59,3 @@ def _storage(address: str) -> "BaseStorage":
 def masked(text: str) -> str:
     """Return *text* with the password of each address in it replaced by stars."""
     return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Keep Optuna from printing: what is worth saying, the search says itself."""
-    import optuna
-    from optuna.exceptions import ExperimentalWarning
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from segsweep.system.files import text_digest
+from segsweep.system.optuna_log import quietly
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, TrialState
 
 from segsweep.sweep.search.space import Space, Value
-from segsweep.sweep.search.storage import quietly
 from segsweep.sweep.search.suggest import suggestion
 
 K, DIVERGED = "k", "diverged"
@@ -113,8 +113,13 @@ class Study:
 
 
 def best_of(trials: Mapping[int, "FrozenTrial"]) -> "FrozenTrial | None":
-    """Return the best of the complete trials by k; the first of equal ones; None without any."""
+    """Return the best of the complete trials by k, the first of equal ones.
+
+    Without a complete one, the best of those that were ended early; None if no trial has a value.
+    """
     from optuna.trial import TrialState
 
-    complete = [one for _, one in sorted(trials.items()) if one.state is TrialState.COMPLETE]
-    return max(complete, key=lambda one: cast(float, one.value), default=None)
+    ended = [one for _, one in sorted(trials.items()) if one.state.is_finished()]
+    valued = [one for one in ended if one.value is not None]
+    complete = [one for one in valued if one.state is TrialState.COMPLETE]
+    return max(complete or valued, key=lambda one: cast(float, one.value), default=None)

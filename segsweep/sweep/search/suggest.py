@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError
 from segsweep.sweep.search.space import Space, Value, grid_of, stratified
-from segsweep.sweep.search.storage import quietly
+from segsweep.system.optuna_log import quietly
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -12,6 +12,7 @@ from segsweep.plugins.register import register_schema
 from segsweep.store.chosen import read_chosen
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.states import AttemptStatus, Cause
+from segsweep.store.studies import read_study
 from segsweep.sweep import session
 from segsweep.sweep.planning import work
 from segsweep.sweep.planning.compose import Composer
@@ -315,3 +316,79 @@ def test_plan_names_the_cells_of_trials(begin):
 
     assert {row["folder"] for row in rows} == {run.name for run in ended}
     assert {row["cell"] for row in rows} == {"unet2/bce", "unet2/dice"}
+
+
+def prune(run):
+    """Train all trials but those at low rates, which end early with a value of their own."""
+    outcome = train(run)
+    if run.config.kind == "trial" and run.config.optimizer["lr"] < 1e-3:
+        result = json.loads(run.paths.result.read_text())
+        run.paths.result.write_text(json.dumps({**result, "val_iou": 0.99, "pruned": True}))
+    return outcome
+
+
+def test_pruned_trials_count_and_are_not_chosen(begin):
+    """As trials of the cell, with their epochs; a value that was reached early is no best one."""
+    ended = by_cell(run_all(begin(*GRID, "search.pruner=median"), do=prune), "trial")
+
+    for one in read_chosen(session.current.sweep):
+        low = sum(rate < 1e-3 for rate in rates(ended[one.loss]))
+        assert low >= 1
+        assert (one.complete, one.pruned, one.diverged, one.failed) == (5 - low, low, 0, 0)
+        assert one.epochs == 5
+        assert one.values["optimizer.lr"] >= 1e-3
+    assert begin(*GRID, "search.pruner=median").expected() == {}
+
+
+def test_a_cell_with_pruned_trials_alone_has_a_best_one(begin):
+    """The trial that all others were compared with can diverge afterwards."""
+
+    def unlucky(run):
+        if run.config.kind == "run":
+            return train(run)
+        if run.config.optimizer["lr"] == 0.002:  # trial 0
+            return fail(run, Cause.NON_FINITE)
+        outcome = train(run)
+        result = json.loads(run.paths.result.read_text())
+        run.paths.result.write_text(json.dumps({**result, "pruned": True}))
+        return outcome
+
+    ended = run_all(begin(*GRID, "search.pruner=hyperband"), do=unlucky)
+    trials, finals = by_cell(ended, "trial"), by_cell(ended, "run")
+
+    for loss in BEST:
+        best = max(trials[loss][1:], key=value_of)
+        assert rates(finals[loss]) == [best.config.optimizer["lr"]] * 2
+
+
+def test_trials_know_each_other_only_if_they_may_be_pruned(begin):
+    """Each that starts finds the runs of all before it, and its own."""
+    known = []
+
+    def look(run):
+        if run.config.kind == "trial":
+            study = run.config.search.study
+            known.append(
+                [one.root.name for one in read_study(session.current.sweep, study).values()]
+            )
+            assert known[-1][-1] == run.name
+        return train(run)
+
+    run_all(begin("loss=bce", *GRID[1:], "search.pruner=median"), do=look)
+
+    assert [len(names) for names in known] == [1, 2, 3, 4, 5]
+    run_all(begin("loss=bce", *GRID[1:], "sweep=plain"))
+    assert not session.current.sweep.studies.exists()
+
+
+def test_only_trials_depend_on_the_pruner(begin):
+    """What a trial trains depends on the others of its study; a run at the same values does not."""
+    trials, finals = [], []
+    for name in ("none", "median", "hyperband"):
+        words = ("loss=bce", "search.n_trials=1", *GRID[1:3], f"search.pruner={name}")
+        ended = run_all(begin(*words, f"sweep={name}"))
+        trials += [run.name for run in by_cell(ended, "trial")["bce"]]
+        finals.append([run.name for run in by_cell(ended, "run")["bce"]])
+
+    assert len({*trials}) == 3
+    assert finals[0] == finals[1] == finals[2]
