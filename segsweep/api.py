@@ -78,6 +78,17 @@ class Sweep:
         return self._read().trials.copy()
 
     @property
+    def chosen(self) -> "DataFrame":
+        """A row per cell and fold that was searched: the values chosen, and from how many trials.
+
+        The columns of chosen.csv, with a column per chosen key in place of `values`; empty
+        without a search. StoredFileError if that file is damaged.
+        """
+        from segsweep.store.chosen import chosen_frame
+
+        return chosen_frame(SweepPaths(self.folder))
+
+    @property
     def per_image(self) -> "DataFrame":
         """A row per finished run, part, size and image: the four counts (per_image.csv)."""
         return self._read().per_image.copy()

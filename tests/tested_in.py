@@ -77,6 +77,7 @@ TESTED_IN = {
     "stats/wording/next_steps.py": "stats/wording/test_sentences.py",
     "stats/wording/phrases.py": "stats/test_runs.py",
     "store/pictures.py": "training/test_pictures.py",
+    "store/trial_rows.py": "cli/test_search.py",
     "store/find.py": "cli/test_sweeps.py",
     "store/outcome.py": "test_train.py",
     "store/studies.py": "training/test_pruning.py",

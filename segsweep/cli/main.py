@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import compare, listing, remove, report, sweeps
+from segsweep.cli import compare, listing, remove, report, search, sweeps
 from segsweep.cli.complete import run_names
 from segsweep.errors import ConfigError, SegsweepError
 from segsweep.system.terminal import stop_printing, visible_output
@@ -115,6 +115,7 @@ app.command()(compare.compare)
 app.command("list")(listing.list_sweeps)
 app.command()(sweeps.status)
 app.command()(sweeps.runs)
+app.command()(search.search)
 
 
 @app.command()

@@ -13,6 +13,8 @@ from segsweep.store.records import read_rows
 from segsweep.system.files import csv_text, write_if_changed
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from segsweep.config.run_config import Values
 
 
@@ -84,6 +86,19 @@ def _value(text: str, hint: object) -> Any:
     if not isinstance(value, dict):
         raise ValueError(text)
     return value
+
+
+def chosen_frame(sweep: SweepPaths) -> "DataFrame":
+    """Return chosen.csv with a column per chosen key, between `fold` and the scores."""
+    from pandas import DataFrame
+
+    chosen = read_chosen(sweep) if sweep.chosen.exists() else []
+    keys = list(dict.fromkeys(key for one in chosen for key in one.values))
+    left_out = ("cell_id", "values", "params")
+    names = [name for name in COLUMNS if name not in left_out]
+    columns = [*names[: names.index("trial")], *keys, *names[names.index("trial") :]]
+    rows = [{**asdict(one), **one.values} for one in chosen]
+    return DataFrame([{key: row.get(key) for key in columns} for row in rows], columns=columns)
 
 
 def add_chosen(sweep: SweepPaths, new: Sequence[Chosen]) -> None:

@@ -19,6 +19,8 @@ def completed(segsweep, monkeypatch, words):
         ("segsweep sta", ["status"]),
         ("segsweep status ma", ["main"]),
         ("segsweep list ma", ["main"]),
+        ("segsweep sea", ["search"]),
+        ("segsweep search ma", ["main"]),
         ("segsweep report x", []),
         ("segsweep show unet2-dice-s1", [3]),
         ("segsweep rm main unet2-bce", [0, 1]),

@@ -31,7 +31,7 @@ ALONE = (
 FLAGS = (*TAKING, *OPTIONAL, *ALONE)
 PRINTING = ("--cfg", "-c", "--info", "-i")
 """Flags that print instead of training."""
-LOOKING = ("data", "report", "compare", "list", "status", "runs", "show", "rm")
+LOOKING = ("data", "report", "compare", "list", "status", "runs", "show", "search", "rm")
 """The commands of `segsweep`."""
 
 
