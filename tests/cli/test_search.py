@@ -24,16 +24,6 @@ def test_chosen_values_and_what_is_still_searched(segsweep, sweep):
     assert code == 0
     assert head.split() == ["cell", LR, "val", "IoU", "own", "trials"]
     assert " ".join(bce.split()) == "unet2/bce 0.003 0.8 0.7 4 (1 pruned, 1 diverged)"
-        "unet2/bce",
-        "0.003",
-        "0.8",
-        "0.7",
-        "4",
-        "(1",
-        "pruned,",
-        "1",
-        "diverged)",
-    ]
     assert dice == (
         "unet2/dice: 1 of 2 trials ended in unet2/dice 0123456789ab, which chose no values; "
         "best so far optimizer.lr=0.002: val IoU 0.6"
