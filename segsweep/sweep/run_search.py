@@ -10,12 +10,13 @@ from segsweep.store.outcome import Outcome
 from segsweep.sweep import session
 from segsweep.sweep.freezing import freeze_work, with_sweep_choices
 from segsweep.sweep.places.place import Place
-from segsweep.sweep.planning.budget import Cost
+from segsweep.sweep.planning.budget import Cost, Room
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
+from segsweep.sweep.planning.preflight import budget_for, repeated_costs
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.search.cell import CellSearch, own_values, title_of
-from segsweep.sweep.search.plan_text import print_search_plan, search_lines
+from segsweep.sweep.search.plan_text import Groups, print_search_plan, search_lines
 from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.search import Search
 from segsweep.sweep.search.settings import Settings
@@ -32,37 +33,72 @@ def run_search(
     Returns the outcomes of all trials and runs.
     """
     current, planner = session.current, Planner(composer, settings)
-    sweep = sweep_of(planned[0].config)
-    groups = group_runs(planned)
+    sweep, groups = sweep_of(planned[0].config), group_runs(planned)
     firsts = _checked_trials(groups, planner)
-    work = Work([], [*firsts, *planned], [], [], {})
-    if not current.plan_only:
-        current.lock_sweep(sweep)
-    work = with_sweep_choices(work, sweep, place)
-    todo, slots, costs = place.prepare(work.todo)
-    planner.lean = any(
-        new.config.trainer.lean != old.config.trainer.lean
-        for new, old in zip(todo, work.todo, strict=True)
-    )
-    seconds = _seconds(groups, firsts, costs)
     if current.plan_only:
-        print_search_plan(groups, settings, seconds, slots)
+        _print_plan(groups, firsts, planner, place)
         return []
-    for line in search_lines(groups, settings):
-        print(line, file=sys.stderr)
-    search = search_of(groups, settings, planner, seconds)
+    current.lock_sweep(sweep)
+    work = with_sweep_choices(_examples(groups, firsts), sweep, place)
+    search = search_of(groups, planner)
     search.start()
-    current.name_page()
-    outcomes = []
-    if search.expected():
+    outcomes: list[Outcome] = []
+    left = search.left()
+    for line in search_lines(groups, settings, left):
+        print(line, file=sys.stderr)
+    if any(map(any, left.values())):
+        todo, slots, costs = place.prepare(work.todo, _times(groups, firsts, left))
+        planner.lean = _saves_memory(work.todo, todo)
+        search.seconds = _seconds(groups, firsts, costs)
+        current.name_page()
         outcomes = place.launch(replace(work, todo=todo), slots, costs, search)
     current.planned = search.planned
     return [*search.outcomes, *outcomes]
 
 
-def group_runs(
-    planned: Sequence[PlannedRun],
-) -> dict[tuple[str, int | None], list[PlannedRun]]:
+def _print_plan(
+    groups: Groups, firsts: Sequence[PlannedRun], planner: Planner, place: Place
+) -> None:
+    settings, first = planner.settings, firsts[0]
+    sweep = sweep_of(first.config)
+    left = {title_of(*names): (settings.n_trials, len(runs)) for names, runs in groups.items()}
+    if sweep.search.exists():
+        search = search_of(groups, planner)
+        left |= {cell.title: (cell.left(), len(cell.bases)) for cell in search.cells}
+    work = with_sweep_choices(_examples(groups, firsts), sweep, place)
+    times = _times(groups, firsts, left)
+    _, slots, costs = place.prepare(work.todo, times)
+    every = repeated_costs(costs, times)
+    budget, room = budget_for(every, slots, first, sweep) if every else (None, Room())
+    seconds = _seconds(groups, firsts, costs)
+    print_search_plan(groups, settings, left, seconds, budget, room)
+
+
+def _examples(groups: Groups, firsts: Sequence[PlannedRun]) -> Work:
+    """Return a trial and a run of each cell: what the search's runs are like."""
+    return Work([], [*firsts, *(runs[0] for runs in groups.values())], [], [], {})
+
+
+def _times(
+    groups: Groups, firsts: Sequence[PlannedRun], left: Mapping[str, tuple[int, int]]
+) -> dict[str, int]:
+    """Return name of each example -> how many runs like it are to do.
+
+    *left* is title of a cell's search -> trials and final runs that are to do.
+    """
+    times = {}
+    for (names, runs), first in zip(groups.items(), firsts, strict=True):
+        times[first.name], times[runs[0].name] = left[title_of(*names)]
+    return times
+
+
+def _saves_memory(asked: Sequence[PlannedRun], prepared: Sequence[PlannedRun]) -> bool:
+    """Whether the place made runs save memory, because it is short."""
+    pairs = zip(asked, prepared, strict=True)
+    return any(one.config.trainer.lean != other.config.trainer.lean for one, other in pairs)
+
+
+def group_runs(planned: Sequence[PlannedRun]) -> dict[tuple[str, int | None], list[PlannedRun]]:
     """Return (cell, fold) -> its runs."""
     cells = cell_by_run(planned)
     found: dict[tuple[str, int | None], list[PlannedRun]] = {}
@@ -72,9 +108,7 @@ def group_runs(
     return found
 
 
-def _checked_trials(
-    groups: Mapping[tuple[str, int | None], Sequence[PlannedRun]], planner: Planner
-) -> list[PlannedRun]:
+def _checked_trials(groups: Groups, planner: Planner) -> list[PlannedRun]:
     """Return a trial of each cell; ConfigError if the ends of the ranges make no valid run."""
     space = planner.settings.space
     ends = [{key: at_share(one, share) for key, one in space.items()} for share in (0.0, 1 - 1e-9)]
@@ -86,7 +120,7 @@ def _checked_trials(
 
 
 def _seconds(
-    groups: Mapping[tuple[str, int | None], Sequence[PlannedRun]],
+    groups: Groups,
     firsts: Sequence[PlannedRun],
     costs: Mapping[str, Cost],
 ) -> dict[str, tuple[float, float]]:
@@ -98,16 +132,9 @@ def _seconds(
     return found
 
 
-def search_of(
-    groups: Mapping[tuple[str, int | None], list[PlannedRun]],
-    settings: Settings,
-    planner: Planner,
-    seconds: Mapping[str, tuple[float, float]],
-) -> Search:
-    """Return the search of the runs in *groups*, with the studies of earlier commands.
-
-    *seconds* is title of a cell's search -> expected seconds of a trial and of a final run.
-    """
+def search_of(groups: Groups, planner: Planner) -> Search:
+    """Return the search of the runs in *groups*, with the studies of earlier commands."""
+    settings = planner.settings
     first = next(iter(groups.values()))[0]
     storage = open_storage(settings.config.storage, sweep_of(first.config))
     cells, ids = [], {}
@@ -121,10 +148,10 @@ def search_of(
             own if contains(settings.space, own) else None,
         )
         retry = runs[0].command_config.retry_failed
-        one = CellSearch(cell, fold, runs, study, settings.n_trials, retry)
+        one = CellSearch(cell, fold, list(runs), study, settings.n_trials, retry)
         cells.append(one)
         ids[one.title] = cell_id(runs[0].config.values, settings.params)
-    return Search(cells, planner, _freeze, ids, seconds)
+    return Search(cells, planner, _freeze, ids)
 
 
 def _short(run: PlannedRun) -> str:

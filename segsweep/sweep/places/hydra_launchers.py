@@ -61,14 +61,14 @@ class HydraPlace:
         return self.known.threads(self.config)
 
     def prepare(
-        self, todo: Sequence[PlannedRun]
+        self, todo: Sequence[PlannedRun], times: Mapping[str, int] | None = None
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
         """Measure a step of each kind of run, if the jobs run on this machine."""
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
             return list(todo), [], {}
         start_server(PRELOAD)
-        return prepare_slots(todo, current.sweep, current.stop, at_once=jobs)
+        return prepare_slots(todo, current.sweep, current.stop, jobs, times)
 
     def launch(
         self,

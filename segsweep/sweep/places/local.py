@@ -53,11 +53,11 @@ class Local:
         return slots_for(todo)[0].threads
 
     def prepare(
-        self, todo: Sequence[PlannedRun]
+        self, todo: Sequence[PlannedRun], times: Mapping[str, int] | None = None
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
         """Return the runs to do, the slots, and each run's cost; ConfigError if they do not fit."""
         start_server(PRELOAD)
-        return prepare_slots(todo, _sweep(), session.current.stop)
+        return prepare_slots(todo, _sweep(), session.current.stop, times=times)
 
     def launch(
         self,

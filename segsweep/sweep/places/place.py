@@ -21,9 +21,12 @@ class Place(Protocol):
         """Return the best number of CPU threads of each run; 0: the place decides later."""
 
     def prepare(
-        self, todo: Sequence[PlannedRun]
+        self, todo: Sequence[PlannedRun], times: Mapping[str, int] | None = None
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
-        """Return the runs to do, the slots, and each run's cost, by name, where it can be known."""
+        """Return the runs to do, the slots, and each run's cost, by name, where it can be known.
+
+        *times* is run name -> how many runs like it there will be, where that is not one.
+        """
 
     def launch(
         self,

@@ -1,7 +1,7 @@
 """Before runs start: measured costs of the runs are compared with what this machine has."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from segsweep.errors import ConfigError
@@ -33,10 +33,12 @@ def prepare_slots(
     sweep: SweepPaths,
     stop: Callable[[], bool],
     at_once: int | None = None,
+    times: Mapping[str, int] | None = None,
 ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
     """Return the runs to do, their slots, and what each run costs, by name.
 
-    *at_once* is the number of slots if the command does not set it. If memory is short, runs
+    *at_once* is the number of slots if the command does not set it. *times* is run name -> how many
+    runs like it there will be, where that is not one. If memory is short, runs
     with `trainer.lean=auto` are returned with `on`.
 
     Raises ConfigError naming the cells that need more memory or disk than this machine has.
@@ -49,11 +51,17 @@ def prepare_slots(
     runs, costs = _measured_runs(todo, slots, stop)
     if costs:
         slots = _fitting_slots(runs, list(costs.values()), at_once)
-        budget, room = budget_for(list(costs.values()), slots, runs[0], sweep)
-        check_budget(list(costs.values()), budget, room, runs[0].config.outputs)
+        every = repeated_costs(costs, times or {})
+        budget, room = budget_for(every, slots, runs[0], sweep)
+        check_budget(every, budget, room, runs[0].config.outputs)
         if len(costs) > 1 and not runs[0].command_config.plan:
             print("; ".join(cost_lines(budget, room)), file=sys.stderr)
     return runs, slots, costs
+
+
+def repeated_costs(costs: Mapping[str, Cost], times: Mapping[str, int]) -> list[Cost]:
+    """Return the cost of every run, of which those in *costs* are examples."""
+    return [cost for name, cost in costs.items() for _ in range(times.get(name, 1))]
 
 
 def _measured_runs(

@@ -37,8 +37,8 @@ class Search:
     freeze: Freeze
     cell_ids: Mapping[str, str]
     """Title of a cell's search -> what chosen.csv calls the cell."""
-    seconds: Mapping[str, tuple[float, float]]
-    """Title -> expected seconds of a trial and of a final run; 0 if unknown."""
+    seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Title -> expected seconds of a trial and of a final run, where they are known."""
     outcomes: list[Outcome] = field(default_factory=list)
     """Of runs that need no start: they finished before, or cannot be trained."""
     notes: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Search:
         """Return every run that is still to do, by a name of its own."""
         found: dict[str, Expected] = {}
         for cell in self.cells:
-            trial, final = self.seconds[cell.title]
+            trial, final = self._seconds(cell)
             known = cell.asked()
             for k in range(cell.n_trials):
                 if k not in known or not known[k].state.is_finished() or self._is_again(cell, k):
@@ -84,6 +84,19 @@ class Search:
                 if cell.finals is None or base.config.seed in names:
                     found[final_place(cell, base)] = Expected(cell.title, final)
         return found
+
+    def left(self) -> dict[str, tuple[int, int]]:
+        """Return title of a cell's search -> its trials and final runs that are to do."""
+        return {
+            cell.title: (
+                cell.left(),
+                len(cell.bases if cell.finals is None else cell.waiting),
+            )
+            for cell in self.cells
+        }
+
+    def _seconds(self, cell: CellSearch) -> tuple[float, float]:
+        return self.seconds.get(cell.title, (0.0, 0.0))
 
     def _is_again(self, cell: CellSearch, k: int) -> bool:
         return cell.asked()[k].state.name == "FAIL" and cell.retry_failed
@@ -125,7 +138,7 @@ class Search:
 
     def _work_left(self, cell: CellSearch) -> float:
         """Return the seconds that the cell needs at least, one run after the other."""
-        trial, final = self.seconds[cell.title]
+        trial, final = self._seconds(cell)
         if cell.waiting:
             return final or 1.0
         return cell.left() * (trial or 1.0) + (final or 1.0)
@@ -157,11 +170,11 @@ class Search:
         self.freeze([one.run], {one.run.name: cell.cell})
         self.planned.append(one.run)
         label = f"{cell.title} trial {one.k + 1}/{cell.n_trials}"
-        seconds = self.seconds[cell.title][0]
+        seconds = self._seconds(cell)[0]
         return Next(one.run, trial_place(cell, one.k), label, seconds)
 
     def _final(self, cell: CellSearch, run: PlannedRun) -> Next:
-        seconds = self.seconds[cell.title][1]
+        seconds = self._seconds(cell)[1]
         return Next(run, final_place(cell, run), f"{cell.title} seed {run.config.seed}", seconds)
 
     def epoch_done(self, run: str, epoch: int, val_iou: float) -> None:

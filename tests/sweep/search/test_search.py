@@ -69,8 +69,8 @@ def begin(tmp_path, monkeypatch):
         session.current.sweep = sweep_of(planned[0].config)
         settings = settings_of(planned, words)
         groups = group_runs(planned)
-        seconds = {title_of(*names): (1.0, 2.0) for names in groups}
-        search = search_of(groups, settings, Planner(composer, settings), seconds)
+        search = search_of(groups, Planner(composer, settings))
+        search.seconds = {title_of(*names): (1.0, 2.0) for names in groups}
         search.start()
         return search
 
