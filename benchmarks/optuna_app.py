@@ -1,6 +1,6 @@
 """A plain Hydra application whose value is the stand-in of `benchmarks/search.py`.
 
-    python benchmarks/optuna_app.py -m model=0,1 loss=0,1 "lr=tag(log,interval(1e-5,1e-2))"
+python benchmarks/optuna_app.py -m model=0,1 loss=0,1 "lr=tag(log,interval(1e-5,1e-2))"
 """
 
 from dataclasses import dataclass, field

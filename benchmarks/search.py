@@ -6,10 +6,10 @@ A stand-in replaces the training: the value of a cell at a learning rate is a pa
 logarithm of the rate, with noise, and each cell has another best rate and another height. Nothing
 is trained, so the numbers do not depend on the machine. Rows:
 
-segsweep's search of each cell (tpe, gp, random), 12 trials each, as `search=lr` makes it; and Hydra's own
-Optuna sweeper, run for real (`benchmarks/optuna_app.py`), with one study over model, loss and rate
-and the same number of trials in all. A cell counts as found if the best of its trials is within a
-factor of 2 of the best rate; a cell without a trial is not found.
+segsweep's search of each cell (tpe, gp, random), 12 trials each, as `search=lr` makes it; and
+Hydra's own Optuna sweeper, run for real (`benchmarks/optuna_app.py`), with one study over model,
+loss and rate and the same number of trials in all. A cell counts as found if the best of its trials
+is within a factor of 2 of the best rate; a cell without a trial is not found.
 """
 
 import argparse
@@ -69,12 +69,14 @@ class Trial(NamedTuple):
 
 
 def cells_of(seed: int, count: int = MODELS * LOSSES) -> list[Cell]:
-    """Return *count* cells whose best rates are spread evenly over 3e-5 to 3e-3, in random order."""
+    """Return *count* cells with best rates spread evenly over 3e-5 to 3e-3, in random order."""
     draws = np.random.default_rng(seed)
     shares = (draws.permutation(count) + draws.random(count)) / count
     rates = 10 ** (math.log10(3e-5) + 2 * shares)
-    return [Cell(float(rate), float(draws.uniform(0.7, 0.85)), seed * 1000 + number)
-            for number, rate in enumerate(rates)]
+    return [
+        Cell(float(rate), float(draws.uniform(0.7, 0.85)), seed * 1000 + number)
+        for number, rate in enumerate(rates)
+    ]
 
 
 def by_cell(sampler: str, seed: int, trials: int, folder: Path) -> list[Trial]:
@@ -82,9 +84,7 @@ def by_cell(sampler: str, seed: int, trials: int, folder: Path) -> list[Trial]:
     storage = open_storage(None, SweepPaths(folder))
     found = []
     for number, cell in enumerate(cells_of(seed)):
-        study = Study(
-            storage, f"{seed} {number}", space_of({"lr": RANGE}), sampler, {"lr": OWN}
-        )
+        study = Study(storage, f"{seed} {number}", space_of({"lr": RANGE}), sampler, {"lr": OWN})
         for k in range(trials):
             asked = study.ask(k)
             rate = float(asked.params["lr"])
@@ -133,8 +133,11 @@ def factors(trials: Sequence[Trial], cells: Sequence[Cell]) -> list[float]:
 def row_of(what: str, sweeps: Sequence[tuple[Sequence[Trial], Sequence[Cell]]]) -> dict[str, str]:
     """Return a row of the table; *sweeps* are pairs of trials and cells."""
     missed = [one for trials, cells in sweeps for one in factors(trials, cells)]
-    counts = [sum(one.cell == number for one in trials) for trials, cells in sweeps
-              for number in range(len(cells))]
+    counts = [
+        sum(one.cell == number for one in trials)
+        for trials, cells in sweeps
+        for number in range(len(cells))
+    ]
     hits = sum(one <= FACTOR for one in missed)
     low, high = binomtest(hits, len(missed)).proportion_ci(method="wilson")
     return {
@@ -152,7 +155,7 @@ def main() -> None:
     """Print the table and store it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=12, help="of each cell")
-    parser.add_argument("--sweeps", type=int, default=10, help="of 20 cells, for each row")
+    parser.add_argument("--sweeps", type=int, default=5, help="of 20 cells, for each row")
     parser.add_argument("--studies", type=int, default=3, help="sweeps of Hydra's Optuna sweeper")
     parser.add_argument("--csv", type=Path, help="where to store the table")
     asked = parser.parse_args()
