@@ -45,7 +45,8 @@ def runs_lines(
     rows = []
     for run in states:
         fold = [run.fold] if folds else []
-        kind = " (trial)" if run.kind == "trial" else ""
+        what = "pruned trial" if run.pruned else "trial"
+        kind = f" ({what})" if run.kind == "trial" else ""
         names = [cells.get(run.name, run.cell), run.seed, *fold, run.run_id]
         rows.append([*names, run.status + kind, _epoch(run), _score(run.val_iou)])
     width = screen_width()
@@ -66,7 +67,8 @@ def run_lines(
 ) -> list[str]:
     """Return everything about one run; *command* runs it again."""
     paths = run.paths
-    lines = [f"{run.name}: {run.status}", str(paths.root), ""]
+    ended = f", pruned at epoch {run.epoch}" if run.pruned else ""
+    lines = [f"{run.name}: {run.status}{ended}", str(paths.root), ""]
     lines += _file_lines(paths.config)
     lines += ["", "history"] + (_history(history) if history else ["no epoch yet"])
     lines += ["", "files", *(f"  {path}" for path in sorted(paths.root.iterdir()))]

@@ -87,7 +87,7 @@ def runs(
     """List a sweep's runs, or those that NAMES name.
 
     --json prints one object with the keys sweep and runs; each run has run, run_id,
-    kind, cell, model, seed, fold, status, epoch, epochs, val_iou, best_val_iou,
+    kind, cell, model, seed, fold, status, pruned, epoch, epochs, val_iou, best_val_iou,
     seconds_per_epoch, seconds_left, cause, error, attempts, folder, and with
     --failed also output.
     """

@@ -65,7 +65,9 @@ def print_files(report: Report, console: "Console | None" = None) -> None:
 
 def _print_trials(tables: Tables, console: "Console") -> None:
     best = tables.trials.dropna(subset=["val_iou"]).sort_values("val_iou", ascending=False)
-    console.print(f"{len(tables.trials)} trials; best validation IoU first:")
+    pruned = int(tables.trials["pruned"].count()) if "pruned" in tables.trials else 0
+    said = f" ({pruned} pruned)" if pruned else ""
+    console.print(f"{len(tables.trials)} trials{said}; best validation IoU first:")
     for row in best.head(MOST_TRIALS).to_dict("records"):
         cell = f"{row['model']}/{row['loss']}"
         console.print(f"  {cell}  lr {row['lr']:.3e}  val IoU {row['val_iou']:.4f}")

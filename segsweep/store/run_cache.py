@@ -28,6 +28,8 @@ from segsweep.system.files import file_stamp
 S = TypeVar("S")
 PLACEMENT = ("precision", "threads")
 """Columns from `environment.json`: how the run computed, not what its config asks for."""
+PRUNED = "pruned"
+"""The column of trials that their search ended early; it is there if there are some."""
 
 
 def measured_columns() -> tuple[str, ...]:
@@ -221,7 +223,7 @@ def _record(
             "data_target": config.data_target,
             "status": status,
             "error": failure.error if status == Status.FAILED else None,
-            **{key: value for key, value in result.items() if key in measured},
+            **{key: value for key, value in result.items() if key in (*measured, PRUNED)},
             **{key: environment.get(key) for key in PLACEMENT},
         },
     )

@@ -12,7 +12,14 @@ from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.find import no_sweep
 from segsweep.store.paths import SweepPaths
 from segsweep.store.records import PER_IMAGE, history_columns, image_columns, image_header
-from segsweep.store.run_cache import RunCache, RunRecord, StoredRun, has_boundary, measured_columns
+from segsweep.store.run_cache import (
+    PRUNED,
+    RunCache,
+    RunRecord,
+    StoredRun,
+    has_boundary,
+    measured_columns,
+)
 from segsweep.store.run_rows import images_of, means_of, read_images, with_empty
 from segsweep.store.states import Status
 
@@ -136,6 +143,7 @@ class Tables:
         rows = [self._with_metrics(run) for run in self.runs if run.kind == kind]
         there = {key for row in rows for key, value in row.items() if value is not None}
         absent = {*metrics.columns("test")} - {*metrics.known_columns("test", there)}
+        names += [PRUNED] if PRUNED in there else []
         columns = [name for name in dict.fromkeys(names) if name not in absent]
         return DataFrame([{key: row.get(key) for key in columns} for row in rows], columns=columns)
 

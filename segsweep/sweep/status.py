@@ -49,6 +49,8 @@ class RunState:
     cause: str = ""
     error: str = ""
     attempts: int = 0
+    pruned: bool = False
+    """Whether it is a trial that its search ended early."""
     validation_only: bool | None = None
     """Whether its split has no test part; None: not looked up."""
 
@@ -178,7 +180,8 @@ def _with_result(state: RunState, result: Result) -> RunState:
     epochs, seconds, iou = result.epochs, result.seconds, result.val_iou
     pace = seconds / epochs if epochs and seconds is not None else None
     only = None if state.kind == "trial" or result.n_test is None else result.n_test == 0
-    return replace(state, epoch=epochs or 0, val_iou=iou, best=iou, pace=pace, validation_only=only)
+    state = replace(state, pruned=result.pruned, validation_only=only)
+    return replace(state, epoch=epochs or 0, val_iou=iou, best=iou, pace=pace)
 
 
 def _with_progress(state: RunState, row: Mapping[str, str], warnings: list[str]) -> RunState:

@@ -8,8 +8,8 @@ from segsweep.system.clock import time_text
 from segsweep.system.progress import duration
 
 RUN = (
-    *("run", "run_id", "kind", "cell", "model", "seed", "fold", "status", "epoch", "epochs"),
-    *("val_iou", "best_val_iou", "seconds_per_epoch", "seconds_left", "cause", "error"),
+    *("run", "run_id", "kind", "cell", "model", "seed", "fold", "status", "pruned", "epoch"),
+    *("epochs", "val_iou", "best_val_iou", "seconds_per_epoch", "seconds_left", "cause", "error"),
     *("attempts", "folder"),
 )
 """The keys of `run_json`, in their order."""
@@ -22,7 +22,9 @@ def summary(status: SweepStatus) -> str:
     parts = [f"{status.sweep.root.name}: {finished} of {len(status.runs)} runs finished"]
     parts += [f"{count} {name}" for name, count in counts.items()]
     trials = sum(run.kind == "trial" for run in status.runs)
-    parts += [f"{trials} of them trials"] if trials else []
+    pruned = sum(run.pruned for run in status.runs)
+    said = f" ({pruned} pruned)" if pruned else ""
+    parts += [f"{trials} of them trials{said}"] if trials else []
     only = [run.validation_only for run in status.runs if run.validation_only is not None]
     if any(only):
         parts.append("validation only" if all(only) else f"{sum(only)} without a test part")
@@ -83,9 +85,9 @@ def status_json(status: SweepStatus) -> dict[str, object]:
 def run_json(run: RunState, cell: str | None = None) -> dict[str, object]:
     """Return a run as plain values; unknown values are null.
 
-    Keys: run (the folder's name), run_id, kind, cell, model, seed, fold, status, epoch
-    (finished epochs), epochs (all), val_iou, best_val_iou, seconds_per_epoch, seconds_left,
-    cause, error, attempts, folder.
+    Keys: run (the folder's name), run_id, kind, cell, model, seed, fold, status, pruned (a trial
+    that its search ended early), epoch (finished epochs), epochs (all), val_iou,
+    best_val_iou, seconds_per_epoch, seconds_left, cause, error, attempts, folder.
     """
     return {
         "run": run.name,
@@ -96,6 +98,7 @@ def run_json(run: RunState, cell: str | None = None) -> dict[str, object]:
         "seed": int(run.seed) if run.seed.isdecimal() else None,
         "fold": int(run.fold) if run.fold.isdecimal() else None,
         "status": run.status,
+        "pruned": run.pruned,
         "epoch": run.epoch,
         "epochs": run.epochs,
         "val_iou": run.val_iou,

@@ -46,7 +46,7 @@ class StatusView:
         """A row per run, trials included.
 
         Columns: run (the folder's name), run_id, kind, cell (its name in the plan), model, seed,
-        fold, status, epoch (finished epochs), epochs (all), val_iou, best_val_iou,
+        fold, status, pruned, epoch (finished epochs), epochs (all), val_iou, best_val_iou,
         seconds_per_epoch, seconds_left, cause, error, attempts, folder.
         """
         from pandas import DataFrame

@@ -1,6 +1,5 @@
 """A search that ends trials early, in real processes: killed, it ends like one left alone."""
 
-import csv
 import json
 import os
 import random
@@ -10,6 +9,8 @@ import time
 import pytest
 
 from command import TINY, finish, rows_of, start, wait_for
+from segsweep.sweep.status import sweep_status
+from segsweep.sweep.status_text import summary
 
 pytestmark = pytest.mark.slow
 WORDS = (
@@ -33,14 +34,14 @@ def facts(folder):
 
 
 def test_killed_search_prunes_the_same_trials(tmp_path):
-    """SIGKILL at four moments: the same trials, epochs and choice, nothing twice."""
+    """SIGKILL at two moments: the same trials, epochs and choice, nothing twice."""
     draws, killed, whole = random.Random(1), tmp_path / "killed", tmp_path / "whole"
     killed.mkdir()
     whole.mkdir()
-    for trials in (1, 2, 3, 5):
+    begun = killed / "outputs/main/runs"
+    for trials in (3, 5):
         process = start(WORDS, killed)
-        runs = killed / "outputs/main/runs"
-        wait_for(lambda trials=trials: len([*runs.glob("*/history.csv")]) >= trials)
+        wait_for(lambda trials=trials: len([*begun.glob("*/history.csv")]) >= trials)
         time.sleep(draws.random() / 2)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -51,11 +52,17 @@ def test_killed_search_prunes_the_same_trials(tmp_path):
     pruned = [name for name, (_, ended) in runs.items() if ended]
 
     assert facts(killed) == (runs, [chosen])
+    _shown(whole / "outputs/main", len(pruned))
     assert len(epochs) == 6
     assert pruned
     assert int(chosen["pruned"]) == len(pruned)
     assert int(chosen["epochs"]) == sum(epochs.values()) < 6 * 9
     assert printed.count("pruned at epoch") == len(pruned)
-    assert not [*(whole / "outputs/main/runs").glob("*-s6*/test_reads.csv")]
-    status = finish_status(whole)
-    assert status
+    assert len([*(whole / "outputs/main/runs").glob("*/test_reads.csv")]) == 1
+
+
+def _shown(folder, pruned):
+    """Assert that status and tables say which trials were pruned."""
+    assert f"6 of them trials ({pruned} pruned)" in summary(sweep_status(folder))
+    rows = rows_of(folder / "trials.csv")
+    assert [row["epochs"] != "9" for row in rows] == [row["pruned"] == "True" for row in rows]

@@ -43,6 +43,15 @@ def test_summary_counts_runs_and_time(tmp_path, run):
     )
 
 
+def test_pruned_trials_are_counted(tmp_path, run):
+    """Among the trials; JSON says it of each run."""
+    done = replace(run, kind="trial", status=Status.FINISHED)
+    found = status(tmp_path, done, replace(done, pruned=True))
+
+    assert summary(found) == "main: 2 of 2 runs finished, 2 of them trials (1 pruned)"
+    assert [run_json(one)["pruned"] for one in found.runs] == [False, True]
+
+
 def test_summary_names_networks_of_unknown_pace(tmp_path, run):
     """No epoch is finished yet."""
     found = status(tmp_path, replace(run, pace=None))

@@ -167,7 +167,10 @@ def _trials(material: Material) -> Listing:
         ("epochs", "epochs", COUNT),
         ("seconds", "seconds", COUNT),
     )
-    return _of_frame("trials", shown, material.trials)
+    trials = material.trials
+    if "pruned" in trials:
+        trials = trials.assign(status=trials["status"].where(trials["pruned"].isna(), "pruned"))
+    return _of_frame("trials", shown, trials)
 
 
 def _reads(material: Material) -> Listing:

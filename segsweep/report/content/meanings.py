@@ -65,6 +65,11 @@ RUNS = {
     "threads": "CPU threads",
     "finished": "when it ended",
 }
+TRIALS = {
+    **RUNS,
+    "cell": "the cell for which values were searched",
+    "status": f"{RUNS['status']}; pruned: ended early, because others of the cell did better",
+}
 READS = {
     "time": "when the test set was scored",
     "run": "folder below runs/",
@@ -76,7 +81,7 @@ TABLES = {
     "pairs": PAIRS,
     "images": IMAGES,
     "runs": RUNS,
-    "trials": {**RUNS, "cell": "the cell for which values were searched"},
+    "trials": TRIALS,
     "reads": READS,
 }
 PARTS = {"test": "on the test images, selected weights", "val": "on the validation images"}
