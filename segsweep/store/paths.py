@@ -168,6 +168,11 @@ class SweepPaths:
         return self.root / "search.db"
 
     @property
+    def search_id(self) -> Path:
+        """What names this sweep's studies in a storage that other sweeps may use too."""
+        return self.root / "search.id"
+
+    @property
     def chosen(self) -> Path:
         """The values that a search chose, one row per cell and fold."""
         return self.root / "chosen.csv"
@@ -194,6 +199,8 @@ class SweepPaths:
         others = ("optimization_results.yaml", "multirun.yaml")
         pages = [
             self.search,
+            *(self.search.with_name(f"{self.search.name}{end}") for end in ("-wal", "-shm")),
+            self.search_id,
             self.chosen,
             self.answer,
             self.page,

@@ -21,7 +21,7 @@ from segsweep.sweep.freezing import freeze_work, repair_runs, with_sweep_choices
 from segsweep.sweep.places.place import Place
 from segsweep.sweep.planning.announce import announce, announce_data, idle_words
 from segsweep.sweep.planning.budget import Cost
-from segsweep.sweep.planning.command_words import check_one_sweep, repeated_values
+from segsweep.sweep.planning.command_words import check_one_sweep, check_storage, repeated_values
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import expand_all
 from segsweep.sweep.planning.kept_bases import KeptBases
@@ -48,6 +48,7 @@ def run_sweep(
     current = session.current
     current.plan_only = bool(config.plan)
     check_one_sweep(arguments)
+    check_storage(config)
     words = list(config.hydra.overrides.hydra)
     cache = Path(config.outputs) / ".cache"
     composer = Composer(KeptBases(cache, config.hydra.runtime.config_sources))

@@ -21,7 +21,7 @@ from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.search import Search
 from segsweep.sweep.search.settings import Settings
 from segsweep.sweep.search.space import at_share, contains
-from segsweep.sweep.search.storage import open_storage
+from segsweep.sweep.search.storage import kept_open, open_storage, stored_name
 from segsweep.sweep.search.study import Study, study_name
 
 
@@ -51,7 +51,8 @@ def run_search(
         planner.lean = _saves_memory(work.todo, todo)
         search.seconds = _seconds(groups, firsts, costs)
         current.name_page()
-        outcomes = place.launch(replace(work, todo=todo), slots, costs, search)
+        with kept_open(settings.config.storage):
+            outcomes = place.launch(replace(work, todo=todo), slots, costs, search)
     current.planned = search.planned
     return [*search.outcomes, *outcomes]
 
@@ -140,12 +141,14 @@ def search_of(groups: Groups, planner: Planner) -> Search:
     cells, ids = [], {}
     for (cell, fold), runs in groups.items():
         own = own_values(runs[0].config.values, list(settings.space))
+        name = study_name(_short(runs[0]), _fixed(runs[0], settings))
         study = Study(
             storage,
-            study_name(_short(runs[0]), _fixed(runs[0], settings)),
+            name,
             settings.space,
             settings.config.sampler,
             own if contains(settings.space, own) else None,
+            stored_name(settings.config.storage, sweep_of(first.config), name),
         )
         retry = runs[0].command_config.retry_failed
         one = CellSearch(cell, fold, list(runs), study, settings.n_trials, retry)

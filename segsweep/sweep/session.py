@@ -11,6 +11,7 @@ from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.sweep_choices import SweepChoices
 from segsweep.sweep.refresh import Refresher
+from segsweep.system.secrets import masked
 from segsweep.system.signals import StopRequest
 
 
@@ -57,8 +58,8 @@ class Session:
 
     @property
     def request(self) -> str:
-        """The command's arguments: the same command is the same request."""
-        return " ".join(sys.argv[1:])
+        """The command's arguments, without passwords: the same command is the same request."""
+        return masked(" ".join(sys.argv[1:]))
 
     def lock_sweep(self, sweep: SweepPaths) -> None:
         """Lock *sweep* until the command ends; SweepLockedError if another command holds it."""

@@ -10,6 +10,7 @@ import torch
 from segsweep import __version__
 from segsweep.system import processor
 from segsweep.system.installation import checkout
+from segsweep.system.secrets import masked
 from segsweep.training.device import Placement, is_deterministic
 
 
@@ -25,7 +26,7 @@ def environment_facts(placement: Placement) -> dict[str, object]:
         "machine": platform.node(),
         "processor": _processor(placement.torch_device),
         "git_commit": git_commit(),
-        "command": sys.argv[1:],
+        "command": [masked(word) for word in sys.argv[1:]],
     }
 
 

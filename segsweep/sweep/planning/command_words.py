@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from segsweep.config.schema import COMMAND_KEYS
 from segsweep.errors import ConfigError
+from segsweep.sweep.planning.plain_words import check_no_password
 
 
 def check_one_sweep(arguments: Sequence[str]) -> None:
@@ -76,6 +77,14 @@ def check_single(config: DictConfig) -> None:
         word = f"search.reuse={config.search.reuse}"
     if word:
         raise ConfigError(f"{word}: only with -m; add -m")
+
+
+def check_storage(config: DictConfig) -> None:
+    """Raise ConfigError if the config, as it was written, has a password in `search.storage`."""
+    written = OmegaConf.to_container(config.search, resolve=False)
+    address = written.get("storage") if isinstance(written, dict) else None
+    if isinstance(address, str):
+        check_no_password([f"search.storage={address}"])
 
 
 def per_run(words: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ from segsweep.config.validate import nearest, unknown_key
 from segsweep.errors import SegsweepError
 from segsweep.system.files import NO_WRITING
 from segsweep.system.installation import conf_folder
+from segsweep.system.secrets import masked
 
 
 def say_warnings_plainly() -> None:
@@ -37,11 +38,15 @@ def say_warnings_plainly() -> None:
 
 
 def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
-    """Return an error as one line: what, where, what is allowed.
+    """Return an error as one line: what, where, what is allowed. No password is in it.
 
     *words* is the command line that caused it, by default that of this process. segsweep's
     own errors are returned unchanged; a config with several problems has a line for each.
     """
+    return masked(_one_line(error, words))
+
+
+def _one_line(error: BaseException, words: Sequence[str] | None) -> str:
     if isinstance(error, SegsweepError):
         return str(error)
     module = type(error).__module__

@@ -11,6 +11,7 @@ from segsweep.config.usage import groups
 from segsweep.config.validate import hints_of, nearest
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning import shadowed
+from segsweep.system.secrets import has_password
 
 FOLDER = "<folder>"
 TAKING: dict[str, str] = {
@@ -35,11 +36,27 @@ LOOKING = ("data", "report", "compare", "list", "status", "runs", "show", "searc
 """The commands of `segsweep`."""
 
 
+def check_no_password(words: Sequence[str]) -> None:
+    """Raise ConfigError for an address with a password among *words*.
+
+    Other users of the machine can read a command, and a sweep keeps it with its runs.
+    """
+    for word in words:
+        if has_password(word):
+            raise ConfigError(
+                f"{word.partition('=')[0]}: has a password, which others could read; put the "
+                "address into an environment variable, and give its name: "
+                "'search.storage=${oc.env:NAME}'"
+            )
+
+
 def check_plain_words(words: Sequence[str]) -> None:
     """Raise ConfigError for an unknown flag, a flag without its value, and a word without `=`.
 
-    Also for a folder of options with a file that a built-in one of its name would replace.
+    Also for an address with a password, and for a folder of options with a file that a built-in
+    one of its name would replace.
     """
+    check_no_password(words)
     if {"-sc", "--shell-completion"} & {*words}:
         return
     given = [word.partition("=")[0] for word in words]

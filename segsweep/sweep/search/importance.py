@@ -8,7 +8,7 @@ further package.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from segsweep.sweep.search.storage import quietly
+from segsweep.system.optuna_log import quietly
 
 if TYPE_CHECKING:
     from segsweep.sweep.search.space import Value

@@ -13,6 +13,7 @@ from segsweep.errors import ConfigError
 from segsweep.seeding import SEARCH, derive
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.search.space import Space, flat_params, grid_of, space_of
+from segsweep.system.secrets import masked_address
 
 if TYPE_CHECKING:
     from segsweep.config.run_config import FrozenConfig
@@ -79,7 +80,7 @@ def _check_unused(config: SearchConfig, used: Sequence[str] = (), why: str = NON
     for item in dataclasses.fields(SearchConfig):
         value = getattr(config, item.name)
         if item.name not in ("filled", "params", *used) and value != getattr(DEFAULTS, item.name):
-            raise ConfigError(f"search.{item.name}={value}: {why}")
+            raise ConfigError(f"search.{item.name}={masked_address(str(value))}: {why}")
 
 
 def _check_not_swept(params: dict[str, str], arguments: Sequence[str]) -> None:

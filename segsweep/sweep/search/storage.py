@@ -1,19 +1,24 @@
 """Where Optuna keeps the studies of a sweep: SQLite by default, any database, or a journal file."""
 
-import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from segsweep.errors import ConfigError
+from segsweep.errors import ConfigError, StoreError
 from segsweep.store.paths import SweepPaths
+from segsweep.sweep.session import CommandExit
+from segsweep.system.files import write_text
 from segsweep.system.optuna_log import quietly
+from segsweep.system.secrets import masked, masked_address
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from sqlalchemy import Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-DRIVERS = {"postgresql": "psycopg", "mysql": "mysqlclient"}
+DRIVERS = {"postgresql": "'segsweep[postgresql]'", "mysql": "mysqlclient"}
 """Database -> the package that connects to it."""
 
 
@@ -32,19 +37,70 @@ def open_storage(address: str | None, sweep: SweepPaths) -> "BaseStorage":
         with quietly():
             return get_storage(_storage(address))  # with a cache of the trials that have ended
     except (ImportError, OSError, SQLAlchemyError, RuntimeError, ValueError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        needs = next(
-            (
-                f"; needs pip install {package}"
-                for name, package in DRIVERS.items()
-                if address.startswith(name) and isinstance(error, ImportError)
-            ),
-            "",
-        )
         raise ConfigError(
-            f"search.storage={masked(address)}: cannot be opened ({masked(reason)}){needs}; give a "
-            "database URL, such as postgresql+psycopg://user@host/name, or the path of a file"
-        ) from error
+            f"search.storage={masked_address(address)}: cannot be opened "
+            f"({_reason(error, address)}); give a database URL, such as "
+            "postgresql+psycopg://user@host/name, or the path of a file"
+        ) from None  # the error may hold the password
+
+
+def _reason(error: Exception, address: str) -> str:
+    """Return why a storage cannot be opened, without the password in its address."""
+    if address.partition("://")[2].count("@") > 1:  # taken for the end of the password
+        return "an @ in the password must be written as %40"
+    if isinstance(error, ImportError):
+        for name, install in DRIVERS.items():
+            if address.startswith(name):
+                return f"needs pip install {install}"
+    if not address or Path(address).is_dir():
+        return "a folder, not a file"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+    return masked(lines[0].replace(address, masked_address(address)))
+
+
+@contextmanager
+def kept_open(address: str | None) -> Iterator[None]:
+    """End the command with one line if the storage can no longer be used."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        place = "search.db" if address is None else masked_address(address)
+        reason = _reason(_first_cause(error), address or place)
+        text = (
+            f"search.storage={place}: lost ({reason}); what was trained is kept: once it can be "
+            "reached, run the same command again to resume"
+        )
+        raise CommandExit(StoreError(text), 1) from None
+
+
+def _first_cause(error: Exception) -> Exception:
+    while isinstance(error.__cause__ or error.__context__, Exception):
+        error = cast(Exception, error.__cause__ or error.__context__)
+    return error
+
+
+def stored_name(address: str | None, sweep: SweepPaths, study: str) -> str:
+    """Return what a study is called in the storage.
+
+    A storage that is not the sweep's own may hold the same study of another sweep, whose trials
+    are none of this one's runs. So the name begins with the sweep's, and with an id that stays in
+    its folder.
+    """
+    if address is None:
+        return study
+    try:
+        own = sweep.search_id.read_text(encoding="utf-8").strip()
+    except OSError:
+        own = ""
+    if not own:
+        own = secrets.token_hex(4)
+        write_text(sweep.search_id, own)
+    return f"{sweep.root.resolve().name} {own} {study}"
 
 
 def _storage(address: str) -> "BaseStorage":
@@ -77,8 +133,3 @@ def _commit_fast(engine: "Engine") -> None:
 
     event.listen(engine, "connect", prepare)
     engine.dispose()  # connections of before
-
-
-def masked(text: str) -> str:
-    """Return *text* with the password of each address in it replaced by stars."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

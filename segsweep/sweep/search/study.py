@@ -40,6 +40,8 @@ class Study:
     sampler: str
     own: dict[str, Value] | None
     """The config's own values; None if they are outside *space*."""
+    stored_as: str = ""
+    """Its name in the storage; empty: `name`."""
     _id: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,11 +49,12 @@ class Study:
         from optuna.exceptions import DuplicatedStudyError
         from optuna.study import StudyDirection
 
+        name = self.stored_as or self.name
         with quietly():
             try:
-                self._id = self.storage.create_new_study([StudyDirection.MAXIMIZE], self.name)
+                self._id = self.storage.create_new_study([StudyDirection.MAXIMIZE], name)
             except DuplicatedStudyError:
-                self._id = self.storage.get_study_id_from_name(self.name)
+                self._id = self.storage.get_study_id_from_name(name)
 
     def trials(self) -> list["FrozenTrial"]:
         """Return all trials in the order in which they were asked for."""

@@ -3,10 +3,9 @@
 import pytest
 from optuna.trial import TrialState
 
-from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
 from segsweep.sweep.search.space import space_of
-from segsweep.sweep.search.storage import masked, open_storage
+from segsweep.sweep.search.storage import open_storage
 from segsweep.sweep.search.study import Study, best_of, study_name
 
 SPACE = space_of({"optimizer.lr": "tag(log, interval(1e-5, 1e-2))"})
@@ -145,27 +144,3 @@ def test_optuna_reads_the_study(tmp_path):
 
     assert len(study.trials) == 5
     assert study.best_value == max(objective(trial) for trial in study.trials)
-
-
-def test_unreachable_storage_is_refused_without_its_password(tmp_path):
-    """One line with what to give instead."""
-    with pytest.raises(ConfigError) as caught:
-        open_storage("postgresql+psycopg://me:secret@127.0.0.1:1/none", SweepPaths(tmp_path))
-
-    assert "secret" not in str(caught.value)
-    assert str(caught.value).startswith("search.storage=postgresql+psycopg://me:***@127.0.0.1")
-    assert len(str(caught.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("postgresql://u:p@h/n", "postgresql://u:***@h/n"),
-        ("postgresql://u:p:q/r@h/n", "postgresql://u:***@h/n"),
-        ("sqlite:///a.db", "sqlite:///a.db"),
-        ("postgresql://u@h/n", "postgresql://u@h/n"),
-    ],
-)
-def test_passwords_are_masked(text, wanted):
-    """Only the password."""
-    assert masked(text) == wanted
