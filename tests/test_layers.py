@@ -28,7 +28,10 @@ SWEEP = (
         "status_text",
         "status_view",
         "session",
+        "search",
         "places",
+        "freezing",
+        "run_search",
         "command",
     ),
 )

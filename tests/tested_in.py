@@ -101,4 +101,12 @@ TESTED_IN = {
     "training/result.py": "test_train.py",
     "training/run.py": "test_train.py",
     "sweep/processes/child.py": "sweep/planning/test_user_code.py",
+    "config/limits.py": "config/test_schema.py",
+    "sweep/freezing.py": "sweep/test_session.py",
+    "sweep/run_search.py": "sweep/search/test_search.py",
+    "sweep/search/cell.py": "sweep/search/test_search.py",
+    "sweep/search/feed.py": "sweep/search/test_search.py",
+    "sweep/search/planner.py": "sweep/search/test_search.py",
+    "sweep/search/suggest.py": "sweep/search/test_study.py",
+    "sweep/search/storage.py": "sweep/search/test_study.py",
 }

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from segsweep.config.allow import is_reserved, trust_text
 from segsweep.config.kept_checks import keep_paths, known_paths
-from segsweep.config.schema import NO_LIMITS, Limits
+from segsweep.config.limits import NO_LIMITS, Limits
 from segsweep.config.trusted import (
     SOURCES,
     TRUSTED,

@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from segsweep.config.schema import MISSING, Limits
+from segsweep.config.limits import Limits
+from segsweep.config.schema import MISSING
 from segsweep.errors import ConfigError
 
 Hint: TypeAlias = Any

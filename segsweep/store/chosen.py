@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 from segsweep.config.cells import SEARCHED, cell_id, filled_keys, flat_values
 from segsweep.errors import StoredFileError
@@ -70,15 +70,16 @@ def read_chosen(sweep: SweepPaths) -> list[Chosen]:
     found = []
     for number, row in enumerate(rows, 2):
         try:
-            found.append(Chosen(**{name: _value(row[name], hints[name]) for name in COLUMNS}))
+            values = {name: _value(row[name], hints[name]) for name in COLUMNS}
+            found.append(Chosen(**values))  # type: ignore[arg-type]
         except (KeyError, ValueError, TypeError) as error:
             raise StoredFileError(sweep.chosen, f"damaged, line {number}") from error
     return found
 
 
-def _value(text: str, hint: object) -> Any:
+def _value(text: str, hint: object) -> object:
     if hint in (str, int, float):
-        return hint(text)
+        return hint(text)  # type: ignore[operator]
     if hint in (int | None, float | None):
         kind = int if hint == int | None else float
         return None if text == "" else kind(text)
