@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from segsweep.config.cells import cell_id
 from segsweep.config.identity import identity_values
+from segsweep.errors import ConfigError
 from segsweep.store.outcome import Outcome
 from segsweep.sweep import session
 from segsweep.sweep.freezing import freeze_work, with_sweep_choices
@@ -115,7 +116,11 @@ def _checked_trials(groups: Groups, planner: Planner) -> list[PlannedRun]:
     ends = [{key: at_share(one, share) for key, one in space.items()} for share in (0.0, 1 - 1e-9)]
     found = []
     for runs in groups.values():
-        low, _ = (planner.trial(runs[0], values, "check") for values in ends)
+        try:
+            low, _ = (planner.trial(runs[0], values, "check") for values in ends)
+        except ConfigError as error:
+            lines = [f"search.params: {line}" for line in str(error).splitlines()]
+            raise ConfigError("\n".join(lines)) from error
         found.append(low)
     return found
 

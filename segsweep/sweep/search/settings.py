@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from segsweep.config.cells import filled_keys
 from segsweep.config.schema import SearchConfig
 from segsweep.errors import ConfigError
 from segsweep.seeding import SEARCH, derive
@@ -59,8 +58,9 @@ def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Sett
     if not config.params and config.reuse is None:
         _check_unused(config)
         return None
-    if config.filled:
-        raise ConfigError("search.filled: the search fills it in; leave it out")
+    for name in ("filled", "study"):
+        if getattr(config, name):
+            raise ConfigError(f"search.{name}: the search fills it in; leave it out")
     if config.epochs >= 1 and config.epochs % 1:
         raise ConfigError(
             f"search.epochs={config.epochs:g}: must be a share below 1, or a whole number"
@@ -90,8 +90,3 @@ def _check_not_swept(params: dict[str, str], arguments: Sequence[str]) -> None:
             raise ConfigError(
                 f"{override.input_line}: {key} is searched; leave it out, or leave out the search"
             )
-
-
-def is_search_run(run: PlannedRun) -> bool:
-    """Whether a search chose some of the run's values."""
-    return bool(filled_keys(run.config.values))
