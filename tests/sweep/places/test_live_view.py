@@ -55,6 +55,18 @@ def test_a_line_for_each_run_that_ends(clock, capsys):
     ]
 
 
+def test_a_pruned_trial_says_so_and_sets_no_pace(clock, capsys):
+    """It took less than the runs that wait will take."""
+    with View("demo", {A: 10.0, B: 10.0}, 1, CELLS) as view:
+        view.run_started(A, 0)
+        clock(2.0)
+        view.run_ended(A, "finished", 0.4, note="pruned at epoch 7")
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"[2/3] {A}  val IoU 0.4000, pruned at epoch 7, 2.0 s; about 10 s left"
+    ]
+
+
 def test_time_left_is_unknown_until_something_says_it(clock):
     """Nothing measured and nothing finished: no number; then a run's own pace counts."""
     view = View("demo", {A: 0.0, B: 30.0}, 1, CELLS)
