@@ -37,8 +37,8 @@ SWEEP = (
 )
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
-    *("placement", "question", "columns", "collapse", "export", "terminal", "analysis", "part"),
-    "validation",
+    *("placement", "question", "columns", "collapse", "export", "terminal", "searched"),
+    *("search_table", "analysis", "part", "validation"),
     *(
         "comparisons",
         "caption",

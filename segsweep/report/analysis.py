@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from segsweep.stats.engine import Analysis
+    from segsweep.stats.search import SearchedCell
     from segsweep.stats.values import Values
     from segsweep.stats.wording.answer import Answer
 
@@ -54,6 +55,8 @@ class Compared:
     """Keys besides model and loss in which its cells differ."""
     part: Part = "test"
     """The images that the means are of: val where the runs have no test part."""
+    searched: "tuple[SearchedCell, ...]" = ()
+    """The searches of its cells, by cell and fold."""
 
     @property
     def value(self) -> str:
@@ -153,7 +156,26 @@ def compare(
     pairs = pairs_table(analysis)
     cells.insert(0, "data", data)
     pairs.insert(0, "data", data)
-    return Compared(asked, analysis, said, cells, pairs, planned, data, tuple(tables.swept))
+    found = Compared(asked, analysis, said, cells, pairs, planned, data, tuple(tables.swept))
+    return with_search(found, tables)
+
+
+def with_search(compared: Compared, tables: Tables) -> Compared:
+    """Return a comparison with what its searches say, in sentences and as columns."""
+    from segsweep.report.searched import searched_cells, with_budget
+    from segsweep.stats.wording.search import range_warnings, search_texts
+
+    searched = searched_cells(tables)
+    if not searched:
+        return compared
+    said = replace(
+        compared.answer,
+        search=search_texts(searched, compared.planned),
+        warnings=(*compared.answer.warnings, *range_warnings(searched)),
+    )
+    names = list(with_names(compared.cells, compared.swept)["cell"])
+    cells = with_budget(compared.cells, names, searched)
+    return replace(compared, answer=said, cells=cells, searched=searched)
 
 
 def baseline_frame(compared: Compared, swept: Sequence[str]) -> "DataFrame":

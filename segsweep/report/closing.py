@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from segsweep.config.truth import data_titles
 from segsweep.report.columns import own_rows
+from segsweep.report.search_table import print_searches
+from segsweep.report.searched import searched_cells
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.tables import Tables
@@ -22,6 +24,7 @@ def print_report(report: Report) -> None:
     tables = report.tables
     name = tables.sweep.root.resolve().name
     several = report.answer["comparisons"]
+    searched = {data: searched_cells(own) for data, own in tables.comparisons().items()}
     if len(several) > 1:
         for line in (report.answer["headline"], *report.answer["notes"]):
             print_line(str(line), console)
@@ -33,9 +36,11 @@ def print_report(report: Report) -> None:
             title = f"{name}, {said['data']}"
             named = [f"{said['data']}: {line}" for line in said.get("warnings") or ()]
             said = {**said, "warnings": named, "headline": f"{said['data']}: {said['headline']}"}
-        metric = str(report.answer["metric"])
+        metric, found = str(report.answer["metric"]), searched.get(str(said["data"]), ())
+        said = {**said, "search": (said.get("search") or ())[:1]}
         print_answer(said, cells, metric=metric, console=console, title=title)
-    if len(tables.trials):
+        print_searches(found, console)
+    if len(tables.trials) and not any(searched.values()):
         _print_trials(tables, console)
     print_files(report, console)
 

@@ -12,7 +12,7 @@ from pandas import DataFrame
 
 from segsweep.report.analysis import Compared
 from segsweep.report.columns import headline, keys_of
-from segsweep.report.content.material import Material, shown_cells
+from segsweep.report.content.material import BAR, Material, shown_cells
 from segsweep.report.export import pasted
 from segsweep.report.figures.cells import heatmap, intervals
 from segsweep.report.figures.curves import curves
@@ -20,15 +20,18 @@ from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.standalone import standalone
 from segsweep.report.figures.svg import NARROW, WIDE
 from segsweep.report.question import named_results
-from segsweep.store.states import OPEN_STATUSES, Status
+from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 
 MOST_ROWS = 20
 """Rows of a table; the frames hold all."""
-LABELS = {"settled": "Settled", "unsettled": "Open", "next": "Next", "notes": "Note"}
+LABELS = {
+    **{"settled": "Settled", "unsettled": "Open", "search": "Search", "next": "Next"},
+    **{"notes": "Note"},
+}
 SUMMARY_COLUMNS = ("ci_low", "ci_high", "may_be_best", "p_best", "seeds", "failed", "sd_seeds")
 """Columns of a cell besides its keys and its mean."""
-COUNTED = tuple(status.value for status in (Status.FINISHED, Status.FAILED, *OPEN_STATUSES))
+COUNTED = tuple(status.value for status in BAR)
 """Statuses whose runs are counted by cell; one without runs has no column, except the first."""
 
 
@@ -93,7 +96,8 @@ def cell_counts(tables: Tables) -> DataFrame:
         states = found["status"].value_counts()
         row: dict[str, object] = {"cell": cell, "runs": len(found)}
         row |= {state: int(states.get(state, 0)) for state in COUNTED}
-        rows.append({**row, "val_iou": found["val_iou"].astype(float).mean()})
+        finished = found[found["status"] == Status.FINISHED]
+        rows.append({**row, "val_iou": finished["val_iou"].astype(float).mean()})
     frame = DataFrame(rows)
     empty = [name for name in COUNTED[1:] if rows and not frame[name].any()]
     return frame.drop(columns=empty)

@@ -23,7 +23,10 @@ MOST_CELLS = 40
 LINES, USUAL_WIDTH = 12, 80
 """The answer takes at most this many lines of this many columns, and one that counts the rest."""
 OF_EACH_KIND = 4
-KINDS = {"settled": "settled", "unsettled": "open", "next": "next", "notes": "note"}
+KINDS = {
+    **{"settled": "settled", "unsettled": "open", "search": "search", "next": "next"},
+    **{"notes": "note"},
+}
 MARK, NOTHING = "*", "-"
 LEGEND = f"{MARK} may be the best: nothing is better at the 5 % level over all pairs"
 OWN_COLUMN = ("model", "loss", "cell")

@@ -7,7 +7,7 @@ same amount for all cells. They are shown, and nothing is concluded from them.
 from segsweep.config.truth import NO_TEST
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS
-from segsweep.report.analysis import Compared, further_notes, nothing
+from segsweep.report.analysis import Compared, further_notes, nothing, with_search
 from segsweep.report.question import Asked, comparable, values_of_sweep
 from segsweep.store.tables import Tables
 
@@ -56,4 +56,7 @@ def show_validation(tables: Tables, asked: Asked, data: str = "") -> Compared:
     headline = f"{NO_TEST.capitalize()}. {found}"
     said = Answer(headline, (), next=(HOW,), notes=notes, warnings=warnings)
     planned = int(runs.results["cell"].nunique())
-    return Compared(asked, None, said, cells, pairs, planned, data, tuple(tables.swept), "val")
+    swept = tuple(tables.swept)
+    return with_search(
+        Compared(asked, None, said, cells, pairs, planned, data, swept, "val"), tables
+    )

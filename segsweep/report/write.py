@@ -221,7 +221,7 @@ def _curves(tables: Tables) -> str:
     several = tables.comparisons()
     histories = []
     for data, own in several.items():
-        history = own.history[own.history["kind"] == "run"]
+        history = own.compared_history
         if len(several) > 1:
             history = history.assign(model=[f"{model} ({data})" for model in history["model"]])
         histories.append(history)

@@ -26,6 +26,13 @@ class FailedRuns:
 
 
 @dataclass(frozen=True)
+class SupersededRuns:
+    """Runs at values that a search has chosen before were left out."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class RepeatedRuns:
     """Earlier runs of a seed that was run again were left out."""
 
@@ -136,6 +143,7 @@ class UngroupedImages:
 Note: TypeAlias = (
     SeveralVersions
     | FailedRuns
+    | SupersededRuns
     | RepeatedRuns
     | IncompleteFolds
     | RunsWithoutCounts

@@ -17,10 +17,11 @@ from segsweep.stats.notes import (
     RunsWithoutCounts,
     RunsWithoutMetric,
     SeveralVersions,
+    SupersededRuns,
     UnfinishedRuns,
 )
 
-FINISHED, FAILED = "finished", "failed"
+FINISHED, FAILED, SUPERSEDED = "finished", "failed", "superseded"
 OPEN = ("running", "interrupted", "planned")
 """Words of the column `status`; those of OPEN stand for runs that are neither of the first two."""
 SEED = "seed"
@@ -63,7 +64,7 @@ def counted_runs(results: DataFrame) -> Counted:
     _check_data(results)
     runs = _with_cells(results)
     finished = runs[runs["status"] == FINISHED]
-    notes = [*_versions(finished), *_failed(runs)]
+    notes = [*_versions(finished), *_failed(runs), *_superseded(runs)]
     for step in (_one_run_each, _complete):
         finished, more = step(finished, runs)
         notes += more
@@ -136,6 +137,11 @@ def _check_data(results: DataFrame) -> None:
 def _failed(runs: DataFrame) -> list[Note]:
     failed = int((runs["status"] == FAILED).sum())
     return [FailedRuns(failed)] if failed else []
+
+
+def _superseded(runs: DataFrame) -> list[Note]:
+    count = int((runs["status"] == SUPERSEDED).sum())
+    return [SupersededRuns(count)] if count else []
 
 
 def _empty_cells(runs: DataFrame) -> list[Note]:

@@ -1,15 +1,16 @@
 """The values that searches chose, in a sweep's chosen.csv: one row per cell and fold. No torch."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
 
 from segsweep.config.cells import SEARCHED, cell_id, filled_keys, flat_values
-from segsweep.errors import StoredFileError
-from segsweep.store.paths import SweepPaths
-from segsweep.store.records import read_rows
+from segsweep.errors import StoredFileError, StoreError
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_config, read_rows
 from segsweep.system.files import csv_text, write_if_changed
 
 if TYPE_CHECKING:
@@ -53,6 +54,22 @@ class Chosen:
     """Of all trials together."""
     study: str
     """The study's name, or the sweep that the values come from."""
+    sampler: str = ""
+    """What suggested the values; empty if unknown."""
+    own: Mapping[str, object] = field(default_factory=dict)
+    """Dotted key -> the config's own value; empty where these are outside what was searched."""
+    trials: Sequence[str] = ()
+    """The run_id of each trial, in the order in which they were asked for; empty if unknown."""
+
+    @property
+    def title(self) -> str:
+        """The cell, and the fold if there is one, as they are shown."""
+        return self.cell if self.fold is None else f"{self.cell} fold {self.fold}"
+
+    @property
+    def ended(self) -> int:
+        """The trials that count: all but those that failed."""
+        return self.complete + self.pruned + self.diverged
 
     @property
     def searched(self) -> str:
@@ -61,6 +78,12 @@ class Chosen:
 
 
 COLUMNS = tuple(item.name for item in fields(Chosen))
+LATER = tuple(
+    item.name
+    for item in fields(Chosen)
+    if item.default is not MISSING or item.default_factory is not MISSING
+)
+"""Columns that an earlier version did not write."""
 
 
 def read_chosen(sweep: SweepPaths) -> list[Chosen]:
@@ -70,7 +93,8 @@ def read_chosen(sweep: SweepPaths) -> list[Chosen]:
     found = []
     for number, row in enumerate(rows, 2):
         try:
-            values = {name: _value(row[name], hints[name]) for name in COLUMNS}
+            names = [name for name in COLUMNS if name in row or name not in LATER]
+            values = {name: _value(row[name], hints[name]) for name in names}
             found.append(Chosen(**values))  # type: ignore[arg-type]
         except (KeyError, ValueError, TypeError) as error:
             raise StoredFileError(sweep.chosen, f"damaged, line {number}") from error
@@ -79,14 +103,14 @@ def read_chosen(sweep: SweepPaths) -> list[Chosen]:
 
 def _value(text: str, hint: object) -> object:
     if hint in (str, int, float):
-        return hint(text)  # type: ignore[operator]
+        return hint(text)
     if hint in (int | None, float | None):
         kind = int if hint == int | None else float
         return None if text == "" else kind(text)
     value = json.loads(text)
-    if not isinstance(value, dict):
+    if not isinstance(value, list if hint == Sequence[str] else dict):
         raise ValueError(text)
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def chosen_frame(sweep: SweepPaths) -> "DataFrame":
@@ -117,7 +141,7 @@ def write_chosen(path: Path, rows: Sequence[Chosen]) -> None:
     texts = []
     for one in rows:
         values: dict[str, object] = asdict(one)
-        for name in ("values", "params"):
+        for name in ("values", "params", "own", "trials"):
             values[name] = json.dumps(values[name], ensure_ascii=False)
         texts.append({key: "" if value is None else value for key, value in values.items()})
     write_if_changed(path, csv_text(texts, COLUMNS))
@@ -125,6 +149,18 @@ def write_chosen(path: Path, rows: Sequence[Chosen]) -> None:
 
 def _key(one: Chosen) -> tuple[str, int | None]:
     return one.cell_id, one.fold
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands to the searches of its sweep."""
+
+    searched: str = ""
+    """The searched keys, "" if the run's values were given and no search chose them."""
+    row: Chosen | None = None
+    """What the search of its cell chose; None before its end."""
+    superseded: bool = False
+    """Whether the search has chosen other values since."""
 
 
 class ChosenValues:
@@ -135,18 +171,35 @@ class ChosenValues:
         self._rows = {_key(one): one for one in rows}
         self._keys = {tuple(one.values): None for one in rows}
 
-    def place(self, config: "Values") -> tuple[str, bool]:
-        """Return the searched keys of a run, "" if none, and whether its values are superseded."""
+    def standing(self, config: "Values") -> Standing:
+        """Return how the run with this frozen *config* stands to the searches."""
         fold = _fold(config)
         if filled := filled_keys(config):
             row = self._rows.get((cell_id(config, filled), fold))
             searched = str(flat_values(config)[SEARCHED])
-            return searched, row is not None and not _has_values(config, row)
+            return Standing(searched, row, row is not None and not _has_values(config, row))
         for keys in self._keys:
             row = self._rows.get((cell_id(config, keys), fold))
             if row is not None and _has_values(config, row):
-                return row.searched, False
-        return "", False
+                return Standing(row.searched, row)
+        return Standing()
+
+
+def superseded_among(sweep: SweepPaths, runs: Iterable[RunPaths]) -> set[str]:
+    """Return the names of those of *runs* whose searches have chosen other values since.
+
+    A run whose config, or a sweep whose chosen.csv, cannot be read counts as not superseded.
+    """
+    try:
+        chosen = ChosenValues(read_chosen(sweep))
+    except StoredFileError:
+        return set()
+    found = set()
+    for paths in runs:
+        with suppress(StoreError):
+            if chosen.standing(read_config(paths.config).values).superseded:
+                found.add(paths.root.name)
+    return found
 
 
 def _fold(config: "Values") -> int | None:

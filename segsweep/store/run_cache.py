@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from segsweep import metrics
 from segsweep.config.run_config import FrozenConfig
@@ -24,6 +24,9 @@ from segsweep.store.records import read_config
 from segsweep.store.run_rows import epoch_rows, image_rows
 from segsweep.store.states import Status
 from segsweep.system.files import file_stamp
+
+if TYPE_CHECKING:
+    from segsweep.store.chosen import Chosen
 
 S = TypeVar("S")
 PLACEMENT = ("precision", "threads")
@@ -65,6 +68,10 @@ class RunRecord:
     cell: str = ""
     data: str = ""
     """The data set and the target, as comparisons are named."""
+    cause: str = ""
+    """Why it failed, as `segsweep.store.states.Cause`; empty if it did not."""
+    chosen: "Chosen | None" = None
+    """What the search of its cell chose, of a run at values that a search fills in."""
 
     @property
     def validation_only(self) -> bool:
@@ -179,6 +186,11 @@ def _read_run(paths: RunPaths, stamp: tuple[int, ...]) -> StoredRun:
     return StoredRun(stamp if finished else (), config, record, damages=damages)
 
 
+def _measured(result: Mapping[str, object]) -> dict[str, object]:
+    columns = (*measured_columns(), PRUNED)
+    return {key: value for key, value in result.items() if key in columns}
+
+
 def _record(
     paths: RunPaths, config: FrozenConfig, damages: dict[Path, StoredFileError]
 ) -> RunRecord:
@@ -202,7 +214,6 @@ def _record(
     failure = (read(read_failure, paths.failure) if open_or_failed else None) or Failure()
     environment = (read(read_environment, paths.environment) or Environment()).values
     model, loss = config.choices["model"], config.choices["loss"]
-    measured = measured_columns()
     return RunRecord(
         path=paths.root,
         run_id=config.run_id,
@@ -223,7 +234,8 @@ def _record(
             "data_target": config.data_target,
             "status": status,
             "error": failure.error if status == Status.FAILED else None,
-            **{key: value for key, value in result.items() if key in (*measured, PRUNED)},
+            **_measured(result),
             **{key: environment.get(key) for key in PLACEMENT},
         },
+        cause=failure.cause if status == Status.FAILED else "",
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from segsweep.config.truth import Question
-    from segsweep.store.chosen import ChosenValues
+    from segsweep.store.chosen import Chosen
 
 NAMES = ("run_id", "kind", "cell", "model", "loss", "seed")
 """The columns that name a run in the table of epochs."""
@@ -47,6 +47,8 @@ class Tables:
     swept: list[str]
     """Dotted keys, besides model and loss, whose values differ between cells."""
     cache: RunCache
+    chosen: "tuple[Chosen, ...]" = ()
+    """What the searches of the sweep chose."""
     noted: dict[Path, str] = field(default_factory=dict)
     """A line for each damaged file that is no part of a run in `runs`, by its path."""
 
@@ -136,10 +138,18 @@ class Tables:
         epochs = read_csv(io.StringIO(f"{','.join(history_columns())}\n{''.join(rows)}"))
         return names.join(epochs)
 
+    @property
+    def compared_history(self) -> "DataFrame":
+        """The rows of `history` of runs that are compared: no trials, no superseded runs."""
+        left_out = [run.run_id for run in self.runs if run.status == Status.SUPERSEDED]
+        rows = self.history
+        return rows[(rows["kind"] == "run") & ~rows["run_id"].isin(left_out)]
+
     def _frame(self, kind: str) -> "DataFrame":
         from pandas import DataFrame
 
-        names = ["run_id", "model", "loss", *self.swept, *measured_columns()]
+        searched = sorted({key for run in self.runs if run.kind == kind for key in _tried(run)})
+        names = ["run_id", "model", "loss", *self.swept, *searched, *measured_columns()]
         rows = [self._with_metrics(run) for run in self.runs if run.kind == kind]
         there = {key for row in rows for key, value in row.items() if value is not None}
         absent = {*metrics.columns("test")} - {*metrics.known_columns("test", there)}
@@ -197,42 +207,47 @@ def read_all(
             reason = "" if isinstance(error, StoreError) else f"{paths.config}: incomplete, "
             noted[paths.config] = f"{paths.root.name} ignored: {reason}{error}"
             warnings.warn(noted[paths.config], stacklevel=2)
-    placed = _placed(runs, _chosen_values(sweep, noted))
+    chosen = _chosen(sweep, noted)
+    placed = _placed(runs, chosen)
     settings = [record.settings for record in placed]
     swept = swept_among([run.config.values for run in runs], settings)
     named = zip(placed, with_data_words(settings), strict=True)
     records = [_with_cell(record, values, swept) for record, values in named]
-    return Tables(sweep, records, swept, cache, noted)
+    return Tables(sweep, records, swept, cache, tuple(chosen), noted)
 
 
-def _chosen_values(sweep: SweepPaths, noted: dict[Path, str]) -> "ChosenValues | None":
-    """Return the values that searches chose; None without a search."""
+def _chosen(sweep: SweepPaths, noted: dict[Path, str]) -> "list[Chosen]":
+    """Return what searches chose; [] without a search."""
     if not sweep.chosen.exists():
-        return None
-    from segsweep.store.chosen import ChosenValues, read_chosen
+        return []
+    from segsweep.store.chosen import read_chosen
 
     try:
-        rows = read_chosen(sweep)
+        return read_chosen(sweep)
     except StoredFileError as damage:
         noted[sweep.chosen] = str(damage)
         warnings.warn(f"{sweep.chosen}: ignored: {damage.reason}", stacklevel=3)
-        return None
-    return ChosenValues(rows) if rows else None
+        return []
 
 
-def _placed(runs: "Sequence[StoredRun]", chosen: "ChosenValues | None") -> list[RunRecord]:
+def _placed(runs: "Sequence[StoredRun]", rows: "Sequence[Chosen]") -> list[RunRecord]:
     """Return the runs, those at chosen values as searched, those at earlier ones as superseded."""
-    if chosen is None:
+    if not rows:
         return [run.record for run in runs]
     from segsweep.config.cells import SEARCHED
+    from segsweep.store.chosen import ChosenValues
 
-    found = []
+    found, chosen = [], ChosenValues(rows)
     for run in runs:
         record = run.record
-        searched, superseded = chosen.place(run.config.values) if record.kind == "run" else ("", 0)
-        if searched:
-            record = replace(record, settings={**record.settings, SEARCHED: searched})
-        if superseded:
+        if record.kind != "run":
+            found.append(record)
+            continue
+        standing = chosen.standing(run.config.values)
+        if standing.searched:
+            settings = {**record.settings, SEARCHED: standing.searched}
+            record = replace(record, settings=settings, chosen=standing.row)
+        if standing.superseded:
             columns = {**record.columns, "status": Status.SUPERSEDED}
             record = replace(record, status=Status.SUPERSEDED, columns=columns)
         found.append(record)
@@ -243,9 +258,17 @@ def _with_cell(run: RunRecord, values: "Mapping[str, object]", swept: list[str])
     """Return the run with its cell, the name of its data and the values of the swept keys."""
     from segsweep.config.cells import cell_name
 
-    columns = {**run.columns, **{key: values.get(key) for key in swept}}
+    columns = {**run.columns, **{key: values.get(key) for key in (*swept, *_tried(run))}}
     name = cell_name(values, swept)
     return replace(run, columns=columns, cell=name, data=str(values["data"]))
+
+
+def _tried(run: RunRecord) -> list[str]:
+    """Return the keys of which a trial tried a value, besides the learning rate."""
+    from segsweep.config.cells import SEARCHED
+
+    keys = str(run.settings.get(SEARCHED) or "").split(",") if run.kind == "trial" else []
+    return [key for key in keys if key not in ("", "lr")]
 
 
 def _warn_of_ignored(sweep: SweepPaths, noted: dict[Path, str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segsweep.errors import StoredFileError, StoreError
+from segsweep.store.chosen import superseded_among
 from segsweep.store.find import is_sweep, no_sweep
 from segsweep.store.image_checks import quick_damage
 from segsweep.store.json_files import Result, read_failure, read_result
@@ -133,12 +134,32 @@ def sweep_status(folder: Path | str) -> SweepStatus:
         paths = sweep.run(row["folder"])
         changed.append(_time(paths.root))  # replacing a file changes its folder's time
         states.append(_state(paths, row, warnings))
+    if sweep.chosen.exists():
+        states = _with_superseded(sweep, states)
     if states and all(state.validation_only is None for state in states):
         states[0] = replace(states[0], validation_only=is_validation_only(states[0].paths))
     times = [time for time in changed if time is not None]
     return SweepStatus(
         sweep, states, current_holder(sweep.lock), max(times, default=None), warnings
     )
+
+
+def _with_superseded(sweep: SweepPaths, states: list[RunState]) -> list[RunState]:
+    """Return *states* with those marked whose search has chosen other values since.
+
+    Only a cell with several runs of a seed can have one, so that few configs are read.
+    """
+    counts = Counter((state.cell, state.seed, state.fold, state.kind) for state in states)
+    several = [
+        state.paths
+        for state in states
+        if state.kind == "run" and counts[state.cell, state.seed, state.fold, state.kind] > 1
+    ]
+    names = superseded_among(sweep, several)
+    return [
+        replace(state, status=Status.SUPERSEDED) if state.name in names else state
+        for state in states
+    ]
 
 
 def _rows(sweep: SweepPaths, warnings: list[str]) -> list[dict[str, str]]:

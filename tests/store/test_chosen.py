@@ -78,11 +78,15 @@ def test_runs_at_chosen_values_are_the_searched_cell(frozen):
     filled = {"search.filled": list(LR)}
     chosen = ChosenValues([row(frozen(), 1e-3)])
 
-    assert chosen.place(frozen(optimizer__lr=1e-3, **filled)) == ("lr", False)
-    assert chosen.place(frozen(optimizer__lr=2e-3, **filled)) == ("lr", True)
-    assert chosen.place(frozen(optimizer__lr=1e-3)) == ("lr", False)
-    assert chosen.place(frozen(optimizer__lr=2e-3)) == ("", False)
-    assert chosen.place(frozen("loss=dice", optimizer__lr=1e-3)) == ("", False)
+    def place(config):
+        found = chosen.standing(config)
+        return found.searched, found.superseded
+
+    assert place(frozen(optimizer__lr=1e-3, **filled)) == ("lr", False)
+    assert place(frozen(optimizer__lr=2e-3, **filled)) == ("lr", True)
+    assert place(frozen(optimizer__lr=1e-3)) == ("lr", False)
+    assert place(frozen(optimizer__lr=2e-3)) == ("", False)
+    assert place(frozen("loss=dice", optimizer__lr=1e-3)) == ("", False)
 
 
 def test_superseded_runs_are_in_no_cell(tmp_path, frozen, write_run):

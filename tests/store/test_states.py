@@ -48,10 +48,11 @@ def test_status_words_are_spelt_in_one_place():
 
 
 def test_statistics_know_the_same_words():
-    """A run is finished, failed or open: every status is one of them."""
-    assert (runs.FINISHED, runs.FAILED, runs.OPEN) == (
+    """A run is finished, failed, open or superseded: every status is one of them."""
+    assert (runs.FINISHED, runs.FAILED, runs.SUPERSEDED, runs.OPEN) == (
         Status.FINISHED,
         Status.FAILED,
+        Status.SUPERSEDED,
         OPEN_STATUSES,
     )
-    assert {Status.FINISHED, Status.FAILED, *OPEN_STATUSES} == set(Status)
+    assert {Status.FINISHED, Status.FAILED, Status.SUPERSEDED, *OPEN_STATUSES} == set(Status)

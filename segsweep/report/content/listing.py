@@ -1,36 +1,29 @@
 """Tables of the page: columns and rows, before they are HTML."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
-from pandas import DataFrame, Series, isna
+from pandas import DataFrame, Series
 
 from segsweep.metrics import Metric, columns, label
 from segsweep.report.collapse import is_collapsed
 from segsweep.report.content.images import image_table
 from segsweep.report.content.material import Material
 from segsweep.report.content.records import Record
+from segsweep.report.content.rows import (
+    COUNT,
+    TEXT,
+    YES,
+    Listing,
+    frame_listing,
+    rows_listing,
+)
+from segsweep.report.content.search_listing import searches, trials
+from segsweep.report.searched import BUDGET
 
 MOST_PAIRS = 2_000
 """Pairs that the page holds; pairs.csv has all."""
 FAMILIES = ("baseline", "architectures", "losses", "cells", "interaction")
-TEXT, COUNT, YES = -1, 0, -2
-"""Kinds of columns other than a number of digits: text, whole numbers, yes or no."""
-
-
-JsonValue: TypeAlias = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A table."""
-
-    name: str
-    columns: tuple[tuple[str, str, int], ...]
-    """Key, title, and digits after the point, or TEXT, COUNT, YES."""
-    rows: list[list[JsonValue]]
 
 
 def listings(material: Material) -> dict[str, Listing]:
@@ -40,7 +33,8 @@ def listings(material: Material) -> dict[str, Listing]:
         _pairs(material),
         _images(material),
         _runs(material),
-        _trials(material),
+        searches(material),
+        trials(material),
         _reads(material),
     )
     return {listing.name: listing for listing in made if listing.rows}
@@ -63,8 +57,9 @@ def _cells(material: Material) -> Listing:
         ("seconds", "seconds", COUNT),
         ("parameters", "parameters", COUNT),
         ("multiply_adds", "multiply-adds", COUNT),
+        *((name, name.replace("_", " "), COUNT) for name in BUDGET),
     )
-    return _of_frame("cells", shown, material.cells)
+    return frame_listing("cells", shown, material.cells)
 
 
 def _further(material: Material) -> tuple[str, ...]:
@@ -93,7 +88,7 @@ def _pairs(material: Material) -> Listing:
     pairs = material.compared.pairs
     if pairs.empty:
         return Listing("pairs", shown, [])
-    return _of_frame("pairs", shown, _turned(_clearest(pairs), material.metric))
+    return frame_listing("pairs", shown, _turned(_clearest(pairs), material.metric))
 
 
 def _clearest(pairs: DataFrame) -> DataFrame:
@@ -129,7 +124,7 @@ def _images(material: Material) -> Listing:
         ("worst_cell", "worst cell", TEXT),
         ("worst", "its value", 3),
     )
-    return _of_frame("images", shown, image_table(material.images, material.metric))
+    return frame_listing("images", shown, image_table(material.images, material.metric))
 
 
 def _runs(material: Material) -> Listing:
@@ -154,23 +149,7 @@ def _runs(material: Material) -> Listing:
     )
     rows = material.runs.to_dict("records")
     words = Series(["yes" if is_collapsed(row) else None for row in rows], material.runs.index)
-    return _of_frame("runs", shown, material.runs.assign(collapsed=words))
-
-
-def _trials(material: Material) -> Listing:
-    shown = (
-        ("cell", "cell", TEXT),
-        ("lr", "lr", TEXT),
-        ("seed", "seed", COUNT),
-        ("status", "status", TEXT),
-        ("val_iou", "val IoU", 4),
-        ("epochs", "epochs", COUNT),
-        ("seconds", "seconds", COUNT),
-    )
-    trials = material.trials
-    if "pruned" in trials:
-        trials = trials.assign(status=trials["status"].where(trials["pruned"].isna(), "pruned"))
-    return _of_frame("trials", shown, trials)
+    return frame_listing("runs", shown, material.runs.assign(collapsed=words))
 
 
 def _reads(material: Material) -> Listing:
@@ -180,40 +159,7 @@ def _reads(material: Material) -> Listing:
         ("reason", "reason", TEXT),
         ("images", "images", COUNT),
     )
-    return _of_rows("reads", shown, material.reads.rows)
-
-
-def _of_frame(name: str, columns: Sequence[tuple[str, str, int]], frame: DataFrame) -> Listing:
-    there = [column for column in columns if column[0] in frame and frame[column[0]].notna().any()]
-    return _of_rows(name, there, frame.to_dict("records") if there else [])
-
-
-def _of_rows(
-    name: str, columns: Sequence[tuple[str, str, int]], rows: Sequence[Mapping[Any, Any]]
-) -> Listing:
-    kinds = [(key, digits) for key, _, digits in columns]
-    values = [[plain(row.get(key), digits) for key, digits in kinds] for row in rows]
-    return Listing(name, tuple(columns), values)
-
-
-def plain(value: Any, digits: int = 6) -> JsonValue:
-    """Return a value for JSON: whole, rounded, yes or no, or text; None where it is missing.
-
-    Infinity counts as missing: JSON has no such number.
-    """
-    if value is None or isna(value):
-        return None
-    if digits == YES:
-        return bool(value)
-    if digits == TEXT:
-        return f"{value:.3g}" if isinstance(value, float) else str(value)
-    try:
-        number = float(value)
-    except ValueError:
-        return str(value)
-    if not isfinite(number):
-        return None
-    return round(number, max(digits, 0) + 2) if digits else round(number)
+    return rows_listing("reads", shown, material.reads.rows)
 
 
 def grouped_failures(failures: Sequence[Record]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from segsweep.report.content.records import (
 from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.store.tables import Tables
 
-BAR = (Status.FINISHED, Status.FAILED, *OPEN_STATUSES)
+BAR = (Status.FINISHED, Status.FAILED, *OPEN_STATUSES, Status.SUPERSEDED)
 """The order of the progress bar."""
 
 
@@ -112,7 +112,7 @@ def material_of(tables: Tables, compared: Compared) -> Material:
         keys=tuple(tables.swept),
         runs=_with_folders(tables.results, tables),
         trials=_with_folders(tables.trials, tables),
-        history=tables.history[tables.history["kind"] == "run"],
+        history=tables.compared_history,
         failures=failures_of(tables),
         reads=reads_of(tables),
         machines=machines_of(tables),

@@ -21,6 +21,9 @@ CELLS = {
     "seconds": "training and validation of one run",
     "parameters": "weights of the network",
     "multiply_adds": "multiplications with additions for one image, forward",
+    "trials": "trials of the search of this cell that count: all but failed ones, over all folds",
+    "trial_epochs": "epochs of all these trials together",
+    "trial_seconds": "seconds of all these trials together",
 }
 PAIRS = {
     "family": "what is compared; intervals and p hold for all rows of one kind together",
@@ -67,8 +70,26 @@ RUNS = {
 }
 TRIALS = {
     **RUNS,
-    "cell": "the cell for which values were searched",
     "status": f"{RUNS['status']}; pruned: ended early, because others of the cell did better",
+    "cell": "the cell for which values were searched",
+    "trial": "its number in the search of its cell",
+    "state": "complete, pruned (ended early because it fell behind), diverged (the loss became NaN "
+    "or infinite), failed or running",
+    "chosen": "whether the cell is trained at these values",
+}
+SEARCHES = {
+    "cell": "the cell whose values were searched",
+    "fold": RUNS["fold"],
+    "found": "validation IoU of the best trial, at its best epoch",
+    "own": "validation IoU of the trial at the config's own values",
+    "gain": "difference of the two, in standard deviations of the final runs over seeds",
+    "complete": "trials that ran all their epochs",
+    "pruned": "trials that were ended early because they fell behind",
+    "diverged": "trials whose loss became NaN or infinite",
+    "failed": "trials that ended with an error: they are missing from the budget",
+    "trial_epochs": "epochs of all trials together, those that ended early included",
+    "trial_seconds": "seconds of all trials together",
+    "source": "the sweep whose search chose the values",
 }
 READS = {
     "time": "when the test set was scored",
@@ -82,13 +103,19 @@ TABLES = {
     "images": IMAGES,
     "runs": RUNS,
     "trials": TRIALS,
+    "searches": SEARCHES,
     "reads": READS,
 }
+VALUE = "value "
+"""Starts the columns of searched values; the key follows."""
+VALUES = {"searches": "the chosen value", "trials": "the value that was tried"}
 PARTS = {"test": "on the test images, selected weights", "val": "on the validation images"}
 
 
 def meaning_of(table: str, column: str) -> str:
     """Return what a *column* of a *table* of the page means."""
+    if column.startswith(VALUE):
+        return VALUES[table]
     known = TABLES[table].get(column)
     if known is not None:
         return known

@@ -17,15 +17,13 @@ from segsweep.report.comparisons import summary
 from segsweep.report.content.images import cases, image_table
 from segsweep.report.content.listing import (
     MOST_PAIRS,
-    JsonValue,
-    Listing,
     grouped_failures,
     listings,
-    plain,
 )
 from segsweep.report.content.material import Material
 from segsweep.report.content.meanings import metric_words, score_words
 from segsweep.report.content.pictures import within_limit
+from segsweep.report.content.rows import JsonValue, Listing, plain
 from segsweep.report.figures.cells import heatmap, intervals, may
 from segsweep.report.figures.cost import costs
 from segsweep.report.figures.curves import curves
@@ -33,9 +31,11 @@ from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.images import image_heatmap
 from segsweep.report.figures.learning_rates import learning_rates
 from segsweep.report.figures.outlines import Named, outline_figure
+from segsweep.report.figures.searches import search_figures
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
 from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
+from segsweep.stats.wording.search import wider_words
 from segsweep.stats.wording.sentences import about_networks
 from segsweep.store.states import Status
 
@@ -63,6 +63,11 @@ class Shown:
     def facts(self) -> list[str]:
         """The size of the comparison in words."""
         return _facts(self.material)
+
+    @property
+    def wider(self) -> tuple[str, ...]:
+        """The words that search beyond the ends at which values were chosen."""
+        return wider_words(self.material.compared.searched)
 
     @property
     def tied(self) -> bool:
@@ -134,13 +139,15 @@ def _figures(material: Material) -> dict[str, object]:
     """Return all figures by the name that page.html uses; one that cannot be drawn is None."""
     done = len(material.done) > 0 and not material.validation_only
     grid = len(material.cells) > 0 and not material.validation_only
+    searches = search_figures(material.compared.searched)
     return {
         "heatmap": heatmap(material) if grid else None,
         "intervals": intervals(material) if done else None,
         "ranks": rank_stability(material) if done else None,
         "variance": variance_sources(material) if done else None,
         "curves": curves(material.history),
-        "rates": learning_rates(material),
+        "rates": None if searches else learning_rates(material),
+        "searches": searches,
         "costs": costs(material) if done else [],
         "images": image_heatmap(material),
         "outlines": _outlines(material),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from segsweep.report.columns import COLUMN_TEXTS, DASH
-from segsweep.report.content.listing import COUNT, TEXT, YES, JsonValue, Listing
 from segsweep.report.content.meanings import meaning_of
+from segsweep.report.content.rows import COUNT, TEXT, YES, JsonValue, Listing
 
 LONG = 60
 """From this length on a text may be broken into lines."""

@@ -48,12 +48,16 @@ class Answer:
     notes: tuple[str, ...] = ()
     """What was left out or is missing."""
     warnings: tuple[str, ...] = ()
-    """What has to be known first: cells whose networks predict nothing, or everything."""
+    """What has to be known first: cells whose networks predict nothing, or everything; chosen
+    values at an end of what was searched."""
+    search: tuple[str, ...] = ()
+    """At which values cells are compared, and what finding them took; empty without a search."""
 
     @property
     def text(self) -> str:
         """All sentences except the notes, as one paragraph; warnings first."""
-        return " ".join([*self.warnings, self.headline, *self.settled, *self.unsettled, *self.next])
+        found = *self.settled, *self.unsettled, *self.search, *self.next
+        return " ".join([*self.warnings, self.headline, *found])
 
     def __str__(self) -> str:
         """Return `text`."""

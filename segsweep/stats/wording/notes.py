@@ -19,6 +19,7 @@ from segsweep.stats.notes import (
     RunsWithoutCounts,
     RunsWithoutMetric,
     SeveralVersions,
+    SupersededRuns,
     UnequalSeeds,
     UnfinishedRuns,
     UngroupedImages,
@@ -77,6 +78,9 @@ def note_text(note: Note, part: str = "test") -> str:
         case FailedRuns(count):
             fewer = "its cell has fewer seeds" if count == 1 else "their cells have fewer seeds"
             return f"{plural(count, 'run')} failed: {fewer}."
+        case SupersededRuns(count):
+            runs = plural(count, "superseded run")
+            return f"{runs} left out: the search has chosen other values since."
         case RepeatedRuns(count):
             runs = plural(count, "earlier run")
             return f"{runs} of a repeated seed left out: the run that finished last counts."

@@ -131,7 +131,7 @@ class CellSearch:
         first = self.bases[0].config
         states = [one.state for one in trials.values()]
         diverged = sum(bool(one.user_attrs.get(DIVERGED)) for one in trials.values())
-        own = trials.get(0) if self.study.own is not None else None
+        own = next((one for one in trials.values() if one.params == self.study.own), None)
         k = next(k for k, one in trials.items() if one is best)
         rows = [read_rows(self.runs[k].history) for k in trials if k in self.runs]
         return Chosen(
@@ -142,7 +142,7 @@ class CellSearch:
             cell_id=cell_id,
             values=dict(best.params),
             params=dict(params),
-            trial=self.runs[k].root.name.rpartition("-")[2] if k in self.runs else "",
+            trial=_run_id(self.runs[k]) if k in self.runs else "",
             val_iou=best.value,
             own_val_iou=own.value if own is not None and own.value is not None else None,
             n_trials=self.n_trials,
@@ -153,7 +153,14 @@ class CellSearch:
             epochs=sum(map(len, rows)),
             seconds=round(sum(_seconds(one) for one in rows), 1),
             study=self.study.name,
+            sampler=self.study.sampler,
+            own=self.study.own or {},
+            trials=tuple(_run_id(self.runs[k]) for k in sorted(trials) if k in self.runs),
         )
+
+
+def _run_id(paths: RunPaths) -> str:
+    return paths.root.name.rpartition("-")[2]
 
 
 def _seconds(rows: Iterable[Mapping[str, str]]) -> float:

@@ -17,6 +17,7 @@ from segsweep.stats.notes import (
     RunsWithoutCounts,
     RunsWithoutMetric,
     SeveralVersions,
+    SupersededRuns,
     UnequalSeeds,
     UnfinishedRuns,
     UngroupedImages,
@@ -26,6 +27,7 @@ from segsweep.stats.wording.notes import note_text, note_texts
 TEXTS = {
     SeveralVersions(("0.1", "0.2"), ()): "Runs were made by segsweep 0.1 and 0.2.",
     FailedRuns(2): "2 runs failed: their cells have fewer seeds.",
+    SupersededRuns(2): "2 superseded runs left out: the search has chosen other values since.",
     RepeatedRuns(1): (
         "1 earlier run of a repeated seed left out: the run that finished last counts."
     ),
