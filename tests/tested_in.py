@@ -113,5 +113,4 @@ TESTED_IN = {
     "sweep/search/feed.py": "sweep/search/test_search.py",
     "sweep/search/planner.py": "sweep/search/test_search.py",
     "sweep/search/suggest.py": "sweep/search/test_study.py",
-    "sweep/search/storage.py": "sweep/search/test_study.py",
 }

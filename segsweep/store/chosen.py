@@ -119,7 +119,7 @@ def chosen_frame(sweep: SweepPaths) -> "DataFrame":
 
     chosen = read_chosen(sweep) if sweep.chosen.exists() else []
     keys = list(dict.fromkeys(key for one in chosen for key in one.values))
-    left_out = ("cell_id", "values", "params")
+    left_out = ("cell_id", "values", "params", "own", "trials")
     names = [name for name in COLUMNS if name not in left_out]
     columns = [*names[: names.index("trial")], *keys, *names[names.index("trial") :]]
     rows = [{**asdict(one), **one.values} for one in chosen]

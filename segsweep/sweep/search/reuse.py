@@ -67,7 +67,8 @@ def reused(planned: Sequence[PlannedRun], settings: Settings, planner: Planner) 
             continue
         identity = cell_id(runs[0].config.values, row.values)
         study = _name_of(source, planned[0].config.outputs)
-        rows.append(replace(row, cell=cell, cell_id=identity, trial="", study=study))
+        mine = replace(row, cell=cell, cell_id=identity, trial="", trials=(), own={}, study=study)
+        rows.append(mine)
         lines.append(f"  {title_of(cell, fold)}: {words_in(row.values)}")
     raise_all(problems)
     lines[0] = f"search.reuse={source}: no trials; the values found there are used:"
