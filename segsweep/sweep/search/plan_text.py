@@ -18,7 +18,9 @@ def search_lines(
     """Return the lines about a search that starts; *left* as in `print_search_plan`."""
     runs = next(iter(groups.values()))
     epochs = sorted({settings.epochs(run.config) for runs in groups.values() for run in runs})
-    each = f"{settings.n_trials} trials of {' or '.join(map(str, epochs))} epochs"
+    pruner = settings.config.pruner
+    most, ended = ("", "") if pruner == "none" else ("at most ", f" (pruner {pruner})")
+    each = f"{settings.n_trials} trials of {most}{' or '.join(map(str, epochs))} epochs{ended}"
     where = "cell" if runs[0].config.data.split.fold is None else "cell and fold"
     params = ", ".join(f"{key} in {text}" for key, text in settings.params.items())
     finals = sum(map(len, groups.values()))

@@ -22,3 +22,12 @@ def test_lines_count_trials_runs_and_what_is_finished(tmp_path):
     assert search_lines(groups, settings, fresh | {"unet2/bce": (5, 2)})[1] == (
         "finished before: 3 of 16 trials, 0 of 4 runs"
     )
+
+
+def test_line_says_that_trials_may_end_early(tmp_path):
+    """With a pruner the epochs of a trial are a limit."""
+    words = (*TINY, "search=lr", "search.epochs=5", "search.pruner=median", f"outputs={tmp_path}")
+    run = plan_run(*compose_here(*words))
+    (line,) = search_lines({("unet2/bce", None): [run]}, settings_of([run], words), {"a": (8, 1)})
+
+    assert "; 8 trials of at most 5 epochs (pruner median) for each of 1 cell, then 1 run " in line
