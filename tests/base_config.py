@@ -75,7 +75,17 @@ trainer:
   checkpoint_every_steps: null
   preview_every: 10
 evaluate: {select: val_iou, empty: one, at: both, boundary: false, tolerance: 2.0}
-search: {filled: []}
+search:
+  params: {}
+  n_trials: 8
+  epochs: 0.5
+  sampler: tpe
+  storage: null
+  seed: 0
+  reuse: null
+  pruner: none
+  study: ""
+  filled: []
 report: {images: true}
 """)
 CHOICES = {

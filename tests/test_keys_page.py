@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import types
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import yaml
 
@@ -29,6 +29,7 @@ SECTIONS = (
 """Title, prefix of the keys, class."""
 KINDS = {int: "whole number", float: "number", str: "text", bool: "true, false"}
 KINDS |= {list[str]: "list of texts", list[int]: "list of whole numbers"}
+KINDS |= {dict[str, Any]: "a section of texts"}
 INTRODUCTION = """# The keys of a config
 
 Every fixed key, from `segsweep/config/schema.py`. Set a key on the command line:

@@ -159,7 +159,7 @@ class SearchConfig:
     """Of the sampler, and of the weights, order and augmentation of all trials."""
     reuse: str | None = option(None, identity=False)
     """Another sweep: the values that a search found there are used, without any trial."""
-    pruner: str = option("none", Limits(allowed=("none", "median", "hyperband")), identity=False)
+    pruner: str = option("none", Limits(allowed=("none", "median", "hyperband")), neutral="none")
     """What ends trials early that fall behind the others of their cell, from Optuna."""
     study: str = option("", identity=False)
     """The study that a trial belongs to; filled in by the search."""

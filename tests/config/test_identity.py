@@ -26,7 +26,8 @@ FOCAL = {"_target_": "segsweep.losses.FocalLoss", "gamma": 3.0}
 NO_AUGMENT = {"_target_": "segsweep.augment.none"}
 CANNOT_CHANGE_NUMBERS = {
     *("sweep", "outputs", "device", "threads", "allow", "search.filled", "evaluate.at"),
-    *("report.images", "max_runs", "check_limit"),
+    *("search.n_trials", "search.epochs", "search.sampler", "search.storage", "search.seed"),
+    *("search.reuse", "search.study", "report.images", "max_runs", "check_limit"),
     *("trainer.memory_format", "trainer.compile", "trainer.preview_every"),
     *("trainer.lean", "trainer.cpu_precision"),
     *("trainer.checkpoint_every_steps", "keep", "keep_gb", "plan", "preflight", "rerun"),

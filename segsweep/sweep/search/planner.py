@@ -34,8 +34,8 @@ class Planner:
         return self._planned(base, values, words)
 
     def final(self, base: PlannedRun, values: Mapping[str, Value]) -> PlannedRun:
-        """Return the run *base* at *values*."""
-        return self._planned(base, values, [])
+        """Return the run *base* at *values*: the same run as if these had been given."""
+        return self._planned(base, values, ["search.pruner=none"])
 
     def _planned(
         self, base: PlannedRun, values: Mapping[str, Value], more: Sequence[str]

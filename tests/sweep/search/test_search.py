@@ -392,3 +392,22 @@ def test_only_trials_depend_on_the_pruner(begin):
 
     assert len({*trials}) == 3
     assert finals[0] == finals[1] == finals[2]
+
+
+def test_a_trial_that_may_end_early_is_another_run(begin):
+    """A search without a pruner never takes the result of a trial that one has ended."""
+    pruned = begin("loss=bce", "search=lr", "search.pruner=median").next_runs(1)[0].run
+    whole = begin("loss=bce", "search=lr").next_runs(1)[0].run
+
+    assert pruned.config.optimizer["lr"] == whole.config.optimizer["lr"]
+    assert pruned.config.run_id != whole.config.run_id
+
+
+def test_final_runs_are_the_runs_at_given_values(begin):
+    """Whatever the search, a run at values that somebody gives is the same run."""
+    search = begin("loss=bce", "search=lr", "search.n_trials=1", "search.pruner=median")
+    ended = run_all(search)
+    (final,) = [run for run in ended if run.config.kind == "run"]
+    (given,) = plan_all(expand([*TINY, "loss=bce", f"optimizer.lr={rates([final])[0]}"]))[0]
+
+    assert final.config.run_id == given.config.run_id
