@@ -14,6 +14,7 @@ from segsweep.errors import ConfigError, StoreError
 from segsweep.store.chosen import Chosen, read_chosen
 from segsweep.store.find import find_sweep
 from segsweep.store.paths import SweepPaths
+from segsweep.store.states import Status
 from segsweep.store.trial_rows import DIVERGED, PRUNED, TrialRow, trial_rows
 from segsweep.system.files import csv_text, write_text
 
@@ -170,7 +171,7 @@ def _importance(params: Mapping[str, str], trials: Sequence[TrialRow]) -> dict[s
     scored = [
         (cast("Mapping[str, Value]", one.values), one.val_iou)
         for one in trials
-        if one.status == "finished" and one.val_iou is not None
+        if one.status == Status.FINISHED and one.val_iou is not None
     ]
     try:
         return importance(params, scored)

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from segsweep.config.schema import (
     COMMAND_KEYS,
+    IN_RUN,
     OPTION_NODES,
     CommandConfig,
     Config,
@@ -133,8 +134,16 @@ def command_config(values: Values) -> CommandConfig:
 
 
 def without_command(values: Values) -> dict[str, object]:
-    """Return checked *values* without the keys that steer the command."""
-    return {key: value for key, value in values.items() if key not in COMMAND_KEYS}
+    """Return checked *values* without the keys that steer the command.
+
+    Of a search they keep what it did, not how to make one.
+    """
+    kept = {key: values[key] for key in values if key not in COMMAND_KEYS}
+    if "search" in kept:
+        search = mapping(values, "search")
+        names = IN_RUN if search.get("study") else ("filled",)
+        kept["search"] = {name: search[name] for name in names if name in search}
+    return kept
 
 
 def section(kind: type[S], values: Values) -> S:

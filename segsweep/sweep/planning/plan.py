@@ -18,7 +18,7 @@ from segsweep.config.run_config import (
     section,
     without_command,
 )
-from segsweep.config.schema import IN_RUN, CommandConfig, SearchConfig
+from segsweep.config.schema import CommandConfig, SearchConfig
 from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
@@ -90,7 +90,6 @@ def plan_checked(checked: Values) -> PlannedRun:
         **({} if "test" in parts else {VALIDATION_ONLY: True}),
         "contents": contents(checked),
         **without_command(checked),
-        "search": search_in_run(checked),
     }
     name = folder_name(config.choices["model"], config.choices["loss"], config.seed, identity)
     paths = sweep_of(config).run(name)
@@ -98,13 +97,6 @@ def plan_checked(checked: Values) -> PlannedRun:
         _check_built(config)
     search = section(SearchConfig, mapping(checked, "search"))
     return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked), search=search)
-
-
-def search_in_run(checked: Values) -> dict[str, object]:
-    """Return the section `search` of a run's config: what a search did, not how to make one."""
-    given = mapping(checked, "search")
-    kept = IN_RUN if given.get("study") else ("filled",)
-    return {key: given[key] for key in kept}
 
 
 def _check_built(config: RunConfig) -> None:
