@@ -22,8 +22,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 MEDIAN = {
     2: {"n_warmup_steps": 1},
     5: {"n_warmup_steps": 1},
-    12: {"n_warmup_steps": 3},
-    30: {"n_warmup_steps": 7},
+    12: {"n_warmup_steps": 4},
+    30: {"n_warmup_steps": 10},
 }
 """Epochs of a trial -> how Optuna's MedianPruner is set."""
 HYPERBAND = {2: 1, 5: 1, 12: 1, 30: 3}
