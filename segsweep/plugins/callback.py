@@ -15,7 +15,11 @@ from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
 from segsweep.sweep.places.ways import BASIC, OURS, check_way
-from segsweep.sweep.planning.command_words import check_one_sweep, check_search, check_single
+from segsweep.sweep.planning.command_words import (
+    check_one_sweep,
+    check_own_search,
+    check_search,
+)
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
 from segsweep.sweep.session import CommandExit
@@ -33,7 +37,7 @@ class Planning(Callback):
         """Plan the run of a command without `-m`."""
         _or_exit(check_way, config, True)
         _or_exit(check_hydra_keys, config, True)
-        _or_exit(check_single, config)
+        _or_exit(check_own_search, config, True)
         _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
@@ -43,6 +47,7 @@ class Planning(Callback):
         _or_exit(check_hydra_keys, config)
         if config.hydra.sweeper._target_ == OURS:
             return
+        _or_exit(check_own_search, config)
         _or_exit(check_one_sweep, arguments)
         if config.hydra.sweeper._target_ == BASIC:
             _or_exit(_plan_basic, config, arguments)

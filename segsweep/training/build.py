@@ -49,7 +49,7 @@ class Job:
     train: Batches
     val: Batches
     test: Batches | None
-    """None: the split has no test part."""
+    """None: the split has no test part, or the run is a trial, which never reads it."""
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -102,7 +102,7 @@ def build_job(
         augment=build("augment", config.augment, allow),
         train=train,
         val=val,
-        test=batches("test") if "test" in parts else None,
+        test=batches("test") if "test" in parts and config.kind == "run" else None,
     )
 
 

@@ -43,8 +43,8 @@ def write_result(job: Job, history: list[Row], started: float, pruned: bool = Fa
     if job.config.trainer.preview_every:  # a kill may have come before it was drawn
         draw_validation(job, scored, "best")
     rows = count_rows(job, "val", scored)
-    tested: dict[str, float] = {} if job.test is not None else {"n_test": 0}
-    if job.config.kind == "run" and job.test is not None:
+    tested: dict[str, float] = {} if "test" in job.parts else {"n_test": 0}
+    if job.test is not None:
         scored, surfaces = _score_test_set(job, job.test)
         rows += with_surfaces(count_rows(job, "test", scored), surfaces)
         tested = _test_metrics(scored, job.loop.empty, surfaces)

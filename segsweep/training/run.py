@@ -233,6 +233,8 @@ def _store_start(job: Job, progress: Progress) -> None:
     progress.write(f"segsweep {__version__}, {parts.count(UNUSED)} of {len(parts)} images unused")
     for line in crossing_groups(samples, parts):
         progress.write(line)
+    if job.test is None and "test" in parts:
+        progress.write("a trial of a search: its test images are not read")
     stored = known_environment(job.paths.environment)
     earlier = stored.values
     now = {

@@ -9,6 +9,7 @@ from segsweep.store.json_files import known_failure, known_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
+from segsweep.store.retention import keep_checkpoints
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.search.space import Value
@@ -112,6 +113,8 @@ class CellSearch:
     def outcome_before(self, run: PlannedRun) -> Outcome | None:
         """Return the outcome of a trial's run that has ended before, if it counts."""
         if (done := finished_outcome(run.paths)) is not None:
+            run.paths.failure.unlink(missing_ok=True)  # a kill may have come before this was done
+            keep_checkpoints(run.paths, run.config.keep)
             return done
         failure = known_failure(run.paths.failure)
         diverged = failure is not None and failure.known_cause == Cause.NON_FINITE

@@ -45,6 +45,11 @@ def test_measured_is_what_a_real_run_takes(plan, tmp_path):
     assert not (tmp_path / "scratch").exists()
 
 
+def test_test_images_are_counted_in_a_trial_too(plan, tmp_path):
+    """A trial does not read them, but the runs that are measured with it do."""
+    assert measure(plan("kind=trial").config, tmp_path / "scratch").test == 6
+
+
 def test_measured_can_be_pickled_and_cached(plan, tmp_path):
     """It crosses the pipe of a process and comes back from the cache unchanged."""
     values = measure(plan().config, tmp_path / "scratch")
