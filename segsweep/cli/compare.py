@@ -64,9 +64,11 @@ def _finished_cells(tables: "Tables") -> set[str]:
 def _pair(tables: "Tables", a: str, b: str, asked: "Asked") -> tuple[str, tuple[str, ...]]:
     """Return what can be said about two cells of one comparison, and the notes on it."""
     from segsweep.report.question import check_cell, comparable, values_of_sweep
+    from segsweep.report.searched import searched_cells
     from segsweep.report.validation import check_tested
     from segsweep.stats.engine import analyse
     from segsweep.stats.wording.notes import note_texts
+    from segsweep.stats.wording.search import pair_text
     from segsweep.stats.wording.sentences import paragraph
 
     check_tested(f"{a}, {b}", tables)
@@ -80,7 +82,8 @@ def _pair(tables: "Tables", a: str, b: str, asked: "Asked") -> tuple[str, tuple[
             f"{a}, {b}: nothing can be claimed about a cell with one seed beside cells with more; "
             "run further seeds of it"
         ) from None
-    return words, note_texts(values.notes)
+    found = pair_text(searched_cells(tables), (a, b))
+    return words, (*([found] if found else []), *note_texts(values.notes))
 
 
 def _sweep_of(a: str, b: str, outputs: Path) -> Path:

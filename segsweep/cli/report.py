@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segsweep.report.export import Heading
     from segsweep.report.question import Asked
     from segsweep.report.write import Report
+    from segsweep.stats.wording.answer import Answer
 
 MetricOption = Annotated[str, typer.Option(help=f"what is compared: {', '.join(METRICS)}")]
 Groups = Annotated[
@@ -149,7 +150,7 @@ def _print_look(look: "Report", by: str | None, paste: Paste) -> None:
         frame, sentences = part(compared, compared.swept, by)
         heading = heading_of(compared, name, by, paste.caption, paste.label)
         found.append(
-            Table(frame, compared.claims, heading, name, tuple(sentences), compared.answer.notes)
+            Table(frame, compared.claims, heading, name, tuple(sentences), _notes(compared.answer))
         )
     text = _pasted(found, paste)  # a wrong column is found before writing
     if paste.out is not None:
@@ -165,6 +166,11 @@ def _print_look(look: "Report", by: str | None, paste: Paste) -> None:
         print_files(look)
     else:
         print_report(look)
+
+
+def _notes(answer: "Answer") -> tuple[str, ...]:
+    """Return the notes below a table; the first says at which values cells are compared."""
+    return (*answer.search[:1], *answer.notes)
 
 
 def _print_both(first: SweepPaths, second: SweepPaths, asked: "Asked", paste: Paste) -> None:

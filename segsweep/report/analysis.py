@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segsweep.config.cells import cell_name
+from segsweep.config.cells import SEARCHED, cell_name
 from segsweep.errors import ConfigError
 from segsweep.metrics import METRICS, Metric, Part
 from segsweep.report.collapse import collapse_notes
@@ -260,7 +260,8 @@ def _swept_note(tables: Tables) -> tuple[str, ...]:
     ]
     if not differing:
         return ()
-    keys = ", ".join(differing)
+    words = {SEARCHED: "whether a search chose values"}
+    keys = ", ".join(words.get(key, key) for key in differing)
     return (f"Cells also differ in {keys}; each value makes separate cells.",)
 
 

@@ -185,15 +185,19 @@ BEFORE = (
     *("first", "second", "difference", "diff_low", "ci_low", "p_adjusted", "p_equal", "verdict"),
     *("may_be_best", "p_best", "cells", "seeds", "failed", "sd_seeds", "sd_images"),
 )
-AFTER = ("lr", "multiply_adds", "parameters", "seconds")
+BUDGET = ("trials", "trial_epochs", "trial_seconds")
+"""What the search of a cell took."""
+AFTER = ("lr", "multiply_adds", "parameters", "seconds", *BUDGET)
 TITLES = {
     **{"ci_low": "95 % interval", "diff_low": "95 % interval", "parameters": "params"},
-    **{"multiply_adds": "multiply-adds"},
+    **{"multiply_adds": "multiply-adds", "trial_epochs": "trial epochs"},
+    "trial_seconds": "trial seconds",
     **{"p_adjusted": "p (adjusted)", "p_best": "chance best", "p_equal": "chance equal"},
     **{"sd_seeds": "sd (seeds)", "sd_images": "sd (images)", "may_be_best": "may be best"},
 }
 COLUMN_TEXTS: dict[str, Show] = {
     "multiply_adds": _amount,
+    **dict.fromkeys(BUDGET, "{:,.0f}".format),
     **dict.fromkeys(("p_best", "p_equal"), _chance),
     **dict.fromkeys(("cells", "seeds", "failed", "parameters", "seconds"), "{:,.0f}".format),
     **dict.fromkeys(("rank", "data"), lambda value: _word(value)),

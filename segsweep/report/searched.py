@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from segsweep.report.columns import BUDGET
 from segsweep.stats.ranges import Range
 from segsweep.stats.search import SearchedCell, Trial, TrialState
 from segsweep.store.run_cache import PRUNED, RunRecord
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from segsweep.store.chosen import Chosen
 
-BUDGET = ("trials", "trial_epochs", "trial_seconds")
-"""Columns of comparison.csv on what the search of a cell took."""
 STUDY, FILLED, LR = "search.study", "search.filled", "optimizer.lr"
 Place = tuple[str, int | None]
 """A cell, as chosen.csv identifies it, and a fold."""

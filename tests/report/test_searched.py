@@ -12,13 +12,14 @@ from sample_sweeps import Maker, one_cell_sweep
 from searched_results import LR, RATES, choose, final, searched_sweep, trial
 from segsweep.config.cells import cell_id
 from segsweep.report.closing import print_report
+from segsweep.report.columns import BUDGET
 from segsweep.report.comparisons import compare_all
 from segsweep.report.content.listing import listings
 from segsweep.report.content.material import material_of
 from segsweep.report.page.html import build_page
 from segsweep.report.question import Asked
 from segsweep.report.search_table import print_searches
-from segsweep.report.searched import BUDGET, range_of, searched_cells
+from segsweep.report.searched import range_of, searched_cells
 from segsweep.report.write import second_look, write_report
 from segsweep.stats.ranges import Range
 from segsweep.stats.search import TrialState
@@ -83,7 +84,7 @@ def test_budget_stands_in_the_table(maker):
     assert list(table.columns[-3:]) == [*BUDGET]
     assert table[[*BUDGET]].to_numpy().tolist() == [[4, 16, 20.0]] * 2
     assert report.answer["search"][0] == (
-        "All 2 cells are at the values found by 4 trials each (optimizer.lr)."
+        "Both cells are at the values found by 4 trials each (optimizer.lr)."
     )
     assert "at the upper end" in report.answer["warnings"][0]
     assert "unet/bce (0.008)" in report.answer["warnings"][0]
@@ -150,6 +151,22 @@ def test_page_while_cells_are_searched(maker):
     assert html.count('class="mark plain m"') == 2 * 2  # wide and narrow
     assert "unet/bce trial 1: lr 0.002, validation IoU 0.7000" in html
     assert 'data-table="searches"' not in html
+    assert "diverged or failed" not in html.partition("figure-search")[2].partition("</figure>")[0]
+
+
+def test_page_is_renewed_while_trials_run(maker):
+    """Under a command, until all trials and runs have ended."""
+
+    def reload():
+        tables = read_all(maker.folder)
+        html = build_page(material_of(tables, compare_all(tables, advise=False)[0]), live=True)
+        return re.search(r'data-reload="(\d+)"', html)[1] != "0"
+
+    trial(maker, "bce", RATES[0], 0.7)
+    ended = reload()
+    trial(maker, "bce", RATES[1])
+
+    assert (ended, reload()) == (False, True)
 
 
 def test_given_values_beside_searched_ones(maker):
@@ -217,7 +234,7 @@ def test_end_of_a_command(maker, monkeypatch, capsys):
     print_report(write_report(SweepPaths(maker.folder)))
     text = capsys.readouterr().out
 
-    assert len(re.findall(r"\nsearch +All 2 cells are at the values found", text)) == 1
+    assert len(re.findall(r"\nsearch +Both cells are at the values found", text)) == 1
     assert text.index("The search") > text.index("config's")
     assert "trials; best validation IoU first" not in text
 
@@ -228,7 +245,7 @@ def test_second_look_keeps_the_search(maker):
     look = second_look(SweepPaths(maker.folder), Asked("dice"))
 
     assert look.cells[[*BUDGET]].to_numpy().tolist() == [[4, 16, 20.0]] * 2
-    assert look.answer["search"][0].startswith("All 2 cells are at the values found")
+    assert look.answer["search"][0].startswith("Both cells are at the values found")
 
 
 def test_several_data_sets(maker):

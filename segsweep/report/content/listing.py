@@ -7,6 +7,7 @@ from pandas import DataFrame, Series
 
 from segsweep.metrics import Metric, columns, label
 from segsweep.report.collapse import is_collapsed
+from segsweep.report.columns import BUDGET
 from segsweep.report.content.images import image_table
 from segsweep.report.content.material import Material
 from segsweep.report.content.records import Record
@@ -19,7 +20,6 @@ from segsweep.report.content.rows import (
     rows_listing,
 )
 from segsweep.report.content.search_listing import searches, trials
-from segsweep.report.searched import BUDGET
 
 MOST_PAIRS = 2_000
 """Pairs that the page holds; pairs.csv has all."""

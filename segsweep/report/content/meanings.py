@@ -55,7 +55,8 @@ RUNS = {
     "cell": "the cell that it belongs to",
     "seed": "seed of weights, order of images and augmentation",
     "fold": "the part of the data that is the test set",
-    "status": "planned, running, interrupted, failed or finished",
+    "status": "planned, running, interrupted, failed or finished; superseded: at values that a "
+    "search no longer chooses, and in no mean",
     "last_val_iou": "validation IoU of the last epoch",
     "collapsed": "the last validation IoU is below half of the best epoch's",
     "best_epoch": "the epoch whose weights were selected on validation images",

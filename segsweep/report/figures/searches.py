@@ -156,7 +156,8 @@ def _is_log_list(values: Sequence[float]) -> bool:
 def _draw(axis: _Axis, cells: Sequence[SearchedCell], key: str, width: int) -> Canvas:
     columns = min(COLUMNS[width == WIDE], max(len(cells), 2))
     rows = -(-len(cells) // columns)
-    kinds = [_kind(one, trial) for one in cells for trial in one.trials]
+    over = [(one, t) for one in cells for t in one.trials if t.state != TrialState.OPEN]
+    kinds = [_kind(one, trial) for one, trial in over]
     top = LINE * legend_lines(kinds, width)
     canvas = Canvas(width, top + (rows - 1) * STEP + HEAD + PLOT + FOOT + 26)
     draw_legend(canvas, kinds, width)

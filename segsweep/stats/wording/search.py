@@ -41,6 +41,23 @@ def search_texts(cells: Sequence[SearchedCell], planned: int) -> tuple[str, ...]
     return tuple(filter(None, texts))
 
 
+def pair_text(cells: Sequence[SearchedCell], names: Sequence[str]) -> str:
+    """Return at which values each of two cells was trained; empty if neither was searched."""
+    said = []
+    for name in names:
+        own = [one for one in cells if one.cell == name and one.values]
+        if not own:
+            said.append(f"{name} at the values of its config")
+            continue
+        values = "; ".join(
+            ("" if one.fold is None else f"fold {one.fold}: ")
+            + ", ".join(f"{key}={number_text(value)}" for key, value in one.values.items())
+            for one in own
+        )
+        said.append(f"{name} at the values found by {trials_text(own)} ({values})")
+    return f"{', '.join(said)}." if any(one.cell in names for one in cells if one.values) else ""
+
+
 def range_warnings(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
     """Return a sentence for each key whose best values are at an end of what was searched."""
     return tuple(_at_end(*place, names) for place, names in _ends(cells).items())
@@ -106,9 +123,9 @@ def trials_text(cells: Sequence[SearchedCell]) -> str:
     """Return how many trials each search had: `8 trials each`, `4 to 8 trials each`."""
     counts = sorted({one.ended for one in cells})
     folds = any(one.fold is not None for one in cells)
-    each = "for each cell and fold" if folds else "each"
+    each = "for each cell and fold" if folds else "each" if len(cells) > 1 else ""
     if len(counts) == 1:
-        return f"{plural(counts[0], 'trial')} {each}"
+        return f"{plural(counts[0], 'trial')} {each}".rstrip()
     return f"{counts[0]} to {counts[-1]} trials {each}, so not all had the same budget"
 
 
@@ -119,7 +136,13 @@ def _found(over: Sequence[SearchedCell], planned: int) -> str:
     sources = name_list(list(dict.fromkeys(one.source for one in over if one.source)))
     where = f" in {sources}" if all(one.source for one in over) else ""
     where = f", some of them in {sources}" if sources and not where else where
-    many = f"All {cells} cells are" if cells > 1 else "The cell is"
+    many = (
+        "The cell is"
+        if cells == 1
+        else "Both cells are"
+        if cells == 2
+        else f"All {cells} cells are"
+    )
     if cells < planned:
         many = f"{cells} of {planned} cells {'are' if cells > 1 else 'is'}"
     return f"{many} at the values found by {trials_text(over)}{where} ({keys})."

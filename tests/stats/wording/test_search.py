@@ -9,6 +9,7 @@ from segsweep.stats.ranges import Range
 from segsweep.stats.search import SearchedCell, Trial, TrialState
 from segsweep.stats.wording.search import (
     number_text,
+    pair_text,
     range_text,
     range_warnings,
     search_texts,
@@ -47,18 +48,18 @@ def at(rate, name="unet/bce", **more):
         (
             [cell("a/b"), cell("c/d")],
             2,
-            "All 2 cells are at the values found by 4 trials each (optimizer.lr).",
+            "Both cells are at the values found by 4 trials each (optimizer.lr).",
         ),
-        ([cell("a/b")], 1, "The cell is at the values found by 4 trials each (optimizer.lr)."),
+        ([cell("a/b")], 1, "The cell is at the values found by 4 trials (optimizer.lr)."),
         (
             [cell("a/b")],
             3,
-            "1 of 3 cells is at the values found by 4 trials each (optimizer.lr).",
+            "1 of 3 cells is at the values found by 4 trials (optimizer.lr).",
         ),
         (
             [cell("a/b"), cell("c/d", scores=(0.7, 0.8))],
             2,
-            "All 2 cells are at the values found by 2 to 4 trials each, so not all had the same "
+            "Both cells are at the values found by 2 to 4 trials each, so not all had the same "
             "budget (optimizer.lr).",
         ),
         (
@@ -69,12 +70,12 @@ def at(rate, name="unet/bce", **more):
         (
             [cell("a/b", source="lr"), cell("c/d", source="lr")],
             2,
-            "All 2 cells are at the values found by 4 trials each in lr (optimizer.lr).",
+            "Both cells are at the values found by 4 trials each in lr (optimizer.lr).",
         ),
         (
             [cell("a/b", source="lr"), cell("c/d")],
             2,
-            "All 2 cells are at the values found by 4 trials each, some of them in lr "
+            "Both cells are at the values found by 4 trials each, some of them in lr "
             "(optimizer.lr).",
         ),
         ([replace(cell("a/b"), values={})], 1, "Still searched: a/b (4 trials so far)."),
@@ -83,6 +84,21 @@ def at(rate, name="unet/bce", **more):
 def test_budget(cells, planned, said):
     """The first sentence says at which values cells are compared, and what that took."""
     assert search_texts(cells, planned)[0] == said
+
+
+def test_values_of_a_pair():
+    """Which rate either cell has, and how it was found."""
+    cells = [at(9.5e-3, "a/b"), at(1e-3, "c/d", fold=0), at(2e-3, "c/d", fold=1)]
+
+    assert pair_text(cells, ("a/b", "c/d")) == (
+        "a/b at the values found by 2 trials (optimizer.lr=0.0095), c/d at the values found by 2 "
+        "trials for each cell and fold (fold 0: optimizer.lr=0.001; fold 1: optimizer.lr=0.002)."
+    )
+    assert pair_text(cells, ("a/b", "e/f")) == (
+        "a/b at the values found by 2 trials (optimizer.lr=0.0095), e/f at the values of its "
+        "config."
+    )
+    assert pair_text(cells, ("e/f", "g/h")) == ""
 
 
 def test_no_search_no_sentence():
