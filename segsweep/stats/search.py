@@ -96,6 +96,11 @@ class SearchedCell:
         return sum(count for state, count in self.counts.items() if state not in lost)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has not chosen yet, or a trial of it is running."""
+        return not self.values or any(one.state == TrialState.OPEN for one in self.trials)
+
+    @property
     def is_own(self) -> bool:
         """Whether the config's own values were chosen."""
         return bool(self.own) and dict(self.values) == dict(self.own)

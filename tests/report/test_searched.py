@@ -162,11 +162,15 @@ def test_page_is_renewed_while_trials_run(maker):
         html = build_page(material_of(tables, compare_all(tables, advise=False)[0]), live=True)
         return re.search(r'data-reload="(\d+)"', html)[1] != "0"
 
-    trial(maker, "bce", RATES[0], 0.7)
+    run = trial(maker, "bce", RATES[0], 0.7)
+    between = reload()
+    choose(maker, "bce", RATES[0], [run], [0.7])
+    for seed in range(2):
+        final(maker, "bce", seed, RATES[0])
     ended = reload()
-    trial(maker, "bce", RATES[1])
+    trial(maker, "bce", RATES[1])  # of more trials
 
-    assert (ended, reload()) == (False, True)
+    assert (between, ended, reload()) == (True, False, True)
 
 
 def test_given_values_beside_searched_ones(maker):

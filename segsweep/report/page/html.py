@@ -37,7 +37,7 @@ from segsweep.report.figures.standalone import figure_style
 from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
 from segsweep.stats.wording.search import wider_words
 from segsweep.stats.wording.sentences import about_networks
-from segsweep.store.states import OPEN_STATUSES, Status
+from segsweep.store.states import Status
 
 RELOAD_SECONDS = 10
 WHOLE = ("runs", "reads")
@@ -113,10 +113,8 @@ def build_page(material: Material, live: bool = False, comparisons: Sequence[Mat
 
 
 def _renewed(material: Material, live: bool) -> bool:
-    searched = not material.trials.empty and bool(
-        material.trials["status"].isin(OPEN_STATUSES).any()
-    )
-    return bool(live and (material.open or searched)) or Status.RUNNING in material.counts
+    trying = any(one.is_open for one in material.compared.searched)
+    return bool(live and (material.open or trying)) or Status.RUNNING in material.counts
 
 
 def _shown(material: Material, number: int) -> Shown:
