@@ -43,6 +43,8 @@ class Study:
     stored_as: str = ""
     """Its name in the storage; empty: `name`."""
     _id: int = field(init=False)
+    _known: "list[FrozenTrial] | None" = field(init=False, default=None)
+    """The trials as they were last read; None after a change, which only this command makes."""
 
     def __post_init__(self) -> None:
         """Create the study, or open the one that an earlier command created."""
@@ -58,7 +60,9 @@ class Study:
 
     def trials(self) -> list["FrozenTrial"]:
         """Return all trials in the order in which they were asked for."""
-        return list(self.storage.get_all_trials(self._id, deepcopy=False))
+        if self._known is None:  # the cells ask many times, and each reading is several queries
+            self._known = list(self.storage.get_all_trials(self._id, deepcopy=False))
+        return self._known
 
     def by_k(self) -> dict[int, "FrozenTrial"]:
         """Return k -> its latest trial."""
@@ -83,6 +87,7 @@ class Study:
             system_attrs={},
             intermediate_values={},
         )
+        self._known = None
         number = self.storage.create_new_trial(self._id, template_trial=template)
         return self.storage.get_trial(number)
 
@@ -94,16 +99,19 @@ class Study:
 
     def report(self, trial: "FrozenTrial", epoch: int, value: float) -> None:
         """Store the validation IoU of an epoch, 1 for the first."""
+        self._known = None
         self.storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
 
     def tell(self, trial: "FrozenTrial", state: "TrialState", value: float | None = None) -> None:
         """Store how a trial ended, unless that is stored already."""
         if not self.storage.get_trial(trial._trial_id).state.is_finished():
             values = None if value is None else [value]
+            self._known = None
             self.storage.set_trial_state_values(trial._trial_id, state, values)
 
     def mark(self, trial: "FrozenTrial", key: str, value: object) -> None:
         """Store a fact about a trial."""
+        self._known = None
         self.storage.set_trial_user_attr(trial._trial_id, key, value)
 
     def close_unknown(self) -> None:

@@ -430,3 +430,25 @@ def test_final_runs_are_the_runs_at_given_values(begin):
     (given,) = plan_all(expand([*TINY, "loss=bce", f"optimizer.lr={rates([final])[0]}"]))[0]
 
     assert final.config.run_id == given.config.run_id
+
+
+def test_more_cells_need_no_more_queries_per_trial(begin, monkeypatch):
+    """A study is read again only after a change of its own."""
+    from optuna.storages._cached_storage import _CachedStorage
+
+    read, original = [], _CachedStorage.get_all_trials
+    monkeypatch.setattr(
+        _CachedStorage,
+        "get_all_trials",
+        lambda *given, **named: read.append(1) or original(*given, **named),
+    )
+    per_trial = []
+    for losses in ("bce", "bce,dice,focal"):
+        search = begin(
+            f"loss={losses}", "seed=0", "search=lr", "search.n_trials=3", f"sweep={len(losses)}"
+        )
+        read.clear()
+        ended = run_all(search, do=lambda run: train(run, 0.5))
+        per_trial.append(len(read) / len(ended))
+
+    assert per_trial[1] <= per_trial[0] * 1.1
