@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from segsweep.report.columns import one_line
 from segsweep.report.terminal import MOST_CELLS, NARROWEST, NOTHING, print_line
 from segsweep.stats.search import SearchedCell
-from segsweep.stats.wording.search import number_text, search_texts, wider_words
+from segsweep.stats.wording.search import number_text, search_texts, wider_word
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def print_searches(searched: Sequence[SearchedCell], console: "Console") -> None
         console.print(f"and {len(chosen) - MOST_CELLS} more: chosen.csv")
     for sentence in search_texts(searched, 0)[1:]:
         print_line(sentence, console)
-    for word in wider_words(searched):
+    if word := wider_word(searched):
         console.print(f"wider: {word}", soft_wrap=True)
 
 

@@ -73,6 +73,7 @@ def test_status_as_json(segsweep, runs):
     assert len(found) == 13
     assert found["counts"] == {
         **{"finished": 0, "running": 0, "interrupted": 2, "failed": 1, "planned": 1},
+        "superseded": 0,
     }
     assert found["controller"] is None
     assert found["failed"][0]["error"] == "ValueError: no"

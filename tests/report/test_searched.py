@@ -26,7 +26,7 @@ from segsweep.stats.search import TrialState
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
 
-WIDER = "\"++search.params.optimizer.lr='tag(log, interval(1e-05, 0.1))'\""
+WIDER = "\"search.params={optimizer.lr: 'tag(log, interval(1e-05, 0.1))'}\""
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def test_every_run_is_counted_by_status(busy):
 
     assert status.counts == {
         **{"finished": 1, "running": 1, "interrupted": 1, "failed": 1, "planned": 1},
+        "superseded": 0,
     }
     assert [run.name for run in status.runs] == sorted(run.name for run in status.runs)
     assert status.warnings == []

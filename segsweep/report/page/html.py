@@ -35,7 +35,7 @@ from segsweep.report.figures.searches import search_figures
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
 from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
-from segsweep.stats.wording.search import wider_words
+from segsweep.stats.wording.search import wider_word
 from segsweep.stats.wording.sentences import about_networks
 from segsweep.store.states import Status
 
@@ -65,9 +65,9 @@ class Shown:
         return _facts(self.material)
 
     @property
-    def wider(self) -> tuple[str, ...]:
-        """The words that search beyond the ends at which values were chosen."""
-        return wider_words(self.material.compared.searched)
+    def wider(self) -> str:
+        """The word that searches beyond the ends at which values were chosen, empty without one."""
+        return wider_word(self.material.compared.searched)
 
     @property
     def tied(self) -> bool:

@@ -63,17 +63,19 @@ def range_warnings(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
     return tuple(_at_end(*place, names) for place, names in _ends(cells).items())
 
 
-def wider_words(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
-    """Return the words of a command, in quotes for a shell, that search where the warnings say.
+def wider_word(cells: Sequence[SearchedCell]) -> str:
+    """Return the word of a command, in quotes for a shell, that searches where the warnings say.
 
     A key whose best values are at both ends, in different cells, is searched further at both.
+    Empty if nothing is to be searched further in this sweep.
     """
     found: dict[str, Range] = {}
     for key, end, known in _ends([one for one in cells if not one.source]):
         wider = found.get(key, known).wider(end)
         assert wider is not None, "an end that cannot be moved is not reported"
         found[key] = wider
-    return tuple(f"\"++search.params.{key}='{range_text(one)}'\"" for key, one in found.items())
+    params = ", ".join(f"{key}: '{range_text(one)}'" for key, one in found.items())
+    return f'"search.params={{{params}}}"' if params else ""
 
 
 def _ends(cells: Sequence[SearchedCell]) -> dict[tuple[str, End, Range], list[str]]:

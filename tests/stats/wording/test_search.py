@@ -13,7 +13,7 @@ from segsweep.stats.wording.search import (
     range_text,
     range_warnings,
     search_texts,
-    wider_words,
+    wider_word,
 )
 
 LR = "optimizer.lr"
@@ -103,7 +103,8 @@ def test_values_of_a_pair():
 
 def test_no_search_no_sentence():
     """A sweep without a search has none of this."""
-    assert search_texts([], 3) == range_warnings([]) == wider_words([]) == ()
+    assert search_texts([], 3) == range_warnings([]) == ()
+    assert wider_word([]) == ""
 
 
 def test_trials_that_ended_early():
@@ -127,9 +128,7 @@ def test_best_value_at_an_end():
         "optimizer.lr: the best values are at the upper end of what was searched, 1e-05 to 0.01: "
         "unet/bce (0.0095), unet/dice (0.006). Search higher.",
     )
-    assert wider_words(cells) == (
-        "\"++search.params.optimizer.lr='tag(log, interval(1e-05, 0.1))'\"",
-    )
+    assert wider_word(cells) == "\"search.params={optimizer.lr: 'tag(log, interval(1e-05, 0.1))'}\""
 
 
 def test_both_ends_are_widened_in_one_word():
@@ -140,9 +139,7 @@ def test_both_ends_are_widened_in_one_word():
         "Search higher.",
         "Search lower.",
     ]
-    assert wider_words(cells) == (
-        "\"++search.params.optimizer.lr='tag(log, interval(1e-06, 0.1))'\"",
-    )
+    assert wider_word(cells) == "\"search.params={optimizer.lr: 'tag(log, interval(1e-06, 0.1))'}\""
 
 
 def test_values_of_another_sweep_are_not_widened_here():
@@ -150,7 +147,7 @@ def test_values_of_another_sweep_are_not_widened_here():
     cells = [at(9.5e-3, source="lr")]
 
     assert len(range_warnings(cells)) == 1
-    assert wider_words(cells) == ()
+    assert wider_word(cells) == ""
 
 
 SEEDS = (0.75, 0.8, 0.85)
