@@ -178,9 +178,7 @@ def _executed(planned: "PlannedRun") -> "Outcome":
     from segsweep.training.run import RunContext, execute
 
     context = RunContext(
-        stop=current.stop,
-        on_start=current.refresh,
-        on_epoch=lambda row, best: current.refresh(),
+        stop=current.stop, on_start=current.refresh, on_epoch=lambda row, best: current.refresh()
     )
     return execute(planned.paths.config, planned.config.allow, context)
 
@@ -249,9 +247,10 @@ def _finish() -> int:
 
 def _end_with_error(error: Exception) -> int:
     """Print the error that ended the command; if runs were executed, report them too."""
+    from segsweep.sweep.planning.hydra_errors import no_trial_finished
     from segsweep.sweep.session import current
 
-    if not current.outcomes:
+    if not current.outcomes and not no_trial_finished(error):
         return _print_error(error)
     if all(outcome.status == AttemptStatus.FINISHED for outcome in current.outcomes):
         _print_error(error)  # else the reasons of the failed runs below say more

@@ -14,12 +14,8 @@ from omegaconf import DictConfig
 from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
-from segsweep.sweep.places.ways import BASIC, OURS, check_way
-from segsweep.sweep.planning.command_words import (
-    check_one_sweep,
-    check_own_search,
-    check_search,
-)
+from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, check_way
+from segsweep.sweep.planning.command_words import check_one_sweep, check_search
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
 from segsweep.sweep.session import CommandExit
@@ -37,7 +33,6 @@ class Planning(Callback):
         """Plan the run of a command without `-m`."""
         _or_exit(check_way, config, True)
         _or_exit(check_hydra_keys, config, True)
-        _or_exit(check_own_search, config, True)
         _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
@@ -47,15 +42,22 @@ class Planning(Callback):
         _or_exit(check_hydra_keys, config)
         if config.hydra.sweeper._target_ == OURS:
             return
-        _or_exit(check_own_search, config)
         _or_exit(check_one_sweep, arguments)
         if config.hydra.sweeper._target_ == BASIC:
             _or_exit(_plan_basic, config, arguments)
         else:
             _or_exit(check_search, config)
             _or_exit(check_count, int(config.hydra.sweeper.get("n_trials") or 0), config.max_runs)
-            _or_exit(check_fixed_values, arguments)
-            _or_exit(_resume_search, config)
+            _or_exit(_prepare_search, config, arguments)
+
+
+def _prepare_search(config: DictConfig, arguments: Sequence[str]) -> None:
+    if config.hydra.sweeper._target_ == OPTUNA:
+        from segsweep.sweep.search.one_study import prepare_study
+
+        prepare_study(config, arguments)
+    else:
+        check_fixed_values(arguments)
 
 
 def check_fixed_values(arguments: Sequence[str]) -> None:
@@ -67,16 +69,7 @@ def check_fixed_values(arguments: Sequence[str]) -> None:
     planned = plan_run(*Composer().composed([line for line in fixed if line is not None]))
     check_writable(planned.config.outputs)
     session.current.sweep = sweep_of(planned.config)
-    session.current.sweep.root.mkdir(parents=True, exist_ok=True)
-
-
-def _resume_search(config: DictConfig) -> None:
-    from segsweep.sweep.planning.resume_search import requeue_unfinished
-
-    current = session.current
-    if current.sweep is not None and not config.plan:
-        current.lock_sweep(current.sweep)
-        requeue_unfinished(config.hydra.sweeper, current.sweep.root)
+    session.current.lock_sweep(session.current.sweep)
 
 
 def _plan_basic(config: DictConfig, arguments: Sequence[str]) -> None:

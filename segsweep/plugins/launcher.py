@@ -4,7 +4,9 @@ segsweep's own sweeper passes it frozen runs. Other sweepers (Hydra's Optuna and
 pass overrides, which are planned here first.
 """
 
+import sys
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,25 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from segsweep.errors import UserCodeError
+from segsweep.errors import SegsweepError, UserCodeError
 from segsweep.store.outcome import NAN
 
 if TYPE_CHECKING:
     from segsweep.sweep.places.place import Place
     from segsweep.sweep.planning.plan import PlannedRun
+
+
+class FailedJob(JobReturn):
+    """A failed trial of a search: reading its value raises, which is how sweepers notice it."""
+
+    @property
+    def return_value(self) -> float:
+        """Raise SegsweepError."""
+        raise SegsweepError("the trial failed")
+
+    @return_value.setter
+    def return_value(self, value: float) -> None:
+        self._return_value = value
 
 
 class SegsweepLauncher(Launcher):
@@ -27,8 +42,9 @@ class SegsweepLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Remember the folder where Hydra's other sweepers write their files."""
+        """Remember where Hydra's other sweepers write their files, and when they give up."""
         self.folder = Path(config.hydra.sweep.dir)
+        self.max_failure_rate = config.hydra.sweeper.get("max_failure_rate")
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -43,10 +59,22 @@ class SegsweepLauncher(Launcher):
         planned = given or _plan(job_overrides)
         runs = [run for run in planned if run is not None]
         values = iter(run_batch(runs, Local()) if runs else ())
-        return [
-            _returned(overrides, NAN if run is None else next(values))
+        returned = [
+            _returned(overrides, NAN if run is None else next(values), bool(given))
             for overrides, run in zip(job_overrides, planned, strict=True)
         ]
+        self._tell_end(returned)
+        return returned
+
+    def _tell_end(self, returned: Sequence[JobReturn]) -> None:
+        """Say why a search ends after these trials, if it does: its sweeper then raises."""
+        failed = sum(isinstance(one, FailedJob) for one in returned)
+        if self.max_failure_rate is not None and failed > self.max_failure_rate * len(returned):
+            print(
+                f"hydra.sweeper.max_failure_rate={self.max_failure_rate:g}: the search ends, "
+                f"because {failed} of {len(returned)} trials failed",
+                file=sys.stderr,
+            )
 
 
 def place_of(launcher: Launcher, config: DictConfig) -> "Place":
@@ -79,7 +107,9 @@ def _plan(runs: Sequence[Sequence[str]]) -> "list[PlannedRun | None]":
     return planned
 
 
-def _returned(overrides: Sequence[str], value: float) -> JobReturn:
-    result = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+def _returned(overrides: Sequence[str], value: float, planned: bool) -> JobReturn:
+    """Return what the sweeper is told of a run; a search is told that its trial failed."""
+    kind = JobReturn if planned or not isnan(value) else FailedJob
+    result = kind(overrides=list(overrides), status=JobStatus.COMPLETED)
     result.return_value = value
     return result

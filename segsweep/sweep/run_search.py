@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from segsweep.config.cells import cell_id
-from segsweep.config.identity import identity_values
 from segsweep.errors import ConfigError
 from segsweep.store.outcome import Outcome
 from segsweep.sweep import session
@@ -17,6 +16,7 @@ from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
 from segsweep.sweep.planning.preflight import budget_for, repeated_costs
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.search.cell import CellSearch, own_values, title_of
+from segsweep.sweep.search.fixed import fixed_values
 from segsweep.sweep.search.plan_text import Groups, print_search_plan, search_lines
 from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.search import Search
@@ -168,14 +168,7 @@ def _short(run: PlannedRun) -> str:
 
 def _fixed(run: PlannedRun, settings: Settings) -> list[object]:
     """Return everything that is the same in all trials of a study, as its name tells it apart."""
-    values = identity_values(run.config.values)
-    for key in settings.params:
-        *sections, name = key.split(".")
-        inside: object = values
-        for section in sections:
-            inside = inside.get(section) if isinstance(inside, dict) else None
-        if isinstance(inside, dict):
-            inside.pop(name, None)
+    values = fixed_values(run.config.values, settings.params)
     values.pop("seed", None)
     config = settings.config
     how = [config.sampler, config.pruner, settings.seed, settings.epochs(run.config)]

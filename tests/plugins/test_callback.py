@@ -4,7 +4,7 @@ import pytest
 from omegaconf import open_dict
 
 from segsweep.errors import ConfigError
-from segsweep.plugins.callback import Planning, check_fixed_values
+from segsweep.plugins.callback import Planning
 from segsweep.plugins.register import register_schema
 from segsweep.store.records import read_config
 from segsweep.sweep import session
@@ -36,16 +36,6 @@ def test_segsweeps_own_sweeper_plans_by_itself():
     Planning().on_multirun_start(compose(["optimizer.lr=-1"]), config_name="config")
 
     assert session.current.planned == []
-
-
-def test_fixed_values_of_a_search_are_checked(tmp_path):
-    """The searched value is left out: an invalid fixed value is an error, an interval is not."""
-    searched = ["optimizer.lr=interval(0.001,0.1)", "data.count=24", "data.size=32"]
-    with pytest.raises(ConfigError, match=r"trainer\.epochs=0"):
-        check_fixed_values([*searched, "trainer.epochs=0"])
-    check_fixed_values([*searched, "sweep=mine"])
-
-    assert session.current.sweep.root.name == "mine"
 
 
 @pytest.mark.parametrize(("has", "expected"), [(True, "bfloat16"), (False, "float32")])

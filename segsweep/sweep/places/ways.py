@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.config.schema import Config
+from segsweep.config.schema import IN_RUN, Config, SearchConfig
 from segsweep.errors import ConfigError
 
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+OPTUNA = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 LOCAL = "segsweep.plugins.launcher.SegsweepLauncher"
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 """Where Hydra's own sweepers and launchers are."""
@@ -46,6 +47,9 @@ NEW_RUNS = "not with hydra/sweeper={sweeper}: a search asks for new runs; start 
 SEARCH_LAUNCHER = (
     "not with hydra/sweeper={sweeper} and hydra/launcher={launcher}; leave out hydra/launcher"
 )
+OWN_SEARCH = (
+    "not with hydra/sweeper={sweeper}; leave out that sweeper and its experiment, or the search"
+)
 _ALL = (HEEDED,) * len(Way)
 _SLOTS = (ONE, HEEDED, LAUNCHER, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER)
 
@@ -71,6 +75,8 @@ HEEDS: Mapping[str, tuple[str, ...]] = {
     "keep": _ALL,
 }
 """Key -> for each `Way`, in order: HEEDED, or why the key is refused."""
+SEARCH = (ONE, HEEDED, HEEDED, OWN_SEARCH, OWN_SEARCH, OWN_SEARCH, OWN_SEARCH)
+"""The same for the keys below `search` that steer a command."""
 
 
 def way_of(config: DictConfig, single: bool = False) -> Way:
@@ -97,12 +103,29 @@ def check_way(config: DictConfig, single: bool = False) -> None:
                 f"hydra.{part}._target_={target}: not a {part} of segsweep or Hydra; leave it out "
                 f"of the experiment, or choose one: override /hydra/{part}: <name>"
             )
-    way = way_of(config, single)
+    if single and config.hydra.sweeper._target_ not in (OURS, BASIC):
+        raise ConfigError(f"hydra/sweeper={config.hydra.runtime.choices['hydra/sweeper']}: {ONE}")
+    place = list(Way).index(way_of(config, single))
     for item in dataclasses.fields(Config):
-        reason = HEEDS[item.name][list(Way).index(way)] if item.name in HEEDS else HEEDED
+        reason = HEEDS[item.name][place] if item.name in HEEDS else HEEDED
         if reason and config[item.name] != item.default:
             value = _text(config[item.name])
             raise ConfigError(f"{item.name}={value}: {_filled(reason, item.name, config)}")
+    if SEARCH[place] and (word := _search_word(config)):
+        raise ConfigError(f"{word}: {_filled(SEARCH[place], 'search', config)}")
+
+
+def _search_word(config: DictConfig) -> str:
+    """Return the word of the command that asks for a search or steers one, empty without any."""
+    chosen = config.hydra.runtime.choices.get("search", "none")
+    if chosen != "none":
+        return f"search={chosen}"
+    default = SearchConfig()
+    for item in dataclasses.fields(SearchConfig):
+        value = config.search[item.name]
+        if item.name not in IN_RUN and value != getattr(default, item.name):
+            return f"search.{item.name}={_text(value)}"
+    return ""
 
 
 def _filled(reason: str, key: str, config: DictConfig) -> str:

@@ -68,25 +68,6 @@ def check_search(config: DictConfig) -> None:
         )
 
 
-def check_own_search(config: DictConfig, single: bool = False) -> None:
-    """Raise ConfigError if a command asks for a search that only segsweep's sweeper makes.
-
-    *single*: the command has no `-m`.
-    """
-    chosen, word = config.hydra.runtime.choices, ""
-    if config.search.params:
-        word = f"search={chosen.get('search')}"
-    elif config.search.reuse is not None:
-        word = f"search.reuse={config.search.reuse}"
-    if word and single:
-        raise ConfigError(f"{word}: only with -m; add -m")
-    if word:
-        raise ConfigError(
-            f"{word}: not with hydra/sweeper={chosen['hydra/sweeper']}; leave out that sweeper "
-            "and its experiment, or the search"
-        )
-
-
 def check_storage(config: DictConfig) -> None:
     """Raise ConfigError if the config, as it was written, has a password in `search.storage`."""
     written = OmegaConf.to_container(config.search, resolve=False)

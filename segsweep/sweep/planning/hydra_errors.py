@@ -37,6 +37,11 @@ def say_warnings_plainly() -> None:
     warnings.showwarning = show  # type: ignore[assignment]
 
 
+def no_trial_finished(error: BaseException) -> bool:
+    """Whether Optuna looked for the best trial of a search without a finished one."""
+    return str(error).startswith(("Record does not exist", "No trials are completed yet"))
+
+
 def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
     """Return an error as one line: what, where, what is allowed. No password is in it.
 
@@ -49,6 +54,8 @@ def one_line(error: BaseException, words: Sequence[str] | None = None) -> str:
 def _one_line(error: BaseException, words: Sequence[str] | None) -> str:
     if isinstance(error, SegsweepError):
         return str(error)
+    if no_trial_finished(error):
+        return "no trial of this search has finished; its trials' train.log say why"
     module = type(error).__module__
     if module.startswith(("hydra", "omegaconf")) or any(text in str(error) for text in _PLAIN):
         return _hydra(error, sys.argv[1:] if words is None else words)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | float | bool | None
 Space: TypeAlias = "Mapping[str, BaseDistribution]"
-COMPARED = ("model", "loss", "data", "seed", "kind", "threshold", "evaluate")
+COMPARED = ("model", "loss", "data", "seed", "kind", "threshold", "evaluate", "experiment")
 """What is compared, or what it is compared by: the same in all trials of a cell."""
 FORMS = (
     "an interval, tag(log, interval(1e-5, 1e-2)) or int(interval(4, 16)), a list, choice(a, b), "
@@ -63,10 +63,16 @@ def flat_params(params: Mapping[str, object], above: str = "") -> dict[str, str]
     return flat
 
 
+def is_compared(key: str) -> bool:
+    """Whether cells are compared by *key*; an argument of a model or loss may be searched."""
+    first = key.split(".")[0]
+    return first in COMPARED and (first == key or first not in ("model", "loss"))
+
+
 def check_key(key: str) -> None:
     """Raise ConfigError for a key that must be the same in all trials."""
     first = key.split(".")[0]
-    if first in COMPARED and (first == key or first not in ("model", "loss")):
+    if is_compared(key):
         raise ConfigError(f"{key}: not searched, because cells are compared by it; give it a value")
     no_identity = {*CommandConfig.__dataclass_fields__, "search", "hydra"}
     fields = Config.__dataclass_fields__
@@ -121,6 +127,17 @@ def _parsed(key: str, text: str) -> Override:
     if not override.is_sweep_override():
         raise ConfigError(f"{key}={text}: one value, which nothing searches; give {FORMS}")
     return override
+
+
+def grid_size(distribution: "BaseDistribution") -> int:
+    """Return how many values there are; 0 for an interval of real numbers."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return len(range(distribution.low, distribution.high + 1, distribution.step))
+    return 0
 
 
 def grid_of(space: Space) -> list[dict[str, Value]]:

@@ -22,23 +22,25 @@ DRIVERS = {"postgresql": "'segsweep[postgresql]'", "mysql": "mysqlclient"}
 """Database -> the package that connects to it."""
 
 
-def open_storage(address: str | None, sweep: SweepPaths) -> "BaseStorage":
+def open_storage(
+    address: str | None, sweep: SweepPaths, key: str = "search.storage"
+) -> "BaseStorage":
     """Return the storage at *address*, by default the sweep's own; made if it does not exist.
 
-    Raises ConfigError, without the password in the address, if it cannot be opened.
+    Raises ConfigError about *key*, without the password in the address, if it cannot be opened.
     """
     from optuna.storages import get_storage
     from sqlalchemy.exc import SQLAlchemyError
 
     if address is None:
         sweep.root.mkdir(parents=True, exist_ok=True)
-        address = f"sqlite:///{sweep.search}"
+        address = own_address(sweep)
     try:
         with quietly():
             return get_storage(_storage(address))  # with a cache of the trials that have ended
     except (ImportError, OSError, SQLAlchemyError, RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"search.storage={masked_address(address)}: cannot be opened "
+            f"{key}={masked_address(address)}: cannot be opened "
             f"({_reason(error, address)}); give a database URL, such as "
             "postgresql+psycopg://user@host/name, or the path of a file"
         ) from None  # the error may hold the password
@@ -101,6 +103,17 @@ def stored_name(address: str | None, sweep: SweepPaths, study: str) -> str:
         own = secrets.token_hex(4)
         write_text(sweep.search_id, own)
     return f"{sweep.root.resolve().name} {own} {study}"
+
+
+def own_address(sweep: SweepPaths) -> str:
+    """Return the address of a sweep's own storage."""
+    return f"sqlite:///{sweep.search}"
+
+
+def is_own(address: str, sweep: SweepPaths) -> bool:
+    """Whether a storage is a file in the folder of *sweep*, which one command at a time uses."""
+    kind, _, path = address.partition(":///")
+    return kind.startswith("sqlite") and Path(path).resolve().is_relative_to(sweep.root.resolve())
 
 
 def _storage(address: str) -> "BaseStorage":

@@ -138,9 +138,56 @@ def test_a_class_that_is_no_sweeper_or_launcher(part, words, monkeypatch, tmp_pa
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_search_is_heeded_by_our_sweeper_alone(way):
+    """What asks for one, or steers one, is refused elsewhere with what to leave out."""
+    heeded = WAYS[way][0] in (Way.OURS, Way.OURS_BY_HYDRA)
+    single = way == "single"
+    words = {"search=lr": "search=lr", "search.n_trials=3": "search.n_trials=3"}
+    words |= {"+search.params.seed='a,b'": "search.params={'seed': 'a,b'}"}
+    for word, shown in words.items():
+        config = composed(way, word)
+        if heeded:
+            check_way(config, single)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            check_way(config, single)
+        line = str(caught.value)
+        assert line.startswith(f"{shown}: ")
+        assert line.endswith("add -m" if single else "or the search")
+    check_way(composed(way, "search=none"), single)
+
+
+@pytest.mark.parametrize("word", ["search=lr", "search.reuse=other"])
+@pytest.mark.parametrize("sweeper", ["basic", "optuna"])
+def test_another_sweeper_makes_no_search_of_its_cells(sweeper, word):
+    """It would ignore the search in silence."""
+    check_way(compose([f"hydra/sweeper={sweeper}"]))
+    with pytest.raises(ConfigError) as caught:
+        check_way(compose([f"hydra/sweeper={sweeper}", word]))
+
+    assert str(caught.value) == (
+        f"{word}: not with hydra/sweeper={sweeper}; leave out that sweeper and its experiment, "
+        "or the search"
+    )
+
+
 REFUSED = {
     "plan of a search": ("-m", "experiment=optuna_lr", "plan=true"),
     "one run": ("slots=2",),
+    "search of one run": ("search=lr",),
+    "two searches": ("-m", "experiment=optuna_lr", "search=lr"),
+    "search of the basic sweeper": ("-m", "hydra/sweeper=basic", "search=lr_wd"),
+    "optuna without -m": ("experiment=optuna_lr",),
+    "nothing to search": ("-m", "experiment=optuna_lr", "optimizer.lr=0.01"),
+    "an invalid option": ("-m", "experiment=optuna_lr", "optimizer=adam,nope"),
+    "an end that is invalid": ("-m", "experiment=optuna_lr", "trainer.clip_norm=interval(-1,1)"),
+    "no trials": ("-m", "experiment=optuna_lr", "hydra.sweeper.n_trials=0"),
+    "no trial at a time": ("-m", "experiment=optuna_lr", "hydra.sweeper.n_jobs=0"),
+    "a rate above 1": ("-m", "experiment=optuna_lr", "hydra.sweeper.max_failure_rate=2"),
+    "no address": ("-m", "experiment=optuna_lr", "hydra.sweeper.storage=x.db"),
+    "an interval as a grid": ("-m", "experiment=optuna_lr", "hydra/sweeper/sampler=grid"),
+    "a mixture": ("-m", "experiment=optuna_lr", "loss=bce,dice"),
     "frozen": ("-m", "frozen=outputs/main/runs/x/config.yaml"),
     "frozen run": ("frozen=outputs/main/runs/x/config.yaml",),
     "rerun of a search": ("-m", "experiment=optuna_lr", "rerun=all"),

@@ -6,7 +6,6 @@ from segsweep.errors import ConfigError
 from segsweep.plugins.register import register_schema
 from segsweep.sweep.planning.command_words import (
     check_one_sweep,
-    check_own_search,
     check_search,
     per_run,
     repeated_values,
@@ -105,17 +104,3 @@ def test_search_maximizes_without_the_test_set(words, accepted):
 def test_values_below_a_swept_group_are_set_per_run(words, expected):
     """Only plain values below a group that is swept; None: unchanged."""
     assert per_run(words) == (expected or words)
-
-
-@pytest.mark.parametrize("word", ["search=lr", "search.reuse=other"])
-@pytest.mark.parametrize("sweeper", ["basic", "optuna"])
-def test_another_sweeper_makes_no_search_of_its_cells(sweeper, word):
-    """It would ignore the search in silence."""
-    check_own_search(compose([f"hydra/sweeper={sweeper}"]))
-    with pytest.raises(ConfigError) as caught:
-        check_own_search(compose([f"hydra/sweeper={sweeper}", word]))
-
-    assert str(caught.value) == (
-        f"{word}: not with hydra/sweeper={sweeper}; leave out that sweeper and its experiment, "
-        "or the search"
-    )
