@@ -33,6 +33,7 @@ class FailedJob(JobReturn):
 
     @return_value.setter
     def return_value(self, value: float) -> None:
+        """Keep the value, which nobody reads."""
         self._return_value = value
 
 
