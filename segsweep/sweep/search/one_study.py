@@ -87,7 +87,7 @@ def _planned(
 
     Raises ConfigError if a value to search, or the end of an interval, makes no valid run.
     """
-    composer, keys = Composer(), [one.key for one in searched if not one.chooses]
+    composer, keys = Composer(), [one.key for one in searched]
     composed = [composer.composed([*fixed, *words]) for words in drawn(searched)]
     found: list[dict[str, object]] = []
     for values, choices in composed:
