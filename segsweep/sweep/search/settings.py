@@ -56,7 +56,7 @@ def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Sett
             "search: differs among the runs of the command; run a separate command for each search"
         )
     if not config.params and config.reuse is None:
-        _check_unused(config)
+        _check_unused(config, ("study", "pruner") if config.study else ())
         return None
     for name in ("filled", "study"):
         if getattr(config, name):

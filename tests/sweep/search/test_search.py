@@ -452,3 +452,15 @@ def test_more_cells_need_no_more_queries_per_trial(begin, monkeypatch):
         per_trial.append(len(read) / len(ended))
 
     assert per_trial[1] <= per_trial[0] * 1.1
+
+
+def test_the_command_of_a_trial_trains_it_again(begin):
+    """`segsweep show` prints it: the keys that a search fills in are no search of their own."""
+    (trial, *_) = run_all(begin(*GRID, "search.pruner=median"))
+    values = trial.config.values["search"]
+    words = [*trial.words, "kind=trial", f"search.study='{values['study']}'"]
+    words = [word for word in words if not word.startswith(("search=", "search.n_trials"))]
+    (again,) = plan_all([[*words, "search.filled=[optimizer.lr]"]], Composer())[0]
+
+    assert settings_of([again], words) is None
+    assert again.config.values["search"] == values
