@@ -153,8 +153,13 @@ def _found(over: Sequence[SearchedCell], planned: int) -> str:
 def _still(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
     """Return which cells are still searched, and how far."""
     still = [one for one in cells if not one.values]
-    names = [f"{one.title} ({plural(one.ended, 'trial')} so far)" for one in still]
+    names = [f"{one.title} ({plural(one.ended, 'trial')} so far{_lost(one)})" for one in still]
     return (f"Still searched: {name_list(names)}.",) if names else ()
+
+
+def _lost(one: SearchedCell) -> str:
+    failed = one.counts.get(TrialState.FAILED)
+    return f", {failed} failed" if failed else ""
 
 
 def _early(cells: Sequence[SearchedCell]) -> str:

@@ -79,6 +79,11 @@ def at(rate, name="unet/bce", **more):
             "(optimizer.lr).",
         ),
         ([replace(cell("a/b"), values={})], 1, "Still searched: a/b (4 trials so far)."),
+        (
+            [cell("a/b", values={}, counts={TrialState.FAILED: 2})],
+            1,
+            "Still searched: a/b (0 trials so far, 2 failed).",
+        ),
     ],
 )
 def test_budget(cells, planned, said):
