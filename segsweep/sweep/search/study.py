@@ -73,7 +73,10 @@ class Study:
         from optuna.trial import FrozenTrial, TrialState
 
         before = self.by_k().get(k)
-        values = dict(before.params) if before is not None else self._suggested(k)
+        if before is not None:
+            values, notes = dict(before.params), dict(before.system_attrs)
+        else:
+            values, notes = self._suggested(k)
         template = FrozenTrial(
             number=-1,  # the storage numbers it
             trial_id=-1,
@@ -84,14 +87,14 @@ class Study:
             params=values,
             distributions=dict(self.space),
             user_attrs={K: k},
-            system_attrs={},
+            system_attrs=notes,
             intermediate_values={},
         )
         self._known = None
         number = self.storage.create_new_trial(self._id, template_trial=template)
         return self.storage.get_trial(number)
 
-    def _suggested(self, k: int) -> dict[str, Value]:
+    def _suggested(self, k: int) -> tuple[dict[str, Value], dict[str, object]]:
         from optuna.trial import TrialState
 
         there = [one for one in self.trials() if one.state is not TrialState.FAIL]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STRATIFIED = 3
 """Trials that cover the ranges evenly, before a sampler that learns starts."""
 STARTUP = 1 + STRATIFIED
+CMAES = "cma:"
+"""Begins the attributes in which CMA-ES keeps its state, with the trials; the others keep none."""
 LEARNING = ("tpe", "gp", "cmaes")
 """Samplers that learn from earlier trials."""
 
@@ -32,8 +34,8 @@ def suggestion(
     sampler: str,
     own: dict[str, Value] | None,
     ended: Sequence["FrozenTrial"],
-) -> dict[str, Value]:
-    """Return the values of trial *k* of *study*.
+) -> tuple[dict[str, Value], dict[str, object]]:
+    """Return the values of trial *k* of *study*, and what the sampler keeps with the trial.
 
     Args:
         study: the study's name.
@@ -45,13 +47,12 @@ def suggestion(
 
     """
     if sampler == "grid":
-        return grid_of(space)[k]
+        return grid_of(space)[k], {}
     if k == 0 and own is not None:
-        return own
+        return own, {}
     if sampler in LEARNING and k <= STRATIFIED:
-        return stratified(space, STARTUP if own is None else STRATIFIED, seed_of(study))[
-            k if own is None else k - 1
-        ]
+        first = stratified(space, STARTUP if own is None else STRATIFIED, seed_of(study))
+        return first[k if own is None else k - 1], {}
     import optuna
 
     with quietly():
@@ -59,7 +60,9 @@ def suggestion(
             direction="maximize", study_name=study, sampler=sampler_of(sampler, study, k)
         )
         copy.add_trials(list(ended))
-        return dict(copy.ask(dict(space)).params)
+        values = dict(copy.ask(dict(space)).params)
+        notes = copy.get_trials(deepcopy=False)[-1].system_attrs
+        return values, {key: note for key, note in notes.items() if key.startswith(CMAES)}
 
 
 def sampler_of(name: str, study: str, k: int) -> "BaseSampler":

@@ -144,3 +144,25 @@ def test_optuna_reads_the_study(tmp_path):
 
     assert len(study.trials) == 5
     assert study.best_value == max(objective(trial) for trial in study.trials)
+
+
+def test_cmaes_learns(tmp_path):
+    """Its state is kept with the trials: the last ones are better than the first ones."""
+    pytest.importorskip("cmaes", reason="cmaes is not installed: pip install '.[cmaes]'")
+    space = space_of(dict.fromkeys(("a.x", "a.y"), "interval(-1, 1)"))
+
+    def height(values):
+        return -((values["a.x"] - 0.7) ** 2) - (values["a.y"] + 0.7) ** 2
+
+    gains = []
+    for number in range(3):
+        storage = open_storage(str(tmp_path / f"{number}.log"), SweepPaths(tmp_path))
+        heights = []
+        for k in range(44):
+            study = Study(storage, f"cell {number}", space, "cmaes", None)  # as after a kill
+            trial = study.ask(k)
+            heights.append(height(trial.params))
+            study.tell(trial, TrialState.COMPLETE, heights[-1])
+        gains.append(sum(heights[-10:]) - sum(heights[4:14]))
+
+    assert min(gains) > 2
