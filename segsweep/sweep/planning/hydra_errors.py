@@ -149,7 +149,8 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     nodes = [one for one in OPTION_NODES if not name and _options_with(key, one)]
     if nodes:
         return f"{key}: no such key; did you mean {f'{nodes[0]}.{key}'!r}?"
-    close = nearest(key, _known_keys()) or nearest(name or key, _known_keys())
+    same = [one for one in _known_keys() if one.endswith(f".{key}")]  # the first in the schema
+    close = nearest(key, same[:1] or _known_keys()) or nearest(name or key, _known_keys())
     return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
 
 
