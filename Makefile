@@ -18,7 +18,7 @@ $(VENV)/.test: $(VENV)/.base
 	touch $@
 
 $(VENV)/.slow: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray]'
+	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray,cmaes,postgresql]'
 	touch $@
 
 demo: $(VENV)/.base
