@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,14 @@ STOPS = [
 """Every step; in the everyday tests those around the ends of epochs."""
 
 
+@cache
+def trained(every: str, averaging: float, *_in: str) -> State:
+    """Return the state of a run that nobody stopped, with the kernels and precision *_in* force."""
+    state = fresh_state(every, averaging)
+    train(state, Loop(epochs=EPOCHS, seed=5, averaging=averaging))
+    return state
+
+
 @pytest.mark.parametrize(("every", "averaging"), [("step", 0.0), ("step", 0.9), ("val_loss", 0.0)])
 @pytest.mark.parametrize("stopped_at", STOPS)
 def test_stopped_at_any_step_ends_bit_identical(
@@ -156,8 +165,7 @@ def test_stopped_at_any_step_ends_bit_identical(
 ) -> None:
     """Weights, averaged weights, optimizer and history equal an undisturbed run's, bit by bit."""
     loop = Loop(epochs=EPOCHS, seed=5, averaging=averaging)
-    undisturbed = fresh_state(every, averaging)
-    train(undisturbed, loop)
+    undisturbed = trained(every, averaging, level, precision)
     first = fresh_state(every, averaging)
     saved: list[dict[str, Any]] = []
     hooks = Hooks(
