@@ -151,10 +151,25 @@ def _found(over: Sequence[SearchedCell], planned: int) -> str:
 
 
 def _still(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
-    """Return which cells are still searched, and how far."""
-    still = [one for one in cells if not one.values]
-    names = [f"{one.title} ({plural(one.ended, 'trial')} so far{_lost(one)})" for one in still]
-    return (f"Still searched: {name_list(names)}.",) if names else ()
+    """Return which cells are still searched, and how far; which have no trial that counts."""
+    without = [one for one in cells if not one.values]
+    lost = [one for one in without if _has_failed(one)]
+    names = [
+        f"{one.title} ({plural(one.ended, 'trial')} so far{_lost(one)})"
+        for one in without
+        if one not in lost
+    ]
+    failed = [f"{one.title} ({one.counts[TrialState.FAILED]} failed)" for one in lost]
+    return (
+        *((f"Still searched: {name_list(names)}.",) if names else ()),
+        *((f"No trial has finished, so not trained: {name_list(failed)}.",) if failed else ()),
+    )
+
+
+def _has_failed(one: SearchedCell) -> bool:
+    """Whether all trials of a cell so far have failed, and none is running."""
+    running = any(trial.state == TrialState.OPEN for trial in one.trials)
+    return bool(one.counts.get(TrialState.FAILED)) and not one.ended and not running
 
 
 def _lost(one: SearchedCell) -> str:

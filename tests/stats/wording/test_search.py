@@ -82,7 +82,7 @@ def at(rate, name="unet/bce", **more):
         (
             [cell("a/b", values={}, counts={TrialState.FAILED: 2})],
             1,
-            "Still searched: a/b (0 trials so far, 2 failed).",
+            "No trial has finished, so not trained: a/b (2 failed).",
         ),
     ],
 )
