@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARALLEL := -n 2
+WAITING := -n 3  # slow tests wait for other processes much of their time
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
 .PHONY: demo test lint check slow figures format clean
@@ -28,7 +29,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL) --dist worksteal
 
 slow: $(VENV)/.slow
-	$(BIN)/python -m pytest -q -m slow $(PARALLEL) --dist loadfile
+	$(BIN)/python -m pytest -q -m slow $(WAITING) --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

@@ -99,7 +99,6 @@ TESTED_IN = {
     "system/clock.py": "store/test_tables.py",
     "system/console.py": "system/test_terminal.py",
     "system/optuna_log.py": "sweep/search/test_study.py",
-    "training/check_built.py": "config/test_schema.py",
     "training/checkpoint.py": "training/test_resume.py",
     "training/environment.py": "end_to_end/test_package.py",
     "training/result.py": "test_train.py",

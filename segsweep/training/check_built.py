@@ -5,7 +5,8 @@ Finds problems that show only then: sizes, channels, arguments that constructors
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 
 import torch
@@ -18,6 +19,9 @@ from segsweep.errors import ConfigError
 from segsweep.training.build import build_optimizer, build_scheduler
 from segsweep.training.device import check_device
 from segsweep.training.room import Step, large_output
+
+MARK = "__dynamo_disable"
+"""The attribute by which torch remembers that its compiler leaves a function alone."""
 
 
 def call_here(
@@ -71,8 +75,27 @@ def check_loss(name: str, values: Node, ignores: bool, allow: tuple[str, ...]) -
 def check_steps(optimizer: Node, scheduler: Node, allow: tuple[str, ...]) -> None:
     """Build the optimizer and its scheduler."""
     weight = torch.nn.Parameter(torch.zeros(1))
-    built = build_optimizer(optimizer, [weight], allow)
+    with _without_compiler():
+        built = build_optimizer(optimizer, [weight], allow)
     build_scheduler(scheduler, built, optimizer, 100, allow)
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Keep torch from importing its compiler, over a second, to mark a function of the optimizer.
+
+    The mark says that the compiler leaves the function alone. Here nothing is compiled, so the
+    function itself serves as the marked one. If torch no longer has it, the check is only slower.
+    """
+    function = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
+    if function is None or hasattr(function, MARK):
+        yield
+        return
+    setattr(function, MARK, function)
+    try:
+        yield
+    finally:
+        delattr(function, MARK)
 
 
 def _model_of(config: RunConfig) -> tuple[str, str, Step]:

@@ -24,7 +24,7 @@ WORDS = (
     *(*BASE, "model=unet2,segnet", "loss=bce,dice", "seed=0,1"),
     *(f"search.n_trials={TRIALS}", "slots=1"),
 )
-MEASURED = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
+MEASURED = {"seconds", "trial_seconds", "peak_memory_mb", "started", "finished", "git_commit"}
 """What differs between any two sweeps."""
 
 

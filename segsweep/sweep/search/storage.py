@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DRIVERS = {"postgresql": "'segsweep[postgresql]'", "mysql": "mysqlclient"}
 """Database -> the package that connects to it."""
 
+GRACE = 30
+"""Seconds after which the lock of a journal file counts as left by a killed process."""
+
 
 def open_storage(
     address: str | None, sweep: SweepPaths, key: str = "search.storage"
@@ -118,7 +121,7 @@ def is_own(address: str, sweep: SweepPaths) -> bool:
 
 def _storage(address: str) -> "BaseStorage":
     from optuna.storages import JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
     if "://" in address:
         storage = RDBStorage(address)
@@ -127,7 +130,8 @@ def _storage(address: str) -> "BaseStorage":
         return storage
     path = Path(address).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
+    lock = JournalFileSymlinkLock(str(path), grace_period=GRACE)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
 def _commit_fast(engine: "Engine") -> None:
