@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PARALLEL := -n 2
-WAITING := -n 3  # slow tests wait for other processes much of their time
+# slow tests wait for other processes much of their time
+WAITING := -n 3
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
 .PHONY: demo test lint check slow figures format clean
