@@ -30,7 +30,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL) --dist worksteal
 
 slow: $(VENV)/.slow
-	$(BIN)/python -m pytest -q -m slow $(WAITING) --dist loadfile
+	$(BIN)/python -m pytest -q -m slow $(WAITING) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

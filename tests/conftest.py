@@ -18,6 +18,14 @@ FACTS = {"identity_version": 1, "segsweep_version": "0.1.0", "data_fingerprint":
 HISTORY = ("epoch", "train_loss", "val_loss", "val_iou", "val_dice", "val_score", "lr", "seconds")
 
 
+LONGEST = ("end_to_end/test_sweep.py", "end_to_end/test_launchers.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Start the files that take longest first: at the end no worker waits for one of them."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Reset torch to one thread for each file: an earlier test may have set more."""
