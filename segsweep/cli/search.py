@@ -10,6 +10,7 @@ import typer
 
 from segsweep.cli.columns import fitted, screen_width, wrapped
 from segsweep.cli.sweeps import Json, Outputs, SweepArgument
+from segsweep.config.cells import title_of
 from segsweep.errors import ConfigError, StoreError
 from segsweep.store.chosen import Chosen, read_chosen
 from segsweep.store.find import find_sweep
@@ -33,10 +34,6 @@ class Searched:
     chosen: list[Chosen]
     trials: list[TrialRow]
 
-    def title(self, cell: str, fold: int | None) -> str:
-        """Return a cell, and its fold if there is one."""
-        return cell if fold is None else f"{cell} fold {fold}"
-
     def of(self, study: str) -> list[TrialRow]:
         """Return the trials of a study."""
         return [one for one in self.trials if one.study == study]
@@ -51,7 +48,7 @@ class Searched:
         found: dict[str, Mapping[str, float] | None] = {}
         for one in self.chosen:
             if len(one.params) > 1 and (trials := self.of(one.study)):
-                found[self.title(one.cell, one.fold)] = _importance(one.params, trials)
+                found[title_of(one.cell, one.fold)] = _importance(one.params, trials)
         return found
 
 
@@ -111,7 +108,7 @@ def lines_of(found: Searched) -> list[str]:
     rows = [["cell", *keys, "val IoU", "own", "trials"]]
     for one in found.chosen:
         values = [_shown(one.values.get(key)) for key in keys]
-        name = found.title(one.cell, one.fold)
+        name = title_of(one.cell, one.fold)
         rows.append([name, *values, _shown(one.val_iou), _shown(one.own_val_iou), _counts(one)])
     width = screen_width()
     lines = fitted(rows, width) if found.chosen else []
@@ -158,7 +155,7 @@ def _open_line(found: Searched, study: str) -> str:
     first, ended = trials[0], [one for one in trials if one.has_ended]
     scored = [one for one in ended if one.val_iou is not None and one.status != PRUNED]
     best = max(scored, key=lambda one: cast(float, one.val_iou), default=None)
-    name = found.title(first.cell, first.fold)
+    name = title_of(first.cell, first.fold)
     said = f"{name}: {len(ended)} of {len(trials)} trials ended in {study}, which chose no values"
     if best is None:
         return said

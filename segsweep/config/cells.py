@@ -70,7 +70,7 @@ def flat_values(config: Values) -> dict[str, object]:
     if LR in values:
         values["lr"] = values.pop(LR)
     if filled := filled_keys(config):
-        values[SEARCHED] = ",".join(sorted("lr" if key == LR else key for key in filled))
+        values[SEARCHED] = ",".join(sorted(map(flat_key, filled)))
     return {key: str(item) if isinstance(item, list) else item for key, item in values.items()}
 
 
@@ -151,12 +151,22 @@ def differing_in_one_key(new: Sequence[Values], finished: Sequence[Values]) -> d
     return {key: count for key, count in counts.items() if count}
 
 
+def title_of(cell: str, fold: int | None) -> str:
+    """Return a cell, and the fold if there is one, as they are shown."""
+    return cell if fold is None else f"{cell} fold {fold}"
+
+
+def flat_key(key: str) -> str:
+    """Return what a config's dotted *key* is called among flat values and in tables."""
+    return "lr" if key == LR else key
+
+
 def cell_id(config: Values, searched: Iterable[str]) -> str:
     """Return 12 hex digits that the runs of a cell share, whatever values *searched* keys have.
 
     Unlike a cell's name, it does not depend on the other runs of a sweep.
     """
-    keys = ",".join(sorted("lr" if key == LR else key for key in searched))
+    keys = ",".join(sorted(map(flat_key, searched)))
     left_out = {*NOT_SETTINGS, *NOT_IDENTITY, *REPEATED, SEARCHED, VALIDATION_ONLY}
     neutral = NEUTRAL | neutral_arguments(config)
     named = flat_values(config)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from segsweep.config.cells import flat_key
 from segsweep.report.columns import BUDGET
 from segsweep.stats.ranges import Range
 from segsweep.stats.search import SearchedCell, Trial, TrialState
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from segsweep.store.chosen import Chosen
 
-STUDY, FILLED, LR = "search.study", "search.filled", "optimizer.lr"
+STUDY, FILLED = "search.study", "search.filled"
 Place = tuple[str, int | None]
 """A cell, as chosen.csv identifies it, and a fold."""
 
@@ -123,7 +124,7 @@ def _trial(run: RunRecord, keys: Sequence[str]) -> Trial:
     value, epochs = _number(run.columns.get("val_iou")), run.columns.get("epochs")
     return Trial(
         run.run_id,
-        {key: run.settings.get("lr" if key == LR else key) for key in keys},
+        {key: run.settings.get(flat_key(key)) for key in keys},
         _state(run),
         _or_nan(value),
         epochs if isinstance(epochs, int) else None,

@@ -7,7 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
 
-from segsweep.config.cells import SEARCHED, cell_id, filled_keys, flat_values
+from segsweep.config.cells import SEARCHED, cell_id, filled_keys, flat_key, flat_values
 from segsweep.errors import StoredFileError, StoreError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_config, read_rows
@@ -74,7 +74,7 @@ class Chosen:
     @property
     def searched(self) -> str:
         """The searched keys, as cells are told apart by them."""
-        return ",".join(sorted("lr" if key == "optimizer.lr" else key for key in self.values))
+        return ",".join(sorted(map(flat_key, self.values)))
 
 
 COLUMNS = tuple(item.name for item in fields(Chosen))
@@ -209,7 +209,4 @@ def _fold(config: "Values") -> int | None:
 
 def _has_values(config: "Values", row: Chosen) -> bool:
     named = flat_values(config)
-    return all(
-        str(named.get("lr" if key == "optimizer.lr" else key)) == str(value)
-        for key, value in row.values.items()
-    )
+    return all(str(named.get(flat_key(key))) == str(value) for key, value in row.values.items())

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from segsweep.config.cells import cell_id
+from segsweep.config.cells import cell_id, title_of
 from segsweep.errors import ConfigError
 from segsweep.store.outcome import Outcome
 from segsweep.sweep import session
@@ -12,10 +12,10 @@ from segsweep.sweep.freezing import freeze_work, with_sweep_choices
 from segsweep.sweep.places.place import Place
 from segsweep.sweep.planning.budget import Cost, Room
 from segsweep.sweep.planning.compose import Composer
-from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
+from segsweep.sweep.planning.plan import PlannedRun, sweep_of
 from segsweep.sweep.planning.preflight import budget_for, repeated_costs
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
-from segsweep.sweep.search.cell import CellSearch, own_values, title_of
+from segsweep.sweep.search.cell import CellSearch, group_runs, own_values
 from segsweep.sweep.search.fixed import fixed_values
 from segsweep.sweep.search.plan_text import Groups, print_search_plan, search_lines
 from segsweep.sweep.search.planner import Planner
@@ -98,16 +98,6 @@ def _saves_memory(asked: Sequence[PlannedRun], prepared: Sequence[PlannedRun]) -
     """Whether the place made runs save memory, because it is short."""
     pairs = zip(asked, prepared, strict=True)
     return any(one.config.trainer.lean != other.config.trainer.lean for one, other in pairs)
-
-
-def group_runs(planned: Sequence[PlannedRun]) -> dict[tuple[str, int | None], list[PlannedRun]]:
-    """Return (cell, fold) -> its runs."""
-    cells = cell_by_run(planned)
-    found: dict[tuple[str, int | None], list[PlannedRun]] = {}
-    for run in planned:
-        fold = run.config.data.split.fold
-        found.setdefault((cells[run.name], fold), []).append(run)
-    return found
 
 
 def _checked_trials(groups: Groups, planner: Planner) -> list[PlannedRun]:

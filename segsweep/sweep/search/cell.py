@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from segsweep.config.cells import title_of
 from segsweep.store.chosen import Chosen
 from segsweep.store.json_files import known_failure, known_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
@@ -11,7 +12,7 @@ from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
 from segsweep.store.retention import keep_checkpoints
 from segsweep.store.states import AttemptStatus, Cause
-from segsweep.sweep.planning.plan import PlannedRun
+from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
 from segsweep.sweep.search.space import Value
 from segsweep.sweep.search.study import DIVERGED, Study, best_of
 
@@ -84,12 +85,12 @@ class CellSearch:
         over = {k for k, one in known.items() if one.state.is_finished() and one.state is not again}
         return self.n_trials - len(over | self.given_up)
 
-    def end(self, name: str, outcome: Outcome) -> "tuple[Running, Outcome]":
+    def end(self, name: str, outcome: Outcome) -> Outcome:
         """Tell the study how a trial's run ended; return the outcome as it counts."""
         one = self.running.pop(name)
         for k, trial in {one.k: one.trial, **one.twins}.items():
             counted = self._tell(k, trial, one.run, outcome)
-        return one, counted
+        return counted
 
     def _tell(self, k: int, trial: "FrozenTrial", run: PlannedRun, outcome: Outcome) -> Outcome:
         from optuna.trial import TrialState
@@ -170,9 +171,13 @@ def _seconds(rows: Iterable[Mapping[str, str]]) -> float:
     return sum(float(row["seconds"]) for row in rows)
 
 
-def title_of(cell: str, fold: int | None) -> str:
-    """Return a cell, and the fold if there is one, as they are shown."""
-    return cell if fold is None else f"{cell} fold {fold}"
+def group_runs(planned: Sequence[PlannedRun]) -> dict[tuple[str, int | None], list[PlannedRun]]:
+    """Return (cell, fold) -> its runs."""
+    cells = cell_by_run(planned)
+    found: dict[tuple[str, int | None], list[PlannedRun]] = {}
+    for run in planned:
+        found.setdefault((cells[run.name], run.config.data.split.fold), []).append(run)
+    return found
 
 
 def own_values(config: "Values", keys: Sequence[str]) -> dict[str, Value]:

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segsweep.config.cells import cell_id
+from segsweep.config.cells import cell_id, title_of
 from segsweep.config.validate import raise_all
 from segsweep.errors import ConfigError, StoreError
 from segsweep.store.chosen import Chosen, add_chosen, read_chosen
 from segsweep.store.find import find_sweep
 from segsweep.store.paths import SweepPaths
 from segsweep.sweep.planning.hydra_errors import one_line
-from segsweep.sweep.planning.plan import PlannedRun, cell_by_run, sweep_of
-from segsweep.sweep.search.cell import title_of
+from segsweep.sweep.planning.plan import PlannedRun, sweep_of
+from segsweep.sweep.search.cell import group_runs
 from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.settings import Settings
 from segsweep.sweep.search.space import Value, check_key
@@ -53,12 +53,8 @@ def reused(planned: Sequence[PlannedRun], settings: Settings, planner: Planner) 
     sweep = sweep_of(planned[0].config)
     source = str(settings.config.reuse)
     found = _rows_of(source, sweep, planned[0].config.outputs)
-    cells = cell_by_run(planned)
-    groups: dict[tuple[str, int | None], list[PlannedRun]] = {}
-    for run in planned:
-        groups.setdefault((cells[run.name], run.config.data.split.fold), []).append(run)
     problems, rows, at_values, lines = list[str](), list[Chosen](), dict[str, PlannedRun](), [""]
-    for (cell, fold), runs in groups.items():
+    for (cell, fold), runs in group_runs(planned).items():
         try:
             row = _row_for(runs[0], found, settings.params)
             at_values |= {run.name: _at(run, row, planner) for run in runs}

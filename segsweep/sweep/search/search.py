@@ -41,8 +41,6 @@ class Search:
     """Title -> expected seconds of a trial and of a final run, where they are known."""
     outcomes: list[Outcome] = field(default_factory=list)
     """Of runs that need no start: they finished before, or cannot be trained."""
-    notes: list[str] = field(default_factory=list)
-    """Lines to print."""
     planned: list[PlannedRun] = field(default_factory=list)
     """All runs asked for so far."""
     _skipped: list[str] = field(default_factory=list)
@@ -192,7 +190,7 @@ class Search:
         return self._end(found[0], outcome, new=True)
 
     def _end(self, cell: CellSearch, outcome: Outcome, new: bool = False) -> Outcome:
-        _, counted = cell.end(outcome.run, outcome)
+        counted = cell.end(outcome.run, outcome)
         if not new:
             self.outcomes.append(counted)
         self._choose_if_over(cell)

@@ -8,6 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from command import TINY, rows_of
+from segsweep.config.cells import title_of
 from segsweep.plugins.register import register_schema
 from segsweep.store.chosen import read_chosen
 from segsweep.store.outcome import NAN, Outcome
@@ -20,7 +21,6 @@ from segsweep.sweep.planning.expand import expand
 from segsweep.sweep.planning.plan import sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.run_search import group_runs, search_of
-from segsweep.sweep.search.cell import title_of
 from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.settings import settings_of
 
