@@ -169,6 +169,8 @@ def _freeze(runs: Sequence[PlannedRun], cells: Mapping[str, str]) -> list[Planne
     """Write the configs of runs of a search; return those that are to do."""
     current = session.current
     work = work_for(runs, current.run_cache)
+    for line in work.lines():  # damaged files of finished runs, as without a search
+        print(line, file=sys.stderr)
     current.outcomes += [one for one in outcomes_before(work) if one.run in _finals(runs)]
     freeze_work(work, cells)
     return work.todo
