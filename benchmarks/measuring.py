@@ -53,6 +53,7 @@ def _start(words: Words) -> Started:
     out, error = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     environment.pop("HYDRA_FULL_ERROR", None)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users have compiled modules too
     command = [sys.executable, *words]
     process = subprocess.Popen(command, env=environment, stdout=out, stderr=error, text=True)
     return process, out, error

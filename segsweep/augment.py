@@ -3,11 +3,13 @@
 Each option returns a function (image, mask) -> (image, mask). The image is (C, H, W) in
 [0, 1], the mask (1, H, W) in {0, 1}; random numbers come from torch's CPU generator. With
 `data.ignore` it is called twice with the same draws: the second mask is 1 where pixels count.
-torchvision is imported when an option is built, because that takes more than a second.
+torchvision is imported at the first image, because that takes more than a second: a plan builds
+every option, to check its values.
 """
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
 from torch import Tensor, nn
@@ -43,10 +45,14 @@ def none() -> None:
 
 def flips(probability: float = 0.5) -> Change:
     """Flip left-right and upside down, each with *probability*."""
-    from torchvision.transforms import v2
-
     _check_range("probability", probability, 0, 1)
-    return together(v2.RandomHorizontalFlip(probability), v2.RandomVerticalFlip(probability))
+
+    def steps() -> Change:
+        from torchvision.transforms import v2
+
+        return together(v2.RandomHorizontalFlip(probability), v2.RandomVerticalFlip(probability))
+
+    return _at_first_use(steps)
 
 
 def dermoscopy(
@@ -68,21 +74,31 @@ def dermoscopy(
         saturation: factor, as for brightness.
 
     """
-    from torchvision.transforms import v2
-
     _check_range("degrees", degrees, 0, 180)
     for name, value in {"scale": scale, "shift": shift}.items():
         _check_range(name, value, 0, 0.99)
     for name, value in {"brightness": brightness, "contrast": contrast}.items():
         _check_range(name, value, 0, 1)
     _check_range("saturation", saturation, 0, 1)
-    return together(
-        v2.RandomHorizontalFlip(0.5),
-        v2.RandomVerticalFlip(0.5),
-        v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5),
-        ReflectedBorder(v2.RandomAffine(degrees, (shift, shift), (1 - scale, 1 + scale))),
-        v2.ColorJitter(brightness, contrast, saturation),
-    )
+
+    def steps() -> Change:
+        from torchvision.transforms import v2
+
+        return together(
+            v2.RandomHorizontalFlip(0.5),
+            v2.RandomVerticalFlip(0.5),
+            v2.RandomApply([v2.RandomRotation((90, 90))], p=0.5),
+            ReflectedBorder(v2.RandomAffine(degrees, (shift, shift), (1 - scale, 1 + scale))),
+            v2.ColorJitter(brightness, contrast, saturation),
+        )
+
+    return _at_first_use(steps)
+
+
+def _at_first_use(make: Callable[[], Change]) -> Change:
+    """Return the change that *make* returns; it is called once, at the first image."""
+    made = cache(make)
+    return lambda image, mask: made()(image, mask)
 
 
 def together(*steps: nn.Module) -> Change:

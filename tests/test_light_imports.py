@@ -107,6 +107,26 @@ print()
 """
 
 
+def test_plan_needs_no_compiler(tmp_path):
+    """Every network, loss and augmentation is built; none of it imports what takes a second."""
+    parts = ROOT / "conf"
+    models = "segnet", "unet", "unet2", "unet3"
+    losses, augments = (
+        sorted(file.stem for file in (parts / name).glob("*.yaml")) for name in ("loss", "augment")
+    )
+    swept = [
+        f"{key}={','.join(names)}"
+        for key, names in zip(("model", "loss", "augment"), (models, losses, augments), strict=True)
+    ]
+    words = ["-m", *TINY, *swept, "plan=true", "preflight=false"]
+
+    code = RERUN.format(words=words) + NO_COMPILER
+    assert loaded_by(code, tmp_path) == ["torch"]
+
+
+NO_COMPILER = "assert 'torch._dynamo' not in sys.modules"
+
+
 @pytest.mark.slow
 def test_command_whose_runs_are_finished_needs_no_torch(tmp_path):
     """The second command knows from the first that the classes fit; numbers stay the same."""
@@ -114,5 +134,6 @@ def test_command_whose_runs_are_finished_needs_no_torch(tmp_path):
     finish(words, tmp_path)
     tables = {path: path.read_bytes() for path in (tmp_path / "outputs/main").glob("*.*")}
 
-    assert loaded_by(RERUN.format(words=words), tmp_path) == []
+    code = RERUN.format(words=words) + "assert 'scipy.ndimage' not in sys.modules"
+    assert loaded_by(code, tmp_path) == []
     assert {path: path.read_bytes() for path in tables} == tables

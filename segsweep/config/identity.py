@@ -7,6 +7,7 @@ and module names. A key that is added in a later version has a neutral value, wh
 import dataclasses
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -69,17 +70,30 @@ _NAMES = {item.name for item in dataclasses.fields(Config)} - set(OPTION_NODES)
 
 
 def _section(section: type, values: Values) -> dict[str, object]:
-    hints = hints_of(section)
     kept: dict[str, object] = {}
-    for item in dataclasses.fields(section):
-        if item.name not in values or not item.metadata.get("identity", True):
+    for name, inner, neutral in _hashed(section):
+        if name not in values:
             continue
-        value = values[item.name]
-        if dataclasses.is_dataclass(hints[item.name]):
-            kept[item.name] = _section(hints[item.name], mapping(values, item.name))
-        elif value != item.metadata.get("neutral", dataclasses.MISSING):
-            kept[item.name] = value
+        if inner is not None:
+            kept[name] = _section(inner, mapping(values, name))
+        elif values[name] != neutral:
+            kept[name] = values[name]
     return kept
+
+
+@cache
+def _hashed(section: type) -> list[tuple[str, type | None, object]]:
+    """Return name, schema section if it is one, and neutral value of the keys that count."""
+    hints = hints_of(section)
+    return [
+        (
+            item.name,
+            hints[item.name] if dataclasses.is_dataclass(hints[item.name]) else None,
+            item.metadata.get("neutral", dataclasses.MISSING),
+        )
+        for item in dataclasses.fields(section)
+        if item.metadata.get("identity", True)
+    ]
 
 
 def _node(values: Node, allow: Sequence[str], skipped: Collection[str]) -> dict[str, object]:

@@ -175,8 +175,7 @@ class _Missing:
 def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
     """Return the constructor's arguments for *values*."""
     read: dict[str, Any] = {"values": values}
-    for item in dataclasses.fields(kind):
-        name = item.name
+    for name, _ in _fields(cast("type", kind)):
         if name in _SECTIONS:
             read[name] = section(_SECTIONS[name], mapping({name: {}, **values}, name))
         elif name == "data":

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from segsweep.config.limits import Limits
+from segsweep.config.run_config import copied
 from segsweep.config.schema import MISSING
 from segsweep.errors import ConfigError
 
@@ -25,8 +26,7 @@ def check_section(
     Raises ConfigError with one line for each key that is unknown, of the wrong type or out of
     range.
     """
-    hints = hints_of(section)
-    fields = {item.name: item for item in dataclasses.fields(section)}
+    hints, fields = hints_of(section), _fields_of(section)
     problems = [unknown_key(where + key, fields) for key in values if key not in fields]
     checked: dict[str, object] = {}
     for name, item in fields.items():
@@ -36,6 +36,11 @@ def check_section(
             problems.append(str(error))
     raise_all(problems)
     return checked
+
+
+@cache
+def _fields_of(section: type) -> dict[str, "dataclasses.Field[object]"]:
+    return {item.name: item for item in dataclasses.fields(section)}
 
 
 @cache
@@ -57,8 +62,15 @@ def _check_field(
         return check_section(hint, value, key + ".")  # type: ignore[arg-type]
     if hint is Any:
         return value
-    limits: Limits = item.metadata["limits"]
-    return within(key, coerce(key, value, hint, limits), limits)
+    text = repr(value)  # in which 1, 1.0 and true differ; the runs of a sweep share most values
+    if (item, text) not in _fitting:
+        limits: Limits = item.metadata["limits"]
+        _fitting[item, text] = within(key, coerce(key, value, hint, limits), limits)
+    return copied(_fitting[item, text])
+
+
+_fitting: dict[tuple["dataclasses.Field[object]", str], object] = {}
+"""Field and value as text -> the value, coerced, of those that fitted."""
 
 
 def _default(item: "dataclasses.Field[object]") -> object:

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy import ndimage
 
 Array = NDArray[np.float64]
 
@@ -64,6 +63,8 @@ def cover(image: Array, amount: Array, colour: Array) -> Array:
 
 def strokes(side: int, x: Array, y: Array, width: float) -> Array:
     """Return the ink, 0 to 1, of a pen of *width* (the side is 2) drawn along the points x, y."""
+    from scipy import ndimage  # slow to import, and cached images need none of it
+
     column, row = (x + 1) / 2 * side, (y + 1) / 2 * side
     on = (column >= 0) & (column < side) & (row >= 0) & (row < side)
     pixel = row[on].astype(np.intp) * side + column[on].astype(np.intp)

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from segsweep.data.fields import (
     Array,
@@ -162,6 +161,8 @@ def _reach(rng: Generator, angle: Array) -> Array:
 
 def _largest(mask: Mask) -> Mask:
     """Keep the largest piece and fill its holes, as a person drawing the border by hand would."""
+    from scipy import ndimage  # slow to import, and cached images need none of it
+
     pieces, _ = ndimage.label(mask)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
@@ -270,6 +271,8 @@ def _lens(rng: Generator, image: Array) -> Array:
 
 def _sensor(rng: Generator, image: Array, difficulty: float) -> NDArray[np.uint8]:
     """Return 8-bit pixels, (H, W, 3), after exposure, colour balance, blur and noise."""
+    from scipy import ndimage
+
     side = image.shape[1]
     image = image * (rng.uniform(0.88, 1.08) * rng.uniform(0.95, 1.05, (3, 1, 1)))
     blur = rng.uniform(0.1, 0.35) * side / 100

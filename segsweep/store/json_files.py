@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from segsweep.config.typed import is_number, shortened, wrong_type
 from segsweep.errors import StoredFileError
@@ -97,7 +97,24 @@ class Environment:
 
 
 def read_result(path: Path) -> Result | None:
-    """Return a run's result; None if there is no file, StoredFileError if it is damaged."""
+    """Return a run's result; None if there is no file, StoredFileError if it is damaged.
+
+    It is kept until the file changes: a command asks several times for each finished run.
+    """
+    stamp = file_stamp(path)
+    known = _results.get(path)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    result = _read_result(path)
+    if result is not None and is_settled(stamp):
+        _results[path] = stamp, result
+    return result
+
+
+_results: dict[Path, tuple[tuple[int, ...], Result]] = {}
+
+
+def _read_result(path: Path) -> Result | None:
     result = _read(Result, path)
     if result is None:
         return None
@@ -138,24 +155,11 @@ def read_environment(path: Path) -> Environment | None:
 
 
 def known_result(path: Path) -> Result | None:
-    """Return a run's result; None if it is missing or damaged.
-
-    It is kept until the file changes: a command asks several times for each finished run.
-    """
-    stamp = file_stamp(path)
-    known = _results.get(path)
-    if known is not None and known[0] == stamp:
-        return known[1]
+    """Return a run's result; None if it is missing or damaged."""
     try:
-        result = read_result(path)
+        return read_result(path)
     except StoredFileError:
         return None
-    if result is not None and is_settled(stamp):
-        _results[path] = stamp, result
-    return result
-
-
-_results: dict[Path, tuple[tuple[int, ...], Result]] = {}
 
 
 def known_failure(path: Path) -> Failure | None:
@@ -196,8 +200,12 @@ def _read(kind: type[S], path: Path) -> S | None:
     given = {key: value for key, value in values.items() if key != "values" and value is not None}
     if (wrong := wrong_type(kind, given)) is not None:
         raise StoredFileError(path, f"damaged, {wrong[1]}", wrong[0])
-    return kind(**_known(kind, given), **{"values": values})
+    return kind(
+        **{key: given[key] for key in _names(cast("type", kind)) & given.keys()},
+        **{"values": values},
+    )
 
 
-def _known(kind: type, values: Mapping[str, object]) -> dict[str, object]:
-    return {item.name: values[item.name] for item in fields(kind) if item.name in values}
+@cache
+def _names(kind: type) -> frozenset[str]:
+    return frozenset(item.name for item in fields(kind))

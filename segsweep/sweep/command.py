@@ -6,7 +6,8 @@ and trains every other run it asks for.
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,9 @@ from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.reuse import Reused, reused
 from segsweep.sweep.search.settings import settings_of
 
+COLLECTED_AT = 100_000
+"""New objects after which garbage is collected while planning: some 20 MB, Python's own is 700."""
+
 
 def run_sweep(
     arguments: Sequence[str], params: Mapping[str, str], place: Place, config: DictConfig
@@ -55,8 +59,7 @@ def run_sweep(
     runs = expand_all(arguments, params, words, composer, config.max_runs)
     if not config.plan and not _seems_finished(config):
         place.start()
-    gc.freeze()  # skips imported objects in garbage collection, a tenth of the planning time
-    with kept_checks(cache):
+    with _rare_collections(), kept_checks(cache):
         planned, failed = plan_all([[*words, *run] for run in runs], composer)
     composer.save()
     remove_scratch(planned[0].config.outputs)
@@ -78,6 +81,18 @@ def run_sweep(
     for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
         print(line, file=sys.stderr)
     current.outcomes += [*failed, *run_work(work, place, reuse)]
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Collect garbage rarely in a block, and never imported objects: a fifth of planning time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _seems_finished(config: DictConfig) -> bool:

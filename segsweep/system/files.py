@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from threading import get_ident
 from typing import Any, TypeAlias
@@ -31,19 +31,26 @@ def open_plain(path: Path) -> BufferedReader:
 
     Opening a pipe that nobody writes to would wait for ever.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
-    return os.fdopen(descriptor, "rb")
+    return os.fdopen(_plain_descriptor(path)[0], "rb")
 
 
 def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
     """Return the bytes of a plain file; OSError as `open_plain`, or if it has more than *most*."""
-    with open_plain(path) as file:
-        if os.fstat(file.fileno()).st_size > most:
+    descriptor, size = _plain_descriptor(path)
+    with FileIO(descriptor) as file:  # without a buffer: a large sweep has thousands of small files
+        if size > most:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-        return file.read()
+        return file.readall()
+
+
+def _plain_descriptor(path: Path) -> tuple[int, int]:
+    """Return the descriptor and the size of a plain file, open to be read."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return descriptor, status.st_size
 
 
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)

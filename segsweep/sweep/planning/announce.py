@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from segsweep import __version__
-from segsweep.config.cells import differing_in_one_key, flat_values, idle_keys
+from segsweep.config.cells import TILE, differing_in_one_key, flat_values, idle_keys
 from segsweep.config.truth import data_titles
 from segsweep.data.check import format_problems
 from segsweep.data.parts import crossing_warnings
@@ -59,7 +59,8 @@ def announce_data(planned: Sequence[PlannedRun]) -> None:
 def idle_words(planned: Sequence[PlannedRun], words: Sequence[str]) -> list[str]:
     """Return a line per key of the command that has no effect in any of its runs."""
     given = {word.partition("=")[0].lstrip("+") for word in words}
-    idle = [idle_keys(flat_values(run.config.values)) for run in planned]
+    tiles = {str(run.config.data.tile): run.config.data.tile for run in planned}
+    idle = [idle_keys({TILE: tile}) for tile in tiles.values()]
     without = sorted(key for key in given if all(key in keys for keys in idle))
     tiled = planned[0].config.data.tile is not None
     why = "images keep their own size beside data.tile" if tiled else "it needs data.tile"

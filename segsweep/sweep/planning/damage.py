@@ -102,8 +102,7 @@ class Examiner:
         except StoredFileError as error:
             yield error, config_text(run.config.values)
         try:
-            _needed(paths.environment)
-            read_environment(paths.environment)
+            _check_environment(paths.environment, stored)
         except StoredFileError as error:
             yield error, environment_text(run.config if stored is None else stored.config, result)
         try:
@@ -171,6 +170,15 @@ class Examiner:
 def _needed(path: Path) -> None:
     if not path.exists():
         raise StoredFileError(path, MISSING)
+
+
+def _check_environment(path: Path, stored: StoredRun | None) -> None:
+    """Raise StoredFileError if the environment is missing or damaged; *stored* has read it."""
+    _needed(path)
+    if stored is None:
+        read_environment(path)
+    elif path in stored.damages:
+        raise stored.damages[path]
 
 
 def _whole_images(run: PlannedRun, result: Result, split: Path | None) -> str:

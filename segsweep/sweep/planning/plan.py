@@ -15,7 +15,6 @@ from segsweep.config.run_config import (
     Values,
     command_config,
     mapping,
-    section,
     without_command,
 )
 from segsweep.config.schema import CommandConfig, SearchConfig
@@ -57,24 +56,23 @@ def plan_run(values: Values, choices: Mapping[str, str]) -> PlannedRun:
     return plan_checked(check_without_data(values, choices))
 
 
-def check_without_data(values: Values, choices: Mapping[str, str]) -> dict[str, object]:
+def check_without_data(values: Values, choices: Mapping[str, str]) -> RunConfig:
     """Return the checked config; its images, which take long to read, are not checked yet.
 
     Builds network and loss only if the sweep has no plan yet, because building takes seconds,
     or if images are large: decoding them may need more memory or disk than there is.
     """
     user_code.describe(values)
-    checked = check_config(values, choices)
-    config = RunConfig.of(checked)
+    config = RunConfig.of(check_config(values, choices))
     height, width = config.data.height_width
     if height * width > LARGE or not sweep_of(config).plan.exists():
         _check_built(config)
-    return checked
+    return config
 
 
-def plan_checked(checked: Values) -> PlannedRun:
+def plan_checked(config: RunConfig) -> PlannedRun:
     """Check a config with its data; return its run. Writes no file of the run."""
-    config = RunConfig.of(checked)
+    checked = config.values
     try:
         prepared, parts = checked_data(config, user_code.prepare)
     except OSError:
@@ -95,8 +93,7 @@ def plan_checked(checked: Values) -> PlannedRun:
     paths = sweep_of(config).run(name)
     if not paths.result.exists():  # a finished run was built before, and building takes seconds
         _check_built(config)
-    search = section(SearchConfig, mapping(checked, "search"))
-    return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked), search=search)
+    return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked), search=config.search)
 
 
 def _check_built(config: RunConfig) -> None:
