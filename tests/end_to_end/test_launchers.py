@@ -1,25 +1,18 @@
 """The same sweep through other launchers of Hydra; SLURM and Ray for real, on this machine."""
 
 import csv
-import importlib.util
 import json
 import os
-import secrets
 import shutil
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from command import APPS, ROOT, TINY, finish, start, wait_for
-
-sys.path.insert(0, str(ROOT / "tests" / "slurm"))
-import cluster
+from clusters import RAY, SLURM, needs
+from command import APPS, TINY, finish, start, wait_for
 
 pytestmark = pytest.mark.slow
 WORDS = (
@@ -30,27 +23,13 @@ LOSSES = "loss=kills,slow,dies_once,bce"
 """The first always dies, the second runs while others die, the third dies once."""
 FOUR = ("model=unet2,segnet", "loss=patient,bce")
 """Four cells; the first and the third wait for minutes until the file `go on` exists."""
-RAY_INIT = "+hydra.launcher.ray.init"
 LAUNCHERS = {
     "joblib": ("hydra.launcher.n_jobs=2",),
     "submitit_local": ("hydra.launcher.timeout_min=5",),
-    "ray": (f"{RAY_INIT}.num_cpus=2", f"{RAY_INIT}._node_ip_address=127.0.0.1"),
+    "ray": RAY,
 }
-SLURM = (
-    *("hydra/launcher=submitit_slurm", "hydra.launcher.partition=short"),
-    *("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5"),
-    *("hydra.launcher.max_num_timeout=5", "hydra.launcher.cpus_per_task=1"),
-    "hydra.launcher.mem_gb=1",
-)
 MEASURED = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
 """What differs between any two sweeps."""
-
-
-def needs(launcher: str) -> None:
-    """Skip the test if the plugin of a launcher is not installed."""
-    extra = launcher.partition("_")[0]
-    if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None:
-        pytest.skip(f"not installed: segsweep[{extra}]")
 
 
 def runs(folder: Path, names: str = "*") -> list[Path]:
@@ -92,19 +71,8 @@ def undisturbed(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def surroundings(request) -> Iterator[dict[str, str]]:
-    """Yield the environment for a launcher: Ray gets a separate folder and token."""
-    folder = tempfile.mkdtemp(prefix="ray-")  # the paths of its sockets must be short
-    token = Path(folder) / "token"
-    token.write_text(secrets.token_hex(32))
-    ray = {"RAY_TMPDIR": folder, "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
-    yield ray if request.node.callspec.params["launcher"] == "ray" else {}
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_killed_run_affects_no_other(launcher, undisturbed, surroundings, tmp_path) -> None:
+def test_killed_run_affects_no_other(launcher, undisturbed, ray, tmp_path) -> None:
     """One run always dies, one dies once: all others equal those of the default launcher.
 
     The run that always dies is started twice; once it is fixed, the default launcher
@@ -112,7 +80,7 @@ def test_killed_run_affects_no_other(launcher, undisturbed, surroundings, tmp_pa
     """
     needs(launcher)
     words = (*WORDS, LOSSES, f"hydra/launcher={launcher}", *LAUNCHERS[launcher])
-    said = finish(words, tmp_path, code=1, **surroundings)
+    said = finish(words, tmp_path, code=1, **ray)
     names = ("unet2-slow-*", "unet2-dies_once-*", "unet2-bce-*")
     expected = {key: value for name in names for key, value in finished(undisturbed, name).items()}
 
@@ -151,20 +119,6 @@ def test_jobs_that_outlive_their_command_are_waited_for(undisturbed, tmp_path) -
     assert finished(undisturbed, "*-patient-*") == finished(tmp_path)
     for run in runs(tmp_path):
         assert (run / "train.log").read_text().count("images unused") == 1
-
-
-@pytest.fixture
-def slurm() -> Iterator[dict[str, str]]:
-    """Yield the environment of a SLURM cluster that exists for one test."""
-    if reason := cluster.missing():
-        pytest.skip(f"no SLURM cluster: {reason}")
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    try:
-        yield cluster.up(folder)
-    except cluster.ClusterError as error:
-        pytest.skip(f"no SLURM cluster: {error}")
-    finally:
-        cluster.down(folder)
 
 
 def asked(environment: dict[str, str], *command: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Whole searches: equal trials, nothing lost or done twice, no trial sees a test image."""
 
-import importlib.util
 import json
 import os
 import random
@@ -14,6 +13,7 @@ from subprocess import Popen
 import optuna
 import pytest
 
+from clusters import RAY, SLURM, needs
 from command import APPS, TINY, finish, of_session, rows_of, snapshot, start, wait_for
 
 pytestmark = pytest.mark.slow
@@ -216,18 +216,20 @@ def test_stopped_and_killed_in_two_slots(tmp_path) -> None:
 LAUNCHERS = {
     "joblib": ("loss=bce,dice", "hydra.launcher.n_jobs=2"),
     "submitit_local": ("loss=bce", "hydra.launcher.timeout_min=5"),  # each job imports torch
+    "ray": ("loss=bce", *RAY),
+    "submitit_slurm": ("loss=bce", *SLURM),
 }
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_rounds_of_hydras_launchers(launcher, undisturbed, tmp_path) -> None:
+def test_rounds_of_hydras_launchers(launcher, undisturbed, request, tmp_path) -> None:
     """Two trials of each cell, then its run: what they write is what it is in slots."""
-    name = launcher.partition("_")[0]
-    if importlib.util.find_spec(f"hydra_plugins.hydra_{name}_launcher") is None:
-        pytest.skip(f"not installed: segsweep[{name}]")
+    needs(launcher)
+    cluster = {"ray": "ray", "submitit_slurm": "slurm"}.get(launcher)
+    environment = {} if cluster is None else request.getfixturevalue(cluster)
     more, sweep = LAUNCHERS[launcher], sweep_of(tmp_path)
     words = (*BASE, "model=unet2", "seed=0", "search.n_trials=2", f"hydra/launcher={launcher}")
-    finish((*words, *more), tmp_path)
+    finish((*words, *more), tmp_path, **environment)
     cells = CELLS[: more[0].count(",") + 1]
     trials, _ = split_up(sweep)
 
