@@ -31,12 +31,21 @@ class Setting(NamedTuple):
     """Seeds of a first sweep that determines the seeds of the second by its advice; 0: none"""
 
 
-def draw(setting: Setting, generator: np.random.Generator, seeds: int) -> Sweep:
-    """Return one sweep with *seeds* per cell: test values, and validation means."""
+def draw(
+    setting: Setting,
+    generator: np.random.Generator,
+    seeds: int,
+    gaps: NDArray[np.float64] | None = None,
+) -> Sweep:
+    """Return one sweep with *seeds* per cell: test values, and validation means.
+
+    *gaps* are the true leads of the cells; None: that of the setting for the first one.
+    """
     spread = generator.standard_normal(setting.cells) * (0.5 if setting.sds == "spread" else 0)
     luck = generator.standard_normal((setting.cells, seeds)) * (SEED * np.exp(spread))[:, None]
-    gaps = np.zeros(setting.cells)
-    gaps[0] = setting.gap
+    if gaps is None:
+        gaps = np.zeros(setting.cells)
+        gaps[0] = setting.gap
     draw_images = _normal if setting.values == "normal" else _skewed
     shift = gaps[:, None] + luck
     return Sweep(draw_images(shift, generator), draw_images(shift, generator).mean((1, 2)))

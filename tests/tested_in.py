@@ -52,6 +52,7 @@ TESTED_IN = {
     "report/figures/cells.py": "report/page/test_html.py",
     "report/figures/cost.py": "report/page/test_html.py",
     "report/figures/curves.py": "report/test_write.py",
+    "report/figures/distances.py": "report/test_metric_table.py",
     "report/figures/figure.py": "report/page/test_html.py",
     "report/figures/images.py": "report/page/test_html.py",
     "report/figures/learning_rates.py": "report/page/test_html.py",

@@ -16,14 +16,15 @@ TableRow: TypeAlias = Mapping[Any, Any]
 DASH, DAGGER = "–", "†"
 NO_CLAIM = "Nothing is marked: no claim about methods can be made from this."
 NO_BEST = "Nothing is marked: none can be called the best on its own."
-ALSO_BEST = "may be the best as well: nothing is better at the 5 % level over all pairs."
-ONLY_BEST = ", and nothing else{} may be the best (5 % level over all pairs)."
+ALSO_BEST = "may be the best as well, with 95 % confidence."
+ONLY_BEST = ", and nothing else{} may be the best, with 95 % confidence."
 BASELINE = "Differences are to the baseline; their intervals and p hold together."
 SWEEPS = "Difference: first less second; intervals and p hold for all rows together."
-ENDS = {"ci_low": "ci_high", "diff_low": "diff_high"}
+ENDS = {"ci_low": "ci_high", "diff_low": "diff_high", "minus_best_low": "minus_best_high"}
 """Lower -> upper end of an interval; they share a column."""
 STARTS = {upper: lower for lower, upper in ENDS.items()}
-ABOUT_BEST, WORDS = ("may_be_best", "p_best"), ("may_be_best", "verdict")
+ABOUT_BEST = ("may_be_best", "p_as_best", "minus_best_low", "p_best")
+WORDS = ("may_be_best", "verdict")
 FAILED_RUNS = "failed"
 """The column with the number of failed runs: left out if all are 0."""
 METRIC = ("test_", "val_")
@@ -193,6 +194,7 @@ TITLES = {
     **{"multiply_adds": "multiply-adds", "trial_epochs": "trial epochs"},
     "trial_seconds": "trial seconds",
     **{"p_adjusted": "p (adjusted)", "p_best": "chance best", "p_equal": "chance equal"},
+    **{"p_as_best": "p as best", "minus_best_low": "less the best"},
     **{"sd_seeds": "sd (seeds)", "sd_images": "sd (images)", "may_be_best": "may be best"},
 }
 COLUMN_TEXTS: dict[str, Show] = {
@@ -201,7 +203,7 @@ COLUMN_TEXTS: dict[str, Show] = {
     **dict.fromkeys(("p_best", "p_equal"), _chance),
     **dict.fromkeys(("cells", "seeds", "failed", "parameters", "seconds"), "{:,.0f}".format),
     **dict.fromkeys(("rank", "data"), lambda value: _word(value)),
-    **{"p_adjusted": _p, "lr": "{:.3g}".format},
+    **{"p_adjusted": _p, "p_as_best": _p, "lr": "{:.3g}".format},
     **{"verdict": _word, "may_be_best": lambda value: "yes" if _is_true(value) else "no"},
 }
 

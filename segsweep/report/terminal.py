@@ -28,7 +28,7 @@ KINDS = {
     **{"notes": "note"},
 }
 MARK, NOTHING = "*", "-"
-LEGEND = f"{MARK} may be the best: nothing is better at the 5 % level over all pairs"
+LEGEND = f"{MARK} may be the best: not ruled out, with 95 % confidence"
 OWN_COLUMN = ("model", "loss", "cell")
 """Keys with a separate column each; the others share one."""
 BESIDE = "differs in"

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from segsweep.stats.advice import Advice, seeds_needed
+from segsweep.stats.advice import Advice, seeds_needed, seeds_to_decide
+from segsweep.stats.best import Best, candidates_of, compared_with_best, null_maxima
 from segsweep.stats.contrasts import CELLS, INTERACTION, Family, against, families
 from segsweep.stats.moderation import Moderated, moderate
 from segsweep.stats.null import (
@@ -15,7 +16,6 @@ from segsweep.stats.null import (
     Settings,
     adjusted_p,
     critical_value,
-    max_t,
     null_draws,
     standard_errors,
     t_values,
@@ -31,7 +31,7 @@ from segsweep.stats.posterior import (
     ranks,
 )
 from segsweep.stats.values import Array, Values, factors_of
-from segsweep.stats.verdicts import leading, may_be_best, verdicts_of
+from segsweep.stats.verdicts import leading, verdicts_of
 
 Choose = Callable[[Sequence[str]], list[Family]]
 """Makes the families of comparisons from the names of the claimed cells."""
@@ -54,6 +54,10 @@ class Tested:
     verdicts: list[str]
     advice: dict[int, Advice]
     """By contrast, for the leading undecided ones."""
+    ruling_out: dict[int, Advice]
+    """By candidate that may be the best, other than the highest: seeds that would rule it out."""
+    best: Best | None
+    """What may be the best; None where no claim is possible or not all pairs are comparable."""
     sign: int = 1
     """-1 if lower is better: the differences here are negated (`Values.sign`)."""
     unit: str = ""
@@ -87,7 +91,7 @@ class Analysis:
     """(C,) Lower end of each cell's pointwise interval; NaN for cells that are not claimed."""
     high: Array
     may_be_best: NDArray[np.bool_]
-    """(C,) True also for cells that are not claimed: they are not ruled out."""
+    """(C,) The set of the best; cells that are not claimed are in it: nothing rules them out."""
     p_best: Array
     """(C,) Probability among the claimed cells; NaN for others, and if there is no comparison."""
     ranks: Ranks
@@ -103,6 +107,12 @@ class Analysis:
         """Return the mean of cell number *cell* and its interval on the scale of the metric."""
         low, high = self.values.natural(self.low, self.high)
         return float(self.values.sign * self.parts.mean[cell]), float(low[cell]), float(high[cell])
+
+    @property
+    def best(self) -> Best | None:
+        """The comparison of the claimed cells with the best; None without two of them."""
+        tested = self.tested.get(CELLS)
+        return None if tested is None else tested.best
 
     @property
     def depends(self) -> float | None:
@@ -211,8 +221,8 @@ def _gathered(values: Values, whole: Parts, inputs: _Inputs, tested: dict[str, T
     own = cell_intervals(inputs.means, inputs.settings.level, inputs.parts.groups)
     low, high = _spread(own, inputs.claimed, count).clip(*values.limits)
     best = np.ones(len(inputs.claimed))
-    if CELLS in tested:
-        best = may_be_best(tested[CELLS].family, tested[CELLS].verdicts)
+    if CELLS in tested and (found := tested[CELLS].best) is not None:
+        best = found.may.astype(float)
     chance = np.full(len(best), np.nan) if few or not inputs.claims else order.best
     return Analysis(
         values=values,
@@ -237,7 +247,8 @@ def _tested(family: Family, inputs: _Inputs) -> Tested:
     difference = family.of(parts.mean)
     error = standard_errors(family, parts, moderated)
     t = t_values(difference, error)
-    maxima = max_t(family, parts, inputs.drawn)
+    names = candidates_of(family) if inputs.claims else ()
+    maxima, against = null_maxima(family, parts, inputs.drawn, len(names))
     half = critical_value(maxima, settings.level) * error
     if parts.groups < 2:  # the image variance is unknown
         half = np.full(len(t), np.nan)
@@ -247,11 +258,20 @@ def _tested(family: Family, inputs: _Inputs) -> Tested:
     if inputs.claims:
         p, chance = adjusted_p(t, maxima), chances(family, inputs.means, settings.margin)
     verdicts = verdicts_of(family, (difference, p, low, high), inputs.classes, settings)
+    best = None
+    if against is not None:
+        best = compared_with_best(names, (difference, error, t), against, settings.level)
+    rivals = list[int]()
     if inputs.claims and inputs.advise:
         first = leading(family, difference, verdicts, t, parts)
-    advice = seeds_needed(family, parts, moderated, settings, first)
-    numbered = dict(zip(first, advice, strict=True))
-    found = family, difference, error, t, low, high, p, chance, verdicts, numbered
+        rivals = best.rivals if best is not None and family.name == CELLS else []
+    known = family, parts, moderated, settings, first
+    if rivals:
+        advice, ruling = seeds_to_decide(*known, rivals, len(names))
+    else:
+        advice, ruling = seeds_needed(*known), []
+    numbered = dict(zip(first, advice, strict=True)), dict(zip(rivals, ruling, strict=True))
+    found = family, difference, error, t, low, high, p, chance, verdicts, *numbered, best
     return Tested(*found, inputs.sign, inputs.unit)
 
 

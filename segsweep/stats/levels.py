@@ -1,20 +1,19 @@
 """Architectures, or losses, averaged over the other factors: means, intervals, candidates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pandas import DataFrame, Series, array
 
+from segsweep.stats.best import DISTANCE, Best
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.posterior import cell_intervals
 from segsweep.stats.values import Array, factors_of
-from segsweep.stats.verdicts import A_BETTER, B_BETTER
 
 FACTORS = ("model", "loss")
 """The factors, in the order of `factors_of`."""
 FAMILY = {"model": ARCHITECTURES, "loss": LOSSES}
-LOSER = {A_BETTER: 1, B_BETTER: 0}
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,10 @@ def levels_table(analysis: Analysis, by: str, metric: str = "iou") -> DataFrame:
         Columns *by*; cells, the number of cells that the mean is over; test_<metric>, the mean
         over the combinations of the other factors that all levels have (if there is none, over
         all cells of the level); ci_low and ci_high, its pointwise interval, empty if no claim is
-        possible about one of its cells; may_be_best, whether no other level is better by the
-        adjusted p-value of the family, <NA> if no level can be the best overall or if the level
-        shares fewer than two combinations with every other one; p_best, the probability of the
+        possible about one of its cells; may_be_best, whether it is in the set of the best, <NA> if
+        no level can be the best overall, if the level shares fewer than two combinations with every
+        other one, or if not all share the same ones; p_as_best, minus_best_low and minus_best_high
+        as in comparison.csv, NaN where may_be_best is <NA>; p_best, the probability of the
         highest mean, NaN if may_be_best is <NA> for any level or means are over different
         combinations.
 
@@ -71,10 +71,10 @@ def levels_table(analysis: Analysis, by: str, metric: str = "iou") -> DataFrame:
         "cells": np.array([len(cells) for cells in levels.cells.values()], np.int64),
         **_numbers(analysis, levels, f"test_{metric}"),
         "may_be_best": array(may, dtype="boolean"),
+        **_distances(analysis, levels, by),
         "p_best": _p_best(analysis, levels, None in may),
     }
-    order = [by, "cells", f"test_{metric}", "ci_low", "ci_high", "may_be_best", "p_best"]
-    table = DataFrame(columns)[order]
+    table = DataFrame(columns)
     lower_is_better = analysis.values.sign < 0
     table = table.sort_values([f"test_{metric}", by], ascending=[lower_is_better, True])
     return table.reset_index(drop=True)
@@ -117,13 +117,33 @@ def level_pairs(analysis: Analysis, by: str) -> list[LevelPair]:
 
 
 def levels_that_may_be_best(analysis: Analysis, levels: Levels, by: str) -> list[bool | None]:
-    """Return for each level whether no other is better; None if this is not known."""
-    if not analysis.claims or analysis.depends is not None:
+    """Return for each level whether it is in the set of the best; None if this is not known."""
+    if (best := best_of_levels(analysis, by)) is None:
         return [None] * len(levels.cells)
-    pairs = level_pairs(analysis, by)
-    beaten = {(pair.a, pair.b)[LOSER[pair.verdict]] for pair in pairs if pair.verdict in LOSER}
-    compared = {level for pair in pairs for level in (pair.a, pair.b)}
-    return [level not in beaten if level in compared else None for level in levels.cells]
+    may = dict(zip(best.names, best.may.tolist(), strict=True))
+    return [may.get(level) for level in levels.cells]
+
+
+def best_of_levels(analysis: Analysis, by: str) -> Best | None:
+    """Return the comparison of the levels with the best one; None if there is none."""
+    if not analysis.claims or analysis.depends is not None:
+        return None
+    are_cells = levels_of(analysis, by).every == 1
+    tested = analysis.tested.get(CELLS if are_cells else FAMILY[by])
+    if tested is None or tested.best is None or not are_cells:
+        return None if tested is None else tested.best
+    names = tuple(factors_of(name)[FACTORS.index(by)] for name in tested.best.names)
+    return replace(tested.best, names=names)
+
+
+def _distances(analysis: Analysis, levels: Levels, by: str) -> dict[str, Array]:
+    """Return how far each level is from the best of the others; NaN where this is not known."""
+    found = np.full((len(DISTANCE), len(levels.cells)), np.nan)
+    if (best := best_of_levels(analysis, by)) is not None:
+        numbers = np.array([best.p, *best.natural(analysis.values.sign)])
+        places = [list(levels.cells).index(name) for name in best.names]
+        found[:, places] = numbers
+    return dict(zip(DISTANCE, found, strict=True))
 
 
 def _numbers(analysis: Analysis, levels: Levels, headline: str) -> dict[str, Array]:

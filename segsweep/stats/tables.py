@@ -7,6 +7,7 @@ from pandas import NA, DataFrame, Series, array, concat, to_numeric
 
 from segsweep import metrics
 from segsweep.metrics import Empty
+from segsweep.stats.best import DISTANCE
 from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.runs import FAILED, SEED, cell_names
 from segsweep.stats.values import Array, Values, counted_runs_of, further_means
@@ -22,7 +23,7 @@ PAIR_KINDS = dict.fromkeys(PAIRS, "float64") | {
 }
 COST = ("lr", "seconds", "parameters", "multiply_adds")
 NUMBERS = ("val_iou", *COST)
-CELL_REST = ("val_iou", "rank", "may_be_best", "p_best", *COST)
+CELL_REST = ("val_iou", "rank", "may_be_best", *DISTANCE, "p_best", *COST)
 
 
 def pairs_table(analysis: Analysis | None) -> DataFrame:
@@ -191,11 +192,19 @@ def _ordered(table: DataFrame, keys: list[str], headline: str) -> DataFrame:
 def _of_cells(analysis: Analysis | None, headline: str) -> dict[str, Array]:
     """Return the numbers of all cells by column."""
     if analysis is None:
-        return dict.fromkeys([headline, *INTERVAL, "p_best"], np.empty(0))
+        return dict.fromkeys([headline, *INTERVAL, *DISTANCE, "p_best"], np.empty(0))
     parts, values = analysis.parts, analysis.values
     spread = *values.natural(analysis.low, analysis.high), parts.sd_seeds, parts.sd_images
-    known = dict(zip(INTERVAL, spread, strict=True))
+    known = dict(zip(INTERVAL, spread, strict=True)) | _distances(analysis)
     return {headline: values.sign * parts.mean, **known, "p_best": analysis.p_best}
+
+
+def _distances(analysis: Analysis) -> dict[str, Array]:
+    """Return how far each cell is from the best of the others; NaN where no claim is possible."""
+    found = np.full((len(DISTANCE), len(analysis.values.cells)), np.nan)
+    if (best := analysis.best) is not None:
+        found[:, analysis.claimed] = best.p, *best.natural(analysis.values.sign)
+    return dict(zip(DISTANCE, found, strict=True))
 
 
 def _picked(values: Array, where: list[int]) -> Series:

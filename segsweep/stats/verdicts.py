@@ -1,7 +1,5 @@
 """Verdicts on contrasts (better, equal within the margin, undecided) and on cells."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,10 +62,3 @@ def leading(
     of_highest = set(family.matrix[:, [int(parts.mean.argmax())]].nonzero()[0].tolist())
     others = [k for k in undecided if k not in of_highest]
     return [k for k in undecided if k in of_highest] + others[:ADVISED]
-
-
-def may_be_best(family: Family, verdicts: Sequence[str]) -> Array:
-    """Return 1 for each cell that no other is better than, else 0, (C,); *family*: all pairs."""
-    sign = np.array([{A_BETTER: 1.0, B_BETTER: -1.0}.get(word, 0.0) for word in verdicts])
-    beaten = family.matrix.multiply(sign[:, None]).min(axis=0).toarray().ravel() < 0
-    return np.where(beaten, 0.0, 1.0)

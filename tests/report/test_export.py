@@ -219,7 +219,7 @@ def test_highest_is_bold_and_ties_have_daggers(form):
     assert bold == {(1, column)}
     assert daggers == {(2, column), (4, column)}
     assert "Bold: the highest mean. † may be the best" in note
-    assert "5 % level over all pairs" in note
+    assert "† may be the best as well, with 95 % confidence." in note
 
 
 @pytest.mark.parametrize("form", SHOWN)

@@ -14,6 +14,7 @@ from segsweep import metrics
 from segsweep.metrics import METRICS, Metric
 from segsweep.report.analysis import compare
 from segsweep.report.content.material import material_of
+from segsweep.report.figures.distances import distances
 from segsweep.report.page.html import build_page
 from segsweep.report.question import Asked
 from segsweep.report.two_sweeps import values_of_both
@@ -151,7 +152,8 @@ def test_lower_is_better_decides_as_its_mirror_does(sweep, monkeypatch):
     add(monkeypatch, DISTANCE)
     tables = read_all(sweep.root)
     up, down = compare(tables, Asked("iou")), compare(tables, Asked("distance"))
-    same = ["model", "loss", "rank", "may_be_best", "p_best", "sd_seeds", "sd_images"]
+    same = ["model", "loss", "rank", "may_be_best", "p_as_best", "p_best", "sd_seeds", "sd_images"]
+    low, high = (up.cells[name].to_numpy() for name in ("minus_best_low", "minus_best_high"))
 
     pd.testing.assert_frame_equal(up.cells[same], down.cells[same])
     for column, mirrored in (("test_iou", "test_distance"), ("ci_low", "ci_high")):
@@ -160,7 +162,31 @@ def test_lower_is_better_decides_as_its_mirror_does(sweep, monkeypatch):
     assert down.pairs["ci_low"].to_numpy() == pytest.approx(-up.pairs["ci_high"].to_numpy())
     assert (down.pairs["verdict"] == up.pairs["verdict"]).all()
     assert down.answer.best == up.answer.best
-    assert down.answer.settled == up.answer.settled
+    assert down.cells["minus_best_high"].to_numpy() == pytest.approx(-low)
+    assert down.cells["minus_best_low"].to_numpy() == pytest.approx(-high)
+    said = [text.replace("above the best", "below the best") for text in down.answer.settled]
+    assert said == list(up.answer.settled)
+
+
+def test_distances_to_the_best_are_drawn(sweep, monkeypatch):
+    """A row per cell as in the table; where lower is better the margin lies on the other side."""
+    add(monkeypatch, DISTANCE)
+    tables = read_all(sweep.root)
+    up, down = (
+        distances(material_of(tables, compare(tables, Asked(name)))) for name in ("iou", "distance")
+    )
+    compared = compare(tables, Asked("iou")).cells
+    bands = [re.search(r'<rect x="([\d.]+)".*?width="([\d.]+)"', one.wide) for one in (up, down)]
+    zeros = [re.search(r'x1="([\d.]+)"[^>]*class="seed"', one.wide)[1] for one in (up, down)]
+
+    assert [row[0] for row in up.rows] == [row[0] for row in down.rows]
+    assert [row[2] for row in up.rows] == compared["minus_best_low"].tolist()
+    assert [row[2] for row in up.rows] == pytest.approx([-row[3] for row in down.rows])
+    assert sum(row[1] > 0 for row in up.rows) == 1
+    assert up.wide.count("<circle") == len(compared) == 4
+    assert [float(band[2]) > 5 for band in bands] == [True, True]
+    assert float(bands[0][1]) + float(bands[0][2]) == pytest.approx(float(zeros[0]), abs=0.2)
+    assert float(bands[1][1]) == pytest.approx(float(zeros[1]), abs=0.2)
 
 
 def test_page_of_a_metric_where_lower_is_better(sweep, monkeypatch):

@@ -63,7 +63,8 @@ def test_cell_with_one_seed_is_reported_and_needs_more_seeds():
     """Even if the other cells are settled; chances refer to the others."""
     said = answer(analyse(drawn((5, 5, 1), gaps=[0.3, 0, 0]), FEW))
 
-    assert said.headline == "Not settled: 2 of 3 cells may be the best: m/a, m/c."
+    start = "With 95 % confidence the best is one of these 2 of 3 cells"
+    assert said.headline == f"{start}: m/a, m/c."
     assert said.unsettled[-1] == (
         "Nothing can be claimed about cells with one seed: m/c; "
         "chances of being the best refer to the other 2."

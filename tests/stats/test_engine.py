@@ -201,8 +201,8 @@ def test_cell_beaten_by_any_other_is_ruled_out():
     assert result.p_best.sum() == pytest.approx(1)
 
 
-def test_may_be_best_agrees_with_every_pair():
-    """A cell is ruled out exactly if some claim names another cell as better."""
+def test_cell_that_a_pair_rules_out_is_not_among_the_best():
+    """All pairs at once are the stricter test."""
     for seed in range(15):
         gaps = [0, 0.04, 0.02, 0.06, 0]
         result = analyse(drawn((4,) * 5, gaps=gaps, seed=seed), FEW, advise=False)
@@ -211,7 +211,10 @@ def test_may_be_best_agrees_with_every_pair():
         for a, b, said in zip(tested.family.a, tested.family.b, tested.verdicts, strict=True):
             beaten |= {b} if said == A_BETTER else {a} if said == B_BETTER else set()
 
-        assert result.may_be_best.tolist() == [c not in beaten for c in result.values.cells]
+        may = {c for c, in_ in zip(result.values.cells, result.may_be_best, strict=True) if in_}
+
+        assert may
+        assert not may & beaten
 
 
 def test_one_cell_has_an_interval_and_nothing_else():

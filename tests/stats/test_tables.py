@@ -145,4 +145,4 @@ def test_shift_on_all_images_from_counts_to_words():
     assert table["loss"].tolist() == ["b", "a"]
     assert table["may_be_best"].tolist() == [True, False]
     assert table["p_best"].iloc[0] > 0.95
-    assert answer(analysis).headline.startswith("Settled: m/b is the best of 2 cells")
+    assert answer(analysis).headline == "With 95 % confidence m/b is the best of 2 cells."

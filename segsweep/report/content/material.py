@@ -21,6 +21,7 @@ from segsweep.report.content.records import (
     settings_of,
     split_of,
 )
+from segsweep.stats.best import DISTANCE
 from segsweep.store.states import OPEN_STATUSES, Status
 from segsweep.store.tables import Tables
 
@@ -132,7 +133,7 @@ def shown_cells(compared: Compared, tables: Tables) -> DataFrame:
     cells = with_names(compared.cells, tables.swept)
     if compared.claims:
         return cells
-    return cells.drop(columns=["may_be_best", "p_best"], errors="ignore")
+    return cells.drop(columns=["may_be_best", *DISTANCE, "p_best"], errors="ignore")
 
 
 def _with_folders(frame: DataFrame, tables: Tables) -> DataFrame:

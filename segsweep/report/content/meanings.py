@@ -12,7 +12,12 @@ CELLS = {
     "failed": "failed runs",
     "ci_low": f"lower end of the {INTERVAL}",
     "ci_high": "upper end of that interval",
-    "may_be_best": "yes: no other cell is better at the 5 % level over all pairs",
+    "may_be_best": "yes: no other cell is better by more than chance explains (5 % level, Hsu's "
+    "comparisons with the best)",
+    "p_as_best": "p of the hypothesis that this cell is the best; at most .05: it is ruled out",
+    "minus_best_low": "mean less the best mean of the others: the lower end of its interval, which "
+    "holds for all cells together with 95 % confidence",
+    "minus_best_high": "upper end of that interval; 0: ruled out as the best",
     "p_best": "probability of being the best of the cells, given the data",
     "sd_seeds": "standard deviation of the mean from seed to seed: the luck of one training; 0 "
     "where it cannot be told from that of the images",

@@ -27,6 +27,7 @@ from segsweep.report.content.rows import JsonValue, Listing, plain
 from segsweep.report.figures.cells import heatmap, intervals, may
 from segsweep.report.figures.cost import costs
 from segsweep.report.figures.curves import curves
+from segsweep.report.figures.distances import distances
 from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.images import image_heatmap
 from segsweep.report.figures.learning_rates import learning_rates
@@ -144,6 +145,7 @@ def _figures(material: Material) -> dict[str, object]:
     return {
         "heatmap": heatmap(material) if grid else None,
         "intervals": intervals(material) if done else None,
+        "distances": distances(material) if done else None,
         "ranks": rank_stability(material) if done else None,
         "variance": variance_sources(material) if done else None,
         "curves": curves(material.history),

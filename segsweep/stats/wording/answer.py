@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from segsweep.stats.contrasts import ARCHITECTURES, CELLS, LOSSES
-from segsweep.stats.engine import Analysis
+from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.verdicts import ALIKE, BETTER, EQUAL, UNDECIDED
-from segsweep.stats.wording.cheapest import take_cheapest
-from segsweep.stats.wording.next_steps import next_steps
+from segsweep.stats.wording.best import best_texts, levels_text
+from segsweep.stats.wording.next_steps import next_steps, take_texts
 from segsweep.stats.wording.notes import note_texts, warning_texts
 from segsweep.stats.wording.phrases import (
-    chance_text,
+    confidence,
     is_or_are,
     margin_text,
     p_text,
@@ -107,10 +107,9 @@ def _said(
     best = tuple(name for name in cells if _may(analysis, name))
     equal = len(best) > 1 and _all_equal(analysis, best)
     headline = _equal(analysis, best, planned) if equal else _headline(analysis, best, planned)
-    take = (take_cheapest(best, *costs),) if equal else next_steps(analysis)
-    if equal and analysis.values.warnings:  # how to train comes before what to take
-        take = ()
+    take = take_texts(analysis, best, equal, costs)
     settled = (
+        *best_texts(analysis, best, equal),
         *_clearest_pair(analysis),
         *_factors(analysis),
         *_equal_pairs(analysis),
@@ -129,15 +128,17 @@ def _finished(analysis: Analysis, planned: int | None) -> str:
 
 def _headline(analysis: Analysis, best: tuple[str, ...], planned: int | None) -> str:
     cells = _finished(analysis, planned)
-    if len(best) == 1:
-        chance = chance_text(analysis.p_best[analysis.values.cells.index(best[0])])
-        if finished_cells(analysis, planned):
-            return f"So far, of {cells}, {best[0]} is the best (chance {chance})."
-        return f"Settled: {best[0]} is the best of {cells} (chance {chance})."
     if len(best) == len(analysis.values.cells):
         any_ = "either" if len(best) == 2 else "any"
         return f"Not settled: {any_} of the {cells} may be the best."
-    return f"Not settled: {len(best)} of {cells} may be the best: {name_list(best)}."
+    start = f"{'So far, with' if finished_cells(analysis, planned) else 'With'} "
+    start += confidence(analysis.settings.level)
+    if len(best) == 1:
+        return f"{start} {best[0]} is the best of {cells}."
+    out = [name for name in _by_mean(analysis) if name not in best]
+    if len(out) <= MOST_NAMES < len(best):  # shorter, and nothing is left out
+        return f"{start} the best is one of {len(best)} of {cells}: all but {name_list(out)}."
+    return f"{start} the best is one of these {len(best)} of {cells}: {name_list(best)}."
 
 
 def _equal(analysis: Analysis, best: tuple[str, ...], planned: int | None) -> str:
@@ -241,10 +242,11 @@ def _factors(analysis: Analysis) -> tuple[str, ...]:
         return (
             f"The effect of the loss depends on the architecture ({p}): no loss is best overall.",
         )
-    texts = []
+    texts: list[str] = []
     for name in (ARCHITECTURES, LOSSES):
         tested = analysis.tested.get(name)
         if tested is not None:
+            texts += levels_text(tested, analysis.settings.level)
             claims = [k for k, v in enumerate(tested.verdicts) if v in BETTER]
             texts += [
                 f"{name.capitalize()}, on average over the other factors: {claim(tested, k)}"
@@ -258,7 +260,7 @@ def _unclear(analysis: Analysis) -> tuple[str, ...]:
     undecided = [
         name
         for name in (ARCHITECTURES, LOSSES)
-        if name in analysis.tested and set(analysis.tested[name].verdicts) == {UNDECIDED}
+        if name in analysis.tested and _is_open(analysis.tested[name])
     ]
     between = " or ".join(f"between {name}" for name in undecided)
     texts = [f"Nothing is settled {between}."] if undecided else []
@@ -268,6 +270,12 @@ def _unclear(analysis: Analysis) -> tuple[str, ...]:
             f"being the best refer to the other {len(analysis.claimed)}."
         )
     return tuple(texts)
+
+
+def _is_open(tested: Tested) -> bool:
+    """Whether nothing is settled in a family: no pair, and nothing is ruled out as the best."""
+    ruled_out = tested.best is not None and not tested.best.may.all()
+    return set(tested.verdicts) == {UNDECIDED} and not ruled_out
 
 
 def _by_mean(analysis: Analysis) -> tuple[str, ...]:

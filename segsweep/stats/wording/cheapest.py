@@ -34,10 +34,31 @@ def take_cheapest(cells: Sequence[str], words: str, costs: Mapping[str, float]) 
     """Return which of *cells*, equal in quality, to take; *words* and *costs*: `cell_costs`."""
     if not {*cells} <= {*costs}:
         return ANY
-    least = min(costs[cell] for cell in cells)
-    chosen = [cell for cell in cells if costs[cell] == least]
+    chosen, least = _cheapest(cells, costs)
     if len(chosen) == len(cells):
         return f"Take any of them: each needs {amount_text(least)} {words}."
     verb = "it needs" if len(chosen) == 1 else "they need"
     names = name_list(chosen) if len(chosen) == 1 else f"one of {name_list(chosen)}"
     return f"Take {names}: {verb} the fewest {words} ({amount_text(least)})."
+
+
+def take_as_good(
+    cells: Sequence[str], margin: str, words: str, costs: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Return which of *cells*, as good as the best within *margin*, to take; nothing for none."""
+    if not cells:
+        return ()
+    as_good = f"as good as the best within {margin}"
+    if len(cells) == 1:
+        return (f"Take {cells[0]}: {as_good}.",)
+    if not {*cells} <= {*costs}:
+        return (f"Take the cheapest of {name_list(cells)}: each is {as_good}.",)
+    chosen, least = _cheapest(cells, costs)
+    names = name_list(chosen) if len(chosen) == 1 else f"one of {name_list(chosen)}"
+    return (f"Take {names}: {as_good}, and the cheapest ({amount_text(least)} {words}).",)
+
+
+def _cheapest(cells: Sequence[str], costs: Mapping[str, float]) -> tuple[list[str], float]:
+    """Return which of *cells* cost least, and what."""
+    least = min(costs[cell] for cell in cells)
+    return [cell for cell in cells if costs[cell] == least], least

@@ -10,7 +10,7 @@ from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.levels import FAMILY, LevelPair, level_pairs, levels_table
 from segsweep.stats.verdicts import A_BETTER, ALIKE, B_BETTER, EQUAL, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.levels import NOUNS, no_best
-from segsweep.stats.wording.phrases import chance_text, margin_text, plural, sentence
+from segsweep.stats.wording.phrases import confidence, margin_text, plural, sentence
 from segsweep.stats.wording.sentences import (
     NETWORKS,
     clearest,
@@ -54,30 +54,29 @@ def _settled(
     every, clear = NOUNS[by][1], clearest(rows[0].tested, NOUNS[by][1])
     start = f"So far ({missing}): " if missing else "Settled: "
     of = f" ({missing})" if missing else ""
+    sure = f"So far ({missing}), with" if missing else "With"
+    sure += f" {confidence(analysis.settings.level)}"
     if 2 * len(rows) < len(table) * (len(table) - 1):  # some share too few combinations
         none = f"Nothing is settled between those {every} that can be compared{of}."
         return f"{start}{clear}" if clear else none
     best = table.loc[table["may_be_best"], by].tolist()
     found = {frozenset((row.a, row.b)): row.verdict for row in rows}
     if len(best) == 1:
-        chance = chance_text(table.set_index(by)["p_best"][best[0]])
-        first = f"{best[0]} is the best of {len(table)} {_averaged(by, rows)}"
-        return f"{start}{first} (chance {chance}). {clear}"
+        first = f"{best[0]} is the best of {len(table)} {_averaged(by, rows)}."
+        return f"{sure} {first} {clear}".rstrip()
     if {found[frozenset(pair)] for pair in combinations(best, 2)} <= {*ALIKE}:
         margin = margin_text(analysis.settings.margin, analysis.values.unit)
         same = f"equal within {margin}: {name_list(best)}"
         first = f"{start}the {len(best)} {every} that may be the best are {same}."
         return f"{first} {clear}".rstrip()
-    if set(found.values()) == {UNDECIDED}:
+    if len(best) == len(table) and set(found.values()) == {UNDECIDED}:
         return f"Nothing is settled between the {len(table)} {every}{of}."
-    return f"{_open(best, len(table), every, of)} {clear}".rstrip()
-
-
-def _open(best: Sequence[str], count: int, noun: str, of: str) -> str:
-    start = f"Not settled{of}"
-    if len(best) == count:
-        return f"{start}: any of the {count} {noun} may be the best."
-    return f"{start}: {len(best)} of {count} {noun} may be the best: {name_list(best)}."
+    if len(best) == len(table):
+        first = f"Not settled{of}: any of the {len(table)} {every} may be the best."
+    else:
+        these = f"these {len(best)} of {len(table)} {every}: {name_list(best)}"
+        first = f"{sure} the best is one of {these}."
+    return f"{first} {clear}".rstrip()
 
 
 def _averaged(by: str, rows: Sequence[LevelPair]) -> str:

@@ -47,6 +47,11 @@ def margin_text(margin: float, unit: str) -> str:
     return f"{margin:g}{unit}"
 
 
+def confidence(level: float) -> str:
+    """Return `95 % confidence`."""
+    return f"{100 * (1 - level):g} % confidence"
+
+
 def p_text(value: float) -> str:
     """Return `p = 0.012`, or `p < 0.001`."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from segsweep.metrics import columns
+from segsweep.stats.best import DISTANCE
 from segsweep.stats.engine import analyse
 from segsweep.stats.null import Settings
 from segsweep.stats.tables import PAIRS, comparison_table, pairs_table
 from segsweep.stats.wording.answer import answer
+from segsweep.stats.wording.best import WHY_UNDECIDED
 from segsweep.stats.wording.sentences import paragraph
 from stats_data import drawn, of_tables, results_of
 
@@ -19,7 +21,7 @@ FEW = Settings(draws=1_000)
 GRID = ["m/a", "m/b", "n/a", "n/b"]
 COMPARISON = [
     *("model", "loss", "seeds", "failed", "test_iou", "ci_low", "ci_high", "sd_seeds"),
-    *("sd_images", *columns()[1:], "val_iou", "rank", "may_be_best", "p_best"),
+    *("sd_images", *columns()[1:], "val_iou", "rank", "may_be_best", *DISTANCE, "p_best"),
     *("lr", "seconds", "parameters", "multiply_adds"),
 ]
 
@@ -114,9 +116,10 @@ def test_clear_winner_is_named():
     """One cell is far above the others."""
     said = answer(analyse(drawn((5, 5, 5), gaps=[0, 0.3, 0]), FEW))
 
-    assert said.headline == "Settled: m/b is the best of 3 cells (chance over 0.99)."
+    assert said.headline == "With 95 % confidence m/b is the best of 3 cells."
     assert said.best == ("m/b",)
     assert said.settled[0].startswith("2 of 3 pairs of cells differ; clearest: m/b is better than")
+    assert WHY_UNDECIDED not in said.settled
     assert said.next == ()
 
 
@@ -126,7 +129,9 @@ def test_undecided_sweep_says_what_it_takes():
 
     assert said.headline == "Not settled: any of the 6 cells may be the best."
     assert len(said.best) == 6
-    assert said.settled == ()
+    (distance,) = said.settled
+    assert distance.startswith(f"{said.best[0]} is at most 0.0")
+    assert distance.endswith(" below the best.")
     assert any("More seeds would not" in text or "seeds per cell" in text for text in said.next)
 
 
@@ -134,7 +139,17 @@ def test_some_ruled_out():
     """Two of four cells are far below."""
     said = answer(analyse(drawn((4,) * 4, gaps=[0, 0, -0.3, -0.3], seed=2), FEW))
 
-    assert said.headline.startswith("Not settled: 2 of 4 cells may be the best: m/")
+    assert said.headline.startswith(
+        "With 95 % confidence the best is one of these 2 of 4 cells: m/"
+    )
+
+
+def test_few_ruled_out_of_many_are_named():
+    """One of nine cells is far below: the other eight are too many to list."""
+    said = answer(analyse(drawn((4,) * 9, gaps=[*[0] * 8, -0.3], seed=3), FEW))
+
+    assert said.headline == ("With 95 % confidence the best is one of 8 of 9 cells: all but m/i.")
+    assert len(said.best) == 8
 
 
 def test_no_best_loss_with_an_interaction():

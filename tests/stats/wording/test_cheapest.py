@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from segsweep.stats.wording.cheapest import ANY, cell_costs, take_cheapest
+from segsweep.stats.wording.cheapest import ANY, cell_costs, take_as_good, take_cheapest
 from segsweep.stats.wording.phrases import amount_text
 
 CELLS = ["unet/bce", "unet/bce", "segnet/bce"]
@@ -45,6 +45,23 @@ def test_sentences():
     )
     assert take_cheapest(["a/b", "a/c"], words, costs) == (
         "Take any of them: each needs 2 G multiply-adds per image."
+    )
+
+
+def test_sentences_about_cells_as_good_as_the_best():
+    """None, one, several of which one is the cheapest, and several without known costs."""
+    words, costs = "multiply-adds per image", {"a/b": 2e9, "d/b": 3.456e9}
+
+    assert take_as_good([], "0.01", words, costs) == ()
+    assert take_as_good(["d/b"], "0.01", words, costs) == (
+        "Take d/b: as good as the best within 0.01.",
+    )
+    assert take_as_good(["d/b", "a/b"], "0.01", words, costs) == (
+        "Take a/b: as good as the best within 0.01, and the cheapest (2 G multiply-adds per "
+        "image).",
+    )
+    assert take_as_good(["d/b", "x/b"], "1 px", words, costs) == (
+        "Take the cheapest of d/b, x/b: each is as good as the best within 1 px.",
     )
 
 

@@ -36,13 +36,17 @@ def calm(cells, gaps=None, **more):
 @pytest.mark.parametrize(
     ("seeds", "gaps", "headline"),
     [
-        (5, [0.3, 0], "So far, of 2 finished cells (6 planned), m/a is the best (chance {})."),
+        (
+            *(5, [0.3, 0]),
+            "So far, with 95 % confidence m/a is the best of 2 finished cells (6 planned).",
+        ),
         (2, [0, 0], "Not settled: either of the 2 finished cells (6 planned) may be the best."),
         (2, [0] * 3, "Not settled: any of the 3 finished cells (6 planned) may be the best."),
         (
             4,
             [0, 0, -0.3],
-            "Not settled: 2 of 3 finished cells (6 planned) may be the best: m/{}.",
+            "So far, with 95 % confidence the best is one of these 2 of 3 finished cells "
+            "(6 planned): m/{}.",
         ),
         (3, [0], "1 of 6 cells is finished, nothing to compare yet: m/a has a mean of 0."),
     ],
@@ -62,7 +66,7 @@ def test_no_cell_is_missing():
     values = drawn((5, 5), gaps=[0.3, 0])
 
     assert said(values, planned=2) == said(values)
-    assert said(values).headline.startswith("Settled: m/a is the best of 2 cells")
+    assert said(values).headline == "With 95 % confidence m/a is the best of 2 cells."
 
 
 def test_missing_cells_are_in_the_headline_without_claims():
@@ -139,10 +143,10 @@ def test_tie_is_reported_without_advice(shift):
 
 def test_advice_for_one_other_is_in_the_singular():
     """A difference that more seeds can show, and one that they cannot."""
-    seeds, images = said(drawn((3, 3), gaps=[0.03, 0], images=200)), said(drawn((9, 9), images=9))
+    seeds, images = said(drawn((3, 3), gaps=[0.02, 0], images=200)), said(drawn((9, 9), images=9))
 
-    assert "would probably separate m/a from the other." in seeds.text
-    assert f"More seeds would not separate m/b from the other: {NEEDS_IMAGES}." in images.text
+    assert "would probably rule out the one other that may be the best." in seeds.text
+    assert f"More seeds would not rule out the one other: {NEEDS_IMAGES}." in images.text
 
 
 def test_text_where_more_seeds_do_not_help():
@@ -181,7 +185,7 @@ def test_best_level_is_named():
     result = analysed(gaps=[0, 0.2, 0, 0, 0.2, 0])
 
     assert levels_text(result, "loss") == (
-        "Settled: b is the best of 3 losses on average over the other factors (chance over 0.99). "
+        "With 95 % confidence b is the best of 3 losses on average over the other factors. "
         f"2 of 3 pairs of losses differ; clearest: {clearest(result, LOSSES)}"
     )
     assert levels_text(result, "model") == "Nothing is settled between the 2 architectures."
@@ -191,7 +195,7 @@ def test_some_levels_are_ruled_out():
     """Loss c is below a and b, which do not differ."""
     words = levels_text(analysed(gaps=[0, 0, -0.2, 0, 0, -0.2]), "loss")
 
-    assert words.startswith("Not settled: 2 of 3 losses may be the best: ")
+    assert words.startswith("With 95 % confidence the best is one of these 2 of 3 losses: ")
     assert " 2 of 3 pairs of losses differ; clearest: " in words
 
 
@@ -214,7 +218,8 @@ def test_levels_of_an_unfinished_sweep():
         "Nothing is settled between the 3 losses (6 of 7 cells are finished)."
     )
     assert levels_text(analysed(gaps=[0, 0, -0.2] * 2), "loss", planned=7).startswith(
-        "Not settled (6 of 7 cells are finished): 2 of 3 losses may be the best: "
+        "So far (6 of 7 cells are finished), with 95 % confidence the best is one of these 2 of 3 "
+        "losses: "
     )
     assert note == (
         "5 of 12 cells are finished, and only they count; means are over the 2 of 3 losses that "
@@ -238,7 +243,7 @@ def test_levels_without_claims_and_without_others():
     assert levels_text(few, "loss") == "No claim about methods: one seed per cell."
     assert levels_text(one, "model") == "There is only one architecture, nothing to compare: m."
     words = levels_text(one, "loss")
-    assert words.startswith("Settled: a is the best of 3 losses (chance over 0.99). ")
+    assert words.startswith("With 95 % confidence a is the best of 3 losses. ")
     assert "on average" not in words
 
 

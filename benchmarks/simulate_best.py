@@ -1,0 +1,246 @@
+"""Simulated sweeps with a known best cell: how often it is lost, and what is ruled out.
+
+Values as in `simulate.py`. Three truths: all cells equal, the first better by .03, and true means
+drawn from N(0, .015) anew for each sweep. The rows are written after each batch, and an interrupted
+simulation resumes from them. Only pairs of cells and the set of the best are computed.
+
+    OMP_NUM_THREADS=1 nice -19 python benchmarks/simulate_best.py --minutes 40
+    python benchmarks/simulate_best.py --table     # prints tables and updates docs/statistics.md
+"""
+
+import argparse
+import csv
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from truth import GAP, Setting, draw, values
+
+from segsweep.stats.contrasts import CELLS, Family, pairs
+from segsweep.stats.engine import Analysis, analyse_families
+from segsweep.stats.null import Settings
+from segsweep.stats.verdicts import A_BETTER, B_BETTER
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+OUT, DOCUMENT = DOCS / "results" / "simulation_best.csv", DOCS / "statistics.md"
+BEGIN, END = "<!-- tables of the best -->", "<!-- end of tables of the best -->"
+BATCH, DRAWS = 20, 1_000
+EQUAL, ONE, DRAWN = "equal", "one better", "drawn"
+SPREAD = 0.015
+"""Standard deviation of the true means that are drawn."""
+
+
+class Case(NamedTuple):
+    """The parameters of a simulated sweep."""
+
+    truth: str
+    """equal | one better | drawn"""
+    cells: int
+    seeds: int
+    sds: str
+    values: str
+
+
+@dataclass
+class Row:
+    """Sums over the sweeps of a case."""
+
+    truth: str
+    cells: int
+    seeds: int
+    sds: str
+    values: str
+    sweeps: int = 0
+    lost: float = 0.0
+    """Share of the truly best cells that are ruled out."""
+    out: float = 0.0
+    """Share of the other cells that are ruled out."""
+    out_by_pairs: float = 0.0
+    """The same if a cell were ruled out only by a pair of the family of all pairs."""
+    size: int = 0
+    """Cells that may be the best."""
+    held: int = 0
+    """Sweeps in which all intervals for the distance to the best hold."""
+    good: int = 0
+    """Sweeps in which a cell is called as good as the best within the margin."""
+    wrongly_good: int = 0
+    """Sweeps in which one of these is worse by more than the margin."""
+
+    def key(self) -> Case:
+        """Return the case."""
+        return Case(self.truth, self.cells, self.seeds, self.sds, self.values)
+
+
+def all_pairs(names: Sequence[str]) -> list[Family]:
+    """Return the one family that is needed."""
+    return [pairs(names)]
+
+
+def one_sweep(row: Row, case: Case, generator: np.random.Generator) -> None:
+    """Draw a sweep, analyse it, and count."""
+    truth = np.zeros(case.cells)
+    if case.truth == ONE:
+        truth[0] = GAP
+    if case.truth == DRAWN:
+        truth = SPREAD * generator.standard_normal(case.cells)
+    setting = Setting(case.seeds, case.cells, case.sds, case.values, 0.0)
+    sweep = draw(setting, generator, case.seeds, truth)
+    settings = Settings(draws=DRAWS, seed=int(generator.integers(2**31)))
+    result = analyse_families(values(sweep), all_pairs, settings, advise=False)
+    row.sweeps += 1
+    _count(row, result, truth)
+
+
+def _count(row: Row, result: Analysis, truth: NDArray[np.float64]) -> None:
+    best = result.best
+    assert best is not None, "at least two cells with two seeds"
+    top = truth == truth.max()
+    row.lost += float(np.mean(~best.may[top]))
+    row.size += int(best.may.sum())
+    distance = np.array([value - np.delete(truth, at).max() for at, value in enumerate(truth)])
+    row.held += bool(np.all((best.low <= distance + 1e-12) & (distance <= best.high + 1e-12)))
+    good = best.as_good(result.settings.margin)
+    row.good += bool(good.any())
+    row.wrongly_good += bool((good & (distance <= -result.settings.margin)).any())
+    if not top.all():
+        row.out += float(np.mean(~best.may[~top]))
+        row.out_by_pairs += float(np.mean(_beaten(result)[~top]))
+
+
+def _beaten(result: Analysis) -> NDArray[np.bool_]:
+    """Return which cells are worse than another in the family of all pairs."""
+    tested, beaten = result.tested[CELLS], set()
+    for a, b, verdict in zip(tested.family.a, tested.family.b, tested.verdicts, strict=True):
+        beaten |= {b} if verdict == A_BETTER else {a} if verdict == B_BETTER else set()
+    return np.array([name in beaten for name in result.values.cells])
+
+
+def cases() -> list[Case]:
+    """Return all cases."""
+    kinds = list(product((2, 3, 5, 10), ("equal", "spread"), ("normal", "skewed")))
+    sizes = [(EQUAL, 2), (EQUAL, 4), (EQUAL, 20), (ONE, 2), (ONE, 4), (ONE, 20), (DRAWN, 20)]
+    return [Case(truth, cells, *kind) for truth, cells in sizes for kind in kinds]
+
+
+def read(path: Path) -> dict[Case, Row]:
+    """Return the stored rows; none if the file does not exist."""
+    if not path.exists():
+        return {}
+    kinds = {field.name: field.type for field in fields(Row)}
+    with path.open(newline="") as file:
+        rows = [
+            Row(**{k: kinds[k](text) for k, text in row.items()}) for row in csv.DictReader(file)
+        ]  # type: ignore[operator]
+    return {row.key(): row for row in rows}
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write the rows atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", newline="") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            numbers = asdict(row)
+            table.writerow(
+                {k: round(v, 4) if isinstance(v, float) else v for k, v in numbers.items()}
+            )
+    temporary.replace(path)
+
+
+def simulate(path: Path, minutes: float, sweeps: int) -> None:
+    """Run until *minutes* are over or every case has *sweeps*; the one furthest behind is next."""
+    order = cases()
+    known = read(path)
+    rows = {case: known.get(case, Row(*case)) for case in order}
+    end = time.monotonic() + 60 * minutes
+    while time.monotonic() < end:
+        case = min(order, key=lambda case: rows[case].sweeps)
+        row = rows[case]
+        if row.sweeps >= sweeps:
+            break
+        generator = np.random.default_rng([order.index(case), row.sweeps, 7])
+        for _ in range(BATCH):
+            one_sweep(row, case, generator)
+        write(path, [row for row in rows.values() if row.sweeps])
+
+
+COLUMNS: dict[str, Callable[[Row], float]] = {
+    "ruled out": lambda row: row.out,
+    "by all pairs": lambda row: row.out_by_pairs,
+    "in the set": lambda row: row.size,
+    "a best cell lost": lambda row: row.lost,
+    "all intervals hold": lambda row: row.held,
+    "called as good": lambda row: row.good,
+    "wrongly": lambda row: row.wrongly_good,
+}
+
+
+def tables(rows: Sequence[Row]) -> str:
+    """Return a table for each truth; normal and skewed values are pooled."""
+    titles = {
+        ONE: "One cell is better by .03",
+        DRAWN: "True means drawn from N(0, .015)",
+        EQUAL: "All cells are equal",
+    }
+    parts = []
+    for truth, title in titles.items():
+        own = [row for row in rows if row.truth == truth]
+        names = [name for name in COLUMNS if truth != EQUAL or name not in list(COLUMNS)[:2]]
+        head = ["cells", "seed sds", "seeds", "sweeps", *names]
+        body = [_line(key, group, names) for key, group in _grouped(own)]
+        parts.append(
+            f"### {title}\n\n" + "\n".join(map(_markdown, [head, ["---"] * len(head), *body]))
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _grouped(rows: Sequence[Row]) -> Iterator[tuple[tuple[int, str, int], list[Row]]]:
+    keys = sorted({(row.cells, row.sds, row.seeds) for row in rows})
+    for key in keys:
+        yield key, [row for row in rows if (row.cells, row.sds, row.seeds) == key]
+
+
+def _line(key: tuple[int, str, int], group: Sequence[Row], names: Sequence[str]) -> list[str]:
+    sweeps = sum(row.sweeps for row in group)
+    shares = []
+    for name in names:
+        share = sum(COLUMNS[name](row) for row in group) / max(sweeps, 1)
+        digits = 1 if name == "in the set" else 3 if "lost" in name or "hold" in name else 2
+        shares.append(
+            f"{share:.{digits}f}".replace("0.", ".", 1) if share < 1 else f"{share:.{digits}f}"
+        )
+    return [*map(str, key), str(sweeps), *shares]
+
+
+def _markdown(line: Sequence[str]) -> str:
+    return "| " + " | ".join(line) + " |"
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--sweeps", type=int, default=2_500, help="of each case, at most")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true", help="print tables of the stored rows")
+    arguments = parser.parse_args()
+    if not arguments.table:
+        simulate(arguments.out, arguments.minutes, arguments.sweeps)
+        return
+    shown = tables(list(read(arguments.out).values()))
+    print(shown)
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
