@@ -19,7 +19,7 @@ from segsweep.data.layouts import GROUP_COLUMNS, Layout, find_layout, masks_over
 from segsweep.data.mask_values import foreground_of, mask_values, value_lines
 from segsweep.data.modes import DEEP, is_notable, max_stored, modes_of, spread
 from segsweep.errors import ConfigError, DataError
-from segsweep.system.files import replacing
+from segsweep.system.files import replacing, resolved
 from segsweep.system.installation import conf_folder
 from segsweep.system.names import name_list
 from segsweep.system.progress import Counter as Progress
@@ -101,7 +101,7 @@ def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
         if any("left out" in problem.what for problem in layout.problems):
             values["data.unmatched"] = "skip"
     values |= _range(layout, given) | _foreground(layout, places, given) | _split(layout)
-    word = "".join(c if c.isalnum() or c in "_-" else "-" for c in places[0].resolve().stem)
+    word = "".join(c if c.isalnum() or c in "_-" else "-" for c in resolved(places[0]).stem)
     return Look(word.strip("-_") or "mine", layout, values, given)
 
 
@@ -256,7 +256,7 @@ def write_option(look: Look, folder: Path) -> Look:
         for section in sections:
             inside = cast("dict[str, object]", inside.setdefault(section, {}))
         if name:
-            inside[name] = str(Path(str(value)).resolve()) if key in PLACES else value
+            inside[name] = str(resolved(Path(str(value)))) if key in PLACES else value
     text = f"# {look.name}: found by segsweep data\n{yaml.safe_dump(content, sort_keys=False)}"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ConfigError(f"{path}: is there and says something else; remove it or edit it")

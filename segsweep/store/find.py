@@ -4,6 +4,7 @@ from pathlib import Path
 
 from segsweep.errors import RunNotFoundError, StoreError, SweepNotFoundError
 from segsweep.store.paths import RunPaths, SweepPaths, short_name
+from segsweep.system.files import resolved
 
 OTHER_FOLDER = "set another folder with --outputs"
 """What to do next where a folder does not hold the sweep."""
@@ -86,7 +87,7 @@ def find_run(run: str, outputs: Path) -> RunPaths:
 
 def is_run_folder(folder: Path) -> bool:
     """Whether *folder* is that of a run in a sweep."""
-    above = folder.absolute().resolve().parent
+    above = resolved(folder).parent
     return (folder / "config.yaml").is_file() and above.name == "runs" and is_sweep(above.parent)
 
 
@@ -118,7 +119,7 @@ def is_named(paths: RunPaths, run: str) -> bool:
     name = paths.root.name
     given = run.rstrip("/")  # as the shell completes a folder
     if "/" in given and is_run_folder(Path(given)):
-        return Path(given).resolve() == paths.root.resolve()
+        return resolved(Path(given)) == resolved(paths.root)
     return bool(given) and (given in (name, short_name(name)) or _id(paths).startswith(given))
 
 

@@ -53,6 +53,14 @@ def _plain_descriptor(path: Path) -> tuple[int, int]:
     return descriptor, status.st_size
 
 
+def resolved(path: Path) -> Path:
+    """Return the absolute path without symlinks; a symlink that leads to itself stays as it is.
+
+    `Path.resolve` raises RuntimeError for that one, which is no OSError.
+    """
+    return Path(os.path.realpath(path))
+
+
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 """The system's errors for a folder that may be read only."""
 

@@ -19,6 +19,7 @@ from segsweep.data.split_file import unreadable
 from segsweep.data.tiles import Tiling
 from segsweep.errors import ConfigError, DataError
 from segsweep.system import progress as shown
+from segsweep.system.files import resolved
 
 
 def prepared_data(config: RunConfig) -> Prepared:
@@ -50,7 +51,7 @@ _remembered: dict[_Key, Prepared] = {}
 
 def _key(config: RunConfig) -> _Key:
     node = json.dumps(config.data.source, sort_keys=True)
-    cache = str(Path(config.outputs, ".cache").resolve())
+    cache = str(resolved(Path(config.outputs, ".cache")))
     data = config.data
     if data.tile is not None:  # images keep their own size, whatever that of tiles is
         return node, None, data.channels, "", cache, config.allow

@@ -16,6 +16,7 @@ from segsweep.store.records import readable_configs
 from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
 from segsweep.sweep.planning.work import Work, version_of, work_for
+from segsweep.system.files import resolved
 from segsweep.training.dataset import prepared_data
 
 
@@ -49,7 +50,7 @@ def announce_data(planned: Sequence[PlannedRun]) -> None:
         found.update(dict.fromkeys(prepared.warnings))
         found.update(dict.fromkeys(crossing_warnings(prepared.samples, parts)))
     if found:
-        cache = Path(planned[0].config.outputs, ".cache").resolve()
+        cache = resolved(Path(planned[0].config.outputs, ".cache"))
         print(format_problems(found, cache), file=sys.stderr)
     print(
         f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr

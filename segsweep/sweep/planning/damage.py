@@ -18,6 +18,7 @@ from segsweep.config.run_config import FrozenConfig
 from segsweep.data.split import split_samples, split_text
 from segsweep.errors import StoredFileError
 from segsweep.metrics import BOUNDARY, of_rows
+from segsweep.store.extras import damaged_extras
 from segsweep.store.image_checks import OWN_SIZES, check_images
 from segsweep.store.json_files import Result, known_result, read_environment
 from segsweep.store.paths import RunPaths, SweepPaths
@@ -53,6 +54,8 @@ class Damage:
     errors: tuple[StoredFileError, ...]
     texts: dict[Path, str]
     """What to write in place of the files that can be made again."""
+    extras: tuple[StoredFileError, ...] = ()
+    """Damaged files that no table needs: they are told, and stay as they are."""
 
     @property
     def final(self) -> bool:
@@ -68,7 +71,11 @@ class Damage:
     def lines(self) -> list[str]:
         """Return a line per file: what is wrong with it, and what is done."""
         done = "the run is trained again" if self.final else "written again"
-        return [f"{error}; {done}" for error in self.errors]
+        extra = "no table needs it; rerun=all trains the run again"
+        return [
+            *(f"{error}; {done}" for error in self.errors),
+            *(f"{error}; {extra}" for error in self.extras if not self.final),
+        ]
 
 
 @dataclass(frozen=True)
@@ -86,10 +93,11 @@ class Examiner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each damage is said by the caller
             found = list(self._found(run, result))
-        if not found:
+        extras = tuple(damaged_extras(run.paths))
+        if not found and not extras:
             return None
         texts = {error.path: text for error, text in found if text is not None}
-        return Damage(run.paths, tuple(error for error, _ in found), texts)
+        return Damage(run.paths, tuple(error for error, _ in found), texts, extras)
 
     def _found(
         self, run: PlannedRun, result: Result

@@ -32,6 +32,12 @@ INPUTS = ("plan.csv", "lock", "answer.json", "results.csv")
 """Files of a sweep that the command reads."""
 CACHED = ("images.npy", "masks.npy", "native.bin", "index.json")
 HUGE = "9" * 300_000
+EXTRAS = {
+    "outlines.json": ("empty", "half", "random"),
+    "checkpoints/best-1.pt": ("empty", "half", "random", "wrong type", "huge"),
+    "checkpoints/last.pt": ("empty", "half", "random", "wrong type", "huge"),
+}
+"""File that no table needs -> the damages of which a command tells."""
 TIMES = ("seconds", "peak_memory_mb", "started", "finished")
 
 
@@ -87,6 +93,7 @@ class Repaired(NamedTuple):
     error: str
     before: Path
     sweep: Path
+    damage: str
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +214,7 @@ def repaired(request, many, tmp_path_factory) -> Repaired:
     error = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(error):
         code = train_here(MANY, patch, folder)
-    return Repaired(code, error.getvalue(), many, sweep)
+    return Repaired(code, error.getvalue(), many, sweep, request.param)
 
 
 @pytest.mark.slow
@@ -223,6 +230,9 @@ def test_command_repairs_any_file_of_a_run(repaired, name) -> None:
     assert "Traceback" not in repaired.error
     assert (after, after["status"]) == (before, "finished")
     assert images[0].read_text() == images[1].read_text()
+    if name in EXTRAS and repaired.damage in EXTRAS[name]:
+        assert f"{run.name}/{name}: damaged" in repaired.error
+        assert "no table needs it; rerun=all trains the run again" in repaired.error
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing is damaged now
         assert set(segsweep.open(repaired.sweep).results["status"]) == {"finished"}
