@@ -102,10 +102,24 @@ def intervals(material: Material) -> Figure:
         _alt(material, f"Means and 95 % intervals of {len(rows)} cells, best first. "),
         ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best"),
         _rows(material.done, material.value),
-        f"{marks} The axis does not begin at {material.metric.limits[0]:g}. "
-        f"Each interval is of one cell alone; whether two cells differ is in the "
-        f"table of pairs.{hidden}",
+        f"{marks} {_axis_note(rows, single, material)}Each interval is of one cell alone; "
+        f"whether two cells differ is in the table of pairs.{hidden}",
     )
+
+
+def _axis_note(rows: Sequence[TableRow], single: dict[str, list[float]], material: Material) -> str:
+    """Return a sentence where the axis does not begin at the metric's lowest value."""
+    least, (low, _) = material.metric.limits[0], _ends(rows, single, material.value)
+    return f"The axis does not begin at {least:g}. " if low > least else ""
+
+
+def _ends(
+    rows: Sequence[TableRow], single: dict[str, list[float]], value: str
+) -> tuple[float, float]:
+    """Return the ends of the axis."""
+    ends: list[object] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
+    seeds = [mean for row in rows for mean in single.get(str(row["cell"]), [])]
+    return padded([*(end for end in ends if known(end)), *seeds])
 
 
 def may(row: TableRow) -> bool:
@@ -194,9 +208,7 @@ def _draw_intervals(
     left = label_width([str(row["cell"]) for row in rows], width)
     right = width - 48
     canvas = Canvas(width, len(rows) * ROW + 54)
-    ends: list[object] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
-    seeds = [mean for row in rows for mean in single.get(str(row["cell"]), [])]
-    low, high = padded([*(end for end in ends if known(end)), *seeds])
+    low, high = _ends(rows, single, value)
     scale = linear(low, high, left + 6, right - 6)
     bottom = len(rows) * ROW + 8
     x_axis(canvas, scale, ticks(low, high, 6 if width > 500 else 3), 4, bottom, short)

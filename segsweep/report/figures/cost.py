@@ -22,7 +22,7 @@ from segsweep.report.figures.svg import (
     Canvas,
     Scale,
     around,
-    fitted,
+    fitted_name,
     linear,
     log_ticks,
     logarithmic,
@@ -115,7 +115,7 @@ def _names(canvas: Canvas, front: Sequence[Point], x: Scale, y: Scale) -> None:
     """Write the front's names above their points; those without room are left out."""
     taken: list[tuple[float, float, float]] = []
     for cell, cost, value in reversed(front):
-        words = fitted(brief(cell), 150, 11)
+        words = fitted_name(brief(cell), 150, 11)
         width = len(words) * 6.2
         left = min(max(x(cost) - width / 2, LEFT + 2), RIGHT - width)
         top = y(value) - 9

@@ -23,6 +23,7 @@ from segsweep.report.figures.svg import (
     Scale,
     breadth,
     fitted,
+    fitted_name,
     linear,
     path,
     short,
@@ -101,7 +102,7 @@ def _draw_lines(panel: Panel) -> Canvas:
     early = {label: x(lines[label][-1][0]) for label in named if lines[label][-1][0] < EARLY * last}
     shared = early if len(named) == 1 else {}  # a name inside the panel may lie on other lines
     for label, at in shared.items():
-        words = fitted(brief(label), NARROW - at - 8, 11)
+        words = fitted_name(brief(label), NARROW - at - 8, 11)
         canvas.text(at + 5, ends.pop(label) + 4, words, "end", title=label)
     _name_lines(canvas, ends, right, colours)
     return canvas
@@ -132,7 +133,7 @@ def _name_lines(
     places = _apart([known_ends[label] for label in order], step)
     for label, y in zip(order, places, strict=True):
         canvas.line(right + 5, y, right + 1 + KEY, y, f"line key {_css(colours[label])}")
-        words = fitted(brief(label), 104, 11)
+        words = fitted_name(brief(label), 104, 11)
         canvas.text(right + 6 + KEY, y + 4, words, "end", title=label)
 
 

@@ -8,11 +8,20 @@ from typing import TypeAlias, TypeGuard
 from markupsafe import Markup
 
 from segsweep.config.cells import split_name
-from segsweep.report.figures.svg import NARROW, SHADES, WIDE, Canvas, Scale, breadth, fitted
+from segsweep.report.figures.svg import (
+    NARROW,
+    SHADES,
+    WIDE,
+    Canvas,
+    Scale,
+    breadth,
+    fitted,
+    fitted_name,
+)
 
 Form: TypeAlias = Callable[[float], str]
 """From the value of a mark on an axis to its text."""
-LABEL, TIGHT = 13, 11.5
+LABEL, TIGHT = 13, 10
 """Sizes of the text of labels in pixels, in one line and in two."""
 
 
@@ -76,11 +85,11 @@ def row_label(
     whole, room = brief(name), right - 6
     first, rest = _halves(whole)
     if lines == 1 or not rest or fitted(whole, room, LABEL) == whole:
-        words = fitted(whole, room, LABEL)
+        words = fitted_name(whole, room, LABEL)
         canvas.text(right - 8, y + 4.5, words, css, "end", name if words != name else "")
         return
-    for half, at in ((first, y - 2), (rest, y + 9.5)):
-        canvas.text(right - 8, at, fitted(half, room, TIGHT), f"{css} tight", "end", name)
+    for half, at in ((first, y - 2), (rest, y + 8.5)):  # both within a row of 24 pixels
+        canvas.text(right - 8, at, fitted_name(half, room, TIGHT), f"{css} tight", "end", name)
 
 
 def _halves(words: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from segsweep.report.content.outlines import ImageOutlines, StoredRings
 from segsweep.report.figures.figure import Figure, brief, one_width
-from segsweep.report.figures.svg import Canvas, breadth, fitted
+from segsweep.report.figures.svg import Canvas, breadth, fitted, fitted_name
 
 SIDE = 240.0
 """Longer side of the picture, and width of the figure, in pixels."""
@@ -113,7 +113,7 @@ def _legend(
                 canvas.line(*sample, "halo edge")
             canvas.line(*sample, f"key ring {css}")
         room = SIDE - SWATCH - (breadth([value], FONT) + 8 if value else 0)
-        text = fitted(words, room, FONT)
+        text = (fitted_name if cell else fitted)(words, room, FONT)
         whole = f"{cell}, {value}" if cell and text != words else ""
         canvas.text(SWATCH, middle + 4, text, "small", title=whole)
         if value:

@@ -12,6 +12,7 @@ from segsweep.report.figures.svg import (
     Scale,
     around,
     fitted,
+    fitted_name,
     linear,
     log_ticks,
     logarithmic,
@@ -169,7 +170,7 @@ def _draw(axis: _Axis, cells: Sequence[SearchedCell], key: str, width: int) -> C
         y = linear(low, high, up + PLOT - INSIDE, up + INSIDE)
         last = number + columns >= len(cells)
         _draw_frame(canvas, axis, y, (left, up, size), ticks(low, high, 3), column == 0, last)
-        name = fitted(brief(one.title), size, LABEL)
+        name = fitted_name(brief(one.title), size, LABEL)
         canvas.text(left, up - 6, name, "small", title=one.title if name != one.title else "")
         _draw_trials(canvas, axis.scale(left, left + size), axis, y, one, key, up + PLOT)
     right = LEFT + columns * (size + GAP) - GAP

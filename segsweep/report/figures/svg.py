@@ -135,6 +135,18 @@ def fitted(words: str, pixels: float, size: float = 12) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
+def fitted_name(words: str, pixels: float, size: float = 12) -> str:
+    """Return a cell's name, cut in the middle where it is wider than *pixels*.
+
+    Long names begin alike and differ in their last values.
+    """
+    most = max(int(pixels / (size * PER_CHARACTER)), 4)
+    if len(words) <= most:
+        return words
+    start = (most - 1) // 3
+    return f"{words[:start]}…{words[len(words) - (most - 1 - start) :]}"
+
+
 def breadth(words: Sequence[str], size: float = 12, most: float = math.inf) -> float:
     """Return about how many pixels the longest of *words* takes, at most *most*."""
     return min(max((len(word) for word in words), default=0) * size * PER_CHARACTER, most)
