@@ -25,7 +25,8 @@ from sample_sweeps import (
     one_cell_sweep,
 )
 from segsweep.errors import ConfigError, RunNotFoundError, StoreError, SweepNotFoundError
-from segsweep.report.write import csv_of, write_report
+from segsweep.report.export import csv_of
+from segsweep.report.write import write_report
 from segsweep.store.paths import SweepPaths
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed

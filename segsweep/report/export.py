@@ -26,6 +26,18 @@ class Heading:
     """The name by which the text refers to the table: `tab:main-iou`."""
 
 
+COUNTED = ("fold", "seed", "epochs", "best_epoch", "n_test", "parameters", "multiply_adds")
+"""Columns of whole numbers."""
+
+
+def csv_of(frame: "DataFrame") -> str:
+    """Return a table as CSV; whole numbers stay whole in columns with missing values."""
+    found = [name for name in COUNTED if name in frame and frame[name].dtype.kind == "f"]
+    whole = [name for name in found if (frame[name].dropna() % 1 == 0).all()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
+    return frame_text(frame)
+
+
 def pasted(
     frame: "DataFrame",
     form: str,
@@ -56,7 +68,7 @@ def pasted(
         raise ValueError(f"form must be one of {', '.join(FORMS)}; got {form!r}")
     rows = finished_first(frame)
     if form == "csv":
-        return frame_text(rows[[*names]] if names else rows)
+        return csv_of(rows[[*names]] if names else rows)
     columns, note = columns_of(rows, claims, names), note_of(rows, claims)
     if form == "latex":
         return _latex(columns, note) if heading is None else _floated(columns, note, heading)

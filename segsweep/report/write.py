@@ -11,11 +11,12 @@ from segsweep import __version__
 from segsweep.errors import ConfigError
 from segsweep.report.analysis import Compared
 from segsweep.report.comparisons import compare_all, joined, summary
+from segsweep.report.export import csv_of
 from segsweep.report.question import Asked
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
 from segsweep.store.tables import Tables, read_all
-from segsweep.system.csv_cells import exact_frame, frame_text
+from segsweep.system.csv_cells import exact_frame
 from segsweep.system.files import (
     NO_WRITING,
     file_digest,
@@ -27,9 +28,6 @@ from segsweep.system.files import (
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-COUNTED = ("fold", "seed", "epochs", "best_epoch", "n_test", "parameters", "multiply_adds")
-"""Columns of whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -137,14 +135,6 @@ def _files(
     said["files"] = {path.name: text_digest(text) for path, text in files.items()}
     files[where.answer] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
     return said, files
-
-
-def csv_of(frame: "DataFrame") -> str:
-    """Return a table as CSV; whole numbers stay whole in columns with missing values."""
-    found = [name for name in COUNTED if name in frame and frame[name].dtype.kind == "f"]
-    whole = [name for name in found if (frame[name].dropna() % 1 == 0).all()]
-    frame = frame.astype(dict.fromkeys(whole, "Int64"))
-    return frame_text(frame)
 
 
 def _texts_of_runs(tables: Tables, where: SweepPaths) -> dict[Path, str]:

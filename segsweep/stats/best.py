@@ -112,7 +112,11 @@ def null_maxima(
 
 
 def compared_with_best(
-    names: Sequence[str], results: tuple[Array, Array, Array], maxima: Array, level: float
+    names: Sequence[str],
+    results: tuple[Array, Array, Array],
+    maxima: Array,
+    level: float,
+    span: float = np.inf,
 ) -> Best:
     """Return the set of the best, and each candidate's distance from the best of the others.
 
@@ -121,6 +125,7 @@ def compared_with_best(
         results: difference, standard error and t of all pairs, in order.
         maxima: (L, D) from `null_maxima`.
         level: share of sweeps in which the true best may be lost.
+        span: the metric's highest value less its lowest one.
 
     """
     difference, error, t = results
@@ -135,7 +140,7 @@ def compared_with_best(
     high = np.maximum((ahead + critical[:, None] * errors).min(1), 0.0)
     rivals = np.where(may, ahead - critical * errors, np.inf)  # by the rival's critical value
     np.fill_diagonal(rivals, np.inf)
-    low = np.minimum(rivals.min(1), 0.0)
+    low, high = np.clip(rivals.min(1), -span, 0.0), np.minimum(high, span)
     return Best(tuple(names), p, may, low, high, ahead.min(1))
 
 

@@ -144,6 +144,8 @@ class _Inputs:
     unit: str
     classes: NDArray[np.int64]
     """A number per cell, which equal cells share."""
+    span: float
+    """The metric's highest value less its lowest one."""
 
 
 def analyse(
@@ -211,7 +213,8 @@ def _inputs(values: Values, whole: Parts, settings: Settings, advise: bool) -> _
     means = posterior_means(parts, moderated, settings)
     classes = values.classes[claimed]
     drawn_up = claimed, parts, moderated, drawn, means, settings, claims, advise
-    return _Inputs(*drawn_up, values.sign, values.unit, classes)
+    span = values.limits[1] - values.limits[0]
+    return _Inputs(*drawn_up, values.sign, values.unit, classes, span)
 
 
 def _gathered(values: Values, whole: Parts, inputs: _Inputs, tested: dict[str, Tested]) -> Analysis:
@@ -219,11 +222,15 @@ def _gathered(values: Values, whole: Parts, inputs: _Inputs, tested: dict[str, T
     count, few = len(values.cells), len(inputs.claimed) < 2
     order = ranks(inputs.parts, inputs.means)
     own = cell_intervals(inputs.means, inputs.settings.level, inputs.parts.groups)
+    _, first, number = np.unique(inputs.classes, return_index=True, return_inverse=True)
+    own = own[:, first][:, number]  # draws of equal cells differ, but nothing tells them apart
     low, high = _spread(own, inputs.claimed, count).clip(*values.limits)
     best = np.ones(len(inputs.claimed))
     if CELLS in tested and (found := tested[CELLS].best) is not None:
         best = found.may.astype(float)
-    chance = np.full(len(best), np.nan) if few or not inputs.claims else order.best
+    chance = np.full(len(best), np.nan)
+    if not few and inputs.claims:
+        chance = (np.bincount(number, order.best) / np.bincount(number))[number]
     return Analysis(
         values=values,
         settings=inputs.settings,
@@ -253,14 +260,18 @@ def _tested(family: Family, inputs: _Inputs) -> Tested:
     if parts.groups < 2:  # the image variance is unknown
         half = np.full(len(t), np.nan)
     low, high = difference - half, difference + half
+    if family.name != INTERACTION:  # no two means are further apart
+        low, high = np.maximum(low, -inputs.span), np.minimum(high, inputs.span)
     unknown = np.full(len(t), np.nan)
     p, chance, first = unknown, Chances(unknown, unknown, unknown), list[int]()
     if inputs.claims:
         p, chance = adjusted_p(t, maxima), chances(family, inputs.means, settings.margin)
+        chance = chance.known(family.is_zero(inputs.classes))
     verdicts = verdicts_of(family, (difference, p, low, high), inputs.classes, settings)
     best = None
     if against is not None:
-        best = compared_with_best(names, (difference, error, t), against, settings.level)
+        results = difference, error, t
+        best = compared_with_best(names, results, against, settings.level, inputs.span)
     rivals = list[int]()
     if inputs.claims and inputs.advise:
         first = leading(family, difference, verdicts, t, parts)

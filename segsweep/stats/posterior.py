@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segsweep.stats.contrasts import Family
 from segsweep.stats.moderation import Moderated
@@ -20,6 +21,11 @@ class Chances:
     equal: Array
     """The difference is within the margin."""
     worse: Array
+
+    def known(self, same: NDArray[np.bool_]) -> "Chances":
+        """Return the probabilities where the contrasts in *same* (K,) are known to be 0."""
+        nothing = np.where(same, 0.0, self.better), np.where(same, 0.0, self.worse)
+        return Chances(nothing[0], np.where(same, 1.0, self.equal), nothing[1])
 
 
 @dataclass(frozen=True)

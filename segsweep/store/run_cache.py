@@ -147,6 +147,7 @@ class RunCache:
             path = RunPaths(folder).history
             try:
                 run.epochs = epoch_rows(path)
+                _check_epochs(path, run)
             except StoredFileError as damage:
                 run.damages[path] = damage
                 warnings.warn(f"{path}: ignored: {damage.reason}", stacklevel=5)
@@ -161,6 +162,14 @@ def complete_images(path: Path, run: RunRecord) -> str:
     wanted = wanted if isinstance(wanted, int) else None
     check_images(rows, path, split, wanted, stored, _most_pixels(run.settings))
     return rows
+
+
+def _check_epochs(path: Path, run: StoredRun) -> None:
+    """Tell that the history of a finished run has lost epochs; the others are shown."""
+    count, wanted = (run.epochs or "").count("\n"), run.record.columns.get("epochs")
+    if run.stamp and count and isinstance(wanted, int) and count < wanted:
+        run.damages[path] = StoredFileError(path, f"has {count} of {wanted} epochs")
+        warnings.warn(str(run.damages[path]), stacklevel=6)
 
 
 def _most_pixels(settings: Mapping[str, object]) -> int | None:

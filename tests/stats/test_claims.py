@@ -165,7 +165,7 @@ def near_the_limit(metric):
 
 @pytest.mark.parametrize("metric", ["iou", "mcc"])
 def test_intervals_stay_in_the_range_of_the_metric(metric):
-    """Intervals of cells and levels are clipped, those of differences are not."""
+    """Intervals of cells and levels; the two cells are equal, so they have one interval."""
     values = near_the_limit(metric)
     result = analyse(values, FEW)
     free = analyse(of_tables(values.tables), FEW)
@@ -174,8 +174,20 @@ def test_intervals_stay_in_the_range_of_the_metric(metric):
     assert values.limits == METRICS[metric].limits
     assert (free.high > 1).all()
     assert result.high.tolist() == level["ci_high"].tolist() == [1, 1]
-    assert result.low.tolist() == free.low.tolist()
+    assert result.low.tolist() == [free.low[0]] * 2
     assert result.tested[CELLS].low[0] < 0
+
+
+@pytest.mark.parametrize(("metric", "span"), [("iou", 1), ("mcc", 2)])
+def test_no_difference_is_larger_than_the_range_of_the_metric(metric, span):
+    """One seed and two images in two groups: the interval would reach far beyond."""
+    tables = [np.array([[0.2, 0.9]]), np.array([[0.8, 0.1]]), np.array([[0.5, 0.2]])]
+    free = analyse(of_tables(tables), FEW).tested[CELLS]
+    cut = analyse(_within(of_tables(tables), METRICS[metric].limits), FEW).tested[CELLS]
+
+    assert (free.high > span).any()
+    assert cut.low.tolist() == np.maximum(free.low, -span).tolist()
+    assert cut.high.tolist() == np.minimum(free.high, span).tolist()
 
 
 def test_correlation_may_be_negative():

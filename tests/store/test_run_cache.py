@@ -63,3 +63,17 @@ def test_run_with_a_new_result_is_read_again(sweep, frozen, write_run):
     assert [run.columns["test_iou"] for run in after.runs if run.loss == "dice"] == [0.9]
     assert "trainer.epochs" not in after.runs[0].columns
     assert len(after.runs) == len(before.runs) - 1
+
+
+def test_finished_run_that_lost_epochs_is_told(sweep, warned):
+    """What is left of its history is shown; the line names the file and what is missing."""
+    (finished,) = sweep.glob("runs/*-dice-*")
+    history = finished / "history.csv"
+    lines = history.read_text().splitlines(keepends=True)
+    epochs = json.loads((finished / "result.json").read_text())["epochs"]
+    history.write_text("".join(lines[:-1]))
+    tables = read_all(sweep)
+
+    assert len(tables.history[tables.history["loss"] == "dice"]) == epochs - 1
+    assert warned() == [f"{history}: has {epochs - 1} of {epochs} epochs"]
+    assert f"has {epochs - 1} of {epochs} epochs" in " ".join(tables.damages)
