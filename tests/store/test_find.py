@@ -1,4 +1,4 @@
-"""Symlinks that lead to themselves are no sweeps and no runs; what is found: `cli/test_sweeps.py`."""
+"""Symlinks that lead to themselves are no sweeps and no runs; the rest: `cli/test_sweeps.py`."""
 
 import pytest
 
