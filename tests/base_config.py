@@ -86,6 +86,7 @@ search:
   pruner: none
   study: ""
   filled: []
+race: {looks: [], hours: null}
 report: {images: true}
 """)
 CHOICES = {

@@ -23,6 +23,7 @@ SECTIONS = (
     ("Training", "trainer", schema.TrainerConfig),
     ("Evaluation", "evaluate", schema.EvaluateConfig),
     ("Search", "search", schema.SearchConfig),
+    ("Race", "race", schema.RaceConfig),
     ("Report", "report", schema.ReportConfig),
     ("One command", "", schema.CommandConfig),
 )

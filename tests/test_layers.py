@@ -28,10 +28,13 @@ SWEEP = (
         "status_text",
         "status_view",
         "session",
+        "feed",
         "search",
+        "race",
         "places",
         "freezing",
         "run_search",
+        "run_race",
         "command",
     ),
 )

@@ -106,9 +106,10 @@ TESTED_IN = {
     "sweep/processes/child.py": "sweep/planning/test_user_code.py",
     "config/limits.py": "config/test_schema.py",
     "sweep/freezing.py": "sweep/test_session.py",
+    "sweep/feed.py": "sweep/race/test_race.py",
+    "sweep/run_race.py": "sweep/race/test_settings.py",
     "sweep/run_search.py": "sweep/search/test_search.py",
     "sweep/search/cell.py": "sweep/search/test_search.py",
-    "sweep/search/feed.py": "sweep/search/test_search.py",
     "sweep/search/planner.py": "sweep/search/test_search.py",
     "sweep/search/suggest.py": "sweep/search/test_study.py",
 }

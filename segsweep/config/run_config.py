@@ -10,10 +10,12 @@ from segsweep.config.schema import (
     COMMAND_KEYS,
     IN_RUN,
     OPTION_NODES,
+    RACE,
     CommandConfig,
     Config,
     DataConfig,
     EvaluateConfig,
+    RaceConfig,
     ReportConfig,
     SearchConfig,
     SplitConfig,
@@ -94,6 +96,7 @@ class RunConfig:
     trainer: TrainerConfig
     evaluate: EvaluateConfig
     search: SearchConfig
+    race: RaceConfig
     report: ReportConfig
     choices: Mapping[str, str]
     """The chosen option of each group in OPTION_NODES."""
@@ -138,7 +141,7 @@ def without_command(values: Values) -> dict[str, object]:
 
     Of a search they keep what it did, not how to make one.
     """
-    kept = {key: values[key] for key in values if key not in COMMAND_KEYS}
+    kept = {key: values[key] for key in values if key not in (*COMMAND_KEYS, RACE)}
     if "search" in kept:
         search = mapping(values, "search")
         names = IN_RUN if search.get("study") else ("filled",)
@@ -198,6 +201,7 @@ _SECTIONS: dict[str, type] = {
     "trainer": TrainerConfig,
     "evaluate": EvaluateConfig,
     "search": SearchConfig,
+    RACE: RaceConfig,
     "report": ReportConfig,
 }
 _PLAIN = {

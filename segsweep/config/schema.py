@@ -168,6 +168,21 @@ class SearchConfig:
 
 
 @dataclass
+class RaceConfig:
+    """A race for the best cell: cells that cannot be the best any more get no further seeds.
+
+    The keys steer a command; no run's config contains them.
+    """
+
+    looks: list[int] = option([], Limits(low=2), identity=False)
+    """Numbers of seeds at which cells are judged; those beyond the number of seeds are dropped, and
+    that number is the last look. Empty: no race."""
+    hours: float | None = option(None, Limits(above=0), identity=False)
+    """The race ends at the first look after this time: the runs' seconds over the slots; null: no
+    limit."""
+
+
+@dataclass
 class ReportConfig:
     """What a run stores for the report."""
 
@@ -241,10 +256,12 @@ class Config(CommandConfig):
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+    race: RaceConfig = field(default_factory=RaceConfig, metadata={"identity": False})
     report: ReportConfig = field(default_factory=ReportConfig, metadata={"identity": False})
 
 
 IN_RUN = ("pruner", "study", "filled")
 """The keys of `search` that a run's config keeps; the others steer a command."""
 COMMAND_KEYS = tuple(item.name for item in dataclasses.fields(CommandConfig))
-"""A frozen config does not hold these keys."""
+"""A frozen config does not hold these keys, and not the section RACE."""
+RACE = "race"

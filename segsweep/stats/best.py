@@ -34,6 +34,8 @@ class Best:
     high: Array
     difference: Array
     """Its mean less the highest mean of the others, as observed."""
+    statistic: Array
+    """The largest t of the others against it."""
 
     def natural(self, sign: int) -> tuple[Array, Array]:
         """Return the interval on the scale of the metric; *sign* is -1 if lower is better."""
@@ -141,7 +143,7 @@ def compared_with_best(
     rivals = np.where(may, ahead - critical * errors, np.inf)  # by the rival's critical value
     np.fill_diagonal(rivals, np.inf)
     low, high = np.clip(rivals.min(1), -span, 0.0), np.minimum(high, span)
-    return Best(tuple(names), p, may, low, high, ahead.min(1))
+    return Best(tuple(names), p, may, low, high, ahead.min(1), largest)
 
 
 def _square(above: Array, below: Array, count: int) -> Array:

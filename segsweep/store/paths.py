@@ -178,6 +178,11 @@ class SweepPaths:
         return self.root / "chosen.csv"
 
     @property
+    def race(self) -> Path:
+        """What the looks of a race found, one row per look and cell."""
+        return self.root / "race.csv"
+
+    @property
     def studies(self) -> Path:
         """The runs of each study, for trials that are compared with the others while they run."""
         return self.root / "studies"
@@ -202,6 +207,7 @@ class SweepPaths:
             *(self.search.with_name(f"{self.search.name}{end}") for end in ("-wal", "-shm")),
             self.search_id,
             self.chosen,
+            self.race,
             self.answer,
             self.page,
             self.curves,

@@ -32,6 +32,9 @@ from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.planning.print_plan import print_plan
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
+from segsweep.sweep.race.plan_text import held_line
+from segsweep.sweep.race.settings import race_of
+from segsweep.sweep.run_race import rows_of_race, run_race
 from segsweep.sweep.run_search import run_search
 from segsweep.sweep.search.planner import Planner
 from segsweep.sweep.search.reuse import Reused, reused
@@ -64,23 +67,58 @@ def run_sweep(
     composer.save()
     remove_scratch(planned[0].config.outputs)
     current.sweep, current.planned = sweep_of(planned[0].config), planned
-    reuse, settings = None, settings_of(planned, arguments)
+    repeated = repeated_values(arguments, len(runs), len(planned) + len(failed))
+    current.outcomes += failed
+    current.outcomes += _run_planned(planned, failed, place, composer, arguments, repeated)
+
+
+def _run_planned(
+    planned: Sequence[PlannedRun],
+    failed: Sequence[Outcome],
+    place: Place,
+    composer: Composer,
+    arguments: Sequence[str],
+    repeated: Sequence[str],
+) -> list[Outcome]:
+    """Hold the search or the race that the runs ask for, or train them; return the outcomes.
+
+    Args:
+        planned: the runs that can start.
+        failed: the outcomes of those that cannot.
+        place: where runs execute.
+        composer: has composed them.
+        arguments: the words of the command.
+        repeated: lines about runs that it asks for more than once.
+
+    """
+    current = session.current
+    race, settings, reuse = race_of(planned, failed), settings_of(planned, arguments), None
+    told = held_line(sweep_of(planned[0].config)) if race is None else ""
     if settings is not None and settings.config.reuse is not None:
         reuse = reused(planned, settings, Planner(composer, settings))
         planned = current.planned = reuse.planned
-        print("\n".join(reuse.lines), file=sys.stderr)
     elif settings is not None:
-        announce_data(planned)
-        for line in idle_words(planned, current.request.split()):
-            print(line, file=sys.stderr)
-        current.outcomes += failed
-        current.outcomes += run_search(planned, settings, place, composer)
-        return
+        _announce(planned, told)
+        return run_search(planned, settings, place, composer)
+    if race is not None:
+        rows_of_race(planned, race)  # refused in one line if it is another race
+    if reuse is not None:
+        print("\n".join(reuse.lines), file=sys.stderr)
+    if race is not None:
+        _announce(planned, *repeated)
+        return run_race(planned, race, place, reuse)
     work = work_for(planned, current.run_cache)
     announce(planned, work, current.request.split())
-    for line in repeated_values(arguments, len(runs), len(planned) + len(failed)):
+    for line in filter(None, (*repeated, told)):
         print(line, file=sys.stderr)
-    current.outcomes += [*failed, *run_work(work, place, reuse)]
+    return run_work(work, place, reuse)
+
+
+def _announce(planned: Sequence[PlannedRun], *lines: str) -> None:
+    """Print problems of the data, what has no effect, and *lines*."""
+    announce_data(planned)
+    for line in (*idle_words(planned, session.current.request.split()), *filter(None, lines)):
+        print(line, file=sys.stderr)
 
 
 @contextmanager

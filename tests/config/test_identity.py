@@ -29,7 +29,7 @@ CANNOT_CHANGE_NUMBERS = {
     *("search.n_trials", "search.epochs", "search.sampler", "search.storage", "search.seed"),
     *("search.reuse", "search.study", "report.images", "max_runs", "check_limit"),
     *("trainer.memory_format", "trainer.compile", "trainer.preview_every"),
-    *("trainer.lean", "trainer.cpu_precision"),
+    *("trainer.lean", "trainer.cpu_precision", "race.looks", "race.hours"),
     *("trainer.checkpoint_every_steps", "keep", "keep_gb", "plan", "preflight", "rerun"),
     *("retry_failed", "slots", "per_device", "time_limit", "frozen"),
 }

@@ -23,6 +23,7 @@ from segsweep.store.records import record_failure
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
+from segsweep.sweep.feed import Feed
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
 from segsweep.sweep.places.retry import Retries
@@ -34,7 +35,6 @@ from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
-from segsweep.sweep.search.feed import Feed
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
 from segsweep.system.files import is_locked, last_lines
@@ -89,7 +89,7 @@ class HydraPlace:
     def _launch_feed(self, feed: Feed, work: Work) -> list[Outcome]:
         """Launch what *feed* asks for, round by round: a launcher returns when all jobs ended."""
         outcomes: list[Outcome] = []
-        places = self.known.jobs_here(self.config) or None
+        places = None if feed.whole_rounds else self.known.jobs_here(self.config) or None
         while found := feed.next_runs(places):
             feed.take_skipped()
             runs = [one.run for one in found]

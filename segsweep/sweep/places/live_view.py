@@ -128,6 +128,13 @@ class View:
             self.finished += 1
             self.open_runs[self.cells[place]] -= 1
 
+    def run_dropped(self, place: str) -> None:
+        """Forget an expected run that will not start."""
+        if place in self.waiting:
+            self.waiting_seconds -= self.waiting.pop(place)
+            self.total -= 1
+            self.open_runs[self.cells.pop(place)] -= 1
+
     def epoch_done(self, name: str, message: EpochDone) -> None:
         """Update a run that finished an epoch."""
         row, (epoch, epochs, val_iou) = self.rows[name], message

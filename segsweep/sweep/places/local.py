@@ -14,6 +14,7 @@ from segsweep.store.records import read_config, record_failure
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
+from segsweep.sweep.feed import Feed
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
 from segsweep.sweep.places.retry import Retries
@@ -27,7 +28,6 @@ from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.processes.worker import EpochDone, train
 from segsweep.sweep.refresh import Refresher
-from segsweep.sweep.search.feed import Feed
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
 from segsweep.system.files import last_lines, write_json
@@ -204,6 +204,8 @@ class SlotRunner:
         found = self._feed.next_runs(free)
         for place in self._feed.take_skipped():
             view.run_skipped(place)
+        for place in self._feed.take_dropped():
+            view.run_dropped(place)
         for one in found:
             self._runs[one.run.name] = one.run
             view.run_named(one.place, one.run.name, one.label)

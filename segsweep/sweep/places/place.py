@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from segsweep.store.outcome import Outcome
+from segsweep.sweep.feed import Feed
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.work import Work
 from segsweep.sweep.processes.slots import Slot
-from segsweep.sweep.search.feed import Feed
 
 
 class Place(Protocol):

@@ -5,11 +5,11 @@ A way is a sweeper with a launcher. What a way does not heed, it refuses before 
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.config.schema import IN_RUN, Config, SearchConfig
+from segsweep.config.schema import IN_RUN, Config, RaceConfig, SearchConfig
 from segsweep.errors import ConfigError
 
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
@@ -50,6 +50,9 @@ SEARCH_LAUNCHER = (
 OWN_SEARCH = (
     "not with hydra/sweeper={sweeper}; leave out that sweeper and its experiment, or the search"
 )
+OWN_RACE = (
+    "not with hydra/sweeper={sweeper}; leave out that sweeper and its experiment, or the race"
+)
 _ALL = (HEEDED,) * len(Way)
 _SLOTS = (ONE, HEEDED, LAUNCHER, HEEDED, SWEEPER, HEEDED, SEARCH_LAUNCHER)
 
@@ -77,6 +80,8 @@ HEEDS: Mapping[str, tuple[str, ...]] = {
 """Key -> for each `Way`, in order: HEEDED, or why the key is refused."""
 SEARCH = (ONE, HEEDED, HEEDED, OWN_SEARCH, OWN_SEARCH, OWN_SEARCH, OWN_SEARCH)
 """The same for the keys below `search` that steer a command."""
+RACE = (ONE, HEEDED, HEEDED, OWN_RACE, OWN_RACE, OWN_RACE, OWN_RACE)
+"""The same for the keys below `race`."""
 
 
 def way_of(config: DictConfig, single: bool = False) -> Way:
@@ -113,18 +118,30 @@ def check_way(config: DictConfig, single: bool = False) -> None:
             raise ConfigError(f"{item.name}={value}: {_filled(reason, item.name, config)}")
     if SEARCH[place] and (word := _search_word(config)):
         raise ConfigError(f"{word}: {_filled(SEARCH[place], 'search', config)}")
+    if RACE[place] and (word := _race_word(config)):
+        raise ConfigError(f"{word}: {_filled(RACE[place], 'race', config)}")
 
 
 def _search_word(config: DictConfig) -> str:
     """Return the word of the command that asks for a search or steers one, empty without any."""
-    chosen = config.hydra.runtime.choices.get("search", "none")
+    return _word_of("search", SearchConfig(), IN_RUN, config)
+
+
+def _race_word(config: DictConfig) -> str:
+    """Return the word of the command that asks for a race or steers one, empty without any."""
+    return _word_of("race", RaceConfig(), (), config)
+
+
+def _word_of(
+    group: str, default: SearchConfig | RaceConfig, in_run: Sequence[str], config: DictConfig
+) -> str:
+    chosen = config.hydra.runtime.choices.get(group, "none")
     if chosen != "none":
-        return f"search={chosen}"
-    default = SearchConfig()
-    for item in dataclasses.fields(SearchConfig):
-        value = config.search[item.name]
-        if item.name not in IN_RUN and value != getattr(default, item.name):
-            return f"search.{item.name}={_text(value)}"
+        return f"{group}={chosen}"
+    for item in dataclasses.fields(default):
+        value = config[group][item.name]
+        if item.name not in in_run and value != getattr(default, item.name):
+            return f"{group}.{item.name}={_text(value)}"
     return ""
 
 

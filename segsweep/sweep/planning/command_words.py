@@ -21,16 +21,19 @@ def check_one_sweep(arguments: Sequence[str]) -> None:
                 f"{override.input_line}: only one folder is allowed per command; "
                 "run a separate command for each"
             )
-        if override.is_sweep_override() and (key in COMMAND_KEYS or _is_of_search(key)):
+        if override.is_sweep_override() and (key in COMMAND_KEYS or _is_of_group(key)):
             raise ConfigError(
                 f"{override.input_line}: only one value is allowed, "
                 "because it applies to the whole command"
             )
 
 
-def _is_of_search(key: str) -> bool:
-    """Whether a key steers the command's search; `search.params` alone holds several values."""
-    return key.split(".")[0] == "search" and not key.startswith("search.params")
+def _is_of_group(key: str) -> bool:
+    """Whether a key steers the command's search or race.
+
+    `search.params` alone holds several values.
+    """
+    return key.split(".")[0] in ("search", "race") and not key.startswith("search.params")
 
 
 def repeated_values(arguments: Sequence[str], asked: int, made: int) -> list[str]:

@@ -16,6 +16,7 @@ from segsweep.config.schema import (
     Config,
     DataConfig,
     EvaluateConfig,
+    RaceConfig,
     ReportConfig,
     SearchConfig,
     SplitConfig,
@@ -254,6 +255,7 @@ _SECTIONS = {
     "trainer": TrainerConfig,
     "evaluate": EvaluateConfig,
     "search": SearchConfig,
+    "race": RaceConfig,
     "report": ReportConfig,
 }
 _PLAIN = ("Unknown plugin class", "Config group override")

@@ -17,7 +17,7 @@ from segsweep.config.run_config import (
     mapping,
     without_command,
 )
-from segsweep.config.schema import CommandConfig, SearchConfig
+from segsweep.config.schema import CommandConfig, RaceConfig, SearchConfig
 from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
@@ -44,6 +44,8 @@ class PlannedRun:
     """The words that it was composed from, where a search plans further runs from them."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search that the command makes."""
+    race: RaceConfig = field(default_factory=RaceConfig)
+    """The race that the command runs; without looks none."""
 
     @property
     def name(self) -> str:
@@ -93,7 +95,13 @@ def plan_checked(config: RunConfig) -> PlannedRun:
     paths = sweep_of(config).run(name)
     if not paths.result.exists():  # a finished run was built before, and building takes seconds
         _check_built(config)
-    return PlannedRun(FrozenConfig.of(frozen), paths, command_config(checked), search=config.search)
+    return PlannedRun(
+        FrozenConfig.of(frozen),
+        paths,
+        command_config(checked),
+        search=config.search,
+        race=config.race,
+    )
 
 
 def _check_built(config: RunConfig) -> None:

@@ -14,10 +14,10 @@ from segsweep.store.chosen import add_chosen
 from segsweep.store.outcome import Outcome, failed_outcome
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.store.studies import write_study
+from segsweep.sweep.feed import Expected, Next
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
 from segsweep.sweep.planning.work import NOT_RETRIED
 from segsweep.sweep.search.cell import CellSearch, Running
-from segsweep.sweep.search.feed import Expected, Next
 from segsweep.sweep.search.planner import Planner
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Search:
     """Of runs that need no start: they finished before, or cannot be trained."""
     planned: list[PlannedRun] = field(default_factory=list)
     """All runs asked for so far."""
+    whole_rounds: bool = False
+    """A cell's next trial can learn from each that ended, so rounds are short."""
     _skipped: list[str] = field(default_factory=list)
     _resumed: list[tuple[CellSearch, Running]] = field(default_factory=list)
 
@@ -233,6 +235,10 @@ class Search:
         """Return the names of expected runs that need no start, since the last call."""
         taken, self._skipped = self._skipped, []
         return taken
+
+    def take_dropped(self) -> list[str]:
+        """Return no names: a search asks for everything that it expects."""
+        return []
 
 
 def _before(run: PlannedRun, trial: "FrozenTrial") -> Outcome:

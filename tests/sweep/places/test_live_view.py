@@ -36,6 +36,18 @@ def clock(monkeypatch):
     return go_on
 
 
+def test_dropped_runs_are_not_waited_for(clock, capsys):
+    """The total shrinks, their cell is done; what was not expected is ignored."""
+    with View("main", dict.fromkeys(CELLS, 60.0), 1, CELLS) as view:
+        assert view.summary().startswith("main: 0/3 runs, about 3 min left")
+        view.run_dropped(C)
+        view.run_dropped("unknown")
+
+        assert view.summary() == (
+            "main: 0/2 runs, about 2 min left, 0 running, 2 waiting, 1/2 cells done"
+        )
+
+
 def test_a_line_for_each_run_that_ends(clock, capsys):
     """The line has the count, the run's name, and its score and time or its error; in order."""
     with View("demo", dict.fromkeys(CELLS, 0.0), 1, CELLS) as view:

@@ -73,7 +73,7 @@ def test_every_key_of_the_command_has_an_entry():
     """A new key is in the table, for each way, or this fails; so are keys of no identity."""
     fields = dataclasses.fields(Config)
     whole = {item.name for item in fields if item.metadata.get("identity") is False}
-    whole.discard("report")  # a section: what the report shows, whichever way the runs came
+    whole -= {"report", "race"}  # sections: one is of every run, the other has an entry of its own
 
     assert {*HEEDS} == whole | {*COMMAND_KEYS}
     assert {*HEEDS} == {word.partition("=")[0] for word in EXPECTED}
@@ -156,6 +156,21 @@ def test_a_search_is_heeded_by_our_sweeper_alone(way):
         assert line.startswith(f"{shown}: ")
         assert line.endswith("add -m" if single else "or the search")
     check_way(composed(way, "search=none"), single)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_race_is_heeded_by_our_sweeper_alone(way):
+    """Also one that is steered by single keys."""
+    single = way == "single"
+    for word, shown in {"race=best": "race=best", "race.hours=3": "race.hours=3"}.items():
+        config = composed(way, word)
+        if WAYS[way][0] in (Way.OURS, Way.OURS_BY_HYDRA):
+            check_way(config, single)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            check_way(config, single)
+        assert str(caught.value).startswith(f"{shown}: ")
+        assert str(caught.value).endswith("add -m" if single else "or the race")
 
 
 @pytest.mark.parametrize("word", ["search=lr", "search.reuse=other"])

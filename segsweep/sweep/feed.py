@@ -1,4 +1,4 @@
-"""Runs that become known only while others run: what a search asks for next."""
+"""Runs that become known only while others run: what a search or a race asks for next."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +33,10 @@ class Next:
 class Feed(Protocol):
     """Asks for runs, learns how they ended, and asks for more."""
 
+    whole_rounds: bool
+    """Whether a launcher that returns when all of its jobs have ended gets everything that could
+    start, however many jobs it has at a time."""
+
     def expected(self) -> Mapping[str, Expected]:
         """Return every run that is still to do, by a name of its own."""
 
@@ -50,3 +54,6 @@ class Feed(Protocol):
 
     def take_skipped(self) -> list[str]:
         """Return the names of expected runs that need no start, since the last call."""
+
+    def take_dropped(self) -> list[str]:
+        """Return the names of expected runs that nobody asks for any more, since the last call."""

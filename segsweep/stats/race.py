@@ -1,0 +1,176 @@
+"""Racing: further seeds only for cells that may still be the best, judged at a few looks.
+
+At each look the set of the best is found among the cells that are left, with an error of its own;
+those ruled out get no further seeds. The errors of all looks add up to the level, so the claim
+"the true best is in the set" holds however the race ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from segsweep.stats.advice import UNLIMITED
+from segsweep.stats.best import Best, null_maxima
+from segsweep.stats.contrasts import CELLS, Family, pairs
+from segsweep.stats.engine import Analysis, Tested, analyse_families
+from segsweep.stats.null import Settings, critical_value, null_draws, seed_part
+from segsweep.stats.values import Array, Values
+
+
+class End(StrEnum):
+    """Why a race has ended."""
+
+    ONE = "one"
+    """One cell is left."""
+    GOOD = "as good"
+    """All that are left are as good as the best within the margin."""
+    IMAGES = "images"
+    """Endless seeds would not separate those that are left."""
+    HOURS = "hours"
+    SEEDS = "seeds"
+    """All seeds are used up."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a look found about one cell."""
+
+    cell: str
+    seeds: int
+    mean: float
+    statistic: float
+    """The largest t of the others against it."""
+    p: float
+    low: float
+    """Simultaneous interval for its mean less the best of the others, at the look's level."""
+    high: float
+    out: bool
+    """Whether it is ruled out."""
+
+
+def looks_of(asked: Sequence[int], seeds: int) -> tuple[int, ...]:
+    """Return the numbers of seeds at which a race over *seeds* seeds looks, increasing.
+
+    Those beyond the number of seeds are dropped; that number is the last look.
+    """
+    return (*sorted({look for look in asked if 2 <= look < seeds}), seeds)
+
+
+def spending(looks: int, level: float = 0.05) -> tuple[float, ...]:
+    """Return the error of each of the looks: growing evenly, *level* in total."""
+    whole = looks * (looks + 1) / 2
+    return tuple(level * (look + 1) / whole for look in range(looks))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look found."""
+
+    cells: list[Judged]
+    """Those that it was taken over."""
+    end: End | None
+    """Why the race ends with it; None if it goes on."""
+
+    @property
+    def left(self) -> list[str]:
+        """The cells that are not ruled out."""
+        return [one.cell for one in self.cells if not one.out]
+
+
+def take_look(
+    values: Values,
+    error: float,
+    final: float | None = None,
+    again: bool = True,
+    settings: Settings | None = None,
+) -> Look:
+    """Return what a look finds about the cells of *values*, those that are left.
+
+    A cell with one seed is not ruled out. Endless seeds are thought of from the second look on: a
+    variance from the few seeds of the first one says little about them.
+
+    Args:
+        values: each cell with the seeds of this look.
+        error: that of the look.
+        final: that of the last look; None: this is the last one.
+        again: whether it is not the first look.
+        settings: margin, draws.
+
+    """
+    settings = replace(settings or Settings(margin=values.margin), level=error)
+    analysis = analyse_families(values, _all_pairs, settings, advise=False)
+    cells = _judged(analysis)
+    return Look(cells, _end(analysis, cells, final, again))
+
+
+def _end(analysis: Analysis, cells: list[Judged], final: float | None, again: bool) -> End | None:
+    best, tested = analysis.best, analysis.tested.get(CELLS)
+    if sum(not one.out for one in cells) == 1:
+        return End.ONE
+    if best is not None and tested is not None and len(best.names) == len(cells):
+        if best.as_good(analysis.settings.margin)[best.may].all():
+            return End.GOOD
+        level = analysis.settings.level if final is None else final
+        if again and not separable(analysis, tested, best, level):
+            return End.IMAGES
+    return End.SEEDS if final is None else None
+
+
+def separable(analysis: Analysis, tested: Tested, best: Best, level: float) -> bool:
+    """Whether endless seeds could rule out, at *level*, a cell that may be the best.
+
+    Then only the images make the means uncertain. The difference that endless seeds would show on
+    these images lies, as far as the seeds tell, below the upper end of an interval; if even that
+    would not be enough for any cell, the images are too few.
+    """
+    parts, count = analysis.claimed_parts, len(best.names)
+    endless = null_draws(
+        parts, analysis.moderated, analysis.settings, np.full(parts.seeds.shape, UNLIMITED)
+    )
+    _, against = null_maxima(tested.family, parts, endless, count)
+    assert against is not None, "there are at least two cells"
+    critical = np.array([critical_value(row, level) for row in against])
+    images = _square(tested.family.quadratic(parts.sigma), count)
+    seeds = _square(tested.family.squares(seed_part(analysis.moderated, parts.seeds)), count)
+    behind = parts.mean[:, None] - parts.mean[None, :]  # how far the column is behind the row
+    reached = behind + critical * np.sqrt(seeds) > critical * np.sqrt(images)
+    both = best.may[:, None] & best.may[None, :]
+    return bool((reached & both & ~np.eye(count, dtype=bool)).any())
+
+
+def _square(above: Array, count: int) -> Array:
+    """Return (L, L) from a number, at least 0, of each pair."""
+    found = np.zeros((count, count))
+    first, second = np.triu_indices(count, 1)
+    found[first, second] = found[second, first] = np.maximum(above, 0.0)
+    return found
+
+
+def _all_pairs(names: Sequence[str]) -> list[Family]:
+    return [pairs(names)]
+
+
+def _judged(analysis: Analysis) -> list[Judged]:
+    """Return what is known of each cell; numbers are NaN for one about which nothing is claimed."""
+    count = len(analysis.values.cells)
+    numbers, out = np.full((4, count), np.nan), np.zeros(count, bool)
+    if (best := analysis.best) is not None:
+        ends = best.natural(analysis.values.sign)
+        numbers[:, analysis.claimed] = best.statistic, best.p, *ends
+        out[analysis.claimed] = ~best.may
+    statistic, p, low, high = numbers.tolist()
+    return [
+        Judged(
+            cell=name,
+            seeds=int(analysis.parts.seeds[cell]),
+            mean=analysis.mean(cell)[0],
+            statistic=statistic[cell],
+            p=p[cell],
+            low=low[cell],
+            high=high[cell],
+            out=bool(out[cell]),
+        )
+        for cell, name in enumerate(analysis.values.cells)
+    ]

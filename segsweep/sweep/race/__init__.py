@@ -1,0 +1,1 @@
+"""Races: further seeds only for cells that may still be the best."""

@@ -1,0 +1,171 @@
+"""Races that are refused: one line, exit code 2, nothing started or written."""
+
+import pytest
+
+from command import TINY, refusal, snapshot, train_here
+from segsweep.plugins.register import register_schema
+from segsweep.sweep.planning.expand import expand
+from segsweep.sweep.planning.plan import cell_by_run
+from segsweep.sweep.planning.plan_runs import plan_all
+from segsweep.sweep.race.settings import race_cells, race_of
+
+RACE = ("-m", *TINY, "trainer.epochs=1", "preflight=false", "race=best")
+SEEDS = ("loss=bce,dice", "seed=range(0,4)")
+
+REFUSED = {
+    "one seed": (("loss=bce,dice",), "several seeds; add seed=range(0,20)"),
+    "one cell": (("seed=0,1,2",), "several cells; add model="),
+    "no test part": ((*SEEDS, "data.split.test=0"), "this split has none; give it some"),
+    "trials": ((*SEEDS, "kind=trial"), "kind=trial: not in a race"),
+    "a search": ((*SEEDS, "search=lr"), "search first, then race at the values found with search."),
+    "hours alone": ((*SEEDS, "race=none", "race.hours=2"), "race.hours=2: has no effect without"),
+    "two data sets": ((*SEEDS, "data.count=24,25"), "one data set and target per race"),
+    "rerun": ((*SEEDS, "rerun=all"), "rerun=all: not in a race"),
+    "two races": (("race=none,best", *SEEDS), "race=none,best: only one value is allowed"),
+    "two times": (("race.hours=1,2", *SEEDS), "race.hours=1,2: only one value is allowed"),
+    "a look at one seed": ((*SEEDS, "race.looks=[1,3]"), ">= 2"),
+    "no number": ((*SEEDS, "race.looks=[a]"), "race.looks"),
+    "no time": ((*SEEDS, "race.hours=0"), "> 0"),
+    "without -m": (None, "race=best: only with -m; add -m"),
+    "another sweeper": ((*SEEDS, "hydra/sweeper=basic"), "or the race"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_commands_start_nothing(name, monkeypatch, tmp_path, capsys):
+    """What, where, what is allowed or what to do; no file of the sweep."""
+    words, said = REFUSED[name]
+    command = (*TINY, "race=best") if words is None else (*RACE, *words)
+    code = train_here(command, monkeypatch, tmp_path)
+    captured = capsys.readouterr()
+
+    assert said in refusal((code, captured.out, captured.err))
+    assert not (tmp_path / "outputs" / "main").exists()
+
+
+def planned(*words):
+    """Return the runs of a command."""
+    from hydra import initialize_config_dir
+
+    from segsweep.system.installation import conf_folder
+
+    register_schema()
+    with initialize_config_dir(str(conf_folder()), job_name="test"):
+        return plan_all(expand([*TINY, *words]))[0]
+
+
+def test_a_race_changes_no_run(monkeypatch, tmp_path):
+    """Ids, cells and what is frozen are those of the same command without it."""
+    monkeypatch.chdir(tmp_path)
+    plain = planned(*SEEDS)
+    racing = planned(*SEEDS, "race=best", "race.hours=3")
+
+    assert [run.name for run in racing] == [run.name for run in plain]
+    assert [run.config.values for run in racing] == [run.config.values for run in plain]
+    assert cell_by_run(racing) == cell_by_run(plain)
+    assert race_of(plain) is None
+    assert "race" not in racing[0].config.values
+
+
+def test_settings_and_cells(monkeypatch, tmp_path):
+    """Seeds in the command's order; looks beyond them are dropped; each cell has all its runs."""
+    monkeypatch.chdir(tmp_path)
+    runs = planned("loss=bce,dice", "seed=7,3,5,1", "data.split.fold=0,1", "race=best")
+    settings = race_of(runs)
+    cells = race_cells(runs, settings)
+
+    assert (settings.looks, settings.seeds, settings.hours) == ((3, 4), (7, 3, 5, 1), None)
+    assert [cell.name for cell in cells] == ["unet2/bce", "unet2/dice"]
+    assert len({cell.id for cell in cells}) == 2
+    for cell in cells:
+        assert [*cell.units] == [7, 3, 5, 1]
+        for seed, own in cell.units.items():
+            assert [(r.config.seed, r.config.data.split.fold) for r in own] == [
+                (seed, 0),
+                (seed, 1),
+            ]
+
+
+OTHER = {
+    "another list of seeds": ({"seed=": "seed=0,2,1"}, "over the seeds 0, 1, 2, not 0, 2, 1"),
+    "more seeds": ({"seed=": "seed=range(0,9)"}, "not 0, 1, 2, ..., 7, 8"),
+    "other looks": ({"race.looks=": "race.looks=[3]"}, "looks at 2, 3 seeds, not 3"),
+    "another cell": ({"loss=": "loss=bce,dice,ss"}, "of other cells or settings than the command"),
+    "a cell less": ({"loss=": "loss=bce,ss"}, "(unet2/dice, unet2/ss)"),
+    "other settings": ({"trainer.epochs=": "trainer.epochs=3"}, "of other cells or settings"),
+}
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory):
+    """Return the folder and the words of a race that was held."""
+    folder = tmp_path_factory.mktemp("held")
+    words = [*RACE, "loss=bce,dice", "seed=0,1,2", "race.looks=[2]", "slots=1"]
+    with pytest.MonkeyPatch.context() as patch:
+        assert train_here(words, patch, folder) == 0
+    return folder, words
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_a_race_is_not_changed_or_extended(held, name, monkeypatch, capsys):
+    """The line says why, and what to do; the sweep stays as it was."""
+    (folder, words), (changed, said) = held, OTHER[name]
+    (key, word), *_ = changed.items()
+    before = snapshot(folder / "outputs" / "main")
+    capsys.readouterr()
+    code = train_here([*(w for w in words if not w.startswith(key)), word], monkeypatch, folder)
+    captured = capsys.readouterr()
+    line = refusal((code, captured.out, captured.err))
+
+    assert said in line
+    assert "the error of each look was fixed at the first one" in line
+    assert snapshot(folder / "outputs" / "main") == before
+
+
+def test_a_race_that_has_ended_is_left_alone(held, monkeypatch, capsys):
+    """The same command trains nothing and touches no file; a plan says so too."""
+    folder, words = held
+    before = snapshot(folder / "outputs" / "main")
+    capsys.readouterr()
+    for more in ([], ["plan=true"]):
+        assert train_here([*words, *more], monkeypatch, folder) == 0
+        captured = capsys.readouterr()
+        assert "race ended: " in captured.err + captured.out
+    assert snapshot(folder / "outputs" / "main") == before
+
+
+def test_a_damaged_race_is_told(held, monkeypatch, capsys):
+    """In one line; deleted, the same looks are taken from the stored runs."""
+    folder, words = held
+    path = folder / "outputs" / "main" / "race.csv"
+    text = path.read_text()
+    path.write_text(text[:-9])
+    capsys.readouterr()
+    code = train_here(words, monkeypatch, folder)
+    captured = capsys.readouterr()
+    line = refusal((code, captured.out, captured.err))
+
+    assert "race.csv: damaged, rows are missing; put a copy of it back, or delete it" in line
+    path.unlink()
+    assert train_here(words, monkeypatch, folder) == 0
+    without = [text, path.read_text()]
+    spent = text.splitlines()[0].split(",").index("spent")
+    cells = [[row.split(",") for row in one.splitlines()] for one in without]
+    assert [[c for i, c in enumerate(row) if i != spent] for row in cells[0]] == [
+        [c for i, c in enumerate(row) if i != spent] for row in cells[1]
+    ]
+
+
+def test_a_plain_command_is_told_of_the_race(held, monkeypatch, capsys):
+    """Its runs do not change what the race claims."""
+    folder, words = held
+    path = folder / "outputs" / "main" / "race.csv"
+    before = path.read_bytes()
+    plain = [word for word in words if not word.startswith("race")]
+    capsys.readouterr()
+    assert train_here([*plain, "plan=true"], monkeypatch, folder) == 0
+
+    assert "race.csv: this sweep holds a race; runs of other commands leave" in (
+        capsys.readouterr().err
+    )
+    assert path.read_bytes() == before
