@@ -26,6 +26,7 @@ from segsweep.store.tables import Tables
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from segsweep.report.raced import Raced
     from segsweep.stats.engine import Analysis
     from segsweep.stats.search import SearchedCell
     from segsweep.stats.values import Values
@@ -57,6 +58,8 @@ class Compared:
     """The images that the means are of: val where the runs have no test part."""
     searched: "tuple[SearchedCell, ...]" = ()
     """The searches of its cells, by cell and fold."""
+    raced: "Raced | None" = None
+    """The race that gave its runs their seeds."""
 
     @property
     def value(self) -> str:

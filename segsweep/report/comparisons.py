@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from segsweep.errors import ConfigError, DataError
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.question import Asked, check_measured, check_metric, split_cell
+from segsweep.report.race import compare_race
+from segsweep.report.raced import race_of
 from segsweep.report.validation import show_validation
 from segsweep.store.tables import Tables
 
@@ -58,6 +60,8 @@ def _as_far_as_possible(
         try:
             if tables.validation_only:
                 compared = show_validation(tables, asked, data)
+            elif (raced := race_of(tables)) is not None:
+                compared = compare_race(tables, asked, raced, data)
             else:
                 compared = compare(tables, asked, advise, data)
         except ConfigError as error:

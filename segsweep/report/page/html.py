@@ -32,6 +32,7 @@ from segsweep.report.figures.figure import Figure
 from segsweep.report.figures.images import image_heatmap
 from segsweep.report.figures.learning_rates import learning_rates
 from segsweep.report.figures.outlines import Named, outline_figure
+from segsweep.report.figures.race import race_figure
 from segsweep.report.figures.searches import search_figures
 from segsweep.report.figures.spread import rank_stability, variance_sources
 from segsweep.report.figures.standalone import figure_style
@@ -146,6 +147,7 @@ def _figures(material: Material) -> dict[str, object]:
         "heatmap": heatmap(material) if grid else None,
         "intervals": intervals(material) if done else None,
         "distances": distances(material) if done else None,
+        "race": race_figure(material.compared.raced),
         "ranks": rank_stability(material) if done else None,
         "variance": variance_sources(material) if done else None,
         "curves": curves(material.history),

@@ -1,0 +1,69 @@
+"""Figure of a race: how many seeds each cell got, and at which look it was ruled out."""
+
+from collections.abc import Sequence
+
+from segsweep.report.figures.figure import Figure, both_widths, label_width, row_label, x_title
+from segsweep.report.figures.svg import Canvas, Scale, linear
+from segsweep.report.raced import Raced
+from segsweep.store.race import RaceRow
+
+MOST_ROWS = 60
+"""Cells that are drawn, those that got furthest first; the table holds the rest."""
+ROW, TOP, BAR = 20, 26, 9
+
+
+def race_figure(raced: Raced | None) -> Figure | None:
+    """Return the cells against the looks; None without a race."""
+    if raced is None:
+        return None
+    rows = raced.by_mean
+    seeds = [int(look) for look in raced.rows[0].looks.split()]
+    hidden = (
+        f" {len(rows) - MOST_ROWS} more cells are in race.csv." if len(rows) > MOST_ROWS else ""
+    )
+    used, asked = len(raced.used_runs), raced.asked
+    return both_widths(
+        lambda width: _draw(rows[:MOST_ROWS], seeds, width),
+        "race",
+        "The race",
+        f"Seeds of {len(rows)} cells: {len(raced.left)} are left after look {raced.look[0]}.",
+        ("cell", "look", "seeds", "mean", "p", "decision"),
+        [[row.cell, row.look, row.seeds, row.mean, row.p, row.decision] for row in rows],
+        f"Each bar ends at the look at which the cell was ruled out, or at the last one; filled: "
+        f"may still be the best. Vertical lines: the looks. Runs used: {used}; all seeds of all "
+        f"cells would take {asked}.{hidden}",
+    )
+
+
+def _draw(rows: Sequence[RaceRow], looks: Sequence[int], width: int) -> Canvas:
+    left, right = label_width([row.cell for row in rows], width), width - 60
+    bottom = TOP + len(rows) * ROW + 2
+    canvas = Canvas(width, bottom + 30)
+    scale = linear(0, looks[-1], left + 6, right - 6)
+    for look in looks:
+        canvas.line(scale(look), TOP - 6, scale(look), bottom, "grid")
+        canvas.text(scale(look), TOP - 11, str(look), "tick", "middle")
+    x_title(canvas, "seeds", left, right, bottom + 18)
+    for number, row in enumerate(rows):
+        _draw_row(canvas, row, TOP + (number + 0.5) * ROW, scale, width)
+        row_label(canvas, row.cell, left, TOP + (number + 0.5) * ROW, "label")
+    return canvas
+
+
+def _draw_row(canvas: Canvas, row: RaceRow, y: float, scale: Scale, width: int) -> None:
+    out = row.decision == "out"
+    words = (
+        f"{row.cell}: mean {row.mean:.4f} over {row.seeds} seeds at look {row.look}, "
+        f"{'ruled out' if out else 'may be the best'}, p {row.p:.3f}"
+    )
+    canvas.add(
+        "rect",
+        words,
+        x=scale(0),
+        y=y - BAR / 2,
+        width=scale(row.seeds) - scale(0),
+        height=float(BAR),
+        rx=2,
+        class_="bar lost" if out else "bar c0",
+    )
+    canvas.text(width, y + 4.5, f"{row.mean:.3f}", "number", "end")
