@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from segsweep.errors import ConfigError, DataError
+from segsweep.errors import ConfigError, DataError, StoredFileError
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.question import Asked, check_measured, check_metric, split_cell
 from segsweep.report.race import compare_race
-from segsweep.report.raced import race_of
+from segsweep.report.raced import common_seeds, only, race_of
 from segsweep.report.validation import show_validation
 from segsweep.store.tables import Tables
 
@@ -60,10 +60,8 @@ def _as_far_as_possible(
         try:
             if tables.validation_only:
                 compared = show_validation(tables, asked, data)
-            elif (raced := race_of(tables)) is not None:
-                compared = compare_race(tables, asked, raced, data)
             else:
-                compared = compare(tables, asked, advise, data)
+                compared = _compared(tables, asked, advise, data)
         except ConfigError as error:
             if asked.baseline is None:
                 raise
@@ -77,6 +75,18 @@ def _as_far_as_possible(
         else:
             notes = (*compared.answer.notes, *(f"{error}." for error in errors))
             return replace(compared, answer=replace(compared.answer, notes=notes)), errors
+
+
+def _compared(tables: Tables, asked: Asked, advise: bool, data: str) -> Compared:
+    """Return the comparison of all runs, or of those of a race as the race allows."""
+    try:
+        raced = race_of(tables)
+    except StoredFileError as damage:
+        tables.note(damage)
+        return compare(only(tables, common_seeds(tables)), asked, advise, data)
+    if raced is None:
+        return compare(tables, asked, advise, data)
+    return compare_race(tables, asked, raced, data)
 
 
 def joined(frames: "Sequence[DataFrame]") -> "DataFrame":

@@ -49,7 +49,7 @@ class Raced:
     @property
     def by_mean(self) -> list[RaceRow]:
         """The last row of each cell, those of later looks first, then the best mean first."""
-        return sorted(self.last.values(), key=lambda row: (-row.look, -row.mean))
+        return sorted(self.last.values(), key=lambda row: (-row.look, -as_number(row.mean)))
 
     @property
     def further(self) -> list[str]:
@@ -69,10 +69,14 @@ class Raced:
     @property
     def asked(self) -> int:
         """The runs that the same cells would take with all seeds."""
-        seeds = int(self.rows[0].looks.split()[-1])
         first = self.rows[0]
         folds = len(first.runs) // max(first.seeds, 1) or 1
-        return seeds * folds * len(self.last)
+        return first.looks[-1] * folds * len(self.last)
+
+
+def as_number(value: float | None) -> float:
+    """Return a number of a race, NaN where nothing could be said."""
+    return np.nan if value is None else value
 
 
 def race_of(tables: Tables) -> Raced | None:
@@ -88,6 +92,21 @@ def race_of(tables: Tables) -> Raced | None:
     if not known or len(known) < len(rows):
         return None
     return Raced(tuple(replace(row, cell=cells[row.runs[0]]) for row in known))
+
+
+def common_seeds(tables: Tables) -> set[str]:
+    """Return the ids of the finished runs of the seeds that all cells have.
+
+    Where the record of a race is damaged, nothing else is free of what its looks decided.
+    """
+    from segsweep.store.states import Status
+
+    done = [run for run in tables.runs if run.status == Status.FINISHED and run.kind == "run"]
+    cells = {run.cell for run in done}
+    seeds: dict[int, set[str]] = {}
+    for run in done:
+        seeds.setdefault(run.seed, set()).add(run.cell)
+    return {run.run_id for run in done if seeds[run.seed] == cells}
 
 
 def only(tables: Tables, runs: set[str]) -> Tables:
@@ -129,16 +148,16 @@ def _best(analysis: "Analysis", names: Sequence[str], raced: Raced) -> "Best":
     from segsweep.stats.best import Best
 
     rows, sign = [raced.last[name] for name in names], analysis.values.sign
-    means = sign * np.array([row.mean for row in rows])
-    ahead = means - np.array([np.delete(means, at).max() for at in range(len(means))])
-    ends = np.array([[row.low, row.high] for row in rows]).T
+    means = sign * np.array([as_number(row.mean) for row in rows])
+    ahead = means - np.array([np.nanmax(np.delete(means, at)) for at in range(len(means))])
+    ends = np.array([[as_number(row.low), as_number(row.high)] for row in rows]).T
     low, high = ends if sign > 0 else -ends[::-1]
     return Best(
         names=tuple(names),
-        p=np.array([row.p for row in rows]),
+        p=np.array([as_number(row.p) for row in rows]),
         may=np.array([row.decision != "out" for row in rows]),
         low=low,
         high=high,
         difference=ahead,
-        statistic=np.array([row.statistic for row in rows]),
+        statistic=np.array([as_number(row.statistic) for row in rows]),
     )

@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 
-from segsweep.report.figures.figure import Figure, both_widths, label_width, row_label, x_title
+from segsweep.report.figures.figure import (
+    Figure,
+    both_widths,
+    label_width,
+    row_label,
+    shown,
+    x_title,
+)
 from segsweep.report.figures.svg import Canvas, Scale, linear
-from segsweep.report.raced import Raced
+from segsweep.report.raced import Raced, as_number
 from segsweep.store.race import RaceRow
 
 MOST_ROWS = 60
@@ -17,7 +24,7 @@ def race_figure(raced: Raced | None) -> Figure | None:
     if raced is None:
         return None
     rows = raced.by_mean
-    seeds = [int(look) for look in raced.rows[0].looks.split()]
+    seeds = raced.rows[0].looks
     hidden = (
         f" {len(rows) - MOST_ROWS} more cells are in race.csv." if len(rows) > MOST_ROWS else ""
     )
@@ -53,8 +60,8 @@ def _draw(rows: Sequence[RaceRow], looks: Sequence[int], width: int) -> Canvas:
 def _draw_row(canvas: Canvas, row: RaceRow, y: float, scale: Scale, width: int) -> None:
     out = row.decision == "out"
     words = (
-        f"{row.cell}: mean {row.mean:.4f} over {row.seeds} seeds at look {row.look}, "
-        f"{'ruled out' if out else 'may be the best'}, p {row.p:.3f}"
+        f"{row.cell}: mean {as_number(row.mean):.4f} over {row.seeds} seeds at look {row.look}, "
+        f"{'ruled out' if out else 'may be the best'}, p {as_number(row.p):.3f}"
     )
     canvas.add(
         "rect",
@@ -66,4 +73,4 @@ def _draw_row(canvas: Canvas, row: RaceRow, y: float, scale: Scale, width: int) 
         rx=2,
         class_="bar lost" if out else "bar c0",
     )
-    canvas.text(width, y + 4.5, f"{row.mean:.3f}", "number", "end")
+    canvas.text(width, y + 4.5, shown(row.mean), "number", "end")

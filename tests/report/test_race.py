@@ -1,0 +1,192 @@
+"""A race in a report: the set from race.csv, all else from the first look's seeds."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from segsweep.report.comparisons import compare_all
+from segsweep.report.figures.race import race_figure
+from segsweep.report.part import part
+from segsweep.report.question import Asked, comparable, values_of_sweep
+from segsweep.report.raced import common_seeds, race_of
+from segsweep.report.write import write_report
+from segsweep.stats.race import looks_of, spending, take_look
+from segsweep.store.paths import SweepPaths
+from segsweep.store.race import RaceRow, write_race
+from segsweep.store.tables import read_all
+
+CELLS = [("unet", "bce"), ("unet", "dice"), ("unet2", "bce"), ("unet2", "dice")]
+LOOKS = looks_of([2, 3], 4)
+WORSE = 0.3
+"""unet2/dice loses this share of what the others find; it is ruled out at the first look."""
+
+
+def counts_of(number, seed, images=16):
+    """Return rows of per_image.csv: IoU near .7, with image effects that all cells share."""
+    generator = np.random.default_rng([number, seed])
+    shared = np.random.default_rng(7).normal(0, 40, images)
+    own = generator.normal(0, 6, images) + generator.normal(0, 3)
+    found = np.clip(700 + shared + own, 1, 999) * (1 - (WORSE if number == 3 else 0))
+    rows = []
+    for part_ in ("val", "test"):
+        for image, tp in enumerate(found.round().astype(int)):
+            rows.append([part_, "train", f"{part_}{image:02d}", tp, 0, 1000 - tp, 24])
+    return rows
+
+
+@pytest.fixture
+def raced(tmp_path, frozen, write_run):
+    """Return a sweep in which a race gave one cell two seeds, and the others four."""
+    folder = tmp_path / "outputs" / "mine"
+    for number, (model, loss) in enumerate(CELLS):
+        for seed in range(2 if number == 3 else 4):
+            config = frozen(f"model={model}", f"loss={loss}", seed=seed, data__size=32)
+            counts = counts_of(number, seed)
+            result = {
+                "test_iou": float(np.mean([row[3] / 1000 for row in counts[16:]])),
+                "n_test": 16,
+            }
+            write_run(folder, config, result={**RESULT, **result}, counts=counts)
+    rows = rows_of(folder)
+    write_race(SweepPaths(folder), rows)
+    return SweepPaths(folder)
+
+
+RESULT = {"epochs": 1, "best_epoch": 1, "val_iou": 0.7, "parameters": 9, "seconds": 1.0}
+
+
+def rows_of(folder):
+    """Return the rows that a race over the stored counts writes."""
+    tables, left, rows = read_all(folder), [f"{model}/{loss}" for model, loss in CELLS], []
+    errors = spending(len(LOOKS))
+    for number, (seeds, error) in enumerate(zip(LOOKS, errors, strict=True)):
+        runs = [run for run in tables.runs if run.cell in left and run.seed < seeds]
+        values = values_of_sweep(comparable(replace(tables, runs=runs)), Asked())
+        look = take_look(values, error, errors[-1] if seeds < LOOKS[-1] else None, number > 0)
+        rows += [
+            RaceRow(
+                *(number + 1, LOOKS, seeds, error, one.cell, one.cell, one.mean, one.statistic),
+                *(one.p, one.low, one.high, "out" if one.out else "in", str(look.end or "")),
+                runs=tuple(run.run_id for run in runs if run.cell == one.cell),
+                spent=0.1,
+                order=tuple(range(LOOKS[-1])),
+            )
+            for one in look.cells
+        ]
+        left = look.left
+        if look.end is not None:
+            break
+    return rows
+
+
+def test_set_is_that_of_the_race(raced):
+    """Each cell has p and distance of its own last look, and the mean over all its seeds."""
+    (compared,) = compare_all(read_all(raced.root))
+    race = race_of(read_all(raced.root))
+    cells = compared.cells.assign(cell=compared.cells["model"] + "/" + compared.cells["loss"])
+    table = cells.set_index("cell")
+
+    assert table["may_be_best"].to_dict() == {
+        cell: row.decision != "out" for cell, row in race.last.items()
+    }
+    assert not table.loc["unet2/dice", "may_be_best"]
+    for cell, row in race.last.items():
+        assert table.loc[cell, "seeds"] == row.seeds
+        assert table.loc[cell, "p_as_best"] == pytest.approx(row.p)
+        assert table.loc[cell, "minus_best_low"] == pytest.approx(row.low)
+        assert table.loc[cell, "test_iou"] == pytest.approx(row.mean)
+
+
+def test_pairs_are_of_the_first_looks_seeds(raced):
+    """As if nobody had trained more: further seeds went to cells that were ahead by luck."""
+    (compared,) = compare_all(read_all(raced.root))
+    for run in raced.runs.iterdir():
+        if int(run.name.split("-s")[-1].split("-")[0]) >= LOOKS[0]:
+            for file in sorted(run.rglob("*"), reverse=True):
+                file.unlink() if file.is_file() else file.rmdir()
+            run.rmdir()
+    raced.race.unlink()
+    (first,) = compare_all(read_all(raced.root), advise=False)
+    names = ["family", "a", "b", "difference", "ci_low", "ci_high", "p_adjusted", "verdict"]
+
+    pd.testing.assert_frame_equal(compared.pairs[names], first.pairs[names])
+    assert (first.cells["seeds"] == LOOKS[0]).all()
+
+
+def test_answer_says_how_the_race_went(raced):
+    """Headline, end, runs saved, and what the numbers are from."""
+    (compared,) = compare_all(read_all(raced.root))
+    race, said = race_of(read_all(raced.root)), compared.answer
+
+    assert said.headline.startswith("With 95 % confidence the best is one of these 3 of 4 cells: ")
+    assert f"The race ended at look {race.look[0]}" in said.settled[0]
+    assert f"{len(race.used_runs)} runs in place of {4 * LOOKS[-1]}" in said.settled[0]
+    assert said.notes[0].startswith("Seeds were given by results: ")
+    assert "the first 2 seeds of each cell" in said.notes[0]
+    assert not any("more seeds per cell" in text for text in said.next)
+
+
+def test_another_metric_compares_the_first_looks_seeds(raced):
+    """The race decided by IoU: its set says nothing about Dice."""
+    (compared,) = compare_all(read_all(raced.root), Asked("dice"))
+
+    assert (compared.cells["seeds"] == LOOKS[0]).all()
+    assert compared.raced is None
+    assert compared.answer.notes[0].startswith("Seeds were given by results, by another metric")
+
+
+def test_averages_are_of_the_first_looks_seeds(raced):
+    """`--by loss` takes no mean over unequal seeds."""
+    (compared,) = compare_all(read_all(raced.root))
+    table, _ = part(compared, (), "loss")
+    results = read_all(raced.root).results
+    first = results[results["seed"] < LOOKS[0]].groupby("loss")["test_iou"].mean()
+
+    assert table.set_index("loss")["test_iou"].to_dict() == pytest.approx(first.to_dict())
+
+
+def test_figure_has_a_bar_for_each_cell(raced):
+    """Lengths are seeds: the cell that was ruled out has the shortest."""
+    figure = race_figure(race_of(read_all(raced.root)))
+    seeds = {row[0]: row[2] for row in figure.rows}
+
+    assert seeds["unet2/dice"] == 2
+    assert max(seeds.values()) > 2
+    assert figure.wide.count("bar lost") == 1
+    assert figure.wide.count("bar c0") == 3
+
+
+def test_page_has_the_race(raced):
+    """A section with the figure; answer.json has the sentences."""
+    write_report(raced)
+    page = raced.page.read_text()
+
+    assert 'id="race"' in page
+    assert "Seeds were given by results" in page
+    assert json.loads(raced.answer.read_text())["settled"][0].startswith("The race ended")
+
+
+def test_damaged_record_leaves_the_seeds_that_all_cells_have(raced, recwarn):
+    """Nothing is compared that a look may have decided; the file is named."""
+    raced.race.write_text("look,cell\n1,x\n")
+    tables = read_all(raced.root)
+    (compared,) = compare_all(tables)
+
+    assert (compared.cells["seeds"] == 2).all()
+    assert len(common_seeds(tables)) == 8
+    assert any("race.csv" in line for line in tables.damages)
+
+
+def test_sweep_without_a_race_has_none(raced):
+    """Nor one whose runs are not those of the race."""
+    rows = [replace(row, runs=("ffffffffffff",)) for row in rows_of(raced.root)]
+    write_race(raced, rows)
+
+    assert race_of(read_all(raced.root)) is None
+    raced.race.unlink()
+    assert race_of(read_all(raced.root)) is None
+    assert not math.isnan(compare_all(read_all(raced.root))[0].cells["test_iou"].iloc[0])
