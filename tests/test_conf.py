@@ -55,7 +55,8 @@ def places(tmp_path_factory):
         Image.fromarray(mask).save(root / f"masks/case {index}.png")
     ph2 = (f"data.root={root / 'ph2'}",)
     folder = (f"data.images={root / 'images'}", f"data.masks={root / 'masks'}")
-    return {"data=ph2": ph2, "data=folder": folder, "experiment=notebook": ph2}
+    of_ph2 = dict.fromkeys(("data=ph2", "experiment=notebook", "experiment=best"), ph2)
+    return {**of_ph2, "data=folder": folder}
 
 
 @pytest.fixture(scope="module", autouse=True)
