@@ -241,7 +241,7 @@ def _finish() -> int:
     if failed:
         print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
     for outcome in failed:
-        print(f"  {outcome.run}: {outcome.error}", file=sys.stderr)
+        print(f"  {outcome.error_line}", file=sys.stderr)
     return 1 if failed or len(current.outcomes) < current.requested else 0
 
 

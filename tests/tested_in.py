@@ -3,6 +3,7 @@
 TESTED_IN = {
     "__main__.py": "test_api.py",
     "cli/compare.py": "cli/test_report.py",
+    "cli/data_facts.py": "cli/test_data.py",
     "cli/look.py": "cli/test_data.py",
     "cli/render.py": "cli/test_sweeps.py",
     "config/check.py": "config/test_schema.py",

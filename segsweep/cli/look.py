@@ -56,26 +56,10 @@ def _words(values: Mapping[str, object]) -> list[str]:
     return [f"{key}={_value(value)}" for key, value in values.items()]
 
 
-def places_in(words: Sequence[str]) -> list[Path]:
-    """Return the folders and tables among the words of `segsweep data`; ConfigError for three."""
-    found = [Path(word).expanduser() for word in words if is_place(word)]
-    if len(found) > 2 or (len(found) == 2 and not all(path.is_dir() for path in found)):
-        raise ConfigError(
-            f"{' '.join(map(str, found))}: one folder, a folder of images and one of masks, or one "
-            "CSV of pairs"
-        )
-    return found
-
-
 def _arguments_in(words: Sequence[str]) -> dict[str, str]:
     """Return the arguments of the data set among overrides."""
     named = (word for word in words if word.startswith("data."))
     return {word.partition("=")[0].removeprefix("data."): str(_parsed(word)) for word in named}
-
-
-def is_place(word: str) -> bool:
-    """Whether a word names a folder or a file that exists."""
-    return "=" not in word and not word.startswith("-") and Path(word).expanduser().exists()
 
 
 def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:

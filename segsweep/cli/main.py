@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from segsweep.config.run_config import RunConfig
-    from segsweep.data.cache import Prepared
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,8 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Check data before training, inspect results afterwards. To train: segsweep-train.",
 )
-SHEET_IMAGES = 100
-"""Images on a contact sheet, at most."""
+COMPLETIONS = ("--install-completion", "--show-completion")
+"""Flags of typer."""
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 """Base class of all usage errors; where it is defined depends on typer's version."""
 
@@ -64,14 +62,9 @@ def data(
     ] = None,
 ) -> None:
     """Check a data set, print all problems, draw a contact sheet, and say how to train on it."""
-    from segsweep.cli.look import (
-        is_place,
-        look_at,
-        places_in,
-        print_left_over,
-        training_line,
-        write_option,
-    )
+    from segsweep.cli.data_facts import draw_sheet, print_facts, sheet_name
+    from segsweep.cli.look import look_at, print_left_over, training_line, write_option
+    from segsweep.cli.places import check_places, is_place, places_in
     from segsweep.config.allow import command_line
     from segsweep.config.check import check_config
     from segsweep.config.run_config import RunConfig
@@ -84,6 +77,7 @@ def data(
     from segsweep.training.dataset import checked_data
 
     words = overrides or []
+    check_places(words)
     look = None
     if places := places_in(words):
         look = look_at(places, [word for word in words if not is_place(word)])
@@ -104,8 +98,8 @@ def data(
         print(format_problems(problems, Path(config.outputs, ".cache").resolve()))
     if look:
         print_left_over(look, Path(config.outputs))
-    sheet = _draw_sheet(prepared, Path(config.outputs) / _sheet_name(config, prepared.fingerprint))
-    _print_facts(prepared, parts, sheet)
+    sheet = draw_sheet(prepared, Path(config.outputs) / sheet_name(config, prepared.fingerprint))
+    print_facts(prepared, parts, sheet)
     if look:
         print(f"to train: {training_line(look, parts.count('train'))}")
 
@@ -149,6 +143,8 @@ def main() -> None:
 
 def _run_app() -> NoReturn:
     name = "python -m segsweep" if Path(sys.argv[0]).suffix == ".py" else "segsweep"
+    if any(word.startswith(COMPLETIONS) for word in sys.argv[1:]):
+        name = "segsweep"  # what a shell completes is the command, not Python
     try:
         sys.exit(app(standalone_mode=False, prog_name=name))
     except (KeyboardInterrupt, typer.Abort):
@@ -197,11 +193,13 @@ def compose(
 
     from segsweep.plugins.register import register_schema
     from segsweep.sweep.planning.plain_words import check_plain_words
+    from segsweep.sweep.planning.word_values import check_one_value
     from segsweep.system.installation import conf_folder
 
     if any(word.startswith("-") for word in overrides):
         raise ConfigError(f"{' '.join(overrides)}: only overrides of the form key=value allowed")
     check_plain_words(overrides)
+    check_one_value(overrides)
     register_schema()
     search_path = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
     with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
@@ -227,68 +225,6 @@ def compose_values(
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         raise ConfigError(one_line(error, overrides)) from error
-
-
-def _print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> None:
-    from segsweep.config.truth import NO_TEST
-    from segsweep.data.parts import PARTS, UNUSED
-    from segsweep.data.thin import tile_hint
-
-    counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
-    counts += "" if "test" in parts else f"; no test part: {NO_TEST}"
-    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
-    print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
-    which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
-    print(f"contact sheet{which}: {sheet}")
-    if hint := tile_hint(prepared):
-        print(hint)
-
-
-def _sheet_name(config: "RunConfig", fingerprint: str) -> str:
-    """Return the contact sheet's file name: data and target each have their own."""
-    from segsweep.config.truth import file_word, target_of
-
-    words = ("data", fingerprint, file_word(target_of(config.data.source)))
-    return f"{'-'.join(filter(None, words))}.png"
-
-
-def _draw_sheet(prepared: "Prepared", path: Path) -> Path:
-    """Draw the first images with their masks; return *path*."""
-    from segsweep.data.contact_sheet import contact_sheet
-
-    count = min(len(prepared.samples), SHEET_IMAGES)
-    items = (
-        (
-            prepared.samples[index].id,
-            prepared.images[index].transpose(1, 2, 0),
-            prepared.masks[index][0],
-        )
-        for index in range(count)
-    )
-    contact_sheet(items, path)
-    return path
-
-
-def _sizes(sizes: Sequence[tuple[int, int]]) -> str:
-    smallest, largest = min(sizes), max(sizes)
-    text = "x".join(map(str, smallest))
-    return text if smallest == largest else f"{text} to {'x'.join(map(str, largest))}"
-
-
-def _foreground(prepared: "Prepared") -> str:
-    """Return the range and the mean of the foreground's share of an image."""
-    import numpy as np
-
-    from segsweep.data.source import IGNORED
-
-    masks = (prepared.masks[row] for row in range(len(prepared.masks)))
-    numbers = [((mask == 1).sum(), (mask != IGNORED).sum(), mask.size) for mask in masks]
-    found, counted, pixels = np.array(numbers).T
-    shares = found / counted.clip(1)
-    text = f"{shares.min():.3f} to {shares.max():.3f}, mean {shares.mean():.3f}"
-    if not prepared.ignores:
-        return text
-    return f"{text} of what counts; ignored {1 - counted.sum() / pixels.sum():.3f}"
 
 
 def _from_hydra(error: BaseException) -> bool:

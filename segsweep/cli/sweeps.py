@@ -120,6 +120,8 @@ def _no_run(wanted: Collection[str], found: SweepStatus) -> str:
     """Return that no run has one of the *wanted* statuses, and which there are."""
     from segsweep.cli.render import counted
 
+    if not found.runs:
+        return f"{found.sweep.root.name}: no runs yet"
     return f"no run is {' or '.join(sorted(wanted))}; {counted(found.runs)}"
 
 

@@ -26,12 +26,20 @@ ALWAYS = ("model", "loss")
 SEARCHED = "searched"
 """Of runs whose values a search filled in: the keys that it searched. They are one cell at whatever
 values, and another cell than runs whose values were given."""
+COMPARED = ("model", "loss", "data", "seed", "kind", "threshold", "evaluate", "experiment")
+"""What is compared, or what it is compared by: the same in all trials of a cell."""
 SEPARATOR = "@"
 """In a cell's name before each further key; no shell gives it a meaning."""
 NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 DATA_KEYS = ("data", "data_fingerprint", "data_target", VALIDATION_ONLY)
 """What a run is asked; one key, `data`, stands for all of them."""
+
+
+def is_compared(key: str) -> bool:
+    """Whether cells are compared by *key*; an argument of a model or loss may be searched."""
+    first = key.split(".")[0]
+    return first in COMPARED and (first == key or first not in ("model", "loss"))
 
 
 def run_names(config: Values) -> dict[str, object]:

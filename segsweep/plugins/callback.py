@@ -15,7 +15,7 @@ from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
 from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, check_way
-from segsweep.sweep.planning.command_words import check_one_sweep, check_search
+from segsweep.sweep.planning.command_words import check_one_sweep, check_own_values, check_search
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
 from segsweep.sweep.session import CommandExit
@@ -33,7 +33,9 @@ class Planning(Callback):
         """Plan the run of a command without `-m`."""
         _or_exit(check_way, config, True)
         _or_exit(check_hydra_keys, config, True)
-        _or_exit(_plan_and_freeze, config, [list(config.hydra.overrides.task)])
+        words = list(config.hydra.overrides.task)
+        _or_exit(check_own_values, config, words)
+        _or_exit(_plan_and_freeze, config, [words])
 
     def on_multirun_start(self, config: DictConfig, **_: object) -> None:
         """Plan a sweep of Hydra's basic sweeper; for a search, check only its fixed values."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
@@ -12,6 +12,7 @@ from segsweep.errors import StoredFileError
 from segsweep.metrics import metric_of
 from segsweep.store.states import Cause
 from segsweep.system.files import JsonObject, file_stamp, is_settled, read_plain
+from segsweep.system.terminal import visible
 
 MOST_BYTES = 1 << 24
 """A larger file was not written by a run."""
@@ -145,8 +146,15 @@ def _wrong_value(key: str, value: object, result: Result) -> str:
 
 
 def read_failure(path: Path) -> Failure | None:
-    """Return a run's failure; None if there is no file, StoredFileError if it is damaged."""
-    return _read(Failure, path)
+    """Return a run's failure; None if there is no file, StoredFileError if it is damaged.
+
+    Control characters in its texts, from a user's class, become visible: a report shows them.
+    """
+    found = _read(Failure, path)
+    if found is None:
+        return None
+    texts = {key: visible(one) for key, one in found.values.items() if isinstance(one, str)}
+    return replace(found, error=visible(found.error), values={**found.values, **texts})
 
 
 def read_environment(path: Path) -> Environment | None:

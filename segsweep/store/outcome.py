@@ -26,6 +26,16 @@ class Outcome:
     note: str = ""
     """How a finished run ended, if not as planned."""
 
+    @property
+    def error_line(self) -> str:
+        """Run and error; words of the run with which the error begins are not repeated."""
+        first = self.error.partition(": ")[0]
+        words = self.run.split(" ")
+        if first not in words:
+            return f"{self.run}: {self.error}"
+        words.remove(first)
+        return f"{self.error} [in {' '.join(words)}]" if words else self.error
+
 
 def finished_outcome(paths: RunPaths) -> Outcome | None:
     """Return the outcome stored in `result.json`; None if the file is missing or damaged."""

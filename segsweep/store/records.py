@@ -26,6 +26,7 @@ from segsweep.store.states import Cause
 from segsweep.store.yaml_parts import load_yaml
 from segsweep.system.csv_cells import exact
 from segsweep.system.files import csv_text, read_plain, write_json, write_text
+from segsweep.system.terminal import visible
 
 PER_IMAGE = ("run_id", "split", "at", "image", *COUNTS)
 """The fixed columns of per_image.csv; stored metrics may follow (`image_columns`)."""
@@ -215,7 +216,7 @@ def _earlier_copies(paths: RunPaths) -> int:
 
 
 def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: str) -> None:
-    """Write `failure.json`, with the number of attempts.
+    """Write `failure.json`, with the number of attempts, and control characters visible.
 
     Args:
         paths: the run.
@@ -226,8 +227,8 @@ def record_failure(paths: RunPaths, cause: Cause, error: str, trace: str, when: 
 
     """
     attempts = (known_failure(paths.failure) or Failure()).attempts + 1
-    values = {"cause": cause, "error": error, "attempts": attempts, "time": when}
-    write_json(paths.failure, {**values, "traceback": trace})
+    values = {"cause": cause, "error": visible(error), "attempts": attempts, "time": when}
+    write_json(paths.failure, {**values, "traceback": visible(trace)})
 
 
 def per_image_text(run_id: str, rows: Sequence[Mapping[str, object]]) -> str:

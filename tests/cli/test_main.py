@@ -45,7 +45,7 @@ def test_wrong_use_is_one_line(segsweep, runs, words):
         (("show", "main"), "it is a sweep: list its runs with `segsweep runs main`"),
         (("show", "unet2/bce"), "a cell has several runs: name one, such as unet2-bce-s0"),
         (("show", "unet2-bse-s0"), "did you mean 'unet2-bce-s0'?"),
-        (("data", "photo"), "photo: not key=value"),
+        (("data", "photo"), "photo: no such folder; give a folder of images"),
         (("status", "--outputs", "outputs/main"), "it is a sweep itself"),
     ],
 )
@@ -131,7 +131,7 @@ def test_words_that_do_not_fit_are_one_line(segsweep, tmp_path, monkeypatch, wor
 def test_full_errors_are_shown_on_request(segsweep, monkeypatch):
     """HYDRA_FULL_ERROR=1 brings the traceback back, as in training."""
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setattr("sys.argv", ["segsweep", "data", "scheduler=-0.0"])
+    monkeypatch.setattr("sys.argv", ["segsweep", "data", "hydra=9"])
     from segsweep.cli.main import main
 
     with pytest.raises(ValueError, match="Config group override"):

@@ -40,6 +40,7 @@ from segsweep.report.page.tables import folded_pairs, meanings_html, table_html
 from segsweep.stats.wording.search import wider_word
 from segsweep.stats.wording.sentences import about_networks
 from segsweep.store.states import Status
+from segsweep.system.terminal import json_visible, visible
 
 RELOAD_SECONDS = 10
 WHOLE = ("runs", "reads")
@@ -95,7 +96,7 @@ def build_page(material: Material, live: bool = False, comparisons: Sequence[Mat
     for own in shown:
         tables |= {f"{name}{own.suffix}": rows for name, rows in own.tables.items()}
     script, style = _part("page.js"), figure_style() + _part("style.css")
-    return _template().render(
+    page = _template().render(
         material=material,
         comparisons=shown,
         together=summary([own.compared for own in parts]).notes if len(parts) > 1 else (),
@@ -112,6 +113,7 @@ def build_page(material: Material, live: bool = False, comparisons: Sequence[Mat
         style=Markup(style),
         script_hash=_hash(script),
     )
+    return visible(page)
 
 
 def _renewed(material: Material, live: bool) -> bool:
@@ -232,9 +234,9 @@ def _many(count: int, noun: str) -> str:
 def _script_json(values: Mapping[str, object]) -> Markup:
     """Return JSON that cannot end the script element around it."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
+    for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # it holds no character with a meaning in HTML
+    return Markup(json_visible(text))  # it holds no character with a meaning in HTML
 
 
 def _hash(script: str) -> str:

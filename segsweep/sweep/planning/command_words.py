@@ -71,6 +71,20 @@ def check_search(config: DictConfig) -> None:
         )
 
 
+def check_own_values(config: DictConfig, arguments: Sequence[str]) -> None:
+    """Raise ConfigError if a command without `-m` chooses an experiment with values for runs.
+
+    Only a sweeper reads `hydra.sweeper.params`; a word of the command replaces a key's values.
+    """
+    given = {word.lstrip("+").partition("=")[0] for word in arguments}
+    params = dict(config.hydra.sweeper.get("params") or {})
+    words = [f"{key}={value}" for key, value in params.items() if key not in given]
+    if words:
+        experiment = config.hydra.runtime.choices.get("experiment")
+        place = f"experiment={experiment}" if experiment else "hydra.sweeper.params"
+        raise ConfigError(f"{place}: sets {' '.join(words)} for a sweep; add -m")
+
+
 def check_storage(config: DictConfig) -> None:
     """Raise ConfigError if the config, as it was written, has a password in `search.storage`."""
     written = OmegaConf.to_container(config.search, resolve=False)

@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import FloatRange, Override, RangeSweep, V
 from segsweep.config.schema import CommandConfig
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning.compose import Composer, config_loader
+from segsweep.sweep.planning.word_values import check_range, interval_line
 
 
 def expand(
@@ -69,10 +70,8 @@ def _count(override: Override) -> int:
     if not override.is_sweep_override():
         return 1
     if override.value_type is ValueType.INTERVAL_SWEEP:
-        raise ConfigError(
-            f"{override.input_line}: an interval is for a search, which Hydra's Optuna sweeper "
-            "makes: add experiment=optuna_lr, or hydra/sweeper=optuna and kind=trial"
-        )
+        raise ConfigError(interval_line(str(override.input_line), several=True))
+    check_range(override)
     value = override.value()
     if not isinstance(value, RangeSweep):
         return sum(1 for _ in override.sweep_iterator())

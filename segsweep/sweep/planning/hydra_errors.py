@@ -139,6 +139,11 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
             return unknown_key(key, _keys(of))
     if key.startswith("hydra."):
         return _unknown_in_hydra(key, words)
+    if key in _known_keys():  # a mapping as its value
+        how = (
+            "search=lr, or each key as" if key == "search.params" else "set each key by itself, as"
+        )
+        return f"{key}: a key in its value does not exist; {how} +{key}.<key>=<value>"
     node, _, name = key.partition(".")
     option, inside = _option_keys(node, words) if name and node in OPTION_NODES else ("", None)
     if inside is not None:
@@ -183,7 +188,8 @@ def _deleted(match: re.Match[str], words: Sequence[str]) -> str:
 
 
 def _not_deleted(match: re.Match[str], words: Sequence[str]) -> str:
-    return f"~{match['key']}: every run has this key; set it to a value instead: {match['key']}=..."
+    key = match["key"]
+    return f"~{key}: a run's keys cannot be deleted; leave the word out, or set {key}=<value>"
 
 
 def _no_config(match: re.Match[str], words: Sequence[str]) -> str:
@@ -220,6 +226,12 @@ def _null(match: re.Match[str], words: Sequence[str]) -> str:
 def _no_list(match: re.Match[str], words: Sequence[str]) -> str:
     key, value = match["key"], match["value"]
     return f"{key}={value}: wanted a list, as in {key}=[{value}]"
+
+
+def _without_m(match: re.Match[str], words: Sequence[str]) -> str:
+    from segsweep.sweep.planning.word_values import without_m
+
+    return without_m(match["word"])
 
 
 def _several(match: re.Match[str], words: Sequence[str]) -> str:
@@ -267,6 +279,7 @@ _PATTERNS = (
         r"Available options in '[\w/]+':\s+(?P<options>.*?)(?:\n\n|\nConfig search|$)",
         _unknown_option,
     ),
+    (r"Sweep parameters '(?P<word>.*?)'(, '.*)? requires --multirun", _without_m),
     (r"Ambiguous value for argument '(?P<key>[^=']+)=", _several),
     (
         r"Value '(?P<value>.*?)'(?: of type .*? converted to| is not a valid) (?P<type>\w+).*?"
@@ -279,6 +292,7 @@ _PATTERNS = (
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
     (r"Could not delete from config\. '(?P<key>[^']+)' does not exist", _deleted),
     (r"Error merging override ~(?P<key>[\w.]+)", _not_deleted),
+    (r"delete from config\. The value of '(?P<key>[^']+)'", _not_deleted),
     (r"Cannot find primary config '(?P<name>[^']*)'", _no_config),
     (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),
     (r"Error parsing override '(?P<text>[^']*)'", _grammar),

@@ -11,6 +11,7 @@ from segsweep.config.usage import groups
 from segsweep.config.validate import hints_of, nearest
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning import shadowed
+from segsweep.sweep.planning.word_values import check_values
 from segsweep.system.secrets import has_password
 
 FOLDER = "<folder>"
@@ -63,12 +64,14 @@ def check_plain_words(words: Sequence[str]) -> None:
     printing = [flag for flag in given if flag in PRINTING]
     if printing and {"-m", "--multirun"} & {*given}:
         raise ConfigError(f"-m, {printing[0]}: give one of them; what -m would run: plan=true")
-    for before, word in _own_words(words):
+    own = list(_own_words(words))
+    for before, word in own:
         if word.startswith("-"):
             _check_flag(word)
         elif "=" not in word and not word.startswith("~"):
             raise ConfigError(f"{word or repr(word)}: {_meant(word, before)}")
     shadowed.check_words(words)
+    check_values([word for _, word in own if not word.startswith("-")], words)
 
 
 def _own_words(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -149,5 +152,7 @@ def _meant(word: str, before: str) -> str:
         return (
             f"not key=value; images in a folder: `segsweep data {word}` says how to train on them"
         )
+    if "/" in word and not Path(word).exists():
+        return "not key=value, and no such folder; `segsweep-train --help` shows examples"
     names = [*hints_of(Config), *OPTION_NODES, *LOOKING]
     return f"not key=value{nearest(word, names)}; `segsweep-train --help` shows examples"

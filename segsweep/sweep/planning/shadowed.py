@@ -23,7 +23,12 @@ SEARCHPATH = "hydra.searchpath"
 
 def check_words(words: Sequence[str]) -> None:
     """Raise ConfigError if a folder that a command line names has a file that is ignored."""
-    check_folders([*_given(words), *_on_searchpath(words)])
+    check_folders(folders_of(words))
+
+
+def folders_of(words: Sequence[str]) -> list[Path]:
+    """Return the folders with options of the user's that a command line names."""
+    return [*_given(words), *_on_searchpath(words)]
 
 
 def check_folders(folders: Sequence[Path]) -> None:

@@ -11,6 +11,7 @@ from itertools import islice
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
+from segsweep.config.cells import is_compared
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning.compose import config_loader
 from segsweep.sweep.search.space import (
@@ -19,7 +20,6 @@ from segsweep.sweep.search.space import (
     check_key,
     distribution_of,
     grid_size,
-    is_compared,
 )
 
 CHECKED = 20

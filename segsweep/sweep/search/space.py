@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
 from hydra.errors import HydraException
 
+from segsweep.config.cells import is_compared
 from segsweep.config.schema import CommandConfig, Config
 from segsweep.config.validate import raise_all
 from segsweep.errors import ConfigError
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | float | bool | None
 Space: TypeAlias = "Mapping[str, BaseDistribution]"
-COMPARED = ("model", "loss", "data", "seed", "kind", "threshold", "evaluate", "experiment")
-"""What is compared, or what it is compared by: the same in all trials of a cell."""
 FORMS = (
     "an interval, tag(log, interval(1e-5, 1e-2)) or int(interval(4, 16)), a list, choice(a, b), "
     "or range(3, 6)"
@@ -61,12 +60,6 @@ def flat_params(params: Mapping[str, object], above: str = "") -> dict[str, str]
         else:
             flat[key] = str(value)
     return flat
-
-
-def is_compared(key: str) -> bool:
-    """Whether cells are compared by *key*; an argument of a model or loss may be searched."""
-    first = key.split(".")[0]
-    return first in COMPARED and (first == key or first not in ("model", "loss"))
 
 
 def check_key(key: str) -> None:

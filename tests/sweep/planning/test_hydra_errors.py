@@ -89,7 +89,10 @@ def test_unknown_key_names_the_nearest(word, meant):
         (["evaluate.x=1"], "evaluate.x: no such key; evaluate has at, boundary, empty, select"),
         (["~trainer.x"], "~trainer.x: no such key; trainer has averaging, batch, "),
         (["~trainer.epoch"], "~trainer.epoch: no such key; did you mean 'trainer.epochs'?"),
-        (["~trainer.epochs"], "~trainer.epochs: every run has this key; set it to a value"),
+        (
+            ["~trainer.epochs"],
+            "~trainer.epochs: a run's keys cannot be deleted; leave the word out",
+        ),
         (["augment=none", "augment.p=1"], "augment.p: no such key; augment=none has no keys; "),
         (["hydra.x=1"], "hydra.x: no such key; `segsweep-train --cfg hydra` lists those"),
         (
