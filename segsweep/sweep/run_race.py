@@ -101,14 +101,15 @@ def _held(race: Race, work: Work, place: Place, reuse: Reused | None) -> list[Ou
     current = session.current
     if reuse is not None and not reuse.is_recorded():
         reuse.record()
+    if work.todo:
+        work = with_sweep_choices(work, race.sweep, place)
     if work.finished or work.skipped:
-        known = replace(work, todo=[], repeated=[])
-        freeze_work(with_sweep_choices(known, race.sweep, place) if work.todo else known)
+        freeze_work(replace(work, todo=[], repeated=[]), race.cell_names())
     if not (possible := race.possible()):
         race.start()
         return []
-    work = with_sweep_choices(replace(work, todo=possible), race.sweep, place)
-    todo, slots, costs = place.prepare(work.todo)
+    chosen = {run.name: run for run in work.todo}
+    todo, slots, costs = place.prepare([chosen[run.name] for run in possible])
     race.replace_runs(todo)
     race.seconds = {name: cost.seconds for name, cost in costs.items()}
     race.slots = max(1, len(slots))

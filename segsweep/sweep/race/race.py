@@ -103,6 +103,10 @@ class Race:
         every = [run for cell in self.cells for run in cell.runs([*cell.units])]
         return [run for run in every if self.states[run.name] is not State.WAITING]
 
+    def cell_names(self) -> dict[str, str]:
+        """Return run name -> its cell, of all runs."""
+        return {run.name: cell.name for cell in self.cells for run in cell.runs([*cell.units])}
+
     def replace_runs(self, runs: Sequence[PlannedRun]) -> None:
         """Take *runs* in place of those of the same names."""
         known = {run.name: run for run in runs}
@@ -112,7 +116,7 @@ class Race:
 
     def expected(self) -> dict[str, Expected]:
         """Return every run that may still be asked for, by its name."""
-        cells = self._cell_names()
+        cells = self.cell_names()
         return {
             run.name: Expected(cells[run.name], self.seconds.get(run.name, 0.0))
             for run in self.possible()
@@ -132,7 +136,7 @@ class Race:
     def _next(self, run: PlannedRun) -> Next:
         self.freeze(run)
         self.states[run.name] = State.RUNNING
-        cell = self._cell_names()[run.name]
+        cell = self.cell_names()[run.name]
         label = f"{cell} seed {run.config.seed}"
         fold = run.config.data.split.fold
         return Next(run, run.name, title_of(label, fold), self.seconds.get(run.name, 0.0))
@@ -276,9 +280,6 @@ class Race:
         results = [known_result(run.paths.result) for run in done]
         seconds = sum(one.seconds or 0.0 for one in results if one is not None)
         return seconds / self.slots / 3600
-
-    def _cell_names(self) -> dict[str, str]:
-        return {run.name: cell.name for cell in self.cells for run in cell.runs([*cell.units])}
 
 
 def _decision(judged: Judged | None, seeds: int) -> Decision:

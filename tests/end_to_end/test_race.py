@@ -1,0 +1,112 @@
+"""Whole races: decided the same however often they are killed, nothing lost or trained twice."""
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from command import TINY, finish, of_session, rows_of, snapshot, start, wait_for
+
+pytestmark = pytest.mark.slow
+CELLS = tuple(f"unet2/bce@threshold={value}" for value in ("0.5", "0.4", "0.999", "0.9999"))
+"""Two that are alike, and two that see almost no foreground."""
+TRAINED = ("data.count=48", "trainer.epochs=12", "preflight=false", "model=unet2", "loss=bce")
+WORDS = (
+    *("-m", *TINY, *TRAINED, "optimizer.lr=0.02", "threshold=0.5,0.4,0.999,0.9999"),
+    *("seed=range(0,6)", "race=best", "race.looks=[2,4]", "slots=1"),
+)
+
+
+def sweep_of(folder: Path) -> Path:
+    """Return the sweep in *folder*."""
+    return folder / "outputs/main"
+
+
+def finished(sweep: Path) -> list[Path]:
+    """Return the folders of the finished runs."""
+    return [file.parent for file in sweep.glob("runs/*/result.json")]
+
+
+def decided(sweep: Path) -> list[dict[str, str]]:
+    """Return race.csv without the hours that were spent."""
+    return [{**row, "spent": ""} for row in rows_of(sweep / "race.csv")]
+
+
+def counts(sweep: Path) -> dict[str, str]:
+    """Return the counts of each finished run, by the name of its folder."""
+    return {run.name: (run / "per_image.csv").read_text() for run in finished(sweep)}
+
+
+def times_begun(sweep: Path) -> int:
+    """Return how often runs were started or resumed."""
+    logs = sweep.glob("runs/*/train.log")
+    return sum(log.read_text().count("images unused") for log in logs)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """Return the sweep of a race that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    said = finish(WORDS, folder)
+    assert "race: looks at 2, 4, 6 seeds of 4 cells; at least 8 runs, at most 24" in said
+    assert "look 2, 4 seeds: 2 of 4 cells may still be the best; out: " in said
+    assert "20 of 24 runs, 4 saved" in said
+    return sweep_of(folder)
+
+
+def test_clearly_worse_cells_get_no_further_seeds(undisturbed) -> None:
+    """They are out at the second look; the others get all seeds, and the runs that count stand."""
+    rows, plan = rows_of(undisturbed / "race.csv"), rows_of(undisturbed / "plan.csv")
+    ids = {json.loads((run / "result.json").read_text())["run_id"] for run in finished(undisturbed)}
+
+    assert {(row["look"], row["cell"]) for row in rows if row["decision"] == "out"} == {
+        ("2", cell) for cell in CELLS[2:]
+    }
+    assert [row["look"] for row in rows] == ["1"] * 4 + ["2"] * 4 + ["3"] * 2
+    planned = [row["cell"] for row in plan]
+    assert [planned.count(cell) for cell in CELLS] == [6, 6, 4, 4]
+    assert {row["run_id"] for row in plan} == ids
+    assert {name for row in rows for name in row["runs"].split()} == ids
+    for row in rows:
+        assert len(row["runs"].split()) == int(row["seeds"]) == (2, 4, 6)[int(row["look"]) - 1]
+
+
+def test_killed_three_times_it_decides_as_if_undisturbed(undisturbed, tmp_path) -> None:
+    """SIGKILL before each look, of the command alone or of all of its processes."""
+    generator, sweep, untouched = random.Random(0), sweep_of(tmp_path), {}
+    for done, group in ((3, True), (12, False), (17, True)):
+        process = start(WORDS, tmp_path)
+        wait_for(lambda n=done: len(finished(sweep)) >= n, 400)
+        time.sleep(0.4 * generator.random())
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        wait_for(lambda pid=process.pid: not of_session(pid), 60)
+        untouched |= snapshot(*finished(sweep))
+    finish(WORDS, tmp_path)
+
+    assert untouched == {path: snapshot(path)[path] for path in untouched}
+    assert decided(sweep) == decided(undisturbed)
+    assert counts(sweep) == counts(undisturbed)
+    assert len(finished(sweep)) <= times_begun(sweep) <= len(finished(sweep)) + 3
+    before = snapshot(sweep)
+    assert "race ended: all seeds are used up" in finish(WORDS, tmp_path)
+    assert snapshot(sweep) == before
+
+
+def test_a_race_in_rounds_of_a_launcher(undisturbed, tmp_path) -> None:
+    """With joblib: the runs of a look in one round, their counts as in slots."""
+    words = [word for word in WORDS if not word.startswith(("threshold=", "seed=", "race.looks="))]
+    words[words.index("slots=1")] = "hydra/launcher=joblib"
+    more = ("hydra.launcher.n_jobs=2", "threshold=0.5,0.9999", "seed=range(0,3)", "race.looks=[2]")
+    said = finish((*words, *more), tmp_path)
+    sweep = sweep_of(tmp_path)
+    mine, other = counts(sweep), counts(undisturbed)
+
+    assert "race ended: " in said
+    assert [row["look"] for row in rows_of(sweep / "race.csv")][:2] == ["1", "1"]
+    assert len(mine) == 6
+    assert mine == {name: other[name] for name in mine}
