@@ -59,7 +59,8 @@ def run_race(
         outcomes = _held(race, work, place, reuse)
     race.tell()
     current.planned = race.asked()
-    print(end_line(race), file=sys.stderr)
+    if line := end_line(race):
+        print(line, file=sys.stderr)
     return [*before, *outcomes]
 
 
