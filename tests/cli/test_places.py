@@ -56,7 +56,10 @@ def test_completion_is_of_the_command(tmp_path, module):
         text=True,
         check=True,
         cwd=tmp_path,
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)},
+        env={
+            **{"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)},
+            "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",  # no shell may be above the test
+        },
     )
 
     assert done.stdout.rstrip().endswith("-F _segsweep_completion segsweep")

@@ -47,3 +47,47 @@ def test_the_last_look_ends_it():
 
     assert take_look(values, 0.02, None).end in (End.SEEDS, End.GOOD, End.IMAGES)
     assert len(take_look(values, 0.02, None).left) == 2
+
+
+def test_cells_as_good_as_the_best_end_it():
+    """Two that differ by less than the margin, with hardly any noise."""
+    values = drawn((20, 20), images=200, sd=0.002, gaps=[0.001, 0.0])
+
+    assert take_look(values, 0.02, 0.03).end is End.GOOD
+
+
+def test_endless_seeds_that_separate_nothing_end_it_from_the_second_look_on():
+    """Few images, many seeds: what the seeds leave open is small beside the images."""
+    values = drawn((20, 20), images=8, sd=0.002, gaps=[0.01, 0.0], seed=3)
+
+    assert take_look(values, 0.02, 0.03).end is End.IMAGES
+    assert take_look(values, 0.02, 0.03, again=False).end is None
+
+
+def test_seeds_that_leave_much_open_let_it_go_on():
+    """Two seeds with a large spread on many images."""
+    values = drawn((2, 2, 2), images=400, sd=0.05, seed=1)
+
+    assert take_look(values, 0.02, 0.03).end is None
+
+
+def test_cell_with_one_seed_stays():
+    """Nothing is known of it, and the race does not end over the others."""
+    look = take_look(drawn((5, 5, 1), gaps=[0.2, 0.0, 0.0]), 0.02, 0.03)
+    found = {one.cell: one for one in look.cells}
+
+    assert found["m/b"].out
+    assert not found["m/c"].out
+    assert np.isnan(found["m/c"].p)
+    assert look.end is None
+
+
+def test_a_stricter_look_rules_out_no_more():
+    """The same values at a smaller error: fewer cells are out, intervals are wider."""
+    values = drawn((4,) * 6, gaps=[0.06, 0.04, 0.02, 0.0, 0.0, -0.05], images=80, seed=2)
+    strict, loose = (take_look(values, error, 0.03) for error in (0.003, 0.03))
+
+    assert {*loose.left} <= {*strict.left}
+    for one, other in zip(strict.cells, loose.cells, strict=True):
+        assert one.low <= other.low + 1e-12
+        assert one.p == pytest.approx(other.p)

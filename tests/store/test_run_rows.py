@@ -38,7 +38,8 @@ def test_image_names_stay_text(sweep, frozen, write_run):
 @pytest.mark.parametrize("name", ["per_image.csv", "history.csv"])
 def test_damaged_csv_of_a_run_is_ignored(sweep, frozen, write_run, warned, name, text):
     """The rows of other runs are kept, and one warning names the file."""
-    damaged = write_run(sweep, frozen(seed=9), result=RESULT, epochs=1, counts=COUNTS)
+    result = RESULT | {"epochs": 1, "best_epoch": 1}
+    damaged = write_run(sweep, frozen(seed=9), result=result, epochs=1, counts=COUNTS)
     (damaged / name).write_text(text)
     tables = read_all(sweep)
 
