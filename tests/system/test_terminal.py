@@ -144,4 +144,4 @@ def test_error_of_a_users_loss(nasty_loss, tmp_path, monkeypatch, capsys):
     assert all(map(is_harmless, said))
     assert all(r"\x1b[31m" in text for text in said)
     assert is_harmless(values)
-    assert "\x1b[31m" in json.loads(values)["runs"][0]["error"]
+    assert r"\x1b[31m" in json.loads(values)["runs"][0]["error"]  # as it is stored
