@@ -12,11 +12,9 @@ interrupted simulation resumes from them.
 """
 
 import argparse
-import csv
-import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from other_methods import METHODS, Sweep
 from simulation_tables import tables
+from stored_rows import put_between, read_rows, write_rows
 from truth import GAP, MEAN, Setting, draw, values
 
 from segsweep.stats.advice import seeds_needed
@@ -174,32 +173,12 @@ def settings_in_order() -> list[Setting]:
 
 def read(path: Path) -> dict[Setting, Row]:
     """Return the stored rows; none if the file does not exist."""
-    if not path.exists():
-        return {}
-    kinds = {field.name: field.type for field in fields(Row)}
-    with path.open(newline="") as file:
-        rows = [
-            Row(**{name: kinds[name](text) for name, text in row.items()})
-            for row in csv.DictReader(file)
-        ]
-    return {row.key(): row for row in rows}
+    return {row.key(): row for row in read_rows(path, Row)}
 
 
 def write(path: Path, rows: dict[Setting, Row]) -> None:
     """Write the rows atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(
-            {
-                name: round(value, 4) if isinstance(value, float) else value
-                for name, value in row.items()
-            }
-            for row in map(asdict, rows.values())
-        )
-    temporary.replace(path)
+    write_rows(path, Row, rows.values())
 
 
 def rounds(rows: dict[Setting, Row]) -> Iterator[tuple[Row, Setting, int]]:
@@ -253,9 +232,7 @@ def main() -> None:
 
 def document(shown: str) -> None:
     """Replace the tables between their marks in docs/statistics.md."""
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")
+    put_between(DOCUMENT, BEGIN, END, shown)
 
 
 if __name__ == "__main__":

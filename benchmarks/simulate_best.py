@@ -9,17 +9,16 @@ simulation resumes from them. Only pairs of cells and the set of the best are co
 """
 
 import argparse
-import csv
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from stored_rows import put_between, read_rows, write_rows
 from truth import GAP, Setting, draw, values
 
 from segsweep.stats.contrasts import CELLS, Family, pairs
@@ -130,29 +129,7 @@ def cases() -> list[Case]:
 
 def read(path: Path) -> dict[Case, Row]:
     """Return the stored rows; none if the file does not exist."""
-    if not path.exists():
-        return {}
-    kinds = {field.name: field.type for field in fields(Row)}
-    with path.open(newline="") as file:
-        rows = [
-            Row(**{k: kinds[k](text) for k, text in row.items()}) for row in csv.DictReader(file)
-        ]  # type: ignore[operator]
-    return {row.key(): row for row in rows}
-
-
-def write(path: Path, rows: Iterable[Row]) -> None:
-    """Write the rows atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        table.writeheader()
-        for row in rows:
-            numbers = asdict(row)
-            table.writerow(
-                {k: round(v, 4) if isinstance(v, float) else v for k, v in numbers.items()}
-            )
-    temporary.replace(path)
+    return {row.key(): row for row in read_rows(path, Row)}
 
 
 def simulate(path: Path, minutes: float, sweeps: int) -> None:
@@ -169,7 +146,7 @@ def simulate(path: Path, minutes: float, sweeps: int) -> None:
         generator = np.random.default_rng([order.index(case), row.sweeps, 7])
         for _ in range(BATCH):
             one_sweep(row, case, generator)
-        write(path, [row for row in rows.values() if row.sweeps])
+        write_rows(path, Row, [row for row in rows.values() if row.sweeps])
 
 
 COLUMNS: dict[str, Callable[[Row], float]] = {
@@ -237,9 +214,7 @@ def main() -> None:
         return
     shown = tables(list(read(arguments.out).values()))
     print(shown)
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")
+    put_between(DOCUMENT, BEGIN, END, shown)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,16 @@ Rows are written after each batch, and an interrupted simulation resumes from th
 """
 
 import argparse
-import csv
-import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import truth
 from numpy.typing import NDArray
+from stored_rows import put_between, read_rows, write_rows
 from truth import GAP, Setting, draw, values
 
 from segsweep.stats.null import Settings
@@ -159,28 +158,7 @@ def cases() -> list[Case]:
 
 def read(path: Path) -> dict[Case, Row]:
     """Return the stored rows; none if the file does not exist."""
-    if not path.exists():
-        return {}
-    kinds = {field.name: field.type for field in fields(Row)}
-    with path.open(newline="") as file:
-        rows = [
-            Row(**{name: kinds[name](text) for name, text in row.items()})  # type: ignore[operator]
-            for row in csv.DictReader(file)
-        ]
-    return {row.key(): row for row in rows}
-
-
-def write(path: Path, rows: Iterable[Row]) -> None:
-    """Write the rows atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        table.writeheader()
-        for row in rows:
-            numbers = asdict(row).items()
-            table.writerow({k: round(v, 4) if isinstance(v, float) else v for k, v in numbers})
-    temporary.replace(path)
+    return {row.key(): row for row in read_rows(path, Row)}
 
 
 def simulate(path: Path, minutes: float, races: int) -> None:
@@ -195,7 +173,7 @@ def simulate(path: Path, minutes: float, races: int) -> None:
         generator = np.random.default_rng([order.index(case), rows[case].races, 11])
         for _ in range(BATCH):
             one_race(rows[case], case, generator)
-        write(path, [row for row in rows.values() if row.races])
+        write_rows(path, Row, [row for row in rows.values() if row.races])
 
 
 def tables(rows: Sequence[Row]) -> str:
@@ -235,9 +213,7 @@ def main() -> None:
         return
     shown = tables(list(read(arguments.out).values()))
     print(shown)
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{shown}\n{END}{after}")
+    put_between(DOCUMENT, BEGIN, END, shown)
 
 
 if __name__ == "__main__":

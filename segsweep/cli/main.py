@@ -13,6 +13,7 @@ from segsweep import __version__
 from segsweep.cli import compare, listing, remove, report, search, sweeps
 from segsweep.cli.complete import run_names
 from segsweep.errors import ConfigError, SegsweepError
+from segsweep.system.files import resolved
 from segsweep.system.terminal import stop_printing, visible_output
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def data(
         prepared, _ = checked_data(config, user_code.prepare, batch=False)
     parts = split_samples(prepared.samples, config.data.split)
     if problems := [*prepared.warnings, *crossing_warnings(prepared.samples, parts)]:
-        print(format_problems(problems, Path(config.outputs, ".cache").resolve()))
+        print(format_problems(problems, resolved(Path(config.outputs, ".cache"))))
     if look:
         print_left_over(look, Path(config.outputs))
     sheet = draw_sheet(prepared, Path(config.outputs) / sheet_name(config, prepared.fingerprint))
@@ -201,7 +202,7 @@ def compose(
     check_plain_words(overrides)
     check_one_value(overrides)
     register_schema()
-    search_path = [f"hydra.searchpath=[{config_dir.resolve()}]"] if config_dir else []
+    search_path = [f"hydra.searchpath=[{resolved(config_dir)}]"] if config_dir else []
     with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
         cfg = hydra_compose("config", [*search_path, *overrides], return_hydra_config=True)
     return cfg, cfg.hydra.runtime.choices

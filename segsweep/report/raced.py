@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segsweep.report.searched import or_nan
 from segsweep.store.race import RaceRow, read_race
 from segsweep.store.tables import Tables
 
@@ -49,7 +50,7 @@ class Raced:
     @property
     def by_mean(self) -> list[RaceRow]:
         """The last row of each cell, those of later looks first, then the best mean first."""
-        return sorted(self.last.values(), key=lambda row: (-row.look, -as_number(row.mean)))
+        return sorted(self.last.values(), key=lambda row: (-row.look, -or_nan(row.mean)))
 
     @property
     def further(self) -> list[str]:
@@ -72,11 +73,6 @@ class Raced:
         first = self.rows[0]
         folds = len(first.runs) // max(first.seeds, 1) or 1
         return first.looks[-1] * folds * len(self.last)
-
-
-def as_number(value: float | None) -> float:
-    """Return a number of a race, NaN where nothing could be said."""
-    return np.nan if value is None else value
 
 
 def race_of(tables: Tables) -> Raced | None:
@@ -148,16 +144,16 @@ def _best(analysis: "Analysis", names: Sequence[str], raced: Raced) -> "Best":
     from segsweep.stats.best import Best
 
     rows, sign = [raced.last[name] for name in names], analysis.values.sign
-    means = sign * np.array([as_number(row.mean) for row in rows])
+    means = sign * np.array([or_nan(row.mean) for row in rows])
     ahead = means - np.array([np.nanmax(np.delete(means, at)) for at in range(len(means))])
-    ends = np.array([[as_number(row.low), as_number(row.high)] for row in rows]).T
+    ends = np.array([[or_nan(row.low), or_nan(row.high)] for row in rows]).T
     low, high = ends if sign > 0 else -ends[::-1]
     return Best(
         names=tuple(names),
-        p=np.array([as_number(row.p) for row in rows]),
+        p=np.array([or_nan(row.p) for row in rows]),
         may=np.array([row.decision != "out" for row in rows]),
         low=low,
         high=high,
         difference=ahead,
-        statistic=np.array([as_number(row.statistic) for row in rows]),
+        statistic=np.array([or_nan(row.statistic) for row in rows]),
     )

@@ -77,9 +77,9 @@ def _of_row(
         trials=tuple(_trial(run, keys) for run in order),
         ranges={key: range_of(key, text) for key, text in row.params.items()},
         values=row.values,
-        val_iou=_or_nan(row.val_iou),
+        val_iou=or_nan(row.val_iou),
         own=row.own,
-        own_val_iou=_or_nan(row.own_val_iou),
+        own_val_iou=or_nan(row.own_val_iou),
         sampler=row.sampler,
         counts=known,
         epochs=row.epochs,
@@ -126,7 +126,7 @@ def _trial(run: RunRecord, keys: Sequence[str]) -> Trial:
         run.run_id,
         {key: run.settings.get(flat_key(key)) for key in keys},
         _state(run),
-        _or_nan(value),
+        or_nan(value),
         epochs if isinstance(epochs, int) else None,
         _number(run.columns.get("seconds")),
     )
@@ -145,7 +145,8 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _or_nan(value: float | None) -> float:
+def or_nan(value: float | None) -> float:
+    """Return a stored number, NaN where there is none."""
     return math.nan if value is None else value
 
 

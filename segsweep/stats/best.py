@@ -137,7 +137,7 @@ def compared_with_best(
     p = (draws - np.array(below) + 1) / (draws + 1)
     critical = np.array([critical_value(row, level) for row in maxima])
     may = p > level
-    ahead, errors = _square(difference, -difference, count), _square(error, error, count)
+    ahead, errors = square(difference, -difference, count), square(error, error, count)
     np.fill_diagonal(ahead, np.inf)
     high = np.maximum((ahead + critical[:, None] * errors).min(1), 0.0)
     rivals = np.where(may, ahead - critical * errors, np.inf)  # by the rival's critical value
@@ -146,7 +146,7 @@ def compared_with_best(
     return Best(tuple(names), p, may, low, high, ahead.min(1), largest)
 
 
-def _square(above: Array, below: Array, count: int) -> Array:
+def square(above: Array, below: Array, count: int) -> Array:
     """Return (L, L) from the values of all pairs: *above* the diagonal, and *below* it."""
     found = np.zeros((count, count))
     first, second = np.triu_indices(count, 1)

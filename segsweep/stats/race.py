@@ -12,11 +12,11 @@ from enum import StrEnum
 import numpy as np
 
 from segsweep.stats.advice import UNLIMITED
-from segsweep.stats.best import Best, null_maxima
+from segsweep.stats.best import Best, null_maxima, square
 from segsweep.stats.contrasts import CELLS, Family, pairs
 from segsweep.stats.engine import Analysis, Tested, analyse_families
 from segsweep.stats.null import Settings, critical_value, null_draws, seed_part
-from segsweep.stats.values import Array, Values
+from segsweep.stats.values import Values
 
 
 class End(StrEnum):
@@ -132,20 +132,13 @@ def separable(analysis: Analysis, tested: Tested, best: Best, level: float) -> b
     _, against = null_maxima(tested.family, parts, endless, count)
     assert against is not None, "there are at least two cells"
     critical = np.array([critical_value(row, level) for row in against])
-    images = _square(tested.family.quadratic(parts.sigma), count)
-    seeds = _square(tested.family.squares(seed_part(analysis.moderated, parts.seeds)), count)
+    by_images = np.maximum(tested.family.quadratic(parts.sigma), 0.0)
+    by_seeds = tested.family.squares(seed_part(analysis.moderated, parts.seeds))
+    images, seeds = square(by_images, by_images, count), square(by_seeds, by_seeds, count)
     behind = parts.mean[:, None] - parts.mean[None, :]  # how far the column is behind the row
     reached = behind + critical * np.sqrt(seeds) > critical * np.sqrt(images)
     both = best.may[:, None] & best.may[None, :]
     return bool((reached & both & ~np.eye(count, dtype=bool)).any())
-
-
-def _square(above: Array, count: int) -> Array:
-    """Return (L, L) from a number, at least 0, of each pair."""
-    found = np.zeros((count, count))
-    first, second = np.triu_indices(count, 1)
-    found[first, second] = found[second, first] = np.maximum(above, 0.0)
-    return found
 
 
 def _all_pairs(names: Sequence[str]) -> list[Family]:

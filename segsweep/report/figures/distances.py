@@ -38,7 +38,7 @@ def distances(material: Material) -> Figure | None:
         "Distance to the best",
         f"Intervals for the mean of {len(rows)} cells less the best mean of the others; {good} are "
         f"as good as the best within {within}.",
-        ("cell", "distance", LOW, HIGH, "p_as_best", "may_be_best"),
+        _NAMES,
         [[row.get(name) for name in _NAMES] for row in rows],
         "Each cell’s mean less the best mean of the others (dot), with intervals that hold for all "
         "cells together with 95 % confidence. Filled: may be the best, the interval reaches beyond "

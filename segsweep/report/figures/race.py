@@ -11,7 +11,8 @@ from segsweep.report.figures.figure import (
     x_title,
 )
 from segsweep.report.figures.svg import Canvas, Scale, linear
-from segsweep.report.raced import Raced, as_number
+from segsweep.report.raced import Raced
+from segsweep.report.searched import or_nan
 from segsweep.store.race import RaceRow
 
 MOST_ROWS = 60
@@ -60,8 +61,8 @@ def _draw(rows: Sequence[RaceRow], looks: Sequence[int], width: int) -> Canvas:
 def _draw_row(canvas: Canvas, row: RaceRow, y: float, scale: Scale, width: int) -> None:
     out = row.decision == "out"
     words = (
-        f"{row.cell}: mean {as_number(row.mean):.4f} over {row.seeds} seeds at look {row.look}, "
-        f"{'ruled out' if out else 'may be the best'}, p {as_number(row.p):.3f}"
+        f"{row.cell}: mean {or_nan(row.mean):.4f} over {row.seeds} seeds at look {row.look}, "
+        f"{'ruled out' if out else 'may be the best'}, p {or_nan(row.p):.3f}"
     )
     canvas.add(
         "rect",

@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from segsweep.errors import ConfigError
+from segsweep.system.files import resolved
 from segsweep.system.installation import conf_folder
 
 FLAG = "--config-dir"
@@ -33,11 +34,11 @@ def folders_of(words: Sequence[str]) -> list[Path]:
 
 def check_folders(folders: Sequence[Path]) -> None:
     """Raise ConfigError if one of the user's *folders* has a file that is ignored."""
-    built_in = [folder.resolve() for folder in _folders()]
+    built_in = [resolved(folder) for folder in _folders()]
     ignored = [
         (folder / name, owner)
         for folder in dict.fromkeys(folders)
-        if folder.resolve() not in built_in
+        if resolved(folder) not in built_in
         for name, owner in _names().items()
         if (folder / name).is_file()
     ]

@@ -17,6 +17,7 @@ from segsweep.config.usage import groups
 from segsweep.config.validate import hints_of
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning.shadowed import folders_of
+from segsweep.system.files import resolved
 from segsweep.system.installation import conf_folder
 
 PLUGINS = ("hydra/launcher", "hydra/sweeper")
@@ -173,6 +174,6 @@ def options_of(group: str, given: Sequence[str]) -> list[str]:
 
     with initialize_config_dir(str(conf_folder()), job_name="segsweep"):
         loader = GlobalHydra.instance().config_loader()
-        own = [str(folder.resolve()) for folder in folders_of(given)]
+        own = [str(resolved(folder)) for folder in folders_of(given)]
         search_path = [f"hydra.searchpath=[{','.join(map(repr, own))}]"] if own else []
         return sorted(loader.get_group_options(group, config_name="config", overrides=search_path))
