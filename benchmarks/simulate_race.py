@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from stored_rows import put_between, read_rows, write_rows
 from truth import GAP, Setting, draw, values
 
+from segsweep.stats.looks import End, looks_of, spending
 from segsweep.stats.null import Settings
-from segsweep.stats.race import End, looks_of, spending, take_look
+from segsweep.stats.race import take_look
 from segsweep.stats.values import Values
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

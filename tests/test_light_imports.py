@@ -137,3 +137,12 @@ def test_command_whose_runs_are_finished_needs_no_torch(tmp_path):
     code = RERUN.format(words=words) + "assert 'scipy.ndimage' not in sys.modules"
     assert loaded_by(code, tmp_path) == []
     assert {path: path.read_bytes() for path in tables} == tables
+
+
+def test_planning_needs_no_statistics():
+    """A plan of 1,000 runs would wait for pandas and scipy as long as for itself."""
+    code = "import sys; import segsweep.sweep.command; "
+    code += "print({'pandas', 'scipy', 'torch', 'optuna'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"

@@ -144,7 +144,7 @@ def _print_look(look: "Report", by: str | None, paste: Paste) -> None:
     from segsweep.report.write import write_look
 
     comparisons = look.compared or ()
-    sweep, found = look.tables.sweep.root.resolve().name, []
+    sweep, found = look.name, []
     for compared in comparisons:
         name = sweep if len(comparisons) == 1 else f"{sweep}, {compared.data}"
         frame, sentences = part(compared, compared.swept, by)

@@ -1,11 +1,11 @@
 """What a command prints at its end: answer, cells, trials, and the paths of the files."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from segsweep.config.truth import data_titles
 from segsweep.report.columns import own_rows
 from segsweep.report.search_table import print_searches
-from segsweep.report.searched import searched_cells
+from segsweep.report.searched import SearchedCell, searched_cells
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.tables import Tables
@@ -22,14 +22,14 @@ def print_report(report: Report) -> None:
 
     console = console_on()
     tables = report.tables
-    name = tables.sweep.root.resolve().name
+    name = report.name
     several = report.answer["comparisons"]
-    searched = {data: searched_cells(own) for data, own in tables.comparisons().items()}
+    searched = {} if tables is None else _searched(tables)
     if len(several) > 1:
         for line in (report.answer["headline"], *report.answer["notes"]):
             print_line(str(line), console)
     for said in several:
-        cells, title = report.cells, title_of(tables)
+        cells, title = report.cells, report.title
         if len(several) > 1:
             console.print()
             cells = own_rows(cells, str(said["data"]), str(report.answer["metric"]))
@@ -40,15 +40,14 @@ def print_report(report: Report) -> None:
         said = {**said, "search": (said.get("search") or ())[:1]}
         print_answer(said, cells, metric=metric, console=console, title=title)
         print_searches(found, console)
-    if len(tables.trials) and not any(searched.values()):
+    if tables is not None and len(tables.trials) and not any(searched.values()):
         _print_trials(tables, console)
     print_files(report, console)
 
 
-def title_of(tables: Tables) -> str:
-    """Return the sweep's name and the data it is on."""
-    data = data_titles(run.settings for run in tables.runs)
-    return ": ".join(filter(None, (tables.sweep.root.resolve().name, data)))
+def _searched(tables: Tables) -> dict[str, Sequence[SearchedCell]]:
+    """Return what was searched in each comparison, by its name."""
+    return {data: searched_cells(own) for data, own in tables.comparisons().items()}
 
 
 def print_files(report: Report, console: "Console | None" = None) -> None:
@@ -56,7 +55,7 @@ def print_files(report: Report, console: "Console | None" = None) -> None:
     from segsweep.system.console import console_on
 
     console = console or console_on()
-    where, name = report.where, report.tables.sweep.root.resolve().name
+    where, name = report.where, report.name
     if where is None:
         line = (
             f"Nothing was written: the files of {name} stay as they are. --out FOLDER writes this."

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
+from segsweep.config.truth import data_titles
 from segsweep.errors import ConfigError
 from segsweep.report.analysis import Compared
 from segsweep.report.comparisons import compare_all, joined, summary
 from segsweep.report.export import csv_of
 from segsweep.report.question import Asked
+from segsweep.store.find import no_sweep
+from segsweep.store.kept_runs import KeptRuns, report_version
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
 from segsweep.store.tables import Tables, read_all
@@ -34,7 +37,12 @@ if TYPE_CHECKING:
 class Report:
     """The report of a sweep."""
 
-    tables: Tables
+    name: str
+    """The sweep's."""
+    data: str
+    """What it is on, in words."""
+    tables: Tables | None
+    """None where nothing has changed since the report was written, and the sweep has no trial."""
     answer: Mapping[str, Any]
     """As answer.json."""
     cells: "DataFrame"
@@ -47,6 +55,11 @@ class Report:
     """Where its files are; None if none were written."""
     asked: Asked = Asked()
     """What the user asked."""
+
+    @property
+    def title(self) -> str:
+        """The sweep's name and the data it is on."""
+        return ": ".join(filter(None, (self.name, self.data)))
 
 
 def write_report(
@@ -73,16 +86,53 @@ def write_report(
 
     """
     asked = Asked()
-    tables = read_all(sweep.root, cache, warn_ignored=not live)
-    texts = _texts_of_runs(tables, sweep)
     if only_if_changed and not live:
-        stands = _standing(sweep, asked)
-        if stands is not None and all(has_text(path, text) for path, text in texts.items()):
-            return Report(tables, stands, _read_cells(sweep), None, where=sweep)
+        return _kept(sweep, asked) or _kept_from_now(sweep, asked, cache)
+    return _written(read_all(sweep.root, cache, warn_ignored=not live), asked, sweep, live)
+
+
+def _written(tables: Tables, asked: Asked, sweep: SweepPaths, live: bool) -> Report:
     compared = compare_all(tables, asked, advise=not live)
     said, files = _files(compared, tables, asked, sweep, live)
-    written = _write_all({**files, **texts})
-    return Report(tables, said, _cells(compared), compared, written, sweep)
+    written = _write_all({**files, **_texts_of_runs(tables, sweep)})
+    return Report(*_names(tables), tables, said, _cells(compared), compared, written, sweep)
+
+
+def _kept(sweep: SweepPaths, asked: Asked) -> Report | None:
+    """Return the report of an earlier command, if no file has changed since; else None."""
+    if not sweep.runs.is_dir() or sweep.trials.exists() or sweep.chosen.exists():
+        return None
+    data = KeptRuns(sweep).report_data(report_version(sweep))
+    stands = None if data is None else _standing(sweep, asked)
+    if data is None or stands is None:
+        return None
+    return Report(_name(sweep), data, None, stands, _read_cells(sweep), None, where=sweep)
+
+
+def _kept_from_now(sweep: SweepPaths, asked: Asked, cache: RunCache | None) -> Report:
+    """Return the report, written only if it is not up to date; the next command finds it so."""
+    if not sweep.runs.is_dir():
+        raise no_sweep(sweep.root)
+    version = report_version(sweep)
+    tables = read_all(sweep.root, cache)
+    texts, stands = _texts_of_runs(tables, sweep), _standing(sweep, asked)
+    if stands is None or not all(has_text(path, text) for path, text in texts.items()):
+        return _written(tables, asked, sweep, live=False)
+    name, data = _names(tables)
+    if not tables.damages:
+        kept = KeptRuns(sweep)
+        kept.keep_report(version, data)
+        kept.save()
+    return Report(name, data, tables, stands, _read_cells(sweep), None, where=sweep)
+
+
+def _names(tables: Tables) -> tuple[str, str]:
+    """Return the sweep's name and, in words, the data it is on."""
+    return _name(tables.sweep), data_titles(run.settings for run in tables.runs)
+
+
+def _name(sweep: SweepPaths) -> str:
+    return sweep.root.resolve().name
 
 
 def second_look(sweep: SweepPaths, asked: Asked) -> Report:
@@ -95,17 +145,19 @@ def second_look(sweep: SweepPaths, asked: Asked) -> Report:
     """
     tables = read_all(sweep.root)
     compared = compare_all(tables, asked)
-    return Report(tables, _answer(compared, asked), _cells(compared), compared, asked=asked)
+    said, cells = _answer(compared, asked), _cells(compared)
+    return Report(*_names(tables), tables, said, cells, compared, asked=asked)
 
 
 def write_look(look: Report, folder: Path) -> Report:
     """Write the files of a second look to *folder*; ConfigError if a sweep has its files there."""
     where, tables, compared = outside(folder), look.tables, look.compared
-    assert compared is not None, "a second look always compares"
+    assert tables is not None and compared is not None, "a second look always compares"
     said, files = _files(compared, tables, look.asked, where, live=False)
     where.root.mkdir(parents=True, exist_ok=True)
     written = _write_all({**files, **_texts_of_runs(tables, where)})
-    return Report(tables, said, _cells(compared), compared, written, where, look.asked)
+    cells = _cells(compared)
+    return Report(look.name, look.data, tables, said, cells, compared, written, where, look.asked)
 
 
 def outside(folder: Path) -> SweepPaths:
@@ -207,7 +259,7 @@ def _curves(tables: Tables) -> str:
     """Return the text of curves.svg; empty before the first epoch."""
     from segsweep.report.figures.curves import curves_svg
 
-    name = tables.sweep.root.resolve().name
+    name = _name(tables.sweep)
     several = tables.comparisons()
     histories = []
     for data, own in several.items():

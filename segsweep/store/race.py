@@ -24,7 +24,7 @@ class Decision(StrEnum):
 
 
 ENDS = ("one", "as good", "images", "hours", "seeds")
-"""Why a race has ended, as `segsweep.stats.race.End`."""
+"""Why a race has ended, as `segsweep.stats.looks.End`."""
 
 
 @dataclass(frozen=True)

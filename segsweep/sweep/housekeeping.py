@@ -11,6 +11,7 @@ from pathlib import Path
 
 from segsweep.errors import RunClaimedError, StoreError
 from segsweep.store.find import no_sweep
+from segsweep.store.kept_runs import kept_file
 from segsweep.store.paths import RunPaths, SweepPaths, is_run_name
 from segsweep.store.pictures import remove_pictures
 from segsweep.store.plan import PLAN, cell_in_plan, lost_rows, read_plan
@@ -162,7 +163,7 @@ def remove_sweep(sweep: SweepPaths) -> list[Path]:
             shutil.rmtree(folder, ignore_errors=True)
         remove_pictures(sweep)
     _remove_if_empty(sweep.runs)
-    for path in sweep.written:
+    for path in (*sweep.written, kept_file(sweep)):
         path.unlink(missing_ok=True)
     _remove_if_empty(sweep.root)
     return sorted(sweep.root.iterdir()) if sweep.root.is_dir() else []

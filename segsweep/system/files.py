@@ -176,10 +176,10 @@ def size_of_folder(folder: Path) -> int:
     return size
 
 
-def file_stamp(path: Path) -> tuple[int, ...]:
+def file_stamp(path: Path | str) -> tuple[int, ...]:
     """Return what tells one version of a file from another; empty if there is no such file."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - of many files; a Path costs as much again
     except OSError:
         return ()
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -14,7 +14,8 @@ from segsweep.report.part import part
 from segsweep.report.question import Asked, comparable, values_of_sweep
 from segsweep.report.raced import common_seeds, race_of
 from segsweep.report.write import write_report
-from segsweep.stats.race import looks_of, spending, take_look
+from segsweep.stats.looks import looks_of, spending
+from segsweep.stats.race import take_look
 from segsweep.store.paths import SweepPaths
 from segsweep.store.race import RaceRow, write_race
 from segsweep.store.tables import read_all

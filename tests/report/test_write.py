@@ -386,3 +386,46 @@ def test_curves_have_a_line_per_loss_and_a_row_per_network(tmp_path, frozen, wri
     assert words[0] == "mine: validation over the epochs"
     assert "--c0: #0072b2" in text
     assert not re.findall(r"<script|href|url\(|@import", text)
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Files count as settled at once, not after two seconds."""
+    monkeypatch.setattr("segsweep.system.files._FRESH_NS", -1)
+
+
+def test_unchanged_sweep_is_not_read_again(sweep, settled, capsys):
+    """Once the report was found up to date, the same is printed from its own files."""
+    (sweep.root.parent / ".cache").mkdir()
+    write_report(sweep, only_if_changed=True)
+    read = write_report(sweep, only_if_changed=True)
+    known = write_report(sweep, only_if_changed=True)
+    assert (read.tables is None, known.tables is None) == (False, True)
+    print_report(read)
+    before = capsys.readouterr().out
+    print_report(known)
+
+    assert capsys.readouterr().out == before
+    assert "mine: " in before
+
+
+def test_changed_run_is_read_again(sweep, settled):
+    """Though no file of the report has changed."""
+    (sweep.root.parent / ".cache").mkdir()
+    for _ in range(2):
+        write_report(sweep, only_if_changed=True)
+    assert write_report(sweep, only_if_changed=True).tables is None
+    (failed,) = sweep.root.glob("runs/*focal*")
+    (failed / "failure.json").write_text(json.dumps({"error": "ValueError: another"}))
+    again = write_report(sweep, only_if_changed=True)
+
+    assert again.compared is not None
+    assert "ValueError: another" in sweep.results.read_text()
+
+
+def test_sweep_with_trials_is_always_read(sweep, frozen, write_run, settled):
+    """Its searches are printed too."""
+    (sweep.root.parent / ".cache").mkdir()
+    write_run(sweep.root, frozen(kind="trial"), result={"val_iou": 0.5})
+    for _ in range(3):
+        assert write_report(sweep, only_if_changed=True).tables is not None

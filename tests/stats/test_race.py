@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from segsweep.stats.race import End, looks_of, spending, take_look
+from segsweep.stats.looks import End, looks_of, spending
+from segsweep.stats.race import take_look
 from stats_data import drawn
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from segsweep.errors import StoredFileError
-from segsweep.stats.race import End
+from segsweep.stats.looks import End
 from segsweep.store.paths import SweepPaths
 from segsweep.store.race import ENDS, Decision, RaceRow, end_of, last_look, read_race, write_race
 

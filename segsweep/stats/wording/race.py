@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segsweep.stats.race import End
+from segsweep.stats.looks import End
 from segsweep.stats.wording.phrases import plural
 from segsweep.system.names import name_list
 

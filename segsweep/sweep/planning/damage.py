@@ -21,6 +21,7 @@ from segsweep.metrics import BOUNDARY, of_rows
 from segsweep.store.extras import damaged_extras
 from segsweep.store.image_checks import OWN_SIZES, check_images
 from segsweep.store.json_files import Result, known_result, read_environment
+from segsweep.store.kept_runs import KeptRuns, run_version
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import (
     LOST_READS,
@@ -85,16 +86,22 @@ class Examiner:
     sweep: SweepPaths
     cache: RunCache
     """Keeps what was read, for the tables."""
+    kept: KeptRuns
+    """Runs that an earlier command found whole are not read again."""
     _splits: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def damage_of(self, run: PlannedRun) -> Damage | None:
         """Return the damage of a finished run; None if all its files are whole."""
+        version = run_version(run.paths, run.config.values)
+        if self.kept.is_whole(run.paths, version):
+            return None
         result = known_result(run.paths.result) or Result()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each damage is said by the caller
             found = list(self._found(run, result))
         extras = tuple(damaged_extras(run.paths))
         if not found and not extras:
+            self.kept.keep_whole(run.paths, version)
             return None
         texts = {error.path: text for error, text in found if text is not None}
         return Damage(run.paths, tuple(error for error, _ in found), texts, extras)
@@ -270,6 +277,8 @@ def damages_of(runs: Sequence[PlannedRun], cache: RunCache) -> dict[str, Damage]
     """Return the damage of each finished run that has some, by the run's name."""
     if not runs:
         return {}
-    examiner = Examiner(SweepPaths(runs[0].paths.root.parents[1]), cache)
+    sweep = SweepPaths(runs[0].paths.root.parents[1])
+    examiner = Examiner(sweep, cache, KeptRuns(sweep))
     found = {run.name: examiner.damage_of(run) for run in runs}
+    examiner.kept.save()
     return {name: damage for name, damage in found.items() if damage is not None}

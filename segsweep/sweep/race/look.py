@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import nan
 
-from segsweep.stats.race import End, Judged, Look, take_look
+from segsweep.stats.looks import End, Judged, Look
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache, RunRecord
 from segsweep.store.tables import Tables
@@ -36,6 +36,7 @@ class StoredCounts:
         A cell without any may be missing in it. Other arguments as in `take_look`.
         """
         from segsweep.report.question import Asked, comparable, values_of_sweep
+        from segsweep.stats.race import take_look
 
         runs = [self._record(run, cell) for cell, runs in used.items() for run in runs]
         tables = Tables(self.sweep, runs, [EMPTY], self.cache)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from segsweep.stats.race import End
+from segsweep.stats.looks import End
 from segsweep.store.paths import SweepPaths
 from segsweep.store.race import Decision, RaceRow
 from segsweep.sweep.planning.budget import Budget, Room, makespan

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import isnan
 
 from segsweep.config.cells import title_of
-from segsweep.stats.race import End, Judged, Look, spending
+from segsweep.stats.looks import End, Judged, Look, spending
 from segsweep.store.json_files import known_result
 from segsweep.store.outcome import Outcome
 from segsweep.store.paths import SweepPaths

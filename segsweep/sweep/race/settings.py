@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segsweep.config.cells import cell_id, filled_keys, flat_values
 from segsweep.config.truth import data_words, question_of
 from segsweep.errors import ConfigError
-from segsweep.stats.race import looks_of
+from segsweep.stats.looks import looks_of
 from segsweep.store.outcome import Outcome
 from segsweep.store.race import RaceRow
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run

@@ -15,6 +15,7 @@ import pytest
 
 import segsweep
 from command import TINY, rows_of, train_here
+from segsweep.sweep.planning import damage
 
 WORDS = ("-m", *TINY, "seed=0,1", "preflight=false", "hydra/launcher=basic", "keep=both")
 RUN_FILES = (
@@ -348,3 +349,21 @@ def test_an_interrupted_run_goes_on(copy, monkeypatch, capsys, name) -> None:
     check_rerun(copy, monkeypatch, capsys, "random", run / name)
     reasons = [row["reason"] for row in csv.DictReader((run / "test_reads.csv").open())]
     assert len(reasons) == 2
+
+
+def test_whole_run_is_not_examined_again(copy, monkeypatch, capsys) -> None:
+    """Not even opened, until one of its files has changed."""
+    monkeypatch.setattr("segsweep.system.files._FRESH_NS", -1)
+    assert rerun(monkeypatch, copy) == 0
+    opened: list[Path] = []
+    image_rows = damage.image_rows
+    monkeypatch.setattr(
+        damage, "image_rows", lambda path, *rest: opened.append(path) or image_rows(path, *rest)
+    )
+    assert rerun(monkeypatch, copy) == 0
+    assert opened == []
+    path = first_run(copy) / "history.csv"
+    path.write_bytes(path.read_bytes())
+    assert rerun(monkeypatch, copy) == 0
+    assert [path.resolve() for path in opened] == [first_run(copy) / "per_image.csv"]
+    check_rerun(copy, monkeypatch, capsys, "half", first_run(copy) / "per_image.csv")

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from segsweep.stats.race import End, take_look
+from segsweep.stats.looks import End
+from segsweep.stats.race import take_look
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.sweep.race.look import StoredCounts
 from stats_data import of_tables

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from segsweep.stats.race import End
+from segsweep.stats.looks import End
 from segsweep.store.paths import SweepPaths
 from segsweep.store.race import Decision, RaceRow
 from segsweep.sweep.race.plan_text import (

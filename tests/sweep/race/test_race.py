@@ -8,7 +8,7 @@ import pytest
 
 from command import TINY, rows_of
 from segsweep.plugins.register import register_schema
-from segsweep.stats.race import End, Judged, Look, spending
+from segsweep.stats.looks import End, Judged, Look, spending
 from segsweep.store.outcome import NAN, Outcome
 from segsweep.store.race import Decision, read_race
 from segsweep.store.states import AttemptStatus
