@@ -54,12 +54,16 @@ class Planning(Callback):
 
 
 def _prepare_search(config: DictConfig, arguments: Sequence[str]) -> None:
+    from segsweep.sweep.planning.announce import announce_race
+
     if config.hydra.sweeper._target_ == OPTUNA:
         from segsweep.sweep.search.one_study import prepare_study
 
         prepare_study(config, arguments)
     else:
         check_fixed_values(arguments)
+    if session.current.sweep is not None:
+        announce_race(session.current.sweep)
 
 
 def check_fixed_values(arguments: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from segsweep.store.plan import read_plan
 from segsweep.sweep import session
 from segsweep.sweep.freezing import freeze_work, repair_runs, with_sweep_choices
 from segsweep.sweep.places.place import Place
-from segsweep.sweep.planning.announce import announce, announce_data, idle_words
+from segsweep.sweep.planning.announce import announce, announce_data, announce_race, idle_words
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.command_words import check_one_sweep, check_storage, repeated_values
 from segsweep.sweep.planning.compose import Composer
@@ -32,7 +32,6 @@ from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.planning.print_plan import print_plan
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
-from segsweep.sweep.race.plan_text import held_line
 from segsweep.sweep.race.settings import race_of
 from segsweep.sweep.run_race import rows_of_race, run_race
 from segsweep.sweep.run_search import run_search
@@ -93,12 +92,13 @@ def _run_planned(
     """
     current = session.current
     race, settings, reuse = race_of(planned, failed), settings_of(planned, arguments), None
-    told = held_line(sweep_of(planned[0].config)) if race is None else ""
     if settings is not None and settings.config.reuse is not None:
         reuse = reused(planned, settings, Planner(composer, settings))
         planned = current.planned = reuse.planned
     elif settings is not None:
-        _announce(planned, told)
+        _announce(planned)
+        if race is None:
+            announce_race(sweep_of(planned[0].config))
         return run_search(planned, settings, place, composer)
     if race is not None:
         rows_of_race(planned, race)  # refused in one line if it is another race
@@ -109,7 +109,7 @@ def _run_planned(
         return run_race(planned, race, place, reuse)
     work = work_for(planned, current.run_cache)
     announce(planned, work, current.request.split())
-    for line in filter(None, (*repeated, told)):
+    for line in repeated:
         print(line, file=sys.stderr)
     return run_work(work, place, reuse)
 
@@ -117,7 +117,7 @@ def _run_planned(
 def _announce(planned: Sequence[PlannedRun], *lines: str) -> None:
     """Print problems of the data, what has no effect, and *lines*."""
     announce_data(planned)
-    for line in (*idle_words(planned, session.current.request.split()), *filter(None, lines)):
+    for line in (*idle_words(planned, session.current.request.split()), *lines):
         print(line, file=sys.stderr)
 
 

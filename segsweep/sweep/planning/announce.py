@@ -12,6 +12,7 @@ from segsweep.data.check import format_problems
 from segsweep.data.parts import crossing_warnings
 from segsweep.data.source import Problem
 from segsweep.data.split import split_samples
+from segsweep.store.paths import SweepPaths
 from segsweep.store.records import readable_configs
 from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
@@ -38,6 +39,17 @@ def announce(
     notes = _other_versions(work), _changed_defaults(work)
     for line in (*idle_words(planned, words), *work.lines(), *chain(*notes)):
         print(line, file=sys.stderr)
+    announce_race(sweep_of(planned[0].config))
+
+
+def announce_race(sweep: SweepPaths) -> None:
+    """Tell a command without a race if the sweep holds one."""
+    if sweep.race.exists():
+        print(
+            f"{sweep.race.name}: this sweep holds a race; runs of other commands leave what it "
+            "claims as it is",
+            file=sys.stderr,
+        )
 
 
 def announce_data(planned: Sequence[PlannedRun]) -> None:

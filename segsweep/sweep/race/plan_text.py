@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from segsweep.stats.looks import End
-from segsweep.store.paths import SweepPaths
 from segsweep.store.race import Decision, RaceRow
 from segsweep.sweep.planning.budget import Budget, Room, makespan
 from segsweep.sweep.planning.plan_table import cost_lines
@@ -67,16 +66,6 @@ def end_line(race: Race) -> str:
     every = sum(len(runs) for cell in race.cells for runs in cell.units.values())
     asked = len(race.asked())
     return f"race ended: {text}; {asked} of {_count(every, 'run')}, {every - asked} saved"
-
-
-def held_line(sweep: SweepPaths) -> str:
-    """Return what a command without a race is told in a sweep that holds one; else empty."""
-    if not sweep.race.exists():
-        return ""
-    return (
-        f"{sweep.race.name}: this sweep holds a race; runs of other commands leave what it claims "
-        "as it is"
-    )
 
 
 def time_line(race: Race, seconds: Mapping[str, float], slots: int) -> str:

@@ -11,7 +11,6 @@ from segsweep.store.race import Decision, RaceRow
 from segsweep.sweep.race.plan_text import (
     ENDS,
     end_line,
-    held_line,
     look_line,
     named,
     race_lines,
@@ -108,12 +107,3 @@ def test_how_long_it_takes(tmp_path):
         "race: at least about 6 min, at most about 20 min"
     )
     assert time_line(race(tmp_path), {}, 4) == ""
-
-
-def test_a_sweep_that_holds_a_race(tmp_path):
-    """Other commands there are told in one line."""
-    sweep = SweepPaths(tmp_path)
-    assert held_line(sweep) == ""
-    sweep.race.write_text("")
-    assert held_line(sweep).startswith("race.csv: this sweep holds a race; ")
-    assert "\n" not in held_line(sweep)

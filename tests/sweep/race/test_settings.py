@@ -1,5 +1,7 @@
 """Races that are refused: one line, exit code 2, nothing started or written."""
 
+import shutil
+
 import pytest
 
 from command import TINY, refusal, snapshot, train_here
@@ -158,18 +160,35 @@ def test_a_damaged_race_is_told(held, monkeypatch, capsys):
     ]
 
 
-def test_a_plain_command_is_told_of_the_race(held, monkeypatch, capsys):
-    """Its runs do not change what the race claims."""
-    folder, words = held
-    path = folder / "outputs" / "main" / "race.csv"
-    before = path.read_bytes()
-    plain = [word for word in words if not word.startswith("race")]
-    capsys.readouterr()
-    assert train_here([*plain, "plan=true"], monkeypatch, folder) == 0
+OTHERS = {
+    "a sweep": ("-m", "loss=bce,dice", "seed=range(0,4)", "plan=true"),
+    "one run": (),
+    "Hydra's basic sweeper": ("-m", "loss=bce,dice", "hydra/sweeper=basic", "plan=true"),
+    "Hydra's Optuna sweeper": (
+        "-m",
+        "experiment=optuna_lr",
+        "sweep=main",
+        "hydra.sweeper.n_trials=1",
+    ),
+    "a search": ("-m", "loss=bce,dice", "search=lr", "search.n_trials=2", "plan=true"),
+}
 
-    assert "race.csv: this sweep holds a race; runs of other commands leave" in (
-        capsys.readouterr().err
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_a_command_without_a_race_is_told_of_it(held, tmp_path, monkeypatch, capsys, way):
+    """Once, however it runs; it does not change what the race claims."""
+    folder, _ = held
+    shutil.copytree(folder / "outputs", tmp_path / "outputs")
+    path = tmp_path / "outputs" / "main" / "race.csv"
+    before = path.read_bytes()
+    capsys.readouterr()
+    code = train_here(
+        (*TINY, "trainer.epochs=1", "preflight=false", *OTHERS[way]), monkeypatch, tmp_path
     )
+    error = capsys.readouterr().err
+
+    assert code == 0, error
+    assert error.count("race.csv: this sweep holds a race; runs of other commands leave") == 1
     assert path.read_bytes() == before
 
 
