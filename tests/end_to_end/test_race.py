@@ -41,6 +41,15 @@ def counts(sweep: Path) -> dict[str, str]:
     return {run.name: (run / "per_image.csv").read_text() for run in finished(sweep)}
 
 
+def looks_read(sweep: Path) -> dict[str, list[str]]:
+    """Return which looks the log of test-set reads of each run names, by the name of its folder."""
+    logs = {run.name: rows_of(run / "test_reads.csv") for run in finished(sweep)}
+    return {
+        name: [row["reason"] for row in rows if row["reason"].startswith("look ")]
+        for name, rows in logs.items()
+    }
+
+
 def times_begun(sweep: Path) -> int:
     """Return how often runs were started or resumed."""
     logs = sweep.glob("runs/*/train.log")
@@ -71,6 +80,10 @@ def test_clearly_worse_cells_get_no_further_seeds(undisturbed) -> None:
     assert [planned.count(cell) for cell in CELLS] == [6, 6, 4, 4]
     assert {row["run_id"] for row in plan} == ids
     assert {name for row in rows for name in row["runs"].split()} == ids
+    assert {tuple(looks) for looks in looks_read(undisturbed).values()} == {
+        tuple(f"look {look} of the race" for look in range(first, last + 1))
+        for first, last in ((1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
+    }
     for row in rows:
         assert len(row["runs"].split()) == int(row["seeds"]) == (2, 4, 6)[int(row["look"]) - 1]
 
@@ -88,7 +101,9 @@ def test_killed_three_times_it_decides_as_if_undisturbed(undisturbed, tmp_path) 
         untouched |= snapshot(*finished(sweep))
     finish(WORDS, tmp_path)
 
-    assert untouched == {path: snapshot(path)[path] for path in untouched}
+    whole = [path for path in untouched if path.name != "test_reads.csv"]  # looks are added there
+    assert [untouched[path] for path in whole] == [snapshot(path)[path] for path in whole]
+    assert looks_read(sweep) == looks_read(undisturbed)
     assert decided(sweep) == decided(undisturbed)
     assert counts(sweep) == counts(undisturbed)
     assert len(finished(sweep)) <= times_begun(sweep) <= len(finished(sweep)) + 3

@@ -9,9 +9,12 @@ import yaml
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.plan import add_to_plan
 from segsweep.store.records import (
+    add_look,
     add_test_read,
     config_text,
+    is_look,
     read_config,
+    read_reads,
     read_rows,
     record_failure,
     write_config_text,
@@ -52,6 +55,24 @@ def test_every_read_of_the_test_set_is_recorded(tmp_path):
         "2024-05-01T10:00:00+0000,the run's one reading,50\n"
         "2024-05-01T11:00:00+0000,repeat after a crash,50\n"
     )
+
+
+def test_a_look_of_a_race_is_no_repeated_reading(tmp_path):
+    """It reads stored counts; each look is recorded once."""
+    run = RunPaths(tmp_path)
+    add_test_read(run, "t1", 50)
+    for look, when in ((1, "t2"), (1, "t3"), (2, "t4")):
+        add_look(run, when, look, 50)
+    rows = [(read["time"], read["reason"]) for read in read_reads(run.test_reads)]
+
+    assert rows == [
+        ("t1", "the run's one reading"),
+        ("t2", "look 1 of the race"),
+        ("t4", "look 2 of the race"),
+    ]
+    assert [is_look(reason) for _, reason in rows] == [False, True, True]
+    add_test_read(run, "t5", 50)
+    assert read_reads(run.test_reads)[-1]["reason"] == "repeat after a crash"
 
 
 def test_failures_are_counted(tmp_path):

@@ -100,7 +100,8 @@ SEARCHES = {
 READS = {
     "time": "when the test set was scored",
     "run": "folder below runs/",
-    "reason": "why: once per run, unless a crash or rerun= made it necessary again",
+    "reason": "why: once per run, unless a crash or rerun= made it necessary again; looks of a "
+    "race read the stored counts",
     "images": "scored test images",
 }
 TABLES = {

@@ -21,8 +21,8 @@ from segsweep.sweep.feed import Expected, Next
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.race.settings import RaceCell, RaceSettings
 
-Judge = Callable[[Mapping[str, Sequence[PlannedRun]], float, float | None, bool], Look]
-"""Finds out about cells: name -> the runs that count, then as in `stats.race.take_look`."""
+Judge = Callable[[Mapping[str, Sequence[PlannedRun]], float, float | None, int], Look]
+"""Finds out about cells: name -> the runs that count; then errors as in `take_look`, the look."""
 
 
 class State(Enum):
@@ -225,7 +225,7 @@ class Race:
         last = place == len(looks) - 1
         final = None if last else errors[-1]
         counted = {name: runs for name, runs in used.items() if runs}
-        look = self.judge(counted, errors[place], final, place > 0)
+        look = self.judge(counted, errors[place], final, place + 1)
         judged = {one.cell: one for one in look.cells}
         decided = {cell.name: _decision(judged.get(cell.name), len(seeds)) for cell in self.left}
         spent = self._hours()

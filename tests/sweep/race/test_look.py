@@ -8,6 +8,7 @@ import pytest
 from segsweep.stats.looks import End
 from segsweep.stats.race import take_look
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_reads
 from segsweep.sweep.race.look import StoredCounts
 from stats_data import of_tables
 
@@ -45,7 +46,7 @@ def runs(sweep, frozen, write_run):
 def test_stored_counts_are_judged_like_their_values(sweep, runs):
     """Cells have the names of the command; runs that do not count at the look are not read."""
     found, tables = runs
-    look = StoredCounts(sweep).judge(found, *ERRORS, True)
+    look = StoredCounts(sweep).judge(found, *ERRORS, 2)
     names = [*LEVELS]
     direct = take_look(of_tables([tables[cell] for cell in names], names=names), *ERRORS, True)
 
@@ -62,16 +63,16 @@ def test_stored_counts_are_judged_like_their_values(sweep, runs):
 def test_the_same_runs_lead_to_the_same_numbers(sweep, runs):
     """To the last digit, in a new process too: the generator's seed is fixed, order is not kept."""
     found, _ = runs
-    first = StoredCounts(sweep).judge(found, *ERRORS, True)
+    first = StoredCounts(sweep).judge(found, *ERRORS, 2)
     reverse = {cell: own[::-1] for cell, own in reversed(found.items())}
 
-    assert StoredCounts(sweep).judge(reverse, *ERRORS, True) == first
+    assert StoredCounts(sweep).judge(reverse, *ERRORS, 2) == first
 
 
 def test_only_the_given_runs_count(sweep, runs):
     """Two seeds of each: the third, which is finished too, changes nothing."""
     found, tables = runs
-    look = StoredCounts(sweep).judge({cell: own[:2] for cell, own in found.items()}, *ERRORS, True)
+    look = StoredCounts(sweep).judge({cell: own[:2] for cell, own in found.items()}, *ERRORS, 2)
 
     assert [one.seeds for one in look.cells] == [2, 2, 2]
     for one in look.cells:
@@ -83,7 +84,7 @@ def test_a_run_without_its_counts_does_not_count(sweep, runs):
     """Its cell then has a seed less than the look: it is short."""
     found, _ = runs
     found["a"][0].paths.per_image.unlink()
-    look = StoredCounts(sweep).judge(found, *ERRORS, True)
+    look = StoredCounts(sweep).judge(found, *ERRORS, 2)
 
     assert {one.cell: one.seeds for one in look.cells} == {"a": 2, "b": 3, "c": 3}
 
@@ -93,6 +94,20 @@ def test_nothing_to_compare(sweep, runs, final, end):
     """One cell with finished runs, or none: nobody is ruled out."""
     found, _ = runs
     for used in ({}, {"b": found["b"]}):
-        look = StoredCounts(sweep).judge(used, 0.02, final, True)
+        look = StoredCounts(sweep).judge(used, 0.02, final, 2)
         assert look.end is end
         assert not any(one.out for one in look.cells)
+
+
+def test_the_logs_of_test_reads_name_the_looks(sweep, runs):
+    """Once for each run that counts, however often a look is taken again; no other run's."""
+    found, _ = runs
+    left_out = found["c"].pop()
+    for look in (1, 1, 2):
+        StoredCounts(sweep).judge(found, *ERRORS, look)
+
+    for run in (run for own in found.values() for run in own):
+        reads = read_reads(run.paths.test_reads)
+        assert [read["reason"] for read in reads] == ["look 1 of the race", "look 2 of the race"]
+        assert {read["images"] for read in reads} == {str(IMAGES)}
+    assert not left_out.paths.test_reads.exists()

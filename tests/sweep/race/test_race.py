@@ -40,10 +40,10 @@ class Judging:
         """*out*: (seeds, cell) pairs; *end*: seeds -> why the race ends."""
         self.out, self.end_at, self.calls = set(out), dict(end or {}), []
 
-    def __call__(self, used, error, final, again):
+    def __call__(self, used, error, final, look):
         """Remember the call; judge."""
         seeds = {cell: len({run.config.seed for run in runs}) for cell, runs in used.items()}
-        self.calls.append(({cell: [*runs] for cell, runs in used.items()}, error, final, again))
+        self.calls.append(({cell: [*runs] for cell, runs in used.items()}, error, final, look))
         most = max(seeds.values())
         cells = [
             Judged(
@@ -158,9 +158,9 @@ def test_all_cells_get_the_first_seeds_then_those_that_are_left(begin):
     ]
     errors = spending(3)
     assert [call[1:] for call in judge.calls] == [
-        (errors[0], errors[2], False),
-        (errors[1], errors[2], True),
-        (errors[2], None, True),
+        (errors[0], errors[2], 1),
+        (errors[1], errors[2], 2),
+        (errors[2], None, 3),
     ]
     assert sum(errors) == pytest.approx(0.05)
     assert race.end == "seeds"
