@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import json
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 import segsweep
 from command import TINY, rows_of, train_here
+from damages import DAMAGES
 from segsweep.sweep.planning import damage
 
 WORDS = ("-m", *TINY, "seed=0,1", "preflight=false", "hydra/launcher=basic", "keep=both")
@@ -32,7 +32,6 @@ SWEEP_FILES = (
 INPUTS = ("plan.csv", "lock", "answer.json", "results.csv")
 """Files of a sweep that the command reads."""
 CACHED = ("images.npy", "masks.npy", "native.bin", "index.json")
-HUGE = "9" * 300_000
 EXTRAS = {
     "outlines.json": ("empty", "half", "random"),
     "checkpoints/best-1.pt": ("empty", "half", "random", "wrong type", "huge"),
@@ -40,51 +39,6 @@ EXTRAS = {
 }
 """File that no table needs -> the damages of which a command tells."""
 TIMES = ("seconds", "peak_memory_mb", "started", "finished")
-
-
-def wrong_type(path: Path) -> None:
-    """Put a value of the wrong type into the file."""
-    if path.suffix == ".json":
-        values = json.loads(path.read_text() or "{}") if path.exists() else {}
-        first = next(iter(values), "attempts")
-        path.write_text(json.dumps({**values, first: ["x"], "attempts": "x", "threads": "x"}))
-    elif path.suffix == ".yaml":
-        path.write_text(path.read_text().replace("seed: 0\n", "seed: [x]\n", 1))
-    elif path.suffix == ".csv" and path.exists():
-        head, *rows = path.read_text().splitlines()
-        path.write_text("\n".join([head, *(",".join("x" for _ in row.split(",")) for row in rows)]))
-    else:
-        path.write_text("x")
-
-
-def huge(path: Path) -> None:
-    """Put a value of 300,000 characters into the file."""
-    if path.suffix == ".json":
-        values = json.loads(path.read_text() or "{}") if path.exists() else {}
-        first = next(iter(values), "attempts")
-        text = json.dumps({**values, first: 0})
-        path.write_text(text.replace(": 0", f": {HUGE}", 1))
-    elif path.suffix == ".csv" and path.exists():
-        head, *rows = path.read_text().splitlines()
-        path.write_text("\n".join([head, *rows[:1], HUGE, *rows[1:]]) + "\n")
-    else:
-        path.write_text(HUGE)
-
-
-def half(path: Path) -> None:
-    """Cut the file in the middle."""
-    if path.exists():
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-DAMAGES = {
-    "missing": lambda path: path.unlink(missing_ok=True),
-    "empty": lambda path: path.write_bytes(b""),
-    "half": half,
-    "random": lambda path: path.write_bytes(bytes(range(256)) * 7),
-    "wrong type": wrong_type,
-    "huge": huge,
-}
 
 
 class Repaired(NamedTuple):

@@ -4,9 +4,12 @@ import shutil
 
 import pytest
 
-from command import TINY, refusal, snapshot, train_here
+from command import TINY, refusal, rows_of, snapshot, train_here
+from damages import DAMAGES
 from segsweep.plugins.register import register_schema
+from segsweep.report.write import write_report
 from segsweep.store.chosen import Chosen, write_chosen
+from segsweep.store.paths import SweepPaths
 from segsweep.sweep.planning.expand import expand
 from segsweep.sweep.planning.plan import cell_by_run
 from segsweep.sweep.planning.plan_runs import plan_all
@@ -138,26 +141,37 @@ def test_a_race_that_has_ended_is_left_alone(held, monkeypatch, capsys):
     assert snapshot(folder / "outputs" / "main") == before
 
 
-def test_a_damaged_race_is_told(held, monkeypatch, capsys):
-    """In one line; deleted, the same looks are taken from the stored runs."""
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "missing"])
+def test_a_damaged_race_is_told(held, tmp_path, monkeypatch, capsys, damage):
+    """In one line; the report then has no race and says so; put back, all is as before."""
     folder, words = held
-    path = folder / "outputs" / "main" / "race.csv"
-    text = path.read_text()
-    path.write_text(text[:-9])
+    shutil.copytree(folder / "outputs", tmp_path / "outputs")
+    sweep = tmp_path / "outputs" / "main"
+    DAMAGES[damage](sweep / "race.csv")
+    before = snapshot(sweep)
     capsys.readouterr()
-    code = train_here(words, monkeypatch, folder)
+    code = train_here(words, monkeypatch, tmp_path)
     captured = capsys.readouterr()
     line = refusal((code, captured.out, captured.err))
 
-    assert "race.csv: damaged, rows are missing; put a copy of it back, or delete it" in line
+    assert "race.csv: damaged, " in line
+    assert "; put a copy of it back, or delete it: then the looks are taken again, " in line
+    assert snapshot(sweep) == before
+    with pytest.warns(UserWarning, match=r"race.csv: ignored: damaged"):
+        report = write_report(SweepPaths(sweep))
+    assert "race.csv: damaged" in report.where.page.read_text()
+
+
+def test_without_its_race_csv_the_same_looks_are_taken(held, tmp_path, monkeypatch):
+    """From the stored runs; only the hours that were spent may differ."""
+    folder, words = held
+    shutil.copytree(folder / "outputs", tmp_path / "outputs")
+    path = tmp_path / "outputs" / "main" / "race.csv"
+    before = [{**row, "spent": ""} for row in rows_of(path)]
     path.unlink()
-    assert train_here(words, monkeypatch, folder) == 0
-    without = [text, path.read_text()]
-    spent = text.splitlines()[0].split(",").index("spent")
-    cells = [[row.split(",") for row in one.splitlines()] for one in without]
-    assert [[c for i, c in enumerate(row) if i != spent] for row in cells[0]] == [
-        [c for i, c in enumerate(row) if i != spent] for row in cells[1]
-    ]
+    assert train_here(words, monkeypatch, tmp_path) == 0
+
+    assert [{**row, "spent": ""} for row in rows_of(path)] == before
 
 
 OTHERS = {
