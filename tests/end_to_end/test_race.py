@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import RAY, SLURM, needs
 from command import TINY, finish, of_session, rows_of, snapshot, start, wait_for
 
 pytestmark = pytest.mark.slow
@@ -101,7 +102,8 @@ def test_killed_three_times_it_decides_as_if_undisturbed(undisturbed, tmp_path) 
         untouched |= snapshot(*finished(sweep))
     finish(WORDS, tmp_path)
 
-    whole = [path for path in untouched if path.name != "test_reads.csv"]  # looks are added there
+    looked = ("test_reads.csv",)  # each look of the race is added
+    whole = [path for path in untouched if path.is_file() and path.name not in looked]
     assert [untouched[path] for path in whole] == [snapshot(path)[path] for path in whole]
     assert looks_read(sweep) == looks_read(undisturbed)
     assert decided(sweep) == decided(undisturbed)
@@ -112,12 +114,25 @@ def test_killed_three_times_it_decides_as_if_undisturbed(undisturbed, tmp_path) 
     assert snapshot(sweep) == before
 
 
-def test_a_race_in_rounds_of_a_launcher(undisturbed, tmp_path) -> None:
-    """With joblib: the runs of a look in one round, their counts as in slots."""
+LAUNCHERS = {
+    "joblib": ("hydra.launcher.n_jobs=2",),
+    "ray": RAY,
+    "submitit_slurm": SLURM,
+}
+CLUSTERS = {"ray": "ray", "submitit_slurm": "slurm"}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_race_in_rounds_of_a_launcher(launcher, request, undisturbed, tmp_path) -> None:
+    """The runs of a look in one round: the same decisions as in slots, from the same counts."""
+    needs(launcher)
+    cluster = CLUSTERS.get(launcher)
+    environment = request.getfixturevalue(cluster) if cluster else {}
     words = [word for word in WORDS if not word.startswith(("threshold=", "seed=", "race.looks="))]
-    words[words.index("slots=1")] = "hydra/launcher=joblib"
-    more = ("hydra.launcher.n_jobs=2", "threshold=0.5,0.9999", "seed=range(0,3)", "race.looks=[2]")
-    said = finish((*words, *more), tmp_path)
+    words.remove("slots=1")
+    words.append(f"hydra/launcher={launcher}")
+    fewer = ("threshold=0.5,0.9999", "seed=range(0,3)", "race.looks=[2]")
+    said = finish((*words, *fewer, *LAUNCHERS[launcher]), tmp_path, **environment)
     sweep = sweep_of(tmp_path)
     mine, other = counts(sweep), counts(undisturbed)
 
