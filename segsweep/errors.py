@@ -32,6 +32,15 @@ class StoredFileError(StoreError):
         self.path, self.reason, self.field = path, reason, field
 
 
+class WeightsError(StoreError):
+    """The weights of a finished run were removed; training it again brings them back."""
+
+    def __init__(self, folder: Path, message: str) -> None:
+        """*folder* is the run's."""
+        super().__init__(message)
+        self.folder = folder
+
+
 class SweepNotFoundError(StoreError):
     """There is no sweep at that path or of that name."""
 

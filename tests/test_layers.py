@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = (
     *("errors", "metrics", "system", "config"),
     *("losses", "augment", "schedulers", "seeding", "models"),
-    *("data", "store", "training", "stats", "report"),
+    *("data", "store", "training", "stats", "report", "use"),
     *("sweep", "plugins", "train", "cli", "api"),
 )
 """In order: a module imports from its own room and from those before it."""

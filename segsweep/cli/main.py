@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import compare, listing, remove, report, search, sweeps
+from segsweep.cli import compare, listing, predict, remove, report, search, sweeps
 from segsweep.cli.complete import run_names
-from segsweep.errors import ConfigError, SegsweepError
+from segsweep.errors import ConfigError, SegsweepError, WeightsError
 from segsweep.system.files import resolved
 from segsweep.system.terminal import stop_printing, visible_output
 
@@ -111,6 +111,7 @@ app.command("list")(listing.list_sweeps)
 app.command()(sweeps.status)
 app.command()(sweeps.runs)
 app.command()(search.search)
+app.command()(predict.predict)
 
 
 @app.command()
@@ -162,8 +163,18 @@ def _run_app() -> NoReturn:
 
         if not isinstance(error, SegsweepError | OSError) and not _from_hydra(error):
             raise
-        print(one_line(error), file=sys.stderr)
+        print(f"{one_line(error)}{_to_train_again(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _to_train_again(error: Exception) -> str:
+    """Return the command that brings removed weights back; empty for other errors."""
+    if not isinstance(error, WeightsError):
+        return ""
+    from segsweep.cli.reproduce import command_of
+    from segsweep.store.paths import RunPaths
+
+    return f"; to train the run again: {command_of(RunPaths(error.folder), compose_values)}"
 
 
 def _usage_line(error: typer.BadParameter) -> str:

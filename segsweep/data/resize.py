@@ -23,15 +23,22 @@ def resize_pair(
 
     *way* is area or classic.
     """
+    smaller = classic_labels if way == "classic" else area_labels
+    mask = smaller(pixels.mask, pixels.ignored, size)
+    return resize_image(pixels.image, size, channels, way), mask[None]
+
+
+def resize_image(
+    image: Raw, size: tuple[int, int], channels: int, way: str = "area"
+) -> NDArray[np.float32]:
+    """Return an image (H, W, 3) as (C, H, W) float32 in [0, 1] at *size*; see `resize_pair`."""
     from skimage.color import rgb2gray
     from skimage.transform import resize
 
-    image = pixels.image if way == "classic" else block_means(pixels.image, size)
+    image = image if way == "classic" else block_means(image, size)
     image = image if channels == 3 else rgb2gray(image)[..., None]
     image = resize(image, size, mode="constant", anti_aliasing=True)
-    smaller = classic_labels if way == "classic" else area_labels
-    mask = smaller(pixels.mask, pixels.ignored, size)
-    return image.astype(np.float32).transpose(2, 0, 1), mask[None]
+    return image.astype(np.float32).transpose(2, 0, 1)
 
 
 def load_resizing() -> None:

@@ -71,20 +71,13 @@ class TiledBatches(Batches):
         """
         height, width = images.shape[-2:]
         enlarged = _enlarged(images, self.tiling.tile)
-        corners = self.tiling.grid((enlarged.shape[-2], enlarged.shape[-1]))
-        weights = torch.from_numpy(self.tiling.weights()).to(images.device)
-        total = weights.new_zeros((1, 1, *enlarged.shape[-2:]))
-        covered = torch.zeros_like(total)
-        for start in range(0, len(corners), self.batch):
-            windows = [self._window(corner) for corner in corners[start : start + self.batch]]
-            tiles = torch.cat([enlarged[..., rows, columns] for rows, columns in windows])
-            found = model(tiles.contiguous(memory_format=self.memory_format))
-            found = found if found.dtype == torch.float64 else found.float()
-            total = total.to(found.dtype)
-            for (rows, columns), one in zip(windows, found, strict=True):
-                total[..., rows, columns] += weights * one
-                covered[..., rows, columns] += weights
-        return (total / covered)[..., :height, :width]
+
+        def cut(rows: slice, columns: slice) -> Tensor:
+            return enlarged[0, :, rows, columns]
+
+        size = enlarged.shape[-2], enlarged.shape[-1]
+        found = tiled_logits(model, cut, size, self.tiling, self.batch, self.memory_format)
+        return found[..., :height, :width]
 
     def seen_first(self) -> Tensor:
         """Return what the network sees first in evaluation, (1, C, height, width) of a tile."""
@@ -144,6 +137,42 @@ class TiledBatches(Batches):
             return values
         missing = (0, height - values.shape[1]), (0, width - values.shape[2])
         return np.pad(values, ((0, 0), *missing), "symmetric")
+
+
+Cut = Callable[[slice, slice], Tensor]
+"""Rows and columns of a tile -> the tile, (C, height, width), on the device of the network."""
+
+
+def tiled_logits(
+    model: Callable[[Tensor], Tensor],
+    cut: Cut,
+    size: Size,
+    tiling: Tiling,
+    batch: int,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Tensor:
+    """Return the logits (1, 1, H, W) of an image of at least a tile's *size*, averaged over tiles.
+
+    The network sees at most *batch* tiles at a time.
+    """
+    corners, (height, width) = tiling.grid(size), tiling.tile
+    total = covered = weights = torch.empty(0)
+    for start in range(0, len(corners), batch):
+        windows = [
+            (slice(top, top + height), slice(left, left + width))
+            for top, left in corners[start : start + batch]
+        ]
+        tiles = torch.stack([cut(rows, columns) for rows, columns in windows])
+        found = model(tiles.contiguous(memory_format=memory_format))
+        found = found if found.dtype == torch.float64 else found.float()
+        if not start:
+            weights = torch.from_numpy(tiling.weights()).to(found.device)
+            total = found.new_zeros((1, 1, *size))
+            covered = weights.new_zeros((1, 1, *size))
+        for (rows, columns), one in zip(windows, found, strict=True):
+            total[..., rows, columns] += weights * one
+            covered[..., rows, columns] += weights
+    return total.div_(covered) if total.dtype == covered.dtype else total / covered
 
 
 def _enlarged(images: Tensor, tile: Size) -> Tensor:

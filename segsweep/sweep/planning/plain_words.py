@@ -33,7 +33,9 @@ ALONE = (
 FLAGS = (*TAKING, *OPTIONAL, *ALONE)
 PRINTING = ("--cfg", "-c", "--info", "-i")
 """Flags that print instead of training."""
-LOOKING = ("data", "report", "compare", "list", "status", "runs", "show", "search", "rm")
+LOOKING = (
+    *("data", "report", "compare", "list", "status", "runs", "show", "search", "predict", "rm"),
+)
 """The commands of `segsweep`."""
 
 

@@ -1,21 +1,14 @@
-"""A sweep in a notebook: `sweep = segsweep.open("outputs/main")`. No torch here.
+"""A sweep in a notebook: tables, comparisons, runs and networks. No torch until one is used."""
 
-Whatever state a sweep is in, it can be opened: half finished, failed, copied from another
-machine, or running. A damaged file is ignored, or its run is, with a warning that names it.
-What the columns of the frames mean: docs/tables.md.
-"""
-
-import os
-from collections.abc import Mapping
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segsweep.api.run import Run
 from segsweep.errors import ConfigError, RunNotFoundError
-from segsweep.store.find import find_sweep, only_run, runs_named
-from segsweep.store.json_files import known_failure, known_result
-from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import read_config
-from segsweep.store.states import Status
+from segsweep.store.find import only_run, runs_named
+from segsweep.store.paths import SweepPaths
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,26 +17,7 @@ if TYPE_CHECKING:
     from segsweep.store.run_cache import RunCache
     from segsweep.store.tables import Tables
     from segsweep.sweep.status_view import StatusView
-
-RESULT = ("best_epoch", "epochs", "val_iou", "test_iou", "test_dice", "seconds")
-"""What a run's HTML shows of its result."""
-VALIDATED = ("best_epoch", "epochs", "val_iou", "val_dice", "n_test", "seconds")
-"""The same of a run without a test part."""
-
-
-def open(sweep: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> "Sweep":
-    """Open a sweep to read its results. Writes nothing; files are read on first use.
-
-    Args:
-        sweep: the sweep's folder, or its name in *outputs*.
-        outputs: the folder that holds the sweeps.
-
-    Raises:
-        SweepNotFoundError: there is no such sweep; the message lists those in *outputs*.
-
-    """
-    hint = "set another folder with outputs="
-    return Sweep(find_sweep(os.fspath(sweep), Path(outputs), hint))
+    from segsweep.use.predictor import Predictor
 
 
 class Sweep:
@@ -107,7 +81,7 @@ class Sweep:
         """All runs, trials included, by the name of their folder."""
         return [Run(self, paths) for paths in SweepPaths(self.folder).run_folders()]
 
-    def run(self, name: str | os.PathLike[str]) -> "Run":
+    def run(self, name: str | PathLike[str]) -> "Run":
         """Return one run.
 
         Args:
@@ -137,7 +111,7 @@ class Sweep:
         metric: str = "iou",
         baseline: str | None = None,
         by: str | None = None,
-        groups: str | os.PathLike[str] | None = None,
+        groups: str | PathLike[str] | None = None,
     ) -> "Comparisons":
         """Compare the cells: which may be the best, and which differences are real.
 
@@ -174,6 +148,50 @@ class Sweep:
             every.append(Comparison(frame, tuple(sentences), compared, runs))
         return Comparisons(tuple(every))
 
+    def best(self, cheapest: bool = False, allow: Sequence[str] = ()) -> "Predictor":
+        """Return the best run by validation of the cells that may be the best, to be used.
+
+        Args:
+            cheapest: of the cells that are as good as the best within the margin, the one with
+                the fewest multiply-adds.
+            allow: packages of your own that configs may name.
+
+        Raises StoreError if no run is finished, or the sweep has several comparisons.
+
+        """
+        from segsweep.use.choose import choose_best
+        from segsweep.use.predictor import Predictor
+
+        return Predictor(choose_best(self._read(), cheapest), tuple(allow))
+
+    def cell(self, name: str, allow: Sequence[str] = ()) -> "Predictor":
+        """Return the run with the highest validation IoU of a cell, such as "unet2/bce".
+
+        Raises StoreError if there is no such cell, or none of its runs is finished.
+        """
+        from segsweep.use.choose import choose_cell
+        from segsweep.use.predictor import Predictor
+
+        return Predictor(choose_cell(self._read(), name), tuple(allow))
+
+    def ensemble(
+        self, cells: int = 1, cell: str | None = None, allow: Sequence[str] = ()
+    ) -> "Predictor":
+        """Return all runs of some cells, of which probabilities are averaged.
+
+        Args:
+            cells: the number of cells, the best by validation.
+            cell: one cell by name, in place of the best ones.
+            allow: packages of your own that configs may name.
+
+        Raises StoreError if there are fewer cells, or none of that name.
+
+        """
+        from segsweep.use.choose import choose_ensemble
+        from segsweep.use.predictor import Predictor
+
+        return Predictor(choose_ensemble(self._read(), cells, cell), tuple(allow))
+
     def refresh(self) -> "Sweep":
         """Forget the tables; the next use reads what has changed. Returns the sweep itself."""
         self._tables = None
@@ -200,83 +218,3 @@ class Sweep:
         status = self.status()
         there = SweepPaths(self.folder).runs.is_dir()
         return sweep_html([status.summary, *status.warnings], self._read() if there else None)
-
-
-class Run:
-    """One run of a sweep.
-
-    `history` and `per_image` are the run's part of the sweep's tables (see `Sweep`); all else
-    is read from the run's files each time.
-    """
-
-    def __init__(self, sweep: Sweep, paths: RunPaths) -> None:
-        """Look at the run of *sweep* at *paths*; `Sweep.run` finds it by id or name."""
-        self.sweep = sweep
-        self._paths = paths
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder: config.yaml, history.csv, checkpoints/, train.log, ..."""
-        return self._paths.root
-
-    @property
-    def name(self) -> str:
-        """The name of its folder: model, loss, seed, id."""
-        return self._paths.root.name
-
-    @property
-    def id(self) -> str:
-        """The run's id: 12 hex digits."""
-        return self.name.rpartition("-")[2]
-
-    @property
-    def status(self) -> str:
-        """One of planned, running, interrupted, failed, finished."""
-        return self._paths.status()
-
-    @property
-    def config(self) -> Mapping[str, object]:
-        """The frozen config, as in config.yaml. StoreError if that file is damaged."""
-        return read_config(self._paths.config).values
-
-    @property
-    def result(self) -> Mapping[str, object] | None:
-        """What result.json says: scores, epochs, seconds; None unless the run is finished."""
-        result = known_result(self._paths.result)
-        return None if result is None else result.values
-
-    @property
-    def history(self) -> "DataFrame":
-        """A row per epoch: epoch, train_loss, val_loss, val_iou, val_dice, val_score, lr, seconds.
-
-        The columns of `Sweep.history`.
-        """
-        return _of_run(self.sweep.history, self.id)
-
-    @property
-    def per_image(self) -> "DataFrame":
-        """The run's counts per image, the columns of `Sweep.per_image`; empty until finished."""
-        return _of_run(self.sweep.per_image, self.id)
-
-    def __repr__(self) -> str:
-        """Return one line: name and status, and why it failed."""
-        return f"Run {self._line()}"
-
-    def _line(self) -> str:
-        status = self.status
-        failure = known_failure(self._paths.failure) if status == Status.FAILED else None
-        why = f" ({failure.cause}: {failure.error})" if failure is not None else ""
-        return f"{self.name}: {status}{why}"
-
-    def _repr_html_(self) -> str:
-        from segsweep.report.notebook import run_html
-
-        result = self.result or {}
-        names = VALIDATED if result.get("n_test") == 0 else RESULT
-        values = {name: result[name] for name in names if result.get(name) is not None}
-        return run_html([self._line()], values, self.history)
-
-
-def _of_run(frame: "DataFrame", run_id: str) -> "DataFrame":
-    """Return the rows of one run."""
-    return frame[frame["run_id"] == run_id].reset_index(drop=True)

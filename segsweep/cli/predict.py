@@ -1,0 +1,150 @@
+"""`segsweep predict`: the networks of a sweep, used on a folder of images."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segsweep.cli.sweeps import Outputs, SweepArgument
+from segsweep.errors import ConfigError
+from segsweep.store.find import find_sweep
+
+if TYPE_CHECKING:
+    from segsweep.store.tables import Tables
+    from segsweep.use.choose import Choice
+    from segsweep.use.network import Way
+
+MOST_SAID = 20
+"""Images that cannot be read and are named on the screen; predictions.csv has all."""
+
+
+def predict(
+    sweep: SweepArgument,
+    images: Annotated[Path, typer.Option(help="folder of images; folders in it count too")],
+    out: Annotated[Path, typer.Option(help="folder for masks/ and predictions.csv")],
+    cell: Annotated[
+        str | None, typer.Option(help="a cell: its run with the highest validation IoU")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="id or name of a run")] = None,
+    best: Annotated[
+        bool,
+        typer.Option(
+            "--best", help="the best by validation of the cells that may be the best (default)"
+        ),
+    ] = False,
+    cheapest: Annotated[
+        bool,
+        typer.Option("--cheapest", help="the cheapest of the cells as good as the best"),
+    ] = False,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            help="mean probabilities of all runs of so many best cells by validation; with --cell "
+            "of that cell",
+            min=1,
+        ),
+    ] = None,
+    prob: Annotated[
+        bool, typer.Option("--prob", help="write probabilities/, 16-bit PNG: 65535 is 1")
+    ] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="write overlays/: images with the outlines of masks")
+    ] = False,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="mean over four flips of each image")
+    ] = False,
+    tile: Annotated[
+        bool,
+        typer.Option(
+            "--tile", help="see images in tiles at their own size; always so if trained on tiles"
+        ),
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0)] = 0,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="a package of your own that the model is in")
+    ] = None,
+    outputs: Outputs = Path("outputs"),
+) -> None:
+    """Predict masks of a folder of images with the networks of a sweep.
+
+    Masks have the size and the name of their images, with 255 where foreground is. The same
+    command again goes on where it was stopped. Exit code 1: some images could not be read.
+    """
+    from segsweep.store.tables import read_all
+
+    given = [name for name, value in _choices(cell, run, best, cheapest, ensemble) if value]
+    if len(given) > 1 and given != ["--cell", "--ensemble"]:
+        raise ConfigError(f"{' and '.join(given)}: give only one of them")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out}: not a folder")
+    tables = read_all(find_sweep(sweep, outputs))
+    choice = _chosen(tables, cell, run, cheapest, ensemble)
+    print(f"using {choice.why}", file=sys.stderr)
+    from segsweep.use.inputs import images_in
+    from segsweep.use.network import Way
+
+    images_in(images, left_out=out)  # before torch is imported
+    way = Way(device, threads, tile, flips, tuple(allow or ()))
+    sys.exit(_predict(choice, way, images, out, prob, overlay))
+
+
+def _choices(
+    cell: str | None, run: str | None, best: bool, cheapest: bool, ensemble: int | None
+) -> list[tuple[str, object]]:
+    return [
+        ("--cell", cell),
+        ("--run", run),
+        ("--best", best),
+        ("--cheapest", cheapest),
+        ("--ensemble", ensemble),
+    ]
+
+
+def _chosen(
+    tables: "Tables", cell: str | None, run: str | None, cheapest: bool, ensemble: int | None
+) -> "Choice":
+    from segsweep.use.choose import choose_best, choose_cell, choose_ensemble, choose_run
+
+    if ensemble is not None:
+        return choose_ensemble(tables, ensemble, cell)
+    if cell is not None:
+        return choose_cell(tables, cell)
+    if run is not None:
+        return choose_run(tables, run)
+    return choose_best(tables, cheapest)
+
+
+def _predict(
+    choice: "Choice", way: "Way", images: Path, out: Path, prob: bool, overlay: bool
+) -> int:
+    """Predict, and say what was done; return the exit code."""
+    from segsweep.system.progress import Counter
+    from segsweep.use.network import open_network
+    from segsweep.use.predict import Wanted, predict_folder
+    from segsweep.use.together import Together
+
+    networks = tuple(open_network(paths, way) for paths in choice.runs)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) <= MOST_SAID:
+            print(line, file=sys.stderr)
+
+    together, counter = Together(networks), Counter("predicting images")
+    try:
+        done = predict_folder(together, images, out, Wanted(prob, overlay), counter, say)
+    except KeyboardInterrupt:
+        print("\nstopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    before = f", {done.before} were there before" if done.before else ""
+    print(f"{_count(done.predicted)} predicted{before}: {done.table}")
+    if done.failed:
+        print(f"{_count(len(done.failed))} not readable; see the column error", file=sys.stderr)
+    return 1 if done.failed else 0
+
+
+def _count(images: int) -> str:
+    return "1 image" if images == 1 else f"{images} images"

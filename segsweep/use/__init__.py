@@ -1,0 +1,1 @@
+"""Using what a sweep has trained: its networks, on other images."""

@@ -1,0 +1,136 @@
+"""Chosen networks in a notebook: `sweep.best().predict(images)`, `.load_model()`. No torch here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segsweep.errors import DataError
+from segsweep.use.choose import Choice
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from segsweep.use.network import Way
+    from segsweep.use.together import Together
+
+Image = str | PathLike[str] | NDArray[Any]
+"""A file, or an array (H, W, 3) or (H, W): uint8, uint16, or float in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What networks say about an image, at its own size."""
+
+    mask: NDArray[np.bool_]
+    """(H, W), True where foreground."""
+    probability: NDArray[np.float32]
+    """(H, W), of each pixel to be foreground."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """One network of a sweep, or several whose probabilities are averaged."""
+
+    choice: Choice
+    allow: tuple[str, ...] = ()
+    _opened: "dict[Way, Together]" = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def runs(self) -> list[Path]:
+        """The folders of the runs."""
+        return [paths.root for paths in self.choice.runs]
+
+    @property
+    def why(self) -> str:
+        """Why these, in words."""
+        return self.choice.why
+
+    def predict(
+        self,
+        images: Image | Sequence[Image],
+        *,
+        flips: bool = False,
+        tile: bool = False,
+        device: str = "auto",
+        threads: int = 0,
+    ) -> list[Prediction]:
+        """Return a prediction for each image, at its own size.
+
+        Args:
+            images: one or several; any sizes.
+            flips: average over four flips of each image.
+            tile: see images in tiles at their own size, also if the networks were not trained so.
+            device: auto, cpu, cuda, cuda:1 or mps.
+            threads: CPU threads; 0: all cores.
+
+        Raises:
+            DataError: an image cannot be read.
+            WeightsError: the weights of a run were removed.
+
+        """
+        from segsweep.use.network import Way
+
+        together = self._together(Way(device, threads, tile, flips, self.allow))
+        one_only = isinstance(images, str | PathLike | np.ndarray)
+        every = cast("Sequence[Image]", [images] if one_only else images)
+        seen = (
+            together.prepare(_checked(one))
+            if isinstance(one, np.ndarray)
+            else together.read(Path(one))
+            for one in every
+        )
+        found = []
+        for probability in together.probabilities(seen):
+            assert isinstance(probability, np.ndarray), "errors are raised"
+            found.append(Prediction(probability > together.threshold, probability))
+        return found
+
+    def load_model(self, preprocess: bool = True, device: str = "cpu") -> "nn.Module":
+        """Return the network as a module in evaluation mode.
+
+        Args:
+            preprocess: images (B, 3, H, W) in [0, 1] of any size -> probabilities (B, 1, H, W).
+                False: the bare network, images as it sees them -> logits; of one run only.
+            device: where it computes.
+
+        Raises ValueError for several bare networks, WeightsError if weights were removed.
+
+        """
+        from segsweep.use.module import Mean, Segmenter
+        from segsweep.use.network import Way
+
+        networks = self._together(Way(device, allow=self.allow)).networks
+        if not preprocess:
+            if len(networks) > 1:
+                raise ValueError("preprocess=False: only for one network, not for an ensemble")
+            return networks[0].model
+        modules: list[nn.Module] = [Segmenter(network) for network in networks]
+        return (modules[0] if len(modules) == 1 else Mean(modules)).eval()
+
+    def _together(self, way: "Way") -> "Together":
+        from segsweep.use.network import open_network
+        from segsweep.use.together import Together
+
+        if way not in self._opened:
+            networks = tuple(open_network(paths, way) for paths in self.choice.runs)
+            self._opened[way] = Together(networks)
+        return self._opened[way]
+
+
+def _checked(image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image array; DataError unless its shape and values have a known meaning."""
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or 0 in image.shape:
+        raise DataError(f"an image of shape {image.shape}: give (H, W, 3) or (H, W)")
+    if image.dtype in (np.uint8, np.uint16):
+        return image
+    if image.dtype.kind != "f" or not (image.min() >= 0 and image.max() <= 1):  # NaN fails too
+        raise DataError(
+            f"an image of {image.dtype} with values {image.min():g} to {image.max():g}: give "
+            "uint8, uint16, or float in [0, 1]"
+        )
+    return image.astype(np.float32)

@@ -1,0 +1,174 @@
+"""`segsweep predict`: what it prints, its exit codes, and what it refuses in one line."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from command import ROOT, wait_for
+from trained_sweeps import write_photos
+
+ON_CPU = ("--device", "cpu")
+
+
+@pytest.fixture
+def predict(segsweep, here):
+    """Return a function that predicts the images of the sweep: (exit code, stdout, stderr)."""
+
+    def call(*words, images="photos/images", out="out"):
+        return segsweep("predict", "main", "--images", images, "--out", out, *ON_CPU, *words)
+
+    return call
+
+
+def used(folder):
+    """Return model and seed of the runs that predicted."""
+    said = json.loads((folder / "predictions.json").read_text())
+    return [tuple(name.split("-")[::2]) for name in said["runs"]]
+
+
+def test_it_says_what_is_used_and_what_was_done(predict, here):
+    """Masks for all images; the same command again has nothing to do."""
+    code, out, error = predict()
+    assert (code, out) == (0, "24 images predicted: out/predictions.csv\n")
+    assert error.startswith("using ")
+    assert "validation IoU" in error
+    assert len(list((here.folder / "out/masks").iterdir())) == 24
+    assert predict()[:2] == (0, "0 images predicted, 24 were there before: out/predictions.csv\n")
+
+
+def test_cell_run_and_ensemble(predict, here):
+    """Each chooses its runs."""
+    run = next(
+        path.name for path in (here.sweep / "runs").iterdir() if "segnet-bce-s1" in path.name
+    )
+    choices = {
+        ("--run", run.rpartition("-")[2]): {("segnet", "s1")},
+        ("--cell", "unet2/bce", "--ensemble", "1"): {("unet2", "s0"), ("unet2", "s1")},
+        ("--ensemble", "2"): {(m, s) for m in ("unet2", "segnet") for s in ("s0", "s1")},
+    }
+    for number, (words, expected) in enumerate(choices.items()):
+        assert predict(*words, out=f"out{number}")[0] == 0
+        assert {*used(here.folder / f"out{number}")} == expected
+    assert predict("--cell", "segnet/bce", out="cell")[0] == 0
+    ((model, _),) = used(here.folder / "cell")
+    assert model == "segnet"
+
+
+def test_bad_images_are_named_and_the_exit_code_is_1(predict, here):
+    """The rest is predicted."""
+    write_photos(here.folder / "mixed", 3)
+    (here.folder / "mixed/images/photo01.png").write_bytes(b"no picture")
+    code, out, error = predict(images="mixed/images")
+
+    assert code == 1
+    assert out == "2 images predicted: out/predictions.csv\n"
+    assert "photo01.png: not an image" in error
+    assert "1 image not readable; see the column error" in error
+    assert pd.read_csv(here.folder / "out/predictions.csv")["error"].notna().sum() == 1
+
+
+REFUSED = {
+    "two choices": (("--best", "--cell", "unet2/bce"), "--cell and --best: give only one of them"),
+    "no cell": (("--cell", "unet2/bcd"), "no such cell; did you mean 'unet2/bce'?"),
+    "no run": (("--run", "unet2-bce-s9"), "no run of that id or name"),
+    "too many": (("--ensemble", "3"), "--ensemble 3: allowed are 1 to 2"),
+    "no number": (("--ensemble", "0"), "Invalid value for '--ensemble'"),
+    "no device": (("--device", "gpu"), "device=gpu"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_line(predict, here, name):
+    """Nothing is written."""
+    words, said = REFUSED[name]
+    code, out, error = predict(*words)
+    lines = [line for line in error.splitlines() if not line.startswith("using ")]
+
+    assert (code, out, len(lines)) == (2, "", 1)
+    assert said in lines[0]
+    assert not (here.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "said"), [("none", "no such folder"), ("empty", "no image in it")]
+)
+def test_folders_without_images(predict, here, images, said):
+    """One line, exit code 2."""
+    (here.folder / "empty").mkdir()
+    code, _, error = predict(images=images)
+
+    assert code == 2
+    assert said in error.splitlines()[-1]
+    assert not (here.folder / "out").exists()
+
+
+def test_out_that_is_a_file(predict, here):
+    """Named."""
+    (here.folder / "out").write_text("mine")
+    code, _, error = predict()
+
+    assert (code, error) == (2, "--out out: not a folder\n")
+
+
+def test_removed_weights_come_with_the_command_that_makes_them_again(
+    segsweep, resized, tmp_path, monkeypatch
+):
+    """And that command does."""
+    shutil.copytree(resized.folder, tmp_path, dirs_exist_ok=True)
+    for file in tmp_path.glob("outputs/main/runs/unet2-*/checkpoints/*.pt"):
+        file.unlink()
+    words = ("--images", "photos/images", "--out", "out", "--cell", "unet2/bce", *ON_CPU)
+    code, _, error = segsweep("predict", "main", *words)
+    command = error.splitlines()[-1].partition("to train the run again: ")[2]
+
+    assert code == 2
+    assert "its weights were removed" in error
+    assert command.startswith("python -m segsweep.train -m rerun=all ")
+    again = command.replace("python ", f"{sys.executable} ", 1)
+    done = subprocess.run(
+        ["bash", "-c", again],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert segsweep("predict", "main", *words)[0] == 0
+
+
+def test_stopped_by_ctrl_c_and_killed(here):
+    """Both go on where they were; nothing half-written is left."""
+    photos = here.folder / "many/images"
+    write_photos(here.folder / "many", 300)
+    words = [sys.executable, "-m", "segsweep", "predict", "main", "--images", str(photos)]
+    words += ["--out", "out", "--cell", "unet2/bce", "--prob", *ON_CPU]
+    masks = here.folder / "out/masks"
+    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        before = len(list(masks.glob("*.png"))) if masks.exists() else 0
+        process = subprocess.Popen(
+            words,
+            cwd=here.folder,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for(lambda n=before: masks.exists() and len(list(masks.glob("*.png"))) > n + 20)
+        process.send_signal(number)
+        error = process.communicate(timeout=60)[1]
+        assert process.returncode == code, error
+        assert "Traceback" not in error
+    done = len(pd.read_csv(here.folder / "out/predictions.csv"))
+    assert 40 < done < 300
+    time.sleep(0.1)
+    subprocess.run(
+        words, cwd=here.folder, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, check=True
+    )
+    assert len(pd.read_csv(here.folder / "out/predictions.csv")) == 300
+    assert not list((here.folder / "out").rglob("*.tmp"))

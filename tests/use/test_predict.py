@@ -1,0 +1,355 @@
+"""Masks of a folder: equal to the stored test evaluation, resumable, whatever the folder holds."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from segsweep.errors import DataError, StoreError, WeightsError
+from segsweep.store.paths import RunPaths
+from segsweep.use.inputs import images_in
+from segsweep.use.network import Way, open_network
+from segsweep.use.predict import Wanted, predict_folder
+from segsweep.use.together import Together
+
+ONE_THREAD = Way(device="cpu", threads=1)
+
+
+def run_of(sweep: Path, start: str) -> RunPaths:
+    """Return the run whose name begins so."""
+    (found,) = (sweep / "runs").glob(f"{start}-*")
+    return RunPaths(found)
+
+
+def opened(sweep: Path, *starts: str, way: Way = ONE_THREAD) -> Together:
+    """Return the networks of some runs."""
+    return Together(tuple(open_network(run_of(sweep, start), way) for start in starts))
+
+
+def mask_at(path: Path) -> np.ndarray:
+    """Return a mask that was written, (H, W) bool."""
+    values = np.asarray(Image.open(path))
+    assert set(np.unique(values)) <= {0, 255}
+    return values == 255
+
+
+def counted(masks: Path, truths: Path, name: str) -> list[int]:
+    """Return tp, fp, fn, tn of an image, counted by hand."""
+    found, true = mask_at(masks / name), mask_at(truths / name)
+    pairs = ((found, true), (found, ~true), (~found, true), (~found, ~true))
+    return [int((a & b).sum()) for a, b in pairs]
+
+
+def stored(run: RunPaths) -> dict[str, list[int]]:
+    """Return image -> the counts of the run's test evaluation at the image's own size."""
+    with run.per_image.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    rows = [row for row in rows if row["at"] == "native"]
+    return {row["image"]: [int(row[key]) for key in ("tp", "fp", "fn", "tn")] for row in rows}
+
+
+def only_test_images(images: Path, names: list[str], folder: Path) -> Path:
+    """Copy the named images to a folder of their own: they are batched as in the test."""
+    folder.mkdir()
+    for name in names:
+        shutil.copy(images / f"{name}.png", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fixture", "start"),
+    [("resized", "unet2-bce-s0"), ("resized", "segnet-bce-s0"), ("tiled", "unet2-bce-s0")],
+)
+def test_counts_are_those_of_the_test_evaluation(fixture, start, request, tmp_path) -> None:
+    """Of each test image at its own size: same machine, batch and threads."""
+    trained = request.getfixturevalue(fixture)
+    run = run_of(trained.sweep, start)
+    expected = stored(run)
+    photos = only_test_images(trained.images, [*expected], tmp_path / "photos")
+    done = predict_folder(opened(trained.sweep, start), photos, tmp_path / "out", Wanted())
+
+    assert done.predicted == len(expected) > 3
+    truths = trained.folder / "photos/masks"
+    found = {name: counted(tmp_path / "out/masks", truths, f"{name}.png") for name in expected}
+    assert found == expected
+    assert sum(tp + fp for tp, fp, _, _ in found.values()) > 0
+
+
+def test_table_says_what_the_masks_and_probabilities_say(resized, tmp_path) -> None:
+    """Size, area and confidence, from the files that were written."""
+    together = opened(resized.sweep, "unet2-bce-s0")
+    out = tmp_path / "out"
+    predict_folder(together, resized.images, out, Wanted(probabilities=True, overlays=True))
+    table = pd.read_csv(out / "predictions.csv")
+
+    assert [*table["image"]] == [f"photo{number:02d}.png" for number in range(24)]
+    assert table["error"].isna().all()
+    for row in table.to_dict("records"):
+        mask = mask_at(out / row["mask"])
+        values = np.asarray(Image.open(out / "probabilities" / row["image"])) / 65535
+        original = np.asarray(Image.open(resized.images / row["image"]))
+        assert mask.shape == values.shape == original.shape[:2] == (row["height"], row["width"])
+        assert row["area"] == mask.sum()
+        assert row["share"] == pytest.approx(mask.mean(), abs=1e-6)
+        assert ((values > 0.5) == mask).mean() > 0.999  # 16 bits round
+        sure = np.where(mask, values, 1 - values).mean()
+        assert row["confidence"] == pytest.approx(sure, abs=1e-4)
+
+
+def test_overlay_has_a_line_around_the_mask(resized, tmp_path) -> None:
+    """Inside and outside the image is as it was, but for JPEG's losses."""
+    out = tmp_path / "out"
+    predict_folder(
+        opened(resized.sweep, "unet2-bce-s0"), resized.images, out, Wanted(overlays=True)
+    )
+    seen = 0
+    for image in images_in(resized.images):
+        mask = mask_at(out / "masks" / f"{image.stem}.png")
+        shown = np.asarray(Image.open(out / "overlays" / f"{image.stem}.jpg")).astype(int)
+        original = np.asarray(Image.open(image.path)).astype(int)
+        far = ~mask & ~np.roll(mask, 8, 0) & ~np.roll(mask, -8, 0)
+        far &= ~np.roll(mask, 8, 1) & ~np.roll(mask, -8, 1)
+        assert np.abs(shown - original)[far].mean() < 25
+        if mask.sum() > 50:
+            red = shown[..., 0] - shown[..., 2]
+            assert red[mask].max() > 100
+            seen += 1
+    assert seen > 5
+
+
+def test_ensemble_is_the_mean_of_probabilities(resized, tmp_path) -> None:
+    """Of two networks, to the precision of the files."""
+    starts = ("unet2-bce-s0", "segnet-bce-s1")
+    means = []
+    for number, own in enumerate(((starts[0],), (starts[1],), starts)):
+        out = tmp_path / str(number)
+        predict_folder(opened(resized.sweep, *own), resized.images, out, Wanted(probabilities=True))
+        values = [
+            np.asarray(Image.open(out / f"probabilities/photo{image:02d}.png")) / 65535
+            for image in range(24)
+        ]
+        means.append(values)
+
+    for first, second, both in zip(*means, strict=True):
+        assert np.abs((first + second) / 2 - both).max() < 2e-5
+    assert any(np.abs(a - b).max() > 0.01 for a, b in zip(means[0], means[1], strict=True))
+
+
+@pytest.mark.parametrize("fixture", ["resized", "tiled"])
+def test_flips_make_a_network_blind_to_flips(fixture, request) -> None:
+    """The prediction of a mirrored image is the mirrored prediction."""
+    trained = request.getfixturevalue(fixture)
+    way = Way(device="cpu", threads=1, flips=True)
+    together = opened(trained.sweep, "unet2-bce-s0", way=way)
+    plain = opened(trained.sweep, "unet2-bce-s0")
+    image = np.asarray(Image.open(trained.images / "photo03.png"))  # 32 x 32: resizing is none
+
+    def found(networks: Together, values: np.ndarray) -> np.ndarray:
+        (probability,) = networks.probabilities([networks.prepare(np.ascontiguousarray(values))])
+        assert isinstance(probability, np.ndarray)
+        return probability
+
+    for turned in (np.fliplr, np.flipud):
+        assert found(together, turned(image)) == pytest.approx(
+            turned(found(together, image)), abs=1e-5
+        )
+        assert np.abs(found(plain, turned(image)) - turned(found(plain, image))).max() > 1e-4
+
+
+def test_tiles_on_request_keep_the_images_size(resized, tmp_path) -> None:
+    """Smaller and larger images than a tile; one of a tile's size is seen as it is resized."""
+    way = Way(device="cpu", threads=1, tile=True)
+    predict_folder(
+        opened(resized.sweep, "unet2-bce-s0", way=way), resized.images, tmp_path / "tiles", Wanted()
+    )
+    predict_folder(
+        opened(resized.sweep, "unet2-bce-s0"), resized.images, tmp_path / "plain", Wanted()
+    )
+    for image in images_in(resized.images):
+        tiles, plain = (
+            mask_at(tmp_path / kind / "masks" / image.name) for kind in ("tiles", "plain")
+        )
+        assert tiles.shape == plain.shape == Image.open(image.path).size[::-1]
+        if tiles.shape == (32, 32):
+            assert (tiles == plain).all()
+
+
+def test_same_command_goes_on_where_it_was_stopped(resized, tmp_path) -> None:
+    """Images that were done stay; those that changed, or lost a file, are predicted again."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    shutil.copytree(resized.images, photos)
+    together = opened(resized.sweep, "unet2-bce-s0")
+
+    def kill(done: int, total: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(together, photos, out, Wanted(), kill)
+    with (out / "predictions.csv").open("a") as file:
+        file.write("photo20.png,masks/pho")  # what a kill leaves of a row
+    done = predict_folder(together, photos, out, Wanted())
+    assert (done.before, done.predicted) == (7, 17)
+    whole = (out / "predictions.csv").read_text()
+
+    (out / "masks/photo03.png").unlink()
+    (photos / "photo04.png").touch()
+    again = predict_folder(together, photos, out, Wanted())
+    assert (again.before, again.predicted) == (22, 2)
+    assert (out / "predictions.csv").read_text() == whole
+    more = predict_folder(together, photos, out, Wanted(probabilities=True))
+    assert (more.before, more.predicted) == (0, 24)
+
+
+def test_bad_images_cost_their_rows_only(resized, tmp_path) -> None:
+    """Each is told in a line and tried again by the next command."""
+    photos, said = tmp_path / "photos", []
+    shutil.copytree(resized.images, photos)
+    for number, content in (
+        (2, b""),
+        (5, b"x" * 99),
+        (9, (photos / "photo09.png").read_bytes()[:200]),
+    ):
+        (photos / f"photo{number:02d}.png").write_bytes(content)
+    (photos / "notes.txt").write_text("no image")
+    together = opened(resized.sweep, "unet2-bce-s0")
+    done = predict_folder(together, photos, tmp_path / "out", Wanted(), say=said.append)
+    table = pd.read_csv(tmp_path / "out/predictions.csv").set_index("image")
+
+    assert (done.predicted, len(done.failed)) == (21, 3)
+    assert [*table.index[table["error"].notna()]] == [f"photo0{n}.png" for n in (2, 5, 9)]
+    assert "empty file, 0 bytes" in said[0]
+    assert all("\n" not in line for line in said)
+    shutil.copy(resized.images / "photo02.png", photos / "photo02.png")
+    again = predict_folder(together, photos, tmp_path / "out", Wanted(), say=said.append)
+    assert (again.before, again.predicted, len(again.failed)) == (21, 1, 2)
+
+
+def test_other_networks_do_not_write_among_masks(resized, tmp_path) -> None:
+    """Nor do other settings, nor is a folder continued of which nobody knows the networks."""
+    out = tmp_path / "out"
+    predict_folder(opened(resized.sweep, "unet2-bce-s0"), resized.images, out, Wanted())
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    flips = Way(device="cpu", threads=1, flips=True)
+    others = (
+        opened(resized.sweep, "unet2-bce-s1"),
+        opened(resized.sweep, "unet2-bce-s0", way=flips),
+    )
+    for together in others:
+        with pytest.raises(
+            StoreError, match=r"predictions by other networks or settings \((runs|flips)"
+        ):
+            predict_folder(together, resized.images, out, Wanted())
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    (out / "predictions.json").write_text("{")
+    with pytest.raises(StoreError, match="missing or damaged"):
+        predict_folder(opened(resized.sweep, "unet2-bce-s0"), resized.images, out, Wanted())
+
+
+def test_images_of_a_folder(tmp_path) -> None:
+    """In folders too, hidden ones and results left out; names are unique without their endings."""
+    names = (
+        "a.png",
+        "a.jpg",
+        "b.TIF",
+        "c.nii.dcm",
+        "sub/a.png",
+        ".hidden/x.png",
+        "out/masks/a.png",
+        "d.txt",
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = {one.name: one.stem for one in images_in(tmp_path, tmp_path / "out")}
+
+    assert found == {
+        "a.jpg": "a.jpg",
+        "a.png": "a.png",
+        "b.TIF": "b",
+        "c.nii.dcm": "c.nii",
+        "sub/a.png": "sub/a",
+    }
+
+
+def test_folder_without_images(tmp_path) -> None:
+    """One line each: no folder, a file, nothing in it."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    for name, said in (
+        ("none", "no such folder"),
+        ("file", "not a folder"),
+        ("empty", "no image in it"),
+    ):
+        with pytest.raises(DataError, match=said):
+            images_in(tmp_path / name)
+
+
+def test_checkpoints_that_cannot_be_used(resized, tmp_path) -> None:
+    """Removed, random bytes, another network's, or a pickle that would run code."""
+    shutil.copytree(resized.sweep, tmp_path / "outputs/main")
+    run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
+    (file,) = run.checkpoints.glob("best-*.pt")
+    other = next(run_of(resized.sweep, "segnet-bce-s0").checkpoints.glob("best-*.pt"))
+    file.write_bytes(b"random" * 99)
+    with pytest.raises(StoreError, match=r"best-\d+.pt: cannot be read"):
+        open_network(run, ONE_THREAD)
+    file.write_bytes(evil(tmp_path / "executed"))
+    with pytest.raises(StoreError, match=r"best-\d+.pt: cannot be read"):
+        open_network(run, ONE_THREAD)
+    assert not (tmp_path / "executed").exists()
+    shutil.copy(other, file)
+    with pytest.raises(StoreError, match="not the weights of this run's network"):
+        open_network(run, ONE_THREAD)
+    file.unlink()
+    with pytest.raises(WeightsError, match="its weights were removed"):
+        open_network(run, ONE_THREAD)
+
+
+def evil(target: Path) -> bytes:
+    """Return a checkpoint whose pickle makes a folder when it is loaded."""
+    import io
+    import os
+
+    import torch
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(target),)
+
+    buffer = io.BytesIO()
+    torch.save({"weight": Evil()}, buffer)
+    return buffer.getvalue()
+
+
+def test_config_cannot_allow_itself_anything(resized, tmp_path) -> None:
+    """A sweep from somebody else whose config names another class."""
+    shutil.copytree(resized.sweep, tmp_path / "outputs/main")
+    run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
+    text = run.config.read_text().replace("segsweep.models.unet2.UNet2", "os.system")
+    run.config.write_text(text.replace("allow: []", "allow: [os]"))
+    from segsweep.errors import SegsweepError
+
+    with pytest.raises(SegsweepError, match=r"os\.system|option"):
+        open_network(run, ONE_THREAD)
+
+
+def test_settings_name_the_networks(resized, tmp_path) -> None:
+    """predictions.json: runs, threshold, version."""
+    predict_folder(
+        opened(resized.sweep, "unet2-bce-s0"), resized.images, tmp_path / "out", Wanted()
+    )
+    said = json.loads((tmp_path / "out/predictions.json").read_text())
+
+    assert said["runs"] == [run_of(resized.sweep, "unet2-bce-s0").root.name]
+    assert (said["sweep"], said["threshold"], said["tile"], said["flips"]) == (
+        "main",
+        0.5,
+        None,
+        False,
+    )
