@@ -2,6 +2,8 @@
 
 TESTED_IN = {
     "__main__.py": "test_api.py",
+    "api/run.py": "test_api.py",
+    "api/sweep.py": "test_api.py",
     "cli/compare.py": "cli/test_report.py",
     "cli/data_facts.py": "cli/test_data.py",
     "cli/look.py": "cli/test_data.py",
@@ -116,4 +118,9 @@ TESTED_IN = {
     "sweep/search/cell.py": "sweep/search/test_search.py",
     "sweep/search/planner.py": "sweep/search/test_search.py",
     "sweep/search/suggest.py": "sweep/search/test_study.py",
+    "stats/looks.py": "stats/test_race.py",
+    "use/inputs.py": "use/test_predict.py",
+    "use/network.py": "use/test_predict.py",
+    "use/together.py": "use/test_predict.py",
+    "use/written.py": "use/test_predict.py",
 }

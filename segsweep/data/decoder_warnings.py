@@ -41,3 +41,13 @@ class _Shared:
 
 only_bombs = _Shared().filtered
 """Within the block a decompression bomb raises and no other warning is shown, in any thread."""
+
+
+@contextmanager
+def large_images(pixels: int) -> Iterator[None]:
+    """Within the block, of one thread at a time, images of up to *pixels* are no bombs."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

@@ -11,6 +11,9 @@ from segsweep.data.raster import decode
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
 
+MOST_PIXELS = 400_000_000
+"""Of an image that is predicted: 20,000 x 20,000. More is taken for a decompression bomb."""
+
 
 @dataclass(frozen=True)
 class ImageFile:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segsweep import __version__
+from segsweep.data.decoder_warnings import large_images
 from segsweep.data.resize import load_resizing
 from segsweep.data.source import Sample
 from segsweep.data.work_size import decoding_bytes, memory_bytes
@@ -15,7 +16,7 @@ from segsweep.system.files import claimed, file_digest, read_json, write_json
 from segsweep.system.machine import available_memory_mb, usable_cores
 from segsweep.system.parallel import in_order
 from segsweep.system.units import MIB
-from segsweep.use.inputs import ImageFile, images_in, read_image
+from segsweep.use.inputs import MOST_PIXELS, ImageFile, images_in, read_image
 from segsweep.use.network import Probability
 from segsweep.use.together import Seen, Together
 from segsweep.use.written import (
@@ -199,6 +200,7 @@ def _predicted(
     def size(one: tuple[ImageFile, Probability | DataError]) -> float:
         return 0.0 if isinstance(one[1], DataError) else WRITTEN_BYTES * float(one[1].size)
 
-    seen = in_order(read, images, memory, threads, budget)
-    found = zip(images, together.probabilities(seen), strict=True)
-    yield from zip(images, in_order(write, found, size, threads, budget), strict=True)
+    with large_images(MOST_PIXELS):
+        seen = in_order(read, images, memory, threads, budget)
+        found = zip(images, together.probabilities(seen), strict=True)
+        yield from zip(images, in_order(write, found, size, threads, budget), strict=True)

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segsweep.data.decoder_warnings import large_images
+from segsweep.data.source import Raw
 from segsweep.errors import DataError
 from segsweep.use.choose import Choice
+from segsweep.use.inputs import MOST_PIXELS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from segsweep.use.network import Way
     from segsweep.use.together import Together
 
-Image = str | PathLike[str] | NDArray[Any]
+Image = str | PathLike[str] | Raw
 """A file, or an array (H, W, 3) or (H, W): uint8, uint16, or float in [0, 1]."""
 
 
@@ -85,9 +88,10 @@ class Predictor:
             for one in every
         )
         found = []
-        for probability in together.probabilities(seen):
-            assert isinstance(probability, np.ndarray), "errors are raised"
-            found.append(Prediction(probability > together.threshold, probability))
+        with large_images(MOST_PIXELS):
+            for probability in together.probabilities(seen):
+                assert isinstance(probability, np.ndarray), "errors are raised"
+                found.append(Prediction(probability > together.threshold, probability))
         return found
 
     def load_model(self, preprocess: bool = True, device: str = "cpu") -> "nn.Module":
@@ -122,7 +126,7 @@ class Predictor:
         return self._opened[way]
 
 
-def _checked(image: NDArray[Any]) -> NDArray[Any]:
+def _checked(image: Raw) -> Raw:
     """Return an image array; DataError unless its shape and values have a known meaning."""
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or 0 in image.shape:
         raise DataError(f"an image of shape {image.shape}: give (H, W, 3) or (H, W)")

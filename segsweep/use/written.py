@@ -104,7 +104,7 @@ def write_overlay(image: Raw, mask: NDArray[np.bool_], path: Path) -> None:
     """Write an image (H, W, 3) as a JPEG with a line around the foreground of *mask*."""
     shown = _eight_bits(image).copy()
     shown[_border(mask)] = LINE
-    _save(Image.fromarray(shown), path, "JPEG", quality=JPEG_QUALITY)
+    _save(Image.fromarray(shown), path, "JPEG")
 
 
 def known_rows(table: Path) -> dict[str, dict[str, str]]:
@@ -137,10 +137,10 @@ def write_rows(table: Path, rows: Iterable[Mapping[str, object]]) -> None:
     write_text(table, csv_text([*rows], COLUMNS))
 
 
-def _save(picture: Image.Image, path: Path, kind: str, **options: object) -> None:
+def _save(picture: Image.Image, path: Path, kind: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        picture.save(temporary, kind, **options)
+        picture.save(temporary, kind, quality=JPEG_QUALITY)  # PNG has none
 
 
 def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
