@@ -8,7 +8,7 @@ import typer
 
 from segsweep.cli.sweeps import Outputs, SweepArgument
 from segsweep.errors import ConfigError
-from segsweep.store.find import find_sweep
+from segsweep.store.find import check_own_folder, find_sweep
 
 if TYPE_CHECKING:
     from segsweep.store.tables import Tables
@@ -79,6 +79,7 @@ def predict(
         raise ConfigError(f"{' and '.join(given)}: give only one of them")
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: not a folder")
+    check_own_folder("--out", out)
     tables = read_all(find_sweep(sweep, outputs))
     choice = _chosen(tables, cell, run, cheapest, ensemble)
     print(f"using {choice.why}", file=sys.stderr)

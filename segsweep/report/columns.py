@@ -123,11 +123,12 @@ def note_of(frame: "DataFrame", claims: bool = True) -> str:
     most = "lowest" if lower_is_better(name) else "highest"
     if not best:
         return "Nothing to compare: one row has finished runs." if finished == 1 else NO_BEST
+    several = f", the same in {len(best)} rows" if len(best) > 1 else ""
     if tied or "difference" in frame:
-        return f"Bold: the {most} mean. {f'{DAGGER} {ALSO_BEST}' if tied else BASELINE}"
+        return f"Bold: the {most} mean{several}. {f'{DAGGER} {ALSO_BEST}' if tied else BASELINE}"
     only = sum(map(_is_true, frame.get("may_be_best", ()))) == 1
     so_far = " that is finished" if finished < len(frame) else ""
-    return f"Bold: the {most} mean{ONLY_BEST.format(so_far) if only else '.'}"
+    return f"Bold: the {most} mean{several}{ONLY_BEST.format(so_far) if only else '.'}"
 
 
 def one_line(text: str) -> str:

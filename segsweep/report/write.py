@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from segsweep import __version__
 from segsweep.config.truth import data_titles
-from segsweep.errors import ConfigError
 from segsweep.report.analysis import Compared
 from segsweep.report.comparisons import compare_all, joined, summary
 from segsweep.report.export import csv_of
 from segsweep.report.question import Asked
-from segsweep.store.find import no_sweep
-from segsweep.store.kept_runs import KeptRuns, report_version
+from segsweep.store.find import check_own_folder, no_sweep
+from segsweep.store.kept_runs import KeptRuns, report_version, sizes_digest
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
 from segsweep.store.tables import Tables, read_all
@@ -150,7 +149,7 @@ def second_look(sweep: SweepPaths, asked: Asked) -> Report:
 
 
 def write_look(look: Report, folder: Path) -> Report:
-    """Write the files of a second look to *folder*; ConfigError if a sweep has its files there."""
+    """Write a second look's files to *folder*; StoreError if it is in a sweep or holds some."""
     where, tables, compared = outside(folder), look.tables, look.compared
     assert tables is not None and compared is not None, "a second look always compares"
     said, files = _files(compared, tables, look.asked, where, live=False)
@@ -161,14 +160,9 @@ def write_look(look: Report, folder: Path) -> Report:
 
 
 def outside(folder: Path) -> SweepPaths:
-    """Return the paths of a report in *folder*; ConfigError if a sweep has its files there."""
-    where = SweepPaths(folder)
-    if where.plan.exists() or where.runs.exists():
-        raise ConfigError(
-            f"--out {folder}: a sweep has its own files there; name another folder, a new one for "
-            "example"
-        )
-    return where
+    """Return the paths of a report in *folder*; StoreError if it is in a sweep or holds some."""
+    check_own_folder("--out", folder)
+    return SweepPaths(folder)
 
 
 def _files(
@@ -217,6 +211,7 @@ def _question(sweep: SweepPaths, asked: Asked) -> dict[str, object]:
         "baseline": asked.baseline,
         "groups": None if asked.groups is None else file_digest(asked.groups),
         "plan": file_digest(sweep.plan) if sweep.plan.exists() else None,
+        "runs": sizes_digest(sweep),
         "version": __version__,
     }
 

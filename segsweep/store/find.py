@@ -23,6 +23,23 @@ def no_sweep(folder: Path) -> StoreError:
     )
 
 
+def check_own_folder(option: str, folder: Path) -> None:
+    """Raise StoreError if *folder*, given for *option*, is in a sweep or holds sweeps."""
+    place = resolved(folder)
+    for above in (place, *place.parents):
+        if is_sweep(above):
+            raise StoreError(
+                f"{option} {folder}: in the folder of the sweep {above.name}, which holds its own "
+                "files; name another folder, a new one for example"
+            )
+        if above.name == ".cache" and sweeps_in(above.parent):
+            place = above.parent
+    if sweeps_in(place):
+        raise StoreError(
+            f"{option} {folder}: in a folder of sweeps; name another folder, a new one for example"
+        )
+
+
 def no_sweeps(outputs: Path) -> StoreError:
     """Return the error of a folder that contains no sweep: why, and what to do next."""
     if is_sweep(outputs.absolute()):

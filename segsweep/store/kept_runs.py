@@ -17,6 +17,8 @@ from segsweep.system.kept import Kept
 MOST = 20_000
 """Runs kept of a sweep."""
 _REPORT = "report"
+UNSEEN = (".log", ".tmp")
+"""Endings of files that neither tables nor page show."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,21 @@ def report_version(sweep: SweepPaths) -> Version:
     locks = (sweep.lock, sweep.plan_lock)
     own = [str(path) for path in sweep.written if path not in locks and path.exists()]
     return _version([*runs, *own], [entry.name for entry in entries])
+
+
+def sizes_digest(sweep: SweepPaths) -> str:
+    """Return a digest of the names and sizes of the runs' files that tables or page may show.
+
+    Unlike their times, these are the same in a copy of the sweep.
+    """
+    runs = sorted(path for path in sweep.runs.iterdir() if path.is_dir())
+    sizes = [
+        (run.name, file.rpartition("/")[2], os.stat(file).st_size)  # noqa: PTH116 - as above
+        for run in runs
+        for file in _files(run)
+        if not file.endswith(UNSEEN)
+    ]
+    return text_digest(repr(sizes))
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -28,6 +28,12 @@ class Refresher:
         """When the change was first seen that is not written yet."""
         self.thread: threading.Thread | None = None
 
+    def prepare(self) -> None:
+        """Import in the thread what the first refresh needs, which takes seconds."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=_import_page, daemon=True)
+            self.thread.start()
+
     def refresh_if_due(self) -> None:
         """Write if something changed and enough time has passed."""
         busy = self.thread is not None and self.thread.is_alive()
@@ -47,7 +53,7 @@ class Refresher:
             self.thread.join()
 
     def _write(self) -> None:
-        import segsweep.report.page.html  # noqa: F401  (once a command: not a cost of each refresh)
+        _import_page()  # once a command: not a cost of each refresh
         from segsweep.report.write import write_report
 
         started = time.monotonic()
@@ -55,3 +61,8 @@ class Refresher:
             write_report(self.sweep, self.cache, live=True)
         self.written = time.monotonic()
         self.cost = self.written - started
+
+
+def _import_page() -> None:
+    import segsweep.report.page.html
+    import segsweep.report.write  # noqa: F401

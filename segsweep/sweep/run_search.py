@@ -12,6 +12,7 @@ from segsweep.sweep.freezing import freeze_work, with_sweep_choices
 from segsweep.sweep.places.place import Place
 from segsweep.sweep.planning.budget import Cost, Room
 from segsweep.sweep.planning.compose import Composer
+from segsweep.sweep.planning.expand import check_count
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
 from segsweep.sweep.planning.preflight import budget_for, repeated_costs
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
@@ -35,6 +36,8 @@ def run_search(
     """
     current, planner = session.current, Planner(composer, settings)
     sweep, groups = sweep_of(planned[0].config), group_runs(planned)
+    runs = len(planned) + settings.n_trials * len(groups)
+    check_count(runs, planned[0].command_config.max_runs)
     firsts = _checked_trials(groups, planner)
     if current.plan_only:
         _print_plan(groups, firsts, planner, place)

@@ -92,6 +92,7 @@ class Session:
         if self.sweep is not None and not self.page_named:
             self.page_named = True
             print(f"report: {self.sweep.page} (renewed while runs train)", file=sys.stderr)
+            self.refresher_of(self.sweep).prepare()
 
     def wait_for_refresh(self) -> None:
         """Wait until a refresh that is in progress has finished."""

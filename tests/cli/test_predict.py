@@ -116,6 +116,16 @@ def test_out_that_is_a_file(predict, here):
     assert (code, error) == (2, "--out out: not a folder\n")
 
 
+@pytest.mark.parametrize("out", ["outputs/main", "outputs/main/runs/new", "outputs"])
+def test_out_in_a_sweep(predict, here, out):
+    """Masks are no files of a sweep."""
+    code, _, error = predict(out=out)
+
+    assert code == 2
+    assert "name another folder" in error
+    assert not (here.sweep / "masks").exists()
+
+
 def test_removed_weights_come_with_the_command_that_makes_them_again(
     segsweep, resized, tmp_path, monkeypatch
 ):

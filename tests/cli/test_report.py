@@ -270,7 +270,17 @@ WRONG = {
         ("report", "main", "--metric", "dice", "--format", "latex", "--label", "a}b"),
         "--label a}b: a label may have letters",
     ),
-    "out": (("report", "main", "--out", "outputs/main"), "a sweep has its own files there"),
+    **{
+        f"out in {place}": (("report", "main", "--out", place), said)
+        for place, said in {
+            "outputs/main": "in the folder of the sweep main",
+            "outputs/main/runs": "in the folder of the sweep main",
+            "outputs/main/runs/new": "in the folder of the sweep main",
+            "outputs": "in a folder of sweeps",
+            "outputs/.cache": "in a folder of sweeps",
+            "outputs/.cache/new": "in a folder of sweeps",
+        }.items()
+    },
     "groups": (("report", "main", "--groups", "no.csv"), "no.csv: cannot be read"),
     "cell": (("compare", "unet/bce", "unet/ss", "--sweep", "main"), "unet/ss: no such cell"),
     "cells": (("compare", "unet/bce", "unet/ss"), "unet/ss: no such cell"),

@@ -251,7 +251,7 @@ def test_equal_means_are_both_bold():
 
     assert {y for y, _ in bold} == {1, 2}
     assert {y for y, _ in daggers} == {3}
-    assert note == "Bold: the highest mean."
+    assert note == "Bold: the highest mean, the same in 2 rows."
 
 
 def test_without_tests_bold_is_only_the_highest():

@@ -47,12 +47,13 @@ def cases(table: DataFrame) -> list[tuple[str, list[dict[Any, Any]]]]:
     """Return the hardest images, those in the middle, the easiest, and the most disputed."""
     if table.empty:
         return []
-    start = max(len(table) // 2 - CASES_PER_GROUP // 2, 0)
-    found = [
-        ("Hardest", table.head(CASES_PER_GROUP)),
-        ("In the middle", table.iloc[start : start + CASES_PER_GROUP]),
-        ("Easiest", table.tail(CASES_PER_GROUP).iloc[::-1]),
-    ]
+    each = min(CASES_PER_GROUP, -(-len(table) // 3))  # of few images, none is shown twice
+    hardest, easiest = table.head(each), table.iloc[max(len(table) - each, each) :].iloc[::-1]
+    between = table.iloc[each : len(table) - len(easiest)]
+    start = max(len(between) // 2 - each // 2, 0)
+    middle = between.iloc[start : start + each]
+    groups = (("Hardest", hardest), ("In the middle", middle), ("Easiest", easiest))
+    found = [(name, rows) for name, rows in groups if len(rows)]
     if table["range"].max() > 0:
         found.append(("Cells disagree most", table.nlargest(CASES_PER_GROUP, "range")))
     return [(name, rows.to_dict("records")) for name, rows in found]

@@ -6,6 +6,7 @@ pictures of a sweep.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from segsweep.errors import StoredFileError
@@ -57,15 +58,15 @@ def outlines_of(
     wanted = dict.fromkeys(images)
     drawn = [*dict.fromkeys([*cells[:MOST_CELLS], *named])]
     for cell, run in _first_runs(tables, drawn).items():
+        path = RunPaths(run.path).outlines
         try:
-            stored = read_object(RunPaths(run.path).outlines, MOST_BYTES)
+            stored = read_object(path, MOST_BYTES)
+            for image in wanted if stored is not None else ():
+                _add(found, cell, image, stored or {}, path)
+                if image in found:
+                    first.setdefault(image, run)
         except StoredFileError as damage:
             tables.note(damage)
-            continue
-        for image in wanted if stored is not None else ():
-            _add(found, cell, image, stored or {})
-            if image in found:
-                first.setdefault(image, run)
     if any(run.settings.get("report.images") is False for run in tables.runs):
         return found  # the data must not leave the machine
     return {
@@ -93,19 +94,32 @@ def _first_runs(tables: Tables, cells: Sequence[str]) -> dict[str, RunRecord]:
     return {cell: found[cell] for cell in cells if cell in found}
 
 
-def _add(found: dict[str, ImageOutlines], cell: str, image: str, stored: Mapping[str, Any]) -> None:
-    """Add one cell's outlines of an image; malformed ones are left out."""
+def _add(
+    found: dict[str, ImageOutlines],
+    cell: str,
+    image: str,
+    stored: Mapping[str, Any],
+    path: Path,
+) -> None:
+    """Add one cell's outlines of an image, if its run has stored some.
+
+    Raises StoredFileError if they are malformed; *path* is their file.
+    """
     try:
+        if image not in stored["images"]:
+            return
         both = stored["images"][image]
         height, width = map(int, both["size"] if "size" in both else stored["size"])
         truth, predicted = _rings(both["truth"]), _rings(both["predicted"])
         ignored = _rings(both.get("ignored", []))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        return
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StoredFileError(path, "damaged, no outlines", f"images: {image}") from error
     known = found.setdefault(image, ImageOutlines((height, width), truth, ignored=ignored))
     if known.size == (height, width):
         known.predicted[cell] = predicted
 
 
 def _rings(values: Any) -> StoredRings:
+    if not isinstance(values, list) or not all(isinstance(ring, list) for ring in values):
+        raise TypeError("rings are lists of numbers")
     return [[float(value) for value in ring] for ring in values if len(ring) >= 6]

@@ -24,7 +24,17 @@ from segsweep.report.figures.figure import (
     x_title,
     y_title,
 )
-from segsweep.report.figures.svg import Canvas, Scale, fitted, linear, padded, shade, short, ticks
+from segsweep.report.figures.svg import (
+    Canvas,
+    Scale,
+    fitted,
+    linear,
+    padded,
+    shade,
+    short,
+    ticks,
+    within,
+)
 from segsweep.store.states import Status
 
 MOST_ROWS, MOST_LINES = 40, 24
@@ -78,6 +88,9 @@ def _colours(grid: Grid, material: Material) -> str:
     """Return a sentence on how far apart the ends of the colours are."""
     if not len(material.done):
         return ""
+    means = {grid.cells[place][material.value] for place in grid.cells}
+    if len({mean for mean in means if known(mean)}) == 1:
+        return " All means are the same, and so are the colours."
     low, high = sorted((grid.worst, grid.best))
     least, most = material.metric.limits
     span = f"from {least:g} to {most:g}" if isfinite(most) else f"from {least:g} on"
@@ -109,17 +122,19 @@ def intervals(material: Material) -> Figure:
 
 def _axis_note(rows: Sequence[TableRow], single: dict[str, list[float]], material: Material) -> str:
     """Return a sentence where the axis does not begin at the metric's lowest value."""
-    least, (low, _) = material.metric.limits[0], _ends(rows, single, material.value)
+    least, (low, _) = material.metric.limits[0], _ends(rows, single, material)
     return f"The axis does not begin at {least:g}. " if low > least else ""
 
 
 def _ends(
-    rows: Sequence[TableRow], single: dict[str, list[float]], value: str
+    rows: Sequence[TableRow], single: dict[str, list[float]], material: Material
 ) -> tuple[float, float]:
-    """Return the ends of the axis."""
-    ends: list[object] = [row.get(key) for row in rows for key in (value, "ci_low", "ci_high")]
+    """Return the ends of the axis, inside what the metric can be."""
+    keys = (material.value, "ci_low", "ci_high")
+    ends: list[object] = [row.get(key) for row in rows for key in keys]
     seeds = [mean for row in rows for mean in single.get(str(row["cell"]), [])]
-    return padded([*(end for end in ends if known(end)), *seeds])
+    found = padded([*(end for end in ends if known(end)), *seeds])
+    return within(found, material.metric.limits)
 
 
 def may(row: TableRow) -> bool:
@@ -133,7 +148,7 @@ def _grid(material: Material) -> Grid:
         name = brief(SEPARATOR.join([str(row["model"]), *split_name(str(row["cell"]))[1:]]))
         cells[name, str(row["loss"])] = row
     values = [row[material.value] for row in cells.values() if known(row[material.value])]
-    ends = padded(values, share=0.0)
+    ends = within(padded(values, share=0.0), material.metric.limits)
     worst, best = ends if material.metric.higher_is_better else ends[::-1]
     rows, columns = (_by_mean(cells, side, material) for side in (0, 1))
     return Grid(rows[:MOST_LINES], columns, cells, worst, best)
@@ -208,7 +223,7 @@ def _draw_intervals(
     left = label_width([str(row["cell"]) for row in rows], width)
     right = width - 48
     canvas = Canvas(width, len(rows) * ROW + 54)
-    low, high = _ends(rows, single, value)
+    low, high = _ends(rows, single, material)
     scale = linear(low, high, left + 6, right - 6)
     bottom = len(rows) * ROW + 8
     x_axis(canvas, scale, ticks(low, high, 6 if width > 500 else 3), 4, bottom, short)

@@ -114,6 +114,11 @@ def padded(
     return low - pad, high + pad
 
 
+def within(ends: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:
+    """Return the *ends* of a scale, none of them beyond the *limits* of what is measured."""
+    return max(ends[0], limits[0]), min(ends[1], limits[1])
+
+
 def around(values: Sequence[float], factor: float = 1.25) -> tuple[float, float]:
     """Return limits for a logarithmic scale around positive *values*."""
     known = [value for value in values if math.isfinite(value) and value > 0]

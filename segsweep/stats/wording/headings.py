@@ -65,8 +65,10 @@ def _settled(
         first = f"{best[0]} is the best of {len(table)} {_averaged(by, rows)}."
         return f"{sure} {first} {clear}".rstrip()
     if {found[frozenset(pair)] for pair in combinations(best, 2)} <= {*ALIKE}:
+        verdicts = {found[frozenset(pair)] for pair in combinations(best, 2)}
         margin = margin_text(analysis.settings.margin, analysis.values.unit)
-        same = f"equal within {margin}: {name_list(best)}"
+        alike = IDENTICAL if verdicts == {IDENTICAL} else f"equal within {margin}"
+        same = f"{alike}: {name_list(best)}"
         first = f"{start}the {len(best)} {every} that may be the best are {same}."
         return f"{first} {clear}".rstrip()
     if len(best) == len(table) and set(found.values()) == {UNDECIDED}:

@@ -5,8 +5,9 @@ own and, with segsweep's launcher, a process that Hydra does not start.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
@@ -39,6 +40,11 @@ def _in_slots(way: Way, launcher: str) -> bool:
     return way in (Way.OURS, Way.BASIC, Way.SEARCH)
 
 
+def _here(way: Way, launcher: str) -> bool:
+    """Whether runs are executed by this process, or by those that it starts."""
+    return way is Way.SINGLE or _in_slots(way, launcher)
+
+
 def _unless_search(way: Way, launcher: str) -> bool:
     """Whether nothing is written into Hydra's sweep folder: a search stores its result there."""
     return way in (Way.SINGLE, Way.OURS, Way.BASIC)
@@ -66,9 +72,10 @@ KEYS: Mapping[str, HydraKey] = {
     "job.config": HydraKey(FOLDER),
     "job.config_name": HydraKey(FACTS),
     "job.env_set": HydraKey(ENVIRONMENT, _in_slots),
-    "job.env_copy": HydraKey("runs have the environment of the command anyway", _in_slots),
+    "job.env_copy": HydraKey("runs have the environment of the command anyway", _here),
     "verbose": HydraKey(f"{LOG}; HYDRA_FULL_ERROR=1 in front of the command shows tracebacks"),
     "job_logging": HydraKey(LOG, _in_slots),
+    "env": HydraKey(ENVIRONMENT),
     "overrides": HydraKey(FACTS),
     "runtime": HydraKey(FACTS),
 }
@@ -81,8 +88,14 @@ DEFAULTS: Mapping[str, object] = {
     "job.chdir": False,
     "verbose": False,
     "job.env_set": {},
+    "job.env_copy": [],
+    "job_logging": {"version": 1, "root": None, "disable_existing_loggers": False},
 }
 """The values in `conf/`: an experiment's file that sets another is refused like a word."""
+MOST_TEXT = 120
+"""Characters of a value from a file that are shown."""
+TOP = tuple(one.name for one in fields(HydraConf))
+"""The keys of Hydra."""
 
 
 def check_hydra_keys(config: DictConfig, single: bool = False) -> None:
@@ -90,6 +103,8 @@ def check_hydra_keys(config: DictConfig, single: bool = False) -> None:
     way, launcher = way_of(config, single), str(config.hydra.runtime.choices["hydra/launcher"])
     for key, text in [*_words(config.hydra.overrides.hydra), *_from_files(config)]:
         known = _known(key)
+        if known is None and key.partition(".")[0] not in TOP:
+            raise ConfigError(f"{text}: no such key; `segsweep-train --cfg hydra` lists Hydra's")
         if known is not None and known.refused(way, launcher):
             raise ConfigError(f"{text}: has no effect; {known.reason}")
 
@@ -135,7 +150,8 @@ def _is_default(key: str, text: str) -> bool:
 def _from_files(config: DictConfig) -> list[tuple[str, str]]:
     values = OmegaConf.to_container(config.hydra, resolve=False)
     found = [(key, _at(values, key)) for key in DEFAULTS]
-    return [(key, f"hydra.{key}={value}") for key, value in found if value != DEFAULTS[key]]
+    changed = [(key, value) for key, value in found if value != DEFAULTS[key]]
+    return [(key, f"hydra.{key}={value}"[:MOST_TEXT]) for key, value in changed]
 
 
 def _at(values: object, key: str) -> object:

@@ -72,7 +72,8 @@ class Damage:
     def lines(self) -> list[str]:
         """Return a line per file: what is wrong with it, and what is done."""
         done = "the run is trained again" if self.final else "written again"
-        extra = "no table needs it; rerun=all trains the run again"
+        name = self.paths.root.name
+        extra = f"no table needs it; `segsweep show {name}` has the command that makes it again"
         return [
             *(f"{error}; {done}" for error in self.errors),
             *(f"{error}; {extra}" for error in self.extras if not self.final),

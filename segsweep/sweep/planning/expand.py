@@ -58,6 +58,8 @@ def expand_all(
 
 def check_count(count: int, most: int) -> None:
     """Raise ConfigError for more than *most* runs."""
+    if most < 1:
+        raise ConfigError(f"max_runs={most}: must be >= 1, the runs that a command may ask for")
     if count > most:
         raise ConfigError(
             f"the command asks for {count:,} runs, more than max_runs={most}; "

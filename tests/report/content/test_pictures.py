@@ -1,13 +1,17 @@
 """Pictures on the page: under the outlines, as they are stored, and never too many."""
 
 import base64
+import json
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from html import unescape
 
 import numpy as np
 import pytest
 
 from sample_sweeps import EVIL, Maker
+from segsweep.errors import StoredFileError
 from segsweep.report.content import outlines as stored_outlines
 from segsweep.report.content.outlines import ImageOutlines, outlines_of
 from segsweep.report.content.pictures import within_limit
@@ -50,6 +54,36 @@ def shown(html):
     """Return the JPEGs in a page, decoded from base64."""
     found = re.findall(r'href="data:image/jpeg;base64,([^"]*)"', html)
     return [base64.b64decode(text, validate=True) for text in found]
+
+
+MALFORMED = {
+    "text for rings": {"truth": "x"},
+    "text for numbers": {"predicted": [["a"] * 6]},
+    "text for a ring": {"predicted": ["abcdef"]},
+    "no truth": {"truth": None},
+    "size of text": {"size": "x"},
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_outlines_are_named(maker, name):
+    """The file and the image; the page has the other cells, also where it was written before."""
+    two_cells(maker)
+    maker.plan()
+    sweep = SweepPaths(maker.folder)
+    write_report(sweep)
+    (path,) = maker.folder.glob("runs/unet-bce-*/outlines.json")
+    values = json.loads(path.read_text())
+    image = sorted(values["images"])[0]
+    values["images"][image] |= MALFORMED[name]
+    path.write_text(json.dumps(values))
+    said = rf"outlines\.json: ignored: damaged, no outlines|outlines\.json: images: {image}"
+    with pytest.warns(UserWarning, match=said):
+        write_report(sweep, only_if_changed=True)
+    html = sweep.page.read_text(encoding="utf-8")
+
+    assert f"outlines.json: images: {image}: damaged, no outlines" in unescape(html)
+    assert "unet/dice" in html
 
 
 def test_page_holds_the_stored_files(maker):
@@ -207,12 +241,14 @@ def test_ignored_pixels_are_a_grey_area_with_a_word(picture):
 
 
 @pytest.mark.parametrize(
-    ("stored", "known"), [(SQUARE, SQUARE), ([], []), ([[1.0, 2.0]], []), ("x", []), (7, None)]
+    ("stored", "known"), [(SQUARE, SQUARE), ([], []), ([[1.0, 2.0]], []), ("x", None), (7, None)]
 )
-def test_stored_rings_of_ignored_pixels_are_read(stored, known):
-    """Malformed ones leave the image out, as those of a mask do."""
+def test_stored_rings_of_ignored_pixels_are_read(stored, known, tmp_path):
+    """Malformed ones leave the image out, as those of a mask do, and are named."""
     both = {"truth": SQUARE, "predicted": SQUARE, "ignored": stored}
     found: dict[str, ImageOutlines] = {}
-    stored_outlines._add(found, "unet/bce", "a", {"size": [16, 16], "images": {"a": both}})
+    values = {"size": [16, 16], "images": {"a": both}}
+    with nullcontext() if known is not None else pytest.raises(StoredFileError, match="images: a"):
+        stored_outlines._add(found, "unet/bce", "a", values, tmp_path / "outlines.json")
 
     assert [one.ignored for one in found.values()] == ([] if known is None else [known])

@@ -333,8 +333,8 @@ def test_hardest_and_most_disputed_images():
     found = {name: [row["image"] for row in rows] for name, rows in cases(table)}
 
     assert [*table["image"]] == [*"vzxyw"]
-    assert found["Hardest"] == [*"vzx"]
-    assert found["Easiest"] == [*"wyx"]
+    groups = ("Hardest", "In the middle", "Easiest")
+    assert [found[name] for name in groups] == [[*"vz"], [*"x"], [*"wy"]]  # none is shown twice
     assert found["Cells disagree most"][:2] == [*"xv"]
     assert table.set_index("image").loc["x", "best_cell"] == "b"
 

@@ -81,6 +81,12 @@ def test_refusals(settings, words, said):
     [
         (("search=lr,none",), "search=lr,none: only one value is allowed"),
         (("search=lr", "search.n_trials=4,8"), "only one value is allowed"),
+        (("search=lr", "search.n_trials=1000000000"), "asks for 1,000,000,001 runs, more than"),
+        (
+            ("search=lr", "search.n_trials=9", "max_runs=8"),
+            "asks for 10 runs, more than max_runs=8",
+        ),
+        (("max_runs=0",), "max_runs=0: must be >= 1"),
         (
             ("search=lr", "+search.params.optimizer.lrr='interval(0,1)'"),
             "optimizer.lrr: no such key",
