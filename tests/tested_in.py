@@ -119,6 +119,8 @@ TESTED_IN = {
     "sweep/search/planner.py": "sweep/search/test_search.py",
     "sweep/search/suggest.py": "sweep/search/test_study.py",
     "stats/looks.py": "stats/test_race.py",
+    "use/card.py": "cli/test_export.py",
+    "use/infer.py": "use/test_export.py",
     "use/inputs.py": "use/test_predict.py",
     "use/network.py": "use/test_predict.py",
     "use/together.py": "use/test_predict.py",

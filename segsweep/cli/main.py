@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import compare, listing, predict, remove, report, search, sweeps
+from segsweep.cli import compare, export, listing, predict, remove, report, search, sweeps
 from segsweep.cli.complete import run_names
 from segsweep.errors import ConfigError, SegsweepError, WeightsError
 from segsweep.system.files import resolved
@@ -112,6 +112,7 @@ app.command()(sweeps.status)
 app.command()(sweeps.runs)
 app.command()(search.search)
 app.command()(predict.predict)
+app.command()(export.export)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """`segsweep predict`: the networks of a sweep, used on a folder of images."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,26 +18,26 @@ if TYPE_CHECKING:
 
 MOST_SAID = 20
 """Images that cannot be read and are named on the screen; predictions.csv has all."""
+Cell = Annotated[str | None, typer.Option(help="a cell: its run with the highest validation IoU")]
+RunName = Annotated[str | None, typer.Option("--run", help="id or name of a run")]
+Best = Annotated[
+    bool,
+    typer.Option("--best", help="the best by validation of those that may be the best (default)"),
+]
+Cheapest = Annotated[
+    bool, typer.Option("--cheapest", help="the cheapest of the cells as good as the best")
+]
+Allow = Annotated[list[str] | None, typer.Option(help="a package of your own that the model is in")]
 
 
 def predict(
     sweep: SweepArgument,
     images: Annotated[Path, typer.Option(help="folder of images; folders in it count too")],
     out: Annotated[Path, typer.Option(help="folder for masks/ and predictions.csv")],
-    cell: Annotated[
-        str | None, typer.Option(help="a cell: its run with the highest validation IoU")
-    ] = None,
-    run: Annotated[str | None, typer.Option(help="id or name of a run")] = None,
-    best: Annotated[
-        bool,
-        typer.Option(
-            "--best", help="the best by validation of the cells that may be the best (default)"
-        ),
-    ] = False,
-    cheapest: Annotated[
-        bool,
-        typer.Option("--cheapest", help="the cheapest of the cells as good as the best"),
-    ] = False,
+    cell: Cell = None,
+    run: RunName = None,
+    best: Best = False,
+    cheapest: Cheapest = False,
     ensemble: Annotated[
         int | None,
         typer.Option(
@@ -62,9 +63,7 @@ def predict(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0)] = 0,
-    allow: Annotated[
-        list[str] | None, typer.Option(help="a package of your own that the model is in")
-    ] = None,
+    allow: Allow = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Predict masks of a folder of images with the networks of a sweep.
@@ -74,14 +73,13 @@ def predict(
     """
     from segsweep.store.tables import read_all
 
-    given = [name for name, value in _choices(cell, run, best, cheapest, ensemble) if value]
-    if len(given) > 1 and given != ["--cell", "--ensemble"]:
-        raise ConfigError(f"{' and '.join(given)}: give only one of them")
+    choices = {"--run": run, "--best": best, "--cheapest": cheapest, "--ensemble": ensemble}
+    check_choice({"--cell": None if ensemble else cell, **choices})
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: not a folder")
     check_own_folder("--out", out)
     tables = read_all(find_sweep(sweep, outputs))
-    choice = _chosen(tables, cell, run, cheapest, ensemble)
+    choice = chosen(tables, cell, run, cheapest, ensemble)
     print(f"using {choice.why}", file=sys.stderr)
     from segsweep.use.inputs import images_in
     from segsweep.use.network import Way
@@ -91,21 +89,21 @@ def predict(
     sys.exit(_predict(choice, way, images, out, prob, overlay))
 
 
-def _choices(
-    cell: str | None, run: str | None, best: bool, cheapest: bool, ensemble: int | None
-) -> list[tuple[str, object]]:
-    return [
-        ("--cell", cell),
-        ("--run", run),
-        ("--best", best),
-        ("--cheapest", cheapest),
-        ("--ensemble", ensemble),
-    ]
+def check_choice(choices: Mapping[str, object]) -> None:
+    """Raise ConfigError if more than one of these options is given: name -> value."""
+    given = [name for name, value in choices.items() if value]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)}: give only one of them")
 
 
-def _chosen(
-    tables: "Tables", cell: str | None, run: str | None, cheapest: bool, ensemble: int | None
+def chosen(
+    tables: "Tables",
+    cell: str | None,
+    run: str | None,
+    cheapest: bool,
+    ensemble: int | None = None,
 ) -> "Choice":
+    """Return the runs that the options of a command choose; the best ones without any."""
     from segsweep.use.choose import choose_best, choose_cell, choose_ensemble, choose_run
 
     if ensemble is not None:

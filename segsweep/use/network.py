@@ -24,6 +24,7 @@ from segsweep.errors import StoreError, WeightsError
 from segsweep.store.json_files import known_environment, known_result
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_config
+from segsweep.system.machine import usable_cores
 from segsweep.training import device
 from segsweep.training.checkpoint import Checkpoints
 from segsweep.training.dataset import tiling_of
@@ -48,6 +49,8 @@ class Way:
     """Whether probabilities are the mean over four flips of an image."""
     allow: tuple[str, ...] = ()
     """Packages of the user that configs may name."""
+    plain: bool = False
+    """Whether it computes in float32 on the CPU without special kernels, to be exported."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,8 @@ def _checked(config: FrozenConfig, allow: Sequence[str]) -> FrozenConfig:
 
 def _placement(config: FrozenConfig, paths: RunPaths, way: Way) -> Placement:
     """Return where it computes: as the run did, on this machine's device and threads."""
+    if way.plain:
+        return Placement("cpu", way.threads or usable_cores(), "float32", "contiguous")
     trainer, earlier = config.trainer, dict(known_environment(paths.environment).values)
     earlier["threads"] = way.threads
     return device.choose(

@@ -34,7 +34,8 @@ FLAGS = (*TAKING, *OPTIONAL, *ALONE)
 PRINTING = ("--cfg", "-c", "--info", "-i")
 """Flags that print instead of training."""
 LOOKING = (
-    *("data", "report", "compare", "list", "status", "runs", "show", "search", "predict", "rm"),
+    *("data", "report", "compare", "list", "status", "runs", "show", "search"),
+    *("predict", "export", "rm"),
 )
 """The commands of `segsweep`."""
 

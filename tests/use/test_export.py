@@ -1,0 +1,189 @@
+"""Exported networks say what torch says, and need no segsweep to say it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import segsweep
+from segsweep.errors import StoreError
+from segsweep.store.paths import RunPaths
+from segsweep.use import export
+from segsweep.use.export import export_network
+from segsweep.use.network import Way, open_network
+
+PLAIN = Way("cpu", threads=1, plain=True)
+
+
+def opened(trained, start="unet2-bce-s0"):
+    """Return the network of a run, to be exported."""
+    (run,) = (trained.sweep / "runs").glob(f"{start}-*")
+    return open_network(RunPaths(run), PLAIN)
+
+
+@pytest.fixture(scope="session", params=["unet2-bce-s0", "segnet-bce-s0"])
+def exported(request, resized, tmp_path_factory):
+    """Return the folder of a network that was exported as ONNX, and the network."""
+    network, folder = opened(resized, request.param), tmp_path_factory.mktemp("onnx") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(resized.folder)
+        done = export_network(network, "onnx", folder)
+    assert done.checked.startswith("6 validation images: within ")
+    assert done.fixed == ""
+    return folder, network
+
+
+def test_onnx_agrees_for_other_batches_and_sizes(exported):
+    """On images that are no part of the check: one, several, wide, high."""
+    folder, network = exported
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    draws = torch.Generator().manual_seed(1)
+    for shape in ((1, 3, 32, 32), (5, 3, 32, 32), (2, 3, 64, 32), (1, 3, 48, 160)):
+        images = torch.rand(shape, generator=draws)
+        (found,) = session.run(None, {"image": images.numpy()})
+        with torch.no_grad():
+            expected = network.model(images).sigmoid().numpy()
+        assert np.abs(found - expected).max() < 1e-5
+
+
+def test_onnx_is_valid_and_says_what_it_needs(exported):
+    """Names, and in the metadata size, threshold and whence it is."""
+    folder, network = exported
+    model = onnx.load(folder / "model.onnx")
+    onnx.checker.check_model(model)
+    facts = json.loads({one.key: one.value for one in model.metadata_props}["segsweep"])
+
+    assert [one.name for one in model.graph.input] == ["image"]
+    assert [one.name for one in model.graph.output] == ["probability"]
+    assert (facts["size"], facts["channels"], facts["threshold"]) == ([32, 32], 3, 0.5)
+    assert facts["run"] == network.paths.root.name
+    assert not list(folder.glob("*.data"))  # the weights are in the file
+
+
+def test_infer_makes_the_masks_of_predict(exported, resized, tmp_path):
+    """In a Python that has no segsweep and no torch; images of every size."""
+    folder, network = exported
+    images = sorted(resized.images.iterdir())[:8]
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch here')")
+    (tmp_path / "segsweep.py").write_text("raise ImportError('no segsweep here')")
+    words = [sys.executable, "-P", str(folder / "infer.py"), str(tmp_path / "masks")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    subprocess.run([*words, *map(str, images)], env=environment, cwd=tmp_path, check=True)
+    predictor = segsweep.open(resized.sweep).run(network.paths.root.name).predictor()
+    foreground = 0
+    for path, expected in zip(images, predictor.predict(images, device="cpu"), strict=True):
+        mask = np.asarray(Image.open(tmp_path / "masks" / path.name))
+        assert set(np.unique(mask)) <= {0, 255}
+        assert ((mask == 255) != expected.mask).mean() < 0.002
+        foreground += int(expected.mask.sum())
+    assert foreground > 500
+
+
+def test_infer_of_a_network_for_tiles(tiled, tmp_path, monkeypatch):
+    """It sees whole images at their own size: nearly what overlapping tiles say."""
+    monkeypatch.chdir(tiled.folder)
+    folder = tmp_path / "out"
+    export_network(opened(tiled), "onnx", folder)
+    images = sorted(tiled.images.iterdir())[:4]
+    words = [sys.executable, str(folder / "infer.py"), str(tmp_path / "masks"), *map(str, images)]
+    subprocess.run(words, cwd=tmp_path, check=True)
+    for path in images:
+        (expected,) = segsweep.open(tiled.sweep).best().predict(path, device="cpu")
+        mask = np.asarray(Image.open(tmp_path / "masks" / path.name)) == 255
+        assert mask.shape == expected.mask.shape
+        assert (mask != expected.mask).mean() < 0.05
+
+
+def test_torch_program_is_loaded_without_segsweep(resized, tmp_path, monkeypatch):
+    """With torch alone, facts included."""
+    monkeypatch.chdir(resized.folder)
+    network = opened(resized)
+    export_network(network, "torch", tmp_path / "out")
+    images = torch.rand(3, 3, 48, 32, generator=torch.Generator().manual_seed(0))
+    torch.save(images, tmp_path / "images.pt")
+    code = (
+        "import sys, json, torch; sys.modules['segsweep'] = None; facts = {'segsweep.json': ''}; "
+        "model = torch.export.load('out/model.pt2', extra_files=facts).module(); "
+        "torch.save(model(torch.load('images.pt')).detach(), 'found.pt'); "
+        "print(json.loads(facts['segsweep.json'])['threshold'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "0.5"
+    with torch.no_grad():
+        expected = network.model(images).sigmoid()
+    assert torch.allclose(torch.load(tmp_path / "found.pt"), expected, atol=1e-5)
+
+
+def test_weights_as_safetensors(resized, tmp_path):
+    """Every tensor of the network by its name."""
+    network = opened(resized)
+    done = export_network(network, "safetensors", tmp_path / "out")
+    stored = load_file(tmp_path / "out/model.safetensors")
+
+    assert done.checked == ""
+    assert {*stored} == {*network.model.state_dict()}
+    for name, tensor in network.model.state_dict().items():
+        assert torch.equal(stored[name], tensor)
+
+
+def test_without_the_data_noise_is_compared(resized, tmp_path, monkeypatch):
+    """A sweep that was copied to another machine; the card says so."""
+    monkeypatch.chdir(tmp_path)  # photos/ is not there
+    done = export_network(opened(resized), "onnx", tmp_path / "out")
+
+    assert done.checked.startswith("2 images of noise (the data are not here): within ")
+
+
+def test_network_that_comes_out_different_is_not_kept(resized, tmp_path, monkeypatch):
+    """As if onnxruntime computed something else."""
+    monkeypatch.chdir(resized.folder)
+    monkeypatch.setattr(export, "LARGEST_DIFFERENCE", -1.0)
+    with pytest.raises(StoreError, match=r"differs from torch by .*, more than"):
+        export_network(opened(resized), "onnx", tmp_path / "out")
+    assert not (tmp_path / "out/model.onnx").exists()
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_size_is_fixed_where_a_network_allows_no_other(resized, tmp_path, monkeypatch):
+    """Said with the reason; any batch is still possible."""
+    monkeypatch.chdir(resized.folder)
+    network = opened(resized)
+
+    class Fixed(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, images):
+            return self.model(images.reshape(-1, 3, 32, 32))
+
+    object.__setattr__(network, "model", Fixed(network.model))
+    done = export_network(network, "onnx", tmp_path / "out")
+    session = onnxruntime.InferenceSession(str(tmp_path / "out/model.onnx"))
+
+    assert done.fixed
+    assert session.run(None, {"image": np.zeros((4, 3, 32, 32), np.float32)})[0].shape[0] == 4
+    assert session.get_inputs()[0].shape[1:] == [3, 32, 32]
+
+
+def test_without_the_extra_the_line_says_what_to_install(resized, tmp_path, monkeypatch):
+    """For each format that needs a package."""
+    monkeypatch.chdir(resized.folder)
+    for form, package in (("onnx", "onnxruntime"), ("safetensors", "safetensors.torch")):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            with pytest.raises(StoreError, match=r"pip install 'segsweep\[export\]'"):
+                export_network(opened(resized), form, tmp_path / form)
+        assert not [path for path in Path(tmp_path / form).iterdir() if path.name != "facts.json"]
