@@ -19,7 +19,7 @@ from loss_cases import (
 from segsweep import losses
 
 ALL = LOSSES | OTHER_SETTINGS
-BY_BLOCK = ("ss", "bce_ss")
+BY_BLOCK = ("ss", "bce_ss", "ssl")
 """Losses that look at a pixel's block: scattered pixels cannot be cut out of them."""
 each_loss = pytest.mark.parametrize("loss", ALL.values(), ids=ALL.keys())
 SHAPE = (3, 1, 11, 14)
