@@ -44,6 +44,7 @@ REPORT = (
     *("search_table", "raced", "analysis", "race", "part", "validation"),
     *(
         "comparisons",
+        "elsewhere",
         "caption",
         "content",
         "two_sweeps",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 import typer
 
 from segsweep import __version__
-from segsweep.cli import compare, export, listing, predict, remove, report, search, sweeps
+from segsweep.cli import compare, evaluate, export, listing, predict, remove, report, search, sweeps
 from segsweep.cli.complete import run_names
 from segsweep.errors import ConfigError, SegsweepError, WeightsError
 from segsweep.system.files import resolved
@@ -129,6 +129,27 @@ def show(
     from segsweep.cli.reproduce import command_of
 
     sweeps.show_run(run, outputs, lambda paths: command_of(paths, compose_values))
+
+
+@app.command("evaluate")
+def evaluate_sweep(
+    sweep: sweeps.SweepArgument,
+    data: evaluate.Data,
+    cells: evaluate.Cells = None,
+    name: evaluate.Name = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0)] = 0,
+    allow: predict.Allow = None,
+    outputs: sweeps.Outputs = Path("outputs"),
+) -> None:
+    """Score the networks of a sweep on another data set: does the ranking carry over?
+
+    Images that a network was trained on are left out. The counts are stored under the sweep, and
+    its report has a table of them; the same command again evaluates only what is new.
+    """
+    evaluate.evaluate(
+        sweep, data, cells, name, device, threads, allow or (), outputs, compose_values
+    )
 
 
 app.command()(remove.rm)

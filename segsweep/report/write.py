@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -267,10 +267,16 @@ def _curves(tables: Tables) -> str:
 
 def _page(compared: Sequence[Compared], tables: Tables, live: bool) -> str:
     from segsweep.report.content.material import material_of
+    from segsweep.report.content.records import damages_of
+    from segsweep.report.elsewhere import on_other_data, rows_of
     from segsweep.report.page.html import build_page
 
     own = tables.comparisons().values()
     parts = [material_of(part, one) for part, one in zip(own, compared, strict=True)]
-    return build_page(
-        parts[0] if len(parts) == 1 else material_of(tables, compared[0]), live, parts
-    )
+    whole = parts[0] if len(parts) == 1 else material_of(tables, compared[0])
+    if tables.sweep.evaluations.is_dir():
+        others = on_other_data(tables, compared)
+        words = tuple(text for one in others for text in one.sentences)
+        rows = rows_of(others, compared)
+        whole = replace(whole, elsewhere=rows, elsewhere_words=words, damages=damages_of(tables))
+    return build_page(whole, live, parts)

@@ -83,7 +83,8 @@ def report_version(sweep: SweepPaths) -> Version:
     runs = [file for entry in entries if entry.is_dir() for file in _files(Path(entry.path))]
     locks = (sweep.lock, sweep.plan_lock)
     own = [str(path) for path in sweep.written if path not in locks and path.exists()]
-    return _version([*runs, *own], [entry.name for entry in entries])
+    others = [str(path) for path in _evaluated(sweep)]
+    return _version([*runs, *own, *others], [entry.name for entry in entries])
 
 
 def sizes_digest(sweep: SweepPaths) -> str:
@@ -98,7 +99,15 @@ def sizes_digest(sweep: SweepPaths) -> str:
         for file in _files(run)
         if not file.endswith(UNSEEN)
     ]
-    return text_digest(repr(sizes))
+    others = [
+        (str(path.relative_to(sweep.root)), path.stat().st_size) for path in _evaluated(sweep)
+    ]
+    return text_digest(repr((sizes, others)))
+
+
+def _evaluated(sweep: SweepPaths) -> list[Path]:
+    """Return the files about other data sets, sorted."""
+    return sorted(path for path in sweep.evaluations.rglob("*") if path.suffix in (".csv", ".json"))
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -193,6 +193,11 @@ class SweepPaths:
         return self.root / "images"
 
     @property
+    def evaluations(self) -> Path:
+        """What its networks scored on other data sets, a folder for each."""
+        return self.root / "evaluations"
+
+    @property
     def earlier(self) -> Path:
         """Runs that were finished and then done again."""
         return self.root / "earlier"

@@ -159,7 +159,7 @@ def remove_sweep(sweep: SweepPaths) -> list[Path]:
         for paths in runs:
             _remove(sweep, paths)
         repair(sweep)
-        for folder in (sweep.earlier, sweep.studies, _removed(sweep)):
+        for folder in (sweep.earlier, sweep.studies, sweep.evaluations, _removed(sweep)):
             shutil.rmtree(folder, ignore_errors=True)
         remove_pictures(sweep)
     _remove_if_empty(sweep.runs)

@@ -46,7 +46,7 @@ def choose_cell(tables: Tables, name: str) -> Choice:
 
     Raises StoreError if there is no such cell, or none of its runs is finished.
     """
-    cell, runs = _cell(tables, name)
+    cell, runs = one_cell(tables, name)
     return Choice((RunPaths(runs[0].path),), f"{cell}, {_which(runs)}")
 
 
@@ -97,7 +97,7 @@ def choose_ensemble(tables: Tables, count: int, name: str | None = None) -> Choi
     Raises StoreError if there are fewer cells, or the sweep has several comparisons.
     """
     if name is not None:
-        cell, runs = _cell(tables, name)
+        cell, runs = one_cell(tables, name)
         found = {cell: runs}
     else:
         cells = _of_one_question(tables)
@@ -143,7 +143,7 @@ def _of_one_question(tables: Tables) -> Cells:
     return cells
 
 
-def _cell(tables: Tables, name: str) -> tuple[str, Sequence[RunRecord]]:
+def one_cell(tables: Tables, name: str) -> tuple[str, Sequence[RunRecord]]:
     """Return a cell's name and finished runs; StoreError if there are none."""
     cell, cells = as_cell_name(name), finished_cells(tables)
     if cell in cells:

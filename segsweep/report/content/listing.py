@@ -36,6 +36,7 @@ def listings(material: Material) -> dict[str, Listing]:
         searches(material),
         trials(material),
         _reads(material),
+        _elsewhere(material),
     )
     return {listing.name: listing for listing in made if listing.rows}
 
@@ -163,6 +164,21 @@ def _reads(material: Material) -> Listing:
         ("images", "images", COUNT),
     )
     return rows_listing("reads", shown, material.reads.rows)
+
+
+def _elsewhere(material: Material) -> Listing:
+    shown = (
+        ("data", "data", TEXT),
+        ("cell", "cell", TEXT),
+        ("images", "images", COUNT),
+        ("seeds", "seeds", COUNT),
+        ("here", "IoU here", 4),
+        ("there", "IoU there", 4),
+        ("low", "from", 4),
+        ("high", "to", 4),
+        ("may", "may be best there", YES),
+    )
+    return rows_listing("elsewhere", shown, material.elsewhere)
 
 
 def grouped_failures(failures: Sequence[Record]) -> list[dict[str, Any]]:

@@ -59,6 +59,10 @@ class Material:
     """By test image, for those listed as hardest, in the middle, easiest and most disputed."""
     data: str = ""
     """Which data the runs are on, in words."""
+    elsewhere: list[dict[str, object]] = field(default_factory=list)
+    """Each cell on each other data set that the sweep was evaluated on."""
+    elsewhere_words: tuple[str, ...] = ()
+    """Whether the ranking carries over to these."""
 
     @property
     def images(self) -> DataFrame:

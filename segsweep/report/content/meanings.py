@@ -104,6 +104,17 @@ READS = {
     "race read the stored counts",
     "images": "scored test images",
 }
+ELSEWHERE = {
+    "data": "the other data set",
+    "cell": "its networks are those of this sweep",
+    "images": "images that were scored; those that a network was trained or chosen on are left out",
+    "seeds": "runs that are compared there",
+    "here": "mean test IoU on the sweep's own data",
+    "there": "mean IoU on the other data",
+    "low": "lower end of the 95 % interval of the mean there",
+    "high": "its upper end",
+    "may": "not ruled out as the best on the other data, with 95 % confidence",
+}
 TABLES = {
     "cells": CELLS,
     "pairs": PAIRS,
@@ -112,6 +123,7 @@ TABLES = {
     "trials": TRIALS,
     "searches": SEARCHES,
     "reads": READS,
+    "elsewhere": ELSEWHERE,
 }
 VALUE = "value "
 """Starts the columns of searched values; the key follows."""

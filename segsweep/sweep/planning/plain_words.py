@@ -35,7 +35,7 @@ PRINTING = ("--cfg", "-c", "--info", "-i")
 """Flags that print instead of training."""
 LOOKING = (
     *("data", "report", "compare", "list", "status", "runs", "show", "search"),
-    *("predict", "export", "rm"),
+    *("predict", "evaluate", "export", "rm"),
 )
 """The commands of `segsweep`."""
 

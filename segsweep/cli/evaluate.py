@@ -1,0 +1,172 @@
+"""`segsweep evaluate`: does the ranking of a sweep carry over to another data set?"""
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segsweep.errors import StoreError
+from segsweep.store.find import find_sweep
+from segsweep.store.paths import RunPaths, SweepPaths
+
+if TYPE_CHECKING:
+    from segsweep.config.run_config import Values
+    from segsweep.report.elsewhere import OnOtherData
+    from segsweep.store.tables import Tables
+    from segsweep.use.evaluate import Elsewhere
+
+Compose = Callable[[Sequence[str], Path | None], "tuple[Values, Mapping[str, str]]"]
+"""Overrides and a folder with the user's own options -> resolved values, chosen options."""
+Data = Annotated[
+    str,
+    typer.Option(
+        help="the other data: a folder of images and masks, or words as for training: "
+        "'data=ph2 data.root=/data/PH2'"
+    ),
+]
+Cells = Annotated[
+    list[str] | None, typer.Option("--cell", help="only this cell; may be given several times")
+]
+Name = Annotated[str | None, typer.Option(help="of the evaluation's folder; default: of the data")]
+
+
+def evaluate(
+    sweep: str,
+    data: str,
+    cells: Sequence[str] | None,
+    name: str | None,
+    device: str,
+    threads: int,
+    allow: Sequence[str],
+    outputs: Path,
+    compose: Compose,
+) -> None:
+    """Score the runs of a sweep on other data and print how the cells rank there."""
+    from segsweep.store.evaluations import check_name, start_evaluation
+    from segsweep.store.tables import read_all
+    from segsweep.sweep.lock import SweepLock
+    from segsweep.use.evaluate import evaluate_all, evaluation_of, slug
+    from segsweep.use.network import Way
+
+    tables = read_all(find_sweep(sweep, outputs))
+    runs = _runs(tables, cells or ())
+    words, places = shlex.split(data), _places(data)
+    name = name or slug(words, places)
+    check_name(name)
+    other = _other(words, places, compose)
+    found = evaluation_of(tables.sweep, runs, other, name)
+    with SweepLock(tables.sweep.lock):
+        evaluation = start_evaluation(tables.sweep, found)
+        todo = [run for run in runs if not evaluation.has(run)]
+        way = Way(device, threads, allow=tuple(allow))
+        done = evaluate_all(todo, other, evaluation, way, _counter())
+    for count, names in _by_count(done).items():
+        runs_ = names[0] if len(names) == 1 else f"{len(names)} runs"
+        print(f"{count} images left out of {runs_}: trained or chosen on them", file=sys.stderr)
+    _unchecked(evaluation.name, tables.sweep, todo)
+    _show(tables, evaluation.name)
+
+
+def _runs(tables: "Tables", cells: Sequence[str]) -> list[RunPaths]:
+    """Return the finished runs of the named cells, of all cells without a name."""
+    from segsweep.use.choose import finished_cells, one_cell
+
+    every = finished_cells(tables)
+    if not every:
+        raise StoreError(f"{tables.sweep.root.name}: no run is finished yet: nothing to evaluate")
+    if len(tables.comparisons()) > 1:
+        raise StoreError(
+            f"{tables.sweep.root.name}: has several data sets or targets; their networks are not "
+            "compared on another one"
+        )
+    named = dict(one_cell(tables, name) for name in cells) or every
+    return [RunPaths(run.path) for found in named.values() for run in found]
+
+
+def _places(data: str) -> list[Path]:
+    from segsweep.cli.places import is_place
+
+    return [Path(data).expanduser()] if is_place(data) else []
+
+
+def _other(words: Sequence[str], places: Sequence[Path], compose: Compose) -> "Elsewhere":
+    """Return the other data set, checked as training checks it."""
+    from segsweep.cli.look import look_at
+    from segsweep.cli.places import check_places
+    from segsweep.config.allow import command_line
+    from segsweep.config.cells import flat_values
+    from segsweep.config.check import check_config
+    from segsweep.config.run_config import RunConfig
+    from segsweep.config.truth import data_title, target_of
+    from segsweep.use.evaluate import Elsewhere
+
+    if places:
+        words = look_at(places, []).words
+    else:
+        check_places(words)
+    values, choices = compose(words, None)
+    with command_line(words):
+        config = RunConfig.of(check_config(values, choices))
+    unknown = {"data_fingerprint": "", "data_target": target_of(config.data.source)}
+    return Elsewhere(config, data_title(flat_values({**config.values, **unknown})), tuple(words))
+
+
+def _counter() -> Callable[[int, int], None]:
+    from segsweep.system.progress import Counter
+
+    return Counter("evaluating runs")
+
+
+def _by_count(done: Mapping[str, tuple[int, int]]) -> dict[int, list[str]]:
+    """Return number of images left out -> the runs; those that lack none are not in it."""
+    found: dict[int, list[str]] = {}
+    for run, (_, left_out) in done.items():
+        if left_out:
+            found.setdefault(left_out, []).append(run)
+    return found
+
+
+def _unchecked(name: str, sweep: SweepPaths, runs: Sequence[RunPaths]) -> None:
+    """Say if nobody could check whether networks were trained on these images."""
+    from segsweep.store.evaluations import evaluation_at
+
+    evaluation = evaluation_at(sweep, name)
+    if evaluation is not None and any(not evaluation.is_checked(run) for run in runs):
+        print(
+            "the images that the networks were trained on are not here, so nobody checked that "
+            "these are others",
+            file=sys.stderr,
+        )
+
+
+def _show(tables: "Tables", name: str) -> None:
+    """Print the cells on the other data, and whether the ranking carries over."""
+    from segsweep.report.comparisons import compare_all
+    from segsweep.report.elsewhere import on_other_data, write_tables
+    from segsweep.report.write import write_report
+
+    found = on_other_data(tables, compare_all(tables, advise=False))
+    (shown,) = [one for one in found if one.evaluation.name == name]
+    _print(shown)
+    for path in write_tables(shown):
+        print(path)
+    write_report(tables.sweep)  # its page has a table of each evaluation
+
+
+def _print(shown: "OnOtherData") -> None:
+    from dataclasses import asdict
+
+    from segsweep.report.terminal import print_answer, print_line
+    from segsweep.system.console import console_on
+
+    console, compared = console_on(), shown.compared
+    said = {**asdict(compared.answer), "claims": compared.claims, "search": ()}
+    title = f"{shown.evaluation.name}: {shown.evaluation.title}"
+    print_answer(said, compared.cells, metric=compared.asked.metric, console=console, title=title)
+    for line in shown.sentences:
+        print_line(line, console)
+    if shown.stale:
+        print_line(f"{shown.stale} finished runs of the sweep are not evaluated.", console)

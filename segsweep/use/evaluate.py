@@ -1,0 +1,187 @@
+"""Scores networks of a sweep on another data set; images that they were trained on are left out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segsweep.config.run_config import FrozenConfig, RunConfig
+from segsweep.config.truth import target_of
+from segsweep.data.batches import Batches
+from segsweep.data.cache import Prepared
+from segsweep.data.fingerprint import content_hashes
+from segsweep.data.source import Sample
+from segsweep.data.tiled_batches import TiledBatches
+from segsweep.errors import ConfigError, SegsweepError, StoreError
+from segsweep.metrics import COUNTS
+from segsweep.store.evaluations import Evaluation
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import SPLIT, per_image_text, read_config, read_split
+from segsweep.system.files import csv_text, write_text
+from segsweep.training.dataset import prepared_data
+from segsweep.training.evaluate import Scored, score_images
+from segsweep.use.network import Network, Way, open_network
+
+SEEN = ("train", "val")
+"""Parts of a split by which a network was trained or chosen."""
+SIZE_KEYS = ("size", "channels", "resize", "tile", "overlap", "crops")
+"""Keys of `data` that are the network's, whatever the data set."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another data set, as its own words describe it."""
+
+    config: RunConfig
+    title: str
+    words: tuple[str, ...]
+
+
+def evaluation_of(
+    sweep: SweepPaths, runs: Sequence[RunPaths], other: Elsewhere, name: str
+) -> Evaluation:
+    """Return where results on the other data are stored.
+
+    Raises ConfigError if these are the sweep's own data, DataError if they cannot be read.
+    """
+    own = read_config(runs[0].config)
+    prepared = prepared_data(_on_other(own, other, sweep))
+    target = target_of(other.config.data.source)
+    if prepared.fingerprint == own.data_fingerprint:
+        raise ConfigError(
+            f"--data: {other.title} is what the sweep was trained and tested on: its report has it "
+            "already; give other data"
+        )
+    root = sweep.evaluations / name
+    return Evaluation(root, other.title, other.words, prepared.fingerprint, target)
+
+
+def evaluate_run(
+    run: RunPaths, other: Elsewhere, evaluation: Evaluation, way: Way
+) -> tuple[int, int]:
+    """Score a run on the other data and store its counts.
+
+    Returns the images that were scored, and those that were left out because the network was
+    trained or chosen on them.
+    """
+    network = open_network(run, way)
+    sweep = SweepPaths(run.root.parents[1])
+    config = _on_other(network.config, other, sweep)
+    prepared = prepared_data(config)
+    seen, checked = seen_images(network.config, run, sweep)
+    hashes, _ = content_hashes(prepared.samples, sweep.root.parent / ".cache")
+    left_out = [sample.id for sample in prepared.samples if hashes.get(str(sample.image)) in seen]
+    rows = [row for row, one in enumerate(prepared.samples) if one.id not in {*left_out}]
+    if not rows:
+        raise StoreError(f"{run.root.name}: was trained on every image of {other.title}")
+    scored = _scored(network, config, prepared, rows)
+    own = evaluation.run(run.root.name)
+    own.root.mkdir(parents=True, exist_ok=True)
+    samples = [prepared.samples[row] for row in rows]
+    write_text(own.split, csv_text(_split_rows(samples), SPLIT))
+    text = per_image_text(network.config.run_id, _count_rows(samples, scored))
+    write_text(own.per_image, text)
+    evaluation.note(run, left_out, checked)
+    return len(rows), len(left_out)
+
+
+def seen_images(
+    config: FrozenConfig, run: RunPaths, sweep: SweepPaths
+) -> tuple[frozenset[str], bool]:
+    """Return digests of the image files by which a run was trained or chosen.
+
+    Also whether these files could be read; they may be on another machine.
+    """
+    try:
+        prepared = prepared_data(_here(config, sweep))
+        parts = {row["id"]: row["split"] for row in read_split(run.split)}
+    except (SegsweepError, OSError):
+        return frozenset(), False
+    samples = [one for one in prepared.samples if parts.get(one.id) in SEEN and one.image]
+    hashes, problems = content_hashes(samples, sweep.root.parent / ".cache")
+    return frozenset(hashes[str(one.image)] for one in samples if str(one.image) in hashes), (
+        bool(samples) and not problems
+    )
+
+
+def _here(config: FrozenConfig, sweep: SweepPaths) -> FrozenConfig:
+    """Return a config with the outputs folder that the sweep is in now."""
+    return config.with_values({"outputs": str(sweep.root.resolve().parent)})
+
+
+def _on_other(config: FrozenConfig, other: Elsewhere, sweep: SweepPaths) -> FrozenConfig:
+    """Return a run's config on the other data: its own size, the other images and masks."""
+    own, theirs = (_node(one.values) for one in (config, other.config))
+    node = {**theirs, **{key: own[key] for key in SIZE_KEYS if key in own}}
+    return _here(config, sweep).with_values({"data": node})
+
+
+def _node(values: Mapping[str, object]) -> Mapping[str, object]:
+    node = values["data"]
+    assert isinstance(node, Mapping), "a checked config has a data node"
+    return node
+
+
+def _scored(network: Network, config: FrozenConfig, prepared: Prepared, rows: list[int]) -> Scored:
+    placement = network.placement
+    batches = Batches(
+        prepared.images,
+        prepared.masks,
+        rows,
+        config.trainer.batch,
+        placement.torch_device,
+        placement.layout,
+        ignores=prepared.ignores,
+    )
+    if network.tiling is not None:
+        batches = TiledBatches.of(batches, network.tiling)
+    return score_images(
+        network.model,
+        batches,
+        threshold=config.threshold,
+        native_mask=prepared.native_mask,
+        native_ignored=prepared.native_ignored if prepared.ignores else None,
+        autocast=placement.autocast(),
+    )
+
+
+def _split_rows(samples: Sequence[Sample]) -> list[dict[str, object]]:
+    return [{"id": one.id, "group": one.group, "split": "test"} for one in samples]
+
+
+def _count_rows(samples: Sequence[Sample], scored: Scored) -> list[dict[str, object]]:
+    """Return the rows of per_image.csv, all of them of the part `test`."""
+    rows: list[dict[str, object]] = []
+    for at, counts in (("train", scored.counts), ("native", scored.native)):
+        for sample, values in zip(samples, () if counts is None else counts, strict=False):
+            numbers = dict(zip(COUNTS, map(int, values), strict=True))
+            rows.append({"split": "test", "at": at, "image": sample.id, **numbers})
+    return rows
+
+
+Tell = Callable[[int, int], None]
+
+
+def evaluate_all(
+    runs: Sequence[RunPaths],
+    other: Elsewhere,
+    evaluation: Evaluation,
+    way: Way,
+    tell: Tell = lambda done, total: None,
+) -> dict[str, tuple[int, int]]:
+    """Evaluate the runs that were not yet; return run -> images scored and left out."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, run in enumerate(runs):
+        tell(number, len(runs))
+        found[run.root.name] = evaluate_run(run, other, evaluation, way)
+    if runs:
+        tell(len(runs), len(runs))
+    return found
+
+
+def slug(words: Sequence[str], places: Sequence[Path]) -> str:
+    """Return a folder name for a data set: of its folder, else of its option."""
+    if places:
+        name = places[0].resolve().name
+        return "".join(sign if sign.isalnum() else "-" for sign in name) or "data"
+    named = [word.partition("=")[2] for word in words if word.startswith("data=")]
+    return named[-1] if named else "data"

@@ -1,0 +1,216 @@
+"""Networks on another data set: counted as predictions are, without what they were trained on."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segsweep as package
+from fake_data import blob
+from segsweep.report.comparisons import compare_all
+from segsweep.report.elsewhere import on_other_data, tables_on
+from segsweep.store.evaluations import evaluations_of
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_split
+from segsweep.store.tables import read_all
+from segsweep.training import dataset
+
+SIZES = ((45, 60), (32, 50))
+
+
+def write_other(folder, copies=(), count=8, first=100):
+    """Write other images with their masks, and *copies* of images of the sweep."""
+    for kind in ("images", "masks"):
+        (folder / "other" / kind).mkdir(parents=True)
+    for number in range(first, first + count):
+        image, mask = blob(number, *SIZES[number % 2])
+        for kind, values in (("images", image), ("masks", mask.astype(np.uint8) * 255)):
+            Image.fromarray(values).save(folder / f"other/{kind}/new{number}.png")
+    for name in copies:
+        for kind in ("images", "masks"):
+            copy = folder / f"other/{kind}/copy-{name}.png"
+            shutil.copy(folder / f"photos/{kind}/{name}.png", copy)
+
+
+@pytest.fixture
+def mine(resized, tmp_path, monkeypatch):
+    """Return the folder of a copy of the sweep, which is also the working folder."""
+    shutil.copytree(resized.folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def evaluate(mine, segsweep):
+    """Return a function that evaluates the sweep on `other`: (exit code, stdout, stderr)."""
+    return lambda *words: segsweep("evaluate", "main", "--data", "other", "--device", "cpu", *words)
+
+
+def parts_of(folder):
+    """Return image -> part, the same in all runs."""
+    run = next((folder / "outputs/main/runs").iterdir())
+    return {row["id"]: row["split"] for row in read_split(run / "split.csv")}
+
+
+def counts_in(path, at="native"):
+    """Return image -> the counts in a per_image.csv."""
+    with path.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["at"] == at]
+    return {row["image"]: [int(row[key]) for key in ("tp", "fp", "fn", "tn")] for row in rows}
+
+
+def test_counts_are_those_of_predicted_masks(evaluate, mine):
+    """At each image's own size, for every run; images of training and validation are left out."""
+    parts = parts_of(mine)
+    first = {part: name for name, part in reversed(parts.items())}
+    write_other(mine, first.values())
+    code, _, error = evaluate("--threads", "1")
+
+    assert code == 0, error
+    assert "2 images left out of 4 runs: trained or chosen on them" in error
+    scored = {f"new{number}" for number in range(100, 108)} | {f"copy-{first['test']}"}
+    folders = sorted((mine / "outputs/main/evaluations/other/runs").iterdir())
+    assert len(folders) == 4
+    sweep = package.open(mine / "outputs/main")
+    for folder in folders:
+        found = counts_in(folder / "per_image.csv")
+        assert {*found} == scored
+        names = sorted(found)
+        images = [mine / f"other/images/{name}.png" for name in names]
+        predicted = sweep.run(folder.name).predictor().predict(images, device="cpu", threads=1)
+        for name, one in zip(names, predicted, strict=True):
+            truth = np.asarray(Image.open(mine / f"other/masks/{name}.png")) > 127
+            pairs = ((one.mask, truth), (one.mask, ~truth), (~one.mask, truth), (~one.mask, ~truth))
+            by_hand = [int((a & b).sum()) for a, b in pairs]
+            assert np.abs(np.subtract(found[name], by_hand)).max() <= 1  # batches round differently
+
+
+def test_ranking_on_the_other_data(evaluate, mine):
+    """Means by hand from the counts; whether the ranking carries over; a table in the report."""
+    write_other(mine)
+    code, out, _ = evaluate()
+    tables = read_all(mine / "outputs/main")
+    (found,) = on_other_data(tables, compare_all(tables, advise=False))
+
+    assert code == 0
+    assert found.stale == 0
+    for cell in ("unet2/bce", "segnet/bce"):
+        means = []
+        runs = mine / "outputs/main/evaluations/other/runs"
+        for folder in runs.glob(f"{cell.replace('/', '-')}-*"):
+            counts = counts_in(folder / "per_image.csv", "train").values()
+            means.append(np.mean([tp / (tp + fp + fn) for tp, fp, fn, _ in counts]))
+        at = found.compared.analysis.values.cells.index(cell)
+        assert found.compared.analysis.mean(at)[0] == pytest.approx(np.mean(means))
+    assert "other: folder (other/images)" in out
+    page = (mine / "outputs/main/report.html").read_text()
+    assert "<h2>Other data</h2>" in page
+    assert "folder (other/images)" in page
+    assert (mine / "outputs/main/evaluations/other/comparison.csv").exists()
+
+
+def test_own_results_stay_as_they_were(evaluate, mine):
+    """No file of the sweep but its page and answer changes."""
+    write_other(mine)
+    sweep = mine / "outputs/main"
+    written = ("report.html", "answer.json", "lock")
+    files = [path for path in sweep.rglob("*") if path.is_file()]
+    kept = [path for path in files if path.name not in written]
+    before = {path: path.read_bytes() for path in kept}
+    assert evaluate()[0] == 0
+
+    assert {path: path.read_bytes() for path in kept} == before
+
+
+def test_same_command_evaluates_only_what_is_new(evaluate, mine):
+    """What was damaged or trained again is evaluated again."""
+    write_other(mine)
+    assert evaluate()[0] == 0
+    folder = mine / "outputs/main/evaluations/other/runs"
+    files = {path: path.stat().st_mtime_ns for path in folder.rglob("per_image.csv")}
+    assert evaluate()[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    first, second, *_ = sorted(files)
+    first.unlink()
+    result = RunPaths(mine / "outputs/main/runs" / second.parent.name).result
+    result.write_text(result.read_text() + " ")
+    sweep = SweepPaths(mine / "outputs/main")
+    tables, lacking = tables_on(read_all(sweep.root), evaluations_of(sweep)[0])
+    assert (len(tables.runs), lacking) == (2, 2)
+    assert evaluate()[0] == 0
+    changed = [path for path in files if path.stat().st_mtime_ns != files[path]]
+    assert sorted(changed) == [first, second]
+
+
+def test_one_cell_and_another_name(evaluate, mine):
+    """Only its runs; the report says how many are not evaluated."""
+    write_other(mine)
+    code, out, _ = evaluate("--cell", "unet2/bce", "--name", "clinic-2")
+
+    assert code == 0
+    assert "2 finished runs of the sweep are not evaluated." in out
+    assert len(list((mine / "outputs/main/evaluations/clinic-2/runs").iterdir())) == 2
+
+
+REFUSED = {
+    "own data": (("--data", "photos"), "was trained and tested on"),
+    "no folder": (("--data", "nowhere"), "nowhere: no such folder"),
+    "no cell": (("--cell", "unet2/bc"), "no such cell; did you mean 'unet2/bce'?"),
+    "name": (("--name", "../x"), "--name ../x: a folder name of letters"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_line(evaluate, mine, name):
+    """Nothing is stored."""
+    write_other(mine)
+    words, said = REFUSED[name]
+    code, _, error = evaluate(*words)
+
+    assert code == 2
+    assert said in error.splitlines()[-1]
+    assert not (mine / "outputs/main/evaluations").exists()
+
+
+def test_name_of_other_data_is_not_taken(evaluate, mine):
+    """The same folder name for other images: another name is asked for."""
+    write_other(mine)
+    assert evaluate()[0] == 0
+    shutil.rmtree(mine / "other")
+    write_other(mine, first=300)
+    dataset._prepared.cache_clear()  # as in another process
+    code, _, error = evaluate()
+
+    assert code == 2
+    assert "--name other: is already the name of other data" in error.splitlines()[-1]
+
+
+def test_training_images_that_are_elsewhere_are_said(evaluate, mine):
+    """A sweep that was copied here without its images."""
+    write_other(mine)
+    (mine / "photos").rename(mine / "elsewhere")
+    shutil.rmtree(mine / "outputs/.cache", ignore_errors=True)
+    code, _, error = evaluate()
+
+    assert code == 0, error
+    assert "are not here, so nobody checked" in " ".join(error.split())
+
+
+def test_damaged_evaluation_is_left_out_of_the_report(evaluate, mine):
+    """With its file named; the report is written."""
+    write_other(mine)
+    assert evaluate()[0] == 0
+    (mine / "outputs/main/evaluations/other/data.json").write_text("{")
+    tables = read_all(mine / "outputs/main")
+    with pytest.warns(UserWarning, match=r"data\.json: ignored"):
+        assert on_other_data(tables, compare_all(tables, advise=False)) == []
+
+
+def test_removing_the_sweep_removes_them(evaluate, mine, segsweep):
+    """With all that segsweep wrote."""
+    write_other(mine)
+    assert evaluate()[0] == 0
+    assert segsweep("rm", "main", "--yes")[0] == 0
+    assert not (mine / "outputs/main").exists()
