@@ -121,6 +121,7 @@ TESTED_IN = {
     "stats/looks.py": "stats/test_race.py",
     "cli/evaluate.py": "use/test_evaluate.py",
     "report/elsewhere.py": "use/test_evaluate.py",
+    "store/ensembles.py": "use/test_ensemble.py",
     "store/evaluations.py": "use/test_evaluate.py",
     "use/card.py": "cli/test_export.py",
     "use/infer.py": "use/test_export.py",

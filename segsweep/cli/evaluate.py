@@ -3,12 +3,13 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segsweep.errors import StoreError
+from segsweep.errors import ConfigError, StoreError
 from segsweep.store.find import find_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Compose = Callable[[Sequence[str], Path | None], "tuple[Values, Mapping[str, str]]"]
 """Overrides and a folder with the user's own options -> resolved values, chosen options."""
 Data = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="the other data: a folder of images and masks, or words as for training: "
         "'data=ph2 data.root=/data/PH2'"
@@ -30,19 +31,73 @@ Data = Annotated[
 Cells = Annotated[
     list[str] | None, typer.Option("--cell", help="only this cell; may be given several times")
 ]
+Ensemble = Annotated[
+    int | None,
+    typer.Option(
+        help="instead: the mean of all runs of so many best cells on the sweep's own images; with "
+        "--cell of that cell",
+        min=1,
+    ),
+]
+Flips = Annotated[bool, typer.Option("--flips", help="of an ensemble: mean over four flips")]
 Name = Annotated[str | None, typer.Option(help="of the evaluation's folder; default: of the data")]
 
 
+@dataclass(frozen=True)
+class Where:
+    """A sweep, and how its networks are used."""
+
+    sweep: str
+    outputs: Path
+    device: str
+    threads: int
+    allow: tuple[str, ...]
+
+
+def check_options(
+    data: str | None, ensemble: int | None, cells: Sequence[str], flips: bool, name: str | None
+) -> None:
+    """Raise ConfigError unless other data or an ensemble is asked for, with its own options."""
+    if (data is None) == (ensemble is None):
+        given = "give only one of them" if data is not None else "give one of them"
+        raise ConfigError(f"--data and --ensemble: {given}")
+    if data is not None and flips:
+        raise ConfigError("--flips: belongs to --ensemble")
+    if ensemble is not None and (name is not None or len(cells) > 1):
+        what = "--name" if name is not None else "several --cell"
+        raise ConfigError(f"{what}: belongs to --data")
+
+
+def score(where: Where, ensemble: int, cell: str | None, flips: bool) -> None:
+    """Score an ensemble on the sweep's own images, unless that is stored, and print it."""
+    from segsweep.report.write import write_report
+    from segsweep.store.tables import read_all
+    from segsweep.sweep.lock import SweepLock
+    from segsweep.use.choose import choose_ensemble
+    from segsweep.use.ensemble import known_score, score_ensemble
+    from segsweep.use.network import Way, open_network
+    from segsweep.use.together import Together
+
+    tables = read_all(find_sweep(where.sweep, where.outputs))
+    choice = choose_ensemble(tables, ensemble, cell)
+    print(f"using {choice.why}", file=sys.stderr)
+    with SweepLock(tables.sweep.lock):
+        row = known_score(tables.sweep, choice, flips)
+        if row is None:
+            way = Way(where.device, where.threads, flips=flips, allow=where.allow)
+            together = Together(tuple(open_network(run, way) for run in choice.runs))
+            row = score_ensemble(tables.sweep, choice, together, ", ".join(choice.cells))
+        write_report(tables.sweep)  # its page has a table of ensembles
+    print(f"validation IoU {row.val_iou:.4f}")
+    if row.n_test:
+        print(
+            f"test IoU       {row.test_iou:.4f}; its {row.networks} networks alone {row.alone:.4f}"
+        )
+    print(tables.sweep.ensembles)
+
+
 def evaluate(
-    sweep: str,
-    data: str,
-    cells: Sequence[str] | None,
-    name: str | None,
-    device: str,
-    threads: int,
-    allow: Sequence[str],
-    outputs: Path,
-    compose: Compose,
+    where: Where, data: str, cells: Sequence[str], name: str | None, compose: Compose
 ) -> None:
     """Score the runs of a sweep on other data and print how the cells rank there."""
     from segsweep.store.evaluations import check_name, start_evaluation
@@ -51,8 +106,8 @@ def evaluate(
     from segsweep.use.evaluate import evaluate_all, evaluation_of, slug
     from segsweep.use.network import Way
 
-    tables = read_all(find_sweep(sweep, outputs))
-    runs = _runs(tables, cells or ())
+    tables = read_all(find_sweep(where.sweep, where.outputs))
+    runs = _runs(tables, cells)
     words, places = shlex.split(data), _places(data)
     name = name or slug(words, places)
     check_name(name)
@@ -61,7 +116,7 @@ def evaluate(
     with SweepLock(tables.sweep.lock):
         evaluation = start_evaluation(tables.sweep, found)
         todo = [run for run in runs if not evaluation.has(run)]
-        way = Way(device, threads, allow=tuple(allow))
+        way = Way(where.device, where.threads, allow=where.allow)
         done = evaluate_all(todo, other, evaluation, way, _counter())
     for count, names in _by_count(done).items():
         runs_ = names[0] if len(names) == 1 else f"{len(names)} runs"

@@ -134,9 +134,11 @@ def show(
 @app.command("evaluate")
 def evaluate_sweep(
     sweep: sweeps.SweepArgument,
-    data: evaluate.Data,
+    data: evaluate.Data = None,
     cells: evaluate.Cells = None,
     name: evaluate.Name = None,
+    ensemble: evaluate.Ensemble = None,
+    flips: evaluate.Flips = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0)] = 0,
     allow: predict.Allow = None,
@@ -145,11 +147,17 @@ def evaluate_sweep(
     """Score the networks of a sweep on another data set: does the ranking carry over?
 
     Images that a network was trained on are left out. The counts are stored under the sweep, and
-    its report has a table of them; the same command again evaluates only what is new.
+    its report has a table of them; the same command again evaluates only what is new. With
+    --ensemble: what several networks together score on the sweep's own images; the second
+    reading of the test images is logged.
     """
-    evaluate.evaluate(
-        sweep, data, cells, name, device, threads, allow or (), outputs, compose_values
-    )
+    named = cells or []
+    evaluate.check_options(data, ensemble, named, flips, name)
+    where = evaluate.Where(sweep, outputs, device, threads, tuple(allow or ()))
+    if ensemble is not None:
+        evaluate.score(where, ensemble, named[0] if named else None, flips)
+    elif data is not None:
+        evaluate.evaluate(where, data, named, name, compose_values)
 
 
 app.command()(remove.rm)

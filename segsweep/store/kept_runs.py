@@ -106,8 +106,9 @@ def sizes_digest(sweep: SweepPaths) -> str:
 
 
 def _evaluated(sweep: SweepPaths) -> list[Path]:
-    """Return the files about other data sets, sorted."""
-    return sorted(path for path in sweep.evaluations.rglob("*") if path.suffix in (".csv", ".json"))
+    """Return the files about other data sets and ensembles, sorted."""
+    found = [path for path in sweep.evaluations.rglob("*") if path.suffix in (".csv", ".json")]
+    return sorted([*found, *(path for path in (sweep.ensembles,) if path.exists())])
 
 
 def _files(folder: Path) -> Iterator[str]:

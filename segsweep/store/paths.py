@@ -193,6 +193,16 @@ class SweepPaths:
         return self.root / "images"
 
     @property
+    def ensembles(self) -> Path:
+        """What ensembles of its networks scored, one row each."""
+        return self.root / "ensembles.csv"
+
+    @property
+    def test_reads(self) -> Path:
+        """When and why the test images were read again, by something else than a run."""
+        return self.root / "test_reads.csv"
+
+    @property
     def evaluations(self) -> Path:
         """What its networks scored on other data sets, a folder for each."""
         return self.root / "evaluations"
@@ -213,6 +223,7 @@ class SweepPaths:
             self.search_id,
             self.chosen,
             self.race,
+            *(self.ensembles, self.test_reads),
             self.answer,
             self.page,
             self.curves,

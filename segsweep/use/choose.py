@@ -26,6 +26,8 @@ class Choice:
     runs: tuple[RunPaths, ...]
     why: str
     """In words, for the user."""
+    cells: tuple[str, ...] = ()
+    """The cells of an ensemble."""
 
 
 def choose_run(tables: Tables, name: str) -> Choice:
@@ -108,7 +110,7 @@ def choose_ensemble(tables: Tables, count: int, name: str | None = None) -> Choi
         found = {cell: cells[cell] for cell in list(cells)[:count]}
     members = tuple(RunPaths(run.path) for runs in found.values() for run in runs)
     words = f"the mean of {len(members)} networks: all runs of {', '.join(found)}"
-    return Choice(members, words)
+    return Choice(members, words, tuple(found))
 
 
 def finished_cells(tables: Tables) -> Cells:

@@ -37,6 +37,7 @@ def listings(material: Material) -> dict[str, Listing]:
         trials(material),
         _reads(material),
         _elsewhere(material),
+        _ensembles(material),
     )
     return {listing.name: listing for listing in made if listing.rows}
 
@@ -179,6 +180,19 @@ def _elsewhere(material: Material) -> Listing:
         ("may", "may be best there", YES),
     )
     return rows_listing("elsewhere", shown, material.elsewhere)
+
+
+def _ensembles(material: Material) -> Listing:
+    shown = (
+        ("ensemble", "cells", TEXT),
+        ("networks", "networks", COUNT),
+        ("flips", "flips", YES),
+        ("val_iou", "val IoU", 4),
+        ("test_iou", "test IoU", 4),
+        ("alone", "test IoU one by one", 4),
+        ("time", "scored", TEXT),
+    )
+    return rows_listing("ensembles", shown, material.ensembles)
 
 
 def grouped_failures(failures: Sequence[Record]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from segsweep.report.content.records import (
     Record,
     commands_of,
     damages_of,
+    ensembles_of,
     failures_of,
     last_change,
     machines_of,
@@ -61,6 +62,8 @@ class Material:
     """Which data the runs are on, in words."""
     elsewhere: list[dict[str, object]] = field(default_factory=list)
     """Each cell on each other data set that the sweep was evaluated on."""
+    ensembles: list[Record] = field(default_factory=list)
+    """What networks together scored on the sweep's own images."""
     elsewhere_words: tuple[str, ...] = ()
     """Whether the ranking carries over to these."""
 
@@ -125,6 +128,7 @@ def material_of(tables: Tables, compared: Compared) -> Material:
         split=split_of(tables),
         settings=settings,
         options=options,
+        ensembles=ensembles_of(tables),
         outlines=outlines_of(
             tables, list(cells["cell"]), [str(row["image"]) for row in rows], extremes
         ),

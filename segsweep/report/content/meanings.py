@@ -115,6 +115,15 @@ ELSEWHERE = {
     "high": "its upper end",
     "may": "not ruled out as the best on the other data, with 95 % confidence",
 }
+ENSEMBLES = {
+    "ensemble": "all runs of these cells, chosen by validation; probabilities are averaged",
+    "networks": "how many",
+    "flips": "whether each image was seen in four flips",
+    "val_iou": "mean IoU on the validation images",
+    "test_iou": "the same on the test images: a second reading, after results were known",
+    "alone": "mean test IoU of the same networks, one by one",
+    "time": "when; the sweep's test_reads.csv has the readings",
+}
 TABLES = {
     "cells": CELLS,
     "pairs": PAIRS,
@@ -124,6 +133,7 @@ TABLES = {
     "searches": SEARCHES,
     "reads": READS,
     "elsewhere": ELSEWHERE,
+    "ensembles": ENSEMBLES,
 }
 VALUE = "value "
 """Starts the columns of searched values; the key follows."""

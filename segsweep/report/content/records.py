@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from segsweep.errors import StoredFileError
 from segsweep.report.placement import kernels_of
+from segsweep.store.ensembles import read_ensembles
 from segsweep.store.json_files import Failure, known_environment, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.plan import LOST, read_plan
@@ -63,6 +64,15 @@ def reads_of(tables: Tables) -> Reads:
         rows += [{**names, **read} for read in reads]
         said += [f"{names['run']}: {what}" for what in _irregular(run, reads)]
     return Reads(rows, tuple(said))
+
+
+def ensembles_of(tables: Tables) -> list[Record]:
+    """Return what ensembles scored; a damaged table is noted."""
+    try:
+        return [asdict(row) for row in read_ensembles(tables.sweep)]
+    except StoredFileError as damage:
+        tables.note(damage)
+        return []
 
 
 def damages_of(tables: Tables) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ from segsweep.store.states import Status
 from segsweep.system.terminal import json_visible, visible
 
 RELOAD_SECONDS = 10
-WHOLE = ("runs", "reads", "elsewhere")
+WHOLE = ("runs", "reads", "elsewhere", "ensembles")
 """Tables of the whole sweep; each comparison has its own others."""
 
 
