@@ -1,7 +1,7 @@
 """segsweep: which segmentation model, loss and learning rate is best on your images.
 
 In a notebook: `sweep = segsweep.open("outputs/main")`, then `sweep.results`, `sweep.status()`,
-`sweep.compare()`. `segsweep.api` has all of it.
+`sweep.compare()`, `sweep.best().predict(images)`. `segsweep.api` has all of it.
 """
 
 from typing import TYPE_CHECKING

@@ -2,9 +2,13 @@
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
+import yaml
+
+import segsweep
 from segsweep.models import kernels
 from test_layers import ROOMS, ROOT
 from tested_in import TESTED_IN
@@ -147,3 +151,13 @@ def _own_test(name: str) -> Path:
     """Return the test file of a module's own name, by its path in the package."""
     path = ROOT / "tests" / name
     return path.with_name(f"test_{path.name}")
+
+
+def test_citation_is_of_this_version() -> None:
+    """CITATION.cff has what its format requires, and the package's version and licence."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert {"cff-version", "message", "title", "authors"} <= {*cited}
+    assert cited["version"] == segsweep.__version__
+    assert cited["license"] == project["license"]
