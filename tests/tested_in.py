@@ -127,6 +127,7 @@ TESTED_IN = {
     "use/infer.py": "use/test_export.py",
     "use/inputs.py": "use/test_predict.py",
     "use/network.py": "use/test_predict.py",
+    "use/outlines.py": "sweep/planning/test_damage.py",
     "use/together.py": "use/test_predict.py",
     "use/written.py": "use/test_predict.py",
 }

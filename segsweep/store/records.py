@@ -38,6 +38,8 @@ READS = ("time", "reason", "images")
 """The columns of test_reads.csv."""
 LOOK = "look {} of the race"
 """The reason for reading the stored counts of the test images while a race decides by them."""
+OUTLINES_AGAIN = "outlines made again"
+"""The reason for reading the test images because outlines.json was damaged."""
 LOST_READS = "the record of earlier readings was damaged"
 MOST_CONFIG_BYTES = 1 << 20
 """A larger config was not written by a command."""
@@ -204,7 +206,7 @@ def add_test_read(paths: RunPaths, when: str, images: int) -> None:
     """Record in test_reads.csv that the test set is read; call this before reading it."""
     rows: list[Mapping[str, object]] = list(known_reads(paths.test_reads, when))
     before = _earlier_copies(paths)
-    scored = sum(not is_look(str(row["reason"])) for row in rows)
+    scored = sum(not is_later(str(row["reason"])) for row in rows)
     reason = "repeat after a crash" if scored > before else "the run's one reading"
     if before and scored <= before:
         reason = "the run was done again"
@@ -214,17 +216,22 @@ def add_test_read(paths: RunPaths, when: str, images: int) -> None:
 
 def add_look(paths: RunPaths, when: str, look: int, images: int) -> None:
     """Record in test_reads.csv, once, that a look of a race decides by the run's test counts."""
-    rows: list[Mapping[str, object]] = list(known_reads(paths.test_reads, when))
     reason = LOOK.format(look)
-    if all(row["reason"] != reason for row in rows):
-        rows.append({"time": when, "reason": reason, "images": images})
-        write_text(paths.test_reads, csv_text(rows, READS))
+    if all(row["reason"] != reason for row in known_reads(paths.test_reads, when)):
+        add_reading(paths, when, reason, images)
 
 
-def is_look(reason: str) -> bool:
-    """Whether a reading was that of stored counts by a look of a race."""
+def add_reading(paths: RunPaths, when: str, reason: str, images: int) -> None:
+    """Record in test_reads.csv a reading that came after the run's result."""
+    rows: list[Mapping[str, object]] = list(known_reads(paths.test_reads, when))
+    rows.append({"time": when, "reason": reason, "images": images})
+    write_text(paths.test_reads, csv_text(rows, READS))
+
+
+def is_later(reason: str) -> bool:
+    """Whether a reading came after the run's result, and changed none of its numbers."""
     start, _, end = LOOK.partition("{}")
-    return reason.startswith(start) and reason.endswith(end)
+    return reason == OUTLINES_AGAIN or (reason.startswith(start) and reason.endswith(end))
 
 
 def _earlier_copies(paths: RunPaths) -> int:

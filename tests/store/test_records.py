@@ -12,7 +12,7 @@ from segsweep.store.records import (
     add_look,
     add_test_read,
     config_text,
-    is_look,
+    is_later,
     read_config,
     read_reads,
     read_rows,
@@ -70,7 +70,7 @@ def test_a_look_of_a_race_is_no_repeated_reading(tmp_path):
         ("t2", "look 1 of the race"),
         ("t4", "look 2 of the race"),
     ]
-    assert [is_look(reason) for _, reason in rows] == [False, True, True]
+    assert [is_later(reason) for _, reason in rows] == [False, True, True]
     add_test_read(run, "t5", 50)
     assert read_reads(run.test_reads)[-1]["reason"] == "repeat after a crash"
 

@@ -13,7 +13,7 @@ from segsweep.store.ensembles import read_ensembles
 from segsweep.store.json_files import Failure, known_environment, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.plan import LOST, read_plan
-from segsweep.store.records import is_look, read_reads, read_split
+from segsweep.store.records import is_later, read_reads, read_split
 from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
@@ -211,9 +211,9 @@ def _plan_rows(tables: Tables) -> list[dict[str, str]]:
 def _irregular(run: RunRecord, reads: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the irregularities of a run's readings; a repeat after a crash is regular.
 
-    Looks of a race read stored counts, not the images.
+    Looks of a race read stored counts, not the images; what is drawn again changes no number.
     """
-    reads, said = [read for read in reads if not is_look(read.get("reason") or "")], []
+    reads, said = [read for read in reads if not is_later(read.get("reason") or "")], []
     if run.kind == "trial" and reads:
         said.append("a trial of a search read the test set")
     if (alien := [read for read in reads if read.get("reason") not in ORDINARY]) or (

@@ -7,6 +7,7 @@ run is trained again.
 
 import json
 import math
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from segsweep.store.run_rows import (
     images_of,
 )
 from segsweep.sweep.planning.plan import PlannedRun
+from segsweep.sweep.planning.user_code import uses_own_classes
 from segsweep.system.files import csv_text, has_text, read_plain, write_text
 from segsweep.training.dataset import prepared_data
 
@@ -56,7 +58,9 @@ class Damage:
     texts: dict[Path, str]
     """What to write in place of the files that can be made again."""
     extras: tuple[StoredFileError, ...] = ()
-    """Damaged files that no table needs: they are told, and stay as they are."""
+    """Damaged files that no table needs: they are told."""
+    redrawn: bool = False
+    """Whether the outlines, among these, are made again from weights and test images."""
 
     @property
     def final(self) -> bool:
@@ -67,6 +71,11 @@ class Damage:
         """Write the files again, *config* in place of a damaged one."""
         for path, text in self.texts.items():
             write_text(path, config_text(config.values) if path == self.paths.config else text)
+        if self.redrawn and not self.final:
+            from segsweep.use.outlines import remake_outlines  # needs torch
+
+            if why := remake_outlines(self.paths):
+                print(f"{self.paths.outlines}: not made again: {why}", file=sys.stderr)
         cache.forget(self.paths)
 
     def lines(self) -> list[str]:
@@ -74,10 +83,18 @@ class Damage:
         done = "the run is trained again" if self.final else "written again"
         name = self.paths.root.name
         extra = f"no table needs it; `segsweep show {name}` has the command that makes it again"
+        drawn = "made again from the weights; the test images are read for it, which is logged"
         return [
             *(f"{error}; {done}" for error in self.errors),
-            *(f"{error}; {extra}" for error in self.extras if not self.final),
+            *(
+                f"{error}; {drawn if self.redrawn and self._is_outlines(error) else extra}"
+                for error in self.extras
+                if not self.final
+            ),
         ]
+
+    def _is_outlines(self, error: StoredFileError) -> bool:
+        return error.path == self.paths.outlines
 
 
 @dataclass(frozen=True)
@@ -105,7 +122,8 @@ class Examiner:
             self.kept.keep_whole(run.paths, version)
             return None
         texts = {error.path: text for error, text in found if text is not None}
-        return Damage(run.paths, tuple(error for error, _ in found), texts, extras)
+        redrawn = _can_redraw(run, result, extras)
+        return Damage(run.paths, tuple(error for error, _ in found), texts, extras, redrawn)
 
     def _found(
         self, run: PlannedRun, result: Result
@@ -181,6 +199,14 @@ class Examiner:
         if not _fits(rows, result, run.config.evaluate.empty):
             return None
         return f"{','.join(image_header(rows))}\n{rows}"
+
+
+def _can_redraw(run: PlannedRun, result: Result, damaged: Sequence[StoredFileError]) -> bool:
+    """Whether outlines are damaged and the weights are whole; no class of the user is run here."""
+    paths = [error.path for error in damaged]
+    weights = run.paths.checkpoints / f"best-{result.best_epoch}.pt"
+    whole = weights.exists() and weights not in paths
+    return run.paths.outlines in paths and whole and not uses_own_classes(run.config)
 
 
 def _needed(path: Path) -> None:

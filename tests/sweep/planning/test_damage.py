@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import shutil
 import sys
@@ -187,7 +188,8 @@ def test_command_repairs_any_file_of_a_run(repaired, name) -> None:
     assert images[0].read_text() == images[1].read_text()
     if name in EXTRAS and repaired.damage in EXTRAS[name]:
         assert f"{run.name}/{name}: damaged" in repaired.error
-        assert "no table needs it; `segsweep show " in repaired.error
+        how = "no table needs it; `segsweep show " if name != "outlines.json" else "made again from"
+        assert how in repaired.error
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing is damaged now
         assert set(segsweep.open(repaired.sweep).results["status"]) == {"finished"}
@@ -321,3 +323,36 @@ def test_whole_run_is_not_examined_again(copy, monkeypatch, capsys) -> None:
     assert rerun(monkeypatch, copy) == 0
     assert [path.resolve() for path in opened] == [first_run(copy) / "per_image.csv"]
     check_rerun(copy, monkeypatch, capsys, "half", first_run(copy) / "per_image.csv")
+
+
+@pytest.mark.parametrize("kind", ["half", "random"])
+def test_damaged_outlines_are_drawn_again(copy, monkeypatch, capsys, kind) -> None:
+    """From the weights: the same lines; the reading is logged, and no number changes."""
+    path = first_run(copy) / "outlines.json"
+    before, results = path.read_text(), tables(copy)
+    DAMAGES[kind](path)
+    capsys.readouterr()
+    assert rerun(monkeypatch, copy) == 0
+    error = capsys.readouterr().err
+
+    assert f"{path.parent.name}/outlines.json: damaged, not JSON; made again from" in error
+    assert json.loads(path.read_text()) == json.loads(before)
+    assert tables(copy) == results
+    reads = [row["reason"] for row in rows_of(path.with_name("test_reads.csv"))]
+    assert reads == ["the run's one reading", "outlines made again"]
+
+
+def test_outlines_without_weights_stay_damaged(copy, monkeypatch, capsys) -> None:
+    """It is told with the command that trains the run again."""
+    run = first_run(copy)
+    for file in run.glob("checkpoints/*.pt"):
+        file.unlink()
+    DAMAGES["half"](run / "outlines.json")
+    capsys.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the report says so too
+        assert rerun(monkeypatch, copy) == 0
+
+    assert f"no table needs it; `segsweep show {run.name}` has the command" in (
+        capsys.readouterr().err
+    )
