@@ -5,7 +5,6 @@ sweep's table, the environment from config and result. Where nothing else has wh
 run is trained again.
 """
 
-import json
 import math
 import sys
 import warnings
@@ -42,6 +41,7 @@ from segsweep.store.run_rows import (
     images_of,
 )
 from segsweep.sweep.planning.plan import PlannedRun
+from segsweep.sweep.planning.restored import environment_text
 from segsweep.sweep.planning.user_code import uses_own_classes
 from segsweep.system.files import csv_text, has_text, read_plain, write_text
 from segsweep.training.dataset import prepared_data
@@ -281,23 +281,6 @@ def _fits(rows: str, result: Result, empty: str) -> bool:
         return True
     mean = float(of_rows("iou", part, "skip" if empty == "skip" else "one").mean())
     return math.isclose(mean, float(stored), abs_tol=1e-9)
-
-
-def environment_text(config: FrozenConfig, result: Result) -> str:
-    """Return an environment.json with what config and result know of the run; a mark says so."""
-    trainer, device = config.trainer, result.device or config.device
-    chosen = trainer.precision
-    if chosen == "auto":
-        chosen = trainer.cpu_precision or "" if device == "cpu" else ""
-    known = {
-        "device": device,
-        "threads": config.threads or None,
-        "precision": chosen or None,
-        "segsweep": result.version,
-        "git_commit": result.git_commit,
-        "restored": "made again from config and result: the file was damaged",
-    }
-    return json.dumps({key: value for key, value in known.items() if value}, indent=1) + "\n"
 
 
 def damages_of(runs: Sequence[PlannedRun], cache: RunCache) -> dict[str, Damage]:

@@ -1,6 +1,5 @@
 """Turns the long error messages of Hydra and OmegaConf into one line."""
 
-import dataclasses
 import errno
 import os
 import re
@@ -9,21 +8,11 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
-from typing import cast, get_type_hints
 
-from segsweep.config.schema import (
-    OPTION_NODES,
-    Config,
-    DataConfig,
-    EvaluateConfig,
-    RaceConfig,
-    ReportConfig,
-    SearchConfig,
-    SplitConfig,
-    TrainerConfig,
-)
+from segsweep.config.schema import OPTION_NODES
 from segsweep.config.validate import nearest, unknown_key
 from segsweep.errors import SegsweepError
+from segsweep.sweep.planning.known_keys import SECTIONS, keys_of, known_keys
 from segsweep.system.files import NO_WRITING
 from segsweep.system.installation import conf_folder
 from segsweep.system.secrets import masked
@@ -133,13 +122,13 @@ def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
 def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     """Name the nearest key; for a key below an option node, the keys of that option."""
     key = match["key"]
-    for section, of in _SECTIONS.items():
-        close = nearest(key.removeprefix(f"{section}."), _keys(of))
+    for section, of in SECTIONS.items():
+        close = nearest(key.removeprefix(f"{section}."), keys_of(of))
         if key.startswith(f"{section}.") and (section == "data.split" or not close):
-            return unknown_key(key, _keys(of))
+            return unknown_key(key, keys_of(of))
     if key.startswith("hydra."):
         return _unknown_in_hydra(key, words)
-    if key in _known_keys():  # a mapping as its value
+    if key in known_keys():  # a mapping as its value
         how = (
             "search=lr, or each key as" if key == "search.params" else "set each key by itself, as"
         )
@@ -155,8 +144,8 @@ def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     nodes = [one for one in OPTION_NODES if not name and _options_with(key, one)]
     if nodes:
         return f"{key}: no such key; did you mean {f'{nodes[0]}.{key}'!r}?"
-    same = [one for one in _known_keys() if one.endswith(f".{key}")]  # the first in the schema
-    close = nearest(key, same[:1] or _known_keys()) or nearest(name or key, _known_keys())
+    same = [one for one in known_keys() if one.endswith(f".{key}")]  # the first in the schema
+    close = nearest(key, same[:1] or known_keys()) or nearest(name or key, known_keys())
     return f"{key}: no such key{close}; `segsweep-train --cfg job` lists them all"
 
 
@@ -170,6 +159,8 @@ def _options_with(key: str, node: str) -> list[str]:
 def _unknown_in_hydra(key: str, words: Sequence[str]) -> str:
     """Say which launcher or sweeper lacks the key: the default ones have hardly any."""
     part = key.split(".")[1]
+    if key.startswith("hydra.job.env_set"):
+        return f"{key}: set variables in front of the command: NAME=value segsweep-train ..."
     if part not in ("launcher", "sweeper"):
         return f"{key}: no such key; `segsweep-train --cfg hydra` lists those of Hydra"
     if key.startswith("hydra.sweeper.params"):
@@ -228,6 +219,11 @@ def _no_list(match: re.Match[str], words: Sequence[str]) -> str:
     return f"{key}={value}: wanted a list, as in {key}=[{value}]"
 
 
+def _section(match: re.Match[str], words: Sequence[str]) -> str:
+    key, value = match["key"], match["value"]
+    return f"{key}={value}: holds keys of its own; set one of these, as in {key}.<key>=<value>"
+
+
 def _without_m(match: re.Match[str], words: Sequence[str]) -> str:
     from segsweep.sweep.planning.word_values import without_m
 
@@ -244,32 +240,11 @@ def _grammar(match: re.Match[str], words: Sequence[str]) -> str:
     return f"{match['text']}: cannot be read as key=value{hint}"
 
 
-def _known_keys() -> list[str]:
-    return [*_keys(Config), *(f"data.{key}" for key in _keys(DataConfig))]
-
-
-def _keys(section: type, above: str = "") -> list[str]:
-    keys = []
-    for name, hint in get_type_hints(section).items():
-        keys.append(above + name)
-        if dataclasses.is_dataclass(hint):
-            keys += _keys(cast(type, hint), f"{above}{name}.")
-    return keys
-
-
 def _first(text: str) -> str:
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(kept[:2]) if kept else "unknown error"
 
 
-_SECTIONS = {
-    "data.split": SplitConfig,
-    "trainer": TrainerConfig,
-    "evaluate": EvaluateConfig,
-    "search": SearchConfig,
-    "race": RaceConfig,
-    "report": ReportConfig,
-}
 _PLAIN = ("Unknown plugin class", "Config group override")
 """Texts of Python errors that come from Hydra."""
 _PATTERNS = (
@@ -292,6 +267,7 @@ _PATTERNS = (
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
     (r"Could not delete from config\. '(?P<key>[^']+)' does not exist", _deleted),
     (r"Error merging override ~(?P<key>[\w.]+)", _not_deleted),
+    (r"Error merging override (?P<key>hydra\.[\w.]+)=(?P<value>[^\n]*)", _section),
     (r"delete from config\. The value of '(?P<key>[^']+)'", _not_deleted),
     (r"Cannot find primary config '(?P<name>[^']*)'", _no_config),
     (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),

@@ -182,6 +182,24 @@ def test_null_and_single_words_name_the_type_wanted(word, wanted):
     assert said(word) == f"{word}: wanted {wanted}"
 
 
+@pytest.mark.parametrize("word", ["hydra.run=3", "hydra.job_logging=none"])
+def test_a_value_for_a_section_of_hydra(word):
+    """The line says that it has keys of its own."""
+    key = word.partition("=")[0]
+
+    assert (
+        said(word) == f"{word}: holds keys of its own; set one of these, as in {key}.<key>=<value>"
+    )
+
+
+@pytest.mark.parametrize("word", ["hydra.job.env_set={A:b}", "hydra.job.env_set.A=b"])
+def test_variables_of_the_environment(word):
+    """The line says where they are set."""
+    assert said(word).endswith(
+        ": set variables in front of the command: NAME=value segsweep-train ..."
+    )
+
+
 def test_several_values_without_m():
     """The line says to add -m."""
     assert said("loss=bce,dice") == "loss has several values; add -m to run one after the other"
