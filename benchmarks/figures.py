@@ -164,7 +164,8 @@ def overhead_lines() -> list[str]:
         "plan, preflight off": "plan of 1,000 runs",
         "plan, preflight measures": "the same while the steps of 20 kinds are measured",
         "Hydra composes": "composing them with Hydra alone",
-        "rerun, all finished": "the same command when all are finished (touches no file)",
+        "rerun, all finished": "the same command when all are finished",
+        "rerun again, nothing changed": "the same once more (touches no file)",
     }
     return [
         "| beyond training | seconds |",
