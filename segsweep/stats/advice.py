@@ -28,7 +28,7 @@ EXTRA_SEEDS = 4
 UNLIMITED = 1_000_000
 """With so many seeds only the images contribute variance."""
 DRAWS = 2_000
-MOST_NUMBERS = 20_000_000
+MOST_NUMBERS = 8_000_000
 """Limit of contrasts x draws in one simulation; many contrasts use fewer draws."""
 
 
