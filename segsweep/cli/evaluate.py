@@ -122,7 +122,7 @@ def evaluate(
         runs_ = names[0] if len(names) == 1 else f"{len(names)} runs"
         print(f"{count} images left out of {runs_}: trained or chosen on them", file=sys.stderr)
     _unchecked(evaluation.name, tables.sweep, todo)
-    _show(tables, evaluation.name)
+    _show(tables.sweep, evaluation.name)
 
 
 def _runs(tables: "Tables", cells: Sequence[str]) -> list[RunPaths]:
@@ -197,18 +197,18 @@ def _unchecked(name: str, sweep: SweepPaths, runs: Sequence[RunPaths]) -> None:
         )
 
 
-def _show(tables: "Tables", name: str) -> None:
+def _show(sweep: SweepPaths, name: str) -> None:
     """Print the cells on the other data, and whether the ranking carries over."""
-    from segsweep.report.comparisons import compare_all
     from segsweep.report.elsewhere import on_other_data, write_tables
     from segsweep.report.write import write_report
 
-    found = on_other_data(tables, compare_all(tables, advise=False))
+    report = write_report(sweep)  # its page has a table of each evaluation
+    assert report.tables is not None and report.compared is not None, "it was written"
+    found = on_other_data(report.tables, report.compared)
     (shown,) = [one for one in found if one.evaluation.name == name]
     _print(shown)
     for path in write_tables(shown):
         print(path)
-    write_report(tables.sweep)  # its page has a table of each evaluation
 
 
 def _print(shown: "OnOtherData") -> None:

@@ -119,6 +119,7 @@ def _predict(
     choice: "Choice", way: "Way", images: Path, out: Path, prob: bool, overlay: bool
 ) -> int:
     """Predict, and say what was done; return the exit code."""
+    from segsweep.stats.wording.phrases import plural
     from segsweep.system.progress import Counter
     from segsweep.use.network import open_network
     from segsweep.use.predict import Wanted, predict_folder
@@ -139,11 +140,10 @@ def _predict(
         print("\nstopped; run the same command again to go on", file=sys.stderr)
         return 130
     before = f", {done.before} were there before" if done.before else ""
-    print(f"{_count(done.predicted)} predicted{before}: {done.table}")
+    print(f"{plural(done.predicted, 'image')} predicted{before}: {done.table}")
     if done.failed:
-        print(f"{_count(len(done.failed))} not readable; see the column error", file=sys.stderr)
+        print(
+            f"{plural(len(done.failed), 'image')} not readable; see the column error",
+            file=sys.stderr,
+        )
     return 1 if done.failed else 0
-
-
-def _count(images: int) -> str:
-    return "1 image" if images == 1 else f"{images} images"

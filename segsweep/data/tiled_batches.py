@@ -69,15 +69,7 @@ class TiledBatches(Batches):
 
         The network sees at most `batch` tiles at a time.
         """
-        height, width = images.shape[-2:]
-        enlarged = _enlarged(images, self.tiling.tile)
-
-        def cut(rows: slice, columns: slice) -> Tensor:
-            return enlarged[0, :, rows, columns]
-
-        size = enlarged.shape[-2], enlarged.shape[-1]
-        found = tiled_logits(model, cut, size, self.tiling, self.batch, self.memory_format)
-        return found[..., :height, :width]
+        return whole_logits(model, images, self.tiling, self.batch, self.memory_format)
 
     def seen_first(self) -> Tensor:
         """Return what the network sees first in evaluation, (1, C, height, width) of a tile."""
@@ -137,6 +129,25 @@ class TiledBatches(Batches):
             return values
         missing = (0, height - values.shape[1]), (0, width - values.shape[2])
         return np.pad(values, ((0, 0), *missing), "symmetric")
+
+
+def whole_logits(
+    model: Callable[[Tensor], Tensor],
+    images: Tensor,
+    tiling: Tiling,
+    batch: int,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Tensor:
+    """Return the logits (1, 1, H, W) of one image (1, C, H, W) of any size; see `tiled_logits`."""
+    height, width = images.shape[-2:]
+    enlarged = _enlarged(images, tiling.tile)
+
+    def cut(rows: slice, columns: slice) -> Tensor:
+        return enlarged[0, :, rows, columns]
+
+    size = enlarged.shape[-2], enlarged.shape[-1]
+    found = tiled_logits(model, cut, size, tiling, batch, memory_format)
+    return found[..., :height, :width]
 
 
 Cut = Callable[[slice, slice], Tensor]

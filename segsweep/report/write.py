@@ -86,7 +86,7 @@ def write_report(
     """
     asked = Asked()
     if only_if_changed and not live:
-        return _kept(sweep, asked) or _kept_from_now(sweep, asked, cache)
+        return _kept(sweep, asked, cache)
     return _written(read_all(sweep.root, cache, warn_ignored=not live), asked, sweep, live)
 
 
@@ -97,29 +97,24 @@ def _written(tables: Tables, asked: Asked, sweep: SweepPaths, live: bool) -> Rep
     return Report(*_names(tables), tables, said, _cells(compared), compared, written, sweep)
 
 
-def _kept(sweep: SweepPaths, asked: Asked) -> Report | None:
-    """Return the report of an earlier command, if no file has changed since; else None."""
-    if not sweep.runs.is_dir() or sweep.trials.exists() or sweep.chosen.exists():
-        return None
-    data = KeptRuns(sweep).report_data(report_version(sweep))
-    stands = None if data is None else _standing(sweep, asked)
-    if data is None or stands is None:
-        return None
-    return Report(_name(sweep), data, None, stands, _read_cells(sweep), None, where=sweep)
+def _kept(sweep: SweepPaths, asked: Asked, cache: RunCache | None) -> Report:
+    """Return the report, written only if it is not up to date; the next command finds it so.
 
-
-def _kept_from_now(sweep: SweepPaths, asked: Asked, cache: RunCache | None) -> Report:
-    """Return the report, written only if it is not up to date; the next command finds it so."""
+    If no file has changed since an earlier command found it up to date, no run is read; what was
+    searched is printed too, so a sweep with trials is always read.
+    """
     if not sweep.runs.is_dir():
         raise no_sweep(sweep.root)
-    version = report_version(sweep)
+    kept, version = KeptRuns(sweep), report_version(sweep)
+    data = None if sweep.trials.exists() or sweep.chosen.exists() else kept.report_data(version)
+    if data is not None and (said := read_json(sweep.answer)):
+        return Report(_name(sweep), data, None, said, _read_cells(sweep), None, where=sweep)
     tables = read_all(sweep.root, cache)
     texts, stands = _texts_of_runs(tables, sweep), _standing(sweep, asked)
     if stands is None or not all(has_text(path, text) for path, text in texts.items()):
         return _written(tables, asked, sweep, live=False)
     name, data = _names(tables)
     if not tables.damages:
-        kept = KeptRuns(sweep)
         kept.keep_report(version, data)
         kept.save()
     return Report(name, data, tables, stands, _read_cells(sweep), None, where=sweep)

@@ -1,4 +1,4 @@
-"""What ensembles of a sweep scored, in ensembles.csv; each reading is logged. No torch."""
+"""What ensembles of a sweep scored, in ensembles.csv. No torch."""
 
 import math
 from dataclasses import asdict, dataclass, fields
@@ -6,7 +6,7 @@ from typing import get_type_hints
 
 from segsweep.errors import StoredFileError
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import READS, known_reads, read_rows
+from segsweep.store.records import read_rows
 from segsweep.system.files import csv_text, write_text
 
 
@@ -53,13 +53,6 @@ def add_ensemble(sweep: SweepPaths, row: EnsembleRow) -> None:
     """Add a row, in place of an earlier one of the same networks and flips."""
     kept = [one for one in read_ensembles(sweep) if (one.runs, one.flips) != (row.runs, row.flips)]
     write_text(sweep.ensembles, csv_text([asdict(one) for one in (*kept, row)], COLUMNS))
-
-
-def log_reading(sweep: SweepPaths, when: str, reason: str, images: int) -> None:
-    """Record that the test images are read again; call this before reading them."""
-    rows: list[dict[str, object]] = [*map(dict[str, object], known_reads(sweep.test_reads, when))]
-    rows.append({"time": when, "reason": reason, "images": images})
-    write_text(sweep.test_reads, csv_text(rows, READS))
 
 
 def _value(text: str, kind: object) -> object:

@@ -13,7 +13,7 @@ from segsweep.errors import ConfigError, StoredFileError
 from segsweep.store.json_files import read_object
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.run_cache import RunCache
-from segsweep.system.files import file_digest, write_json
+from segsweep.system.files import file_digest, read_json, write_json
 
 NAME = re.compile(r"[A-Za-z0-9][\w.+=-]*", re.ASCII)
 DATA, RUN = "data.json", "result.json"
@@ -42,21 +42,12 @@ class Evaluation:
 
     def has(self, run: RunPaths) -> bool:
         """Whether a run was evaluated, as it is now."""
-        own = self.run(run.root.name)
-        try:
-            known = read_object(own.root / RUN) or {}
-        except StoredFileError:
-            return False
-        there = own.per_image.exists() and run.result.exists()
-        return there and known.get("result") == file_digest(run.result)
+        there = self.run(run.root.name).per_image.exists() and run.result.exists()
+        return there and self._noted(run).get("result") == file_digest(run.result)
 
     def is_checked(self, run: RunPaths) -> bool:
         """Whether the images that a run was trained on could be compared with these."""
-        try:
-            known = read_object(self.run(run.root.name).root / RUN) or {}
-        except StoredFileError:
-            return False
-        return known.get("checked") is True
+        return self._noted(run).get("checked") is True
 
     def note(self, run: RunPaths, left_out: Sequence[str], checked: bool) -> None:
         """Write, last, which version of the run was evaluated and which images were left out."""
@@ -66,6 +57,10 @@ class Evaluation:
             "checked": checked,
         }
         write_json(self.run(run.root.name).root / RUN, values)
+
+    def _noted(self, run: RunPaths) -> Mapping[str, object]:
+        """Return what `note` wrote; nothing if that is missing or damaged."""
+        return read_json(self.run(run.root.name).root / RUN) or {}
 
 
 class OtherCounts(RunCache):

@@ -204,28 +204,26 @@ def is_validation_only(paths: RunPaths) -> bool:
 
 def add_test_read(paths: RunPaths, when: str, images: int) -> None:
     """Record in test_reads.csv that the test set is read; call this before reading it."""
-    rows: list[Mapping[str, object]] = list(known_reads(paths.test_reads, when))
     before = _earlier_copies(paths)
-    scored = sum(not is_later(str(row["reason"])) for row in rows)
+    scored = sum(not is_later(row["reason"]) for row in known_reads(paths.test_reads, when))
     reason = "repeat after a crash" if scored > before else "the run's one reading"
     if before and scored <= before:
         reason = "the run was done again"
-    rows.append({"time": when, "reason": reason, "images": images})
-    write_text(paths.test_reads, csv_text(rows, READS))
+    add_reading(paths.test_reads, when, reason, images)
 
 
 def add_look(paths: RunPaths, when: str, look: int, images: int) -> None:
     """Record in test_reads.csv, once, that a look of a race decides by the run's test counts."""
     reason = LOOK.format(look)
     if all(row["reason"] != reason for row in known_reads(paths.test_reads, when)):
-        add_reading(paths, when, reason, images)
+        add_reading(paths.test_reads, when, reason, images)
 
 
-def add_reading(paths: RunPaths, when: str, reason: str, images: int) -> None:
-    """Record in test_reads.csv a reading that came after the run's result."""
-    rows: list[Mapping[str, object]] = list(known_reads(paths.test_reads, when))
+def add_reading(path: Path, when: str, reason: str, images: int) -> None:
+    """Add a row to a test_reads.csv, of a run or of a sweep; call this before reading."""
+    rows: list[Mapping[str, object]] = list(known_reads(path, when))
     rows.append({"time": when, "reason": reason, "images": images})
-    write_text(paths.test_reads, csv_text(rows, READS))
+    write_text(path, csv_text(rows, READS))
 
 
 def is_later(reason: str) -> bool:

@@ -84,8 +84,9 @@ def build_job(
     model = device.place(build("model", config.model, allow), placement)
     parts = split_samples(prepared.samples, config.data.split)
 
-    def batches(part: str) -> Batches:
-        return _batches(config, prepared, parts, part, placement)
+    def batches(name: str) -> Batches:
+        rows = [row for row, part in enumerate(parts) if part == name]
+        return batches_of(config, prepared, rows, placement)
 
     train, val = batches("train"), batches("val")
     state = _state(config, model, train.steps(), placement)
@@ -122,17 +123,14 @@ def _state(config: FrozenConfig, model: nn.Module, steps: int, placement: Placem
     return State(model, optimizer, scheduler, every, averaged, scaler, around_forward=around)
 
 
-def _batches(
-    config: FrozenConfig,
-    prepared: Prepared,
-    parts: Sequence[str],
-    name: str,
-    placement: Placement,
+def batches_of(
+    config: FrozenConfig, prepared: Prepared, rows: list[int], placement: Placement
 ) -> Batches:
+    """Return *rows* of a data set in batches, or in tiles, as the config says."""
     part = Batches(
         prepared.images,
         prepared.masks,
-        [index for index, one in enumerate(parts) if one == name],
+        rows,
         config.trainer.batch,
         placement.torch_device,
         placement.layout,

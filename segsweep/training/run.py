@@ -39,7 +39,7 @@ from segsweep.training.build import Job, build_job
 from segsweep.training.dataset import prepared_data
 from segsweep.training.environment import environment_facts
 from segsweep.training.evaluate import Scored
-from segsweep.training.frozen import check_frozen
+from segsweep.training.frozen import at_current_place, check_frozen
 from segsweep.training.loop import Hooks, fit
 from segsweep.training.pruning import Pruning
 from segsweep.training.result import draw_validation, write_result
@@ -93,7 +93,7 @@ def execute(path: Path, allow: Sequence[str] = (), context: RunContext | None = 
         _remove_temporary_files(paths)
         context.on_start()
         try:
-            config = check_frozen(_at_current_place(read_config(path), path, allow))
+            config = check_frozen(at_current_place(read_config(path), path, allow))
             config = config.with_values({"device": context.device}) if context.device else config
             value = _train_and_score(config, paths, context)
         except (ConfigError, DataError) as error:
@@ -137,14 +137,6 @@ def _remove_temporary_files(paths: RunPaths) -> None:
         for file in folder.glob(".*.tmp"):
             if not file.name.startswith(f".{paths.config.name}."):
                 file.unlink(missing_ok=True)
-
-
-def _at_current_place(config: FrozenConfig, path: Path, allow: Sequence[str]) -> FrozenConfig:
-    """Return the config with the sweep and outputs folder that *path* is in, and *allow*."""
-    sweep = path.resolve().parents[2]
-    return config.with_values(
-        {"allow": list(allow), "outputs": str(sweep.parent), "sweep": sweep.name}
-    )
 
 
 def _ends_sweep(error: BaseException, paths: RunPaths) -> bool:

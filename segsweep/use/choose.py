@@ -8,7 +8,9 @@ from segsweep.config.cells import as_cell_name
 from segsweep.config.validate import nearest
 from segsweep.errors import StoreError
 from segsweep.report.comparisons import compare_all
+from segsweep.report.question import comparable
 from segsweep.stats.wording.best import as_good
+from segsweep.stats.wording.cheapest import cell_costs
 from segsweep.store.find import only_run, runs_named
 from segsweep.store.paths import RunPaths
 from segsweep.store.run_cache import RunRecord
@@ -88,8 +90,8 @@ def choose_best(tables: Tables, cheapest: bool = False) -> Choice:
                 "seeds or images may show it; --best takes the best by validation"
             )
         why = f"the cheapest of {len(group)} as good as the best within {margin}"
-    order = _cost if cheapest else _no_cost
-    cell = min(group, key=lambda name: (order(cells[name]), -mean_val_iou(cells[name])))
+    costs = cell_costs(comparable(tables).counted_results)[1] if cheapest else {}
+    cell = min(group, key=lambda name: (costs.get(name, 0.0), -mean_val_iou(cells[name])))
     return Choice((RunPaths(cells[cell][0].path),), f"{cell}, {why}; {_which(cells[cell])}")
 
 
@@ -173,17 +175,3 @@ def _which(runs: Sequence[RunRecord]) -> str:
 def _val_iou(run: RunRecord) -> float:
     value = run.columns.get("val_iou")
     return float(value) if isinstance(value, int | float) else -math.inf
-
-
-def _cost(runs: Sequence[RunRecord]) -> float:
-    """Return the multiply-adds of a cell's network; of older versions its parameters."""
-    for column in ("multiply_adds", "parameters"):
-        values = [run.columns.get(column) for run in runs]
-        known = [float(value) for value in values if isinstance(value, int | float)]
-        if len(known) == len(values):
-            return sum(known) / len(known)
-    return math.inf
-
-
-def _no_cost(runs: Sequence[RunRecord]) -> float:
-    return 0.0

@@ -11,10 +11,10 @@ from segsweep import metrics
 from segsweep.data.cache import Prepared
 from segsweep.data.source import IGNORED, Raw
 from segsweep.errors import StoreError
-from segsweep.store.ensembles import EnsembleRow, add_ensemble, log_reading, read_ensembles
+from segsweep.store.ensembles import EnsembleRow, add_ensemble, read_ensembles
 from segsweep.store.json_files import known_result
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import read_split
+from segsweep.store.records import add_reading, read_split
 from segsweep.system.clock import time_text
 from segsweep.system.files import file_digest
 from segsweep.training.dataset import prepared_data
@@ -46,9 +46,8 @@ def score_ensemble(sweep: SweepPaths, choice: Choice, together: Together, name: 
             "--ensemble: its networks see images at different sizes; `segsweep predict` averages "
             "them on other images, but they have no common test counts"
         )
-    config = first.config.with_values({"outputs": str(sweep.root.resolve().parent)})
-    prepared = prepared_data(config)
-    empty: metrics.Empty = "skip" if config.evaluate.empty == "skip" else "one"
+    prepared = prepared_data(first.config)
+    empty: metrics.Empty = "skip" if first.config.evaluate.empty == "skip" else "one"
 
     def iou(part: str) -> tuple[float, int]:
         rows = [row for row, one in enumerate(prepared.samples) if parts.get(one.id) == part]
@@ -62,7 +61,7 @@ def score_ensemble(sweep: SweepPaths, choice: Choice, together: Together, name: 
     if count_test:
         flips = ", flips" if first.flips else ""
         reason = f"ensemble of {len(choice.runs)} networks{flips}: {name}"
-        log_reading(sweep, time_text(), reason, count_test)
+        add_reading(sweep.test_reads, time_text(), reason, count_test)
     test_iou, n_test = iou("test")
     row = EnsembleRow(
         ensemble=name,

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from segsweep.config.run_config import FrozenConfig, RunConfig
 from segsweep.config.truth import target_of
-from segsweep.data.batches import Batches
 from segsweep.data.cache import Prepared
 from segsweep.data.fingerprint import content_hashes
 from segsweep.data.source import Sample
-from segsweep.data.tiled_batches import TiledBatches
 from segsweep.errors import ConfigError, SegsweepError, StoreError
 from segsweep.metrics import COUNTS
 from segsweep.store.evaluations import Evaluation
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import SPLIT, per_image_text, read_config, read_split
 from segsweep.system.files import csv_text, write_text
+from segsweep.training.build import batches_of
 from segsweep.training.dataset import prepared_data
 from segsweep.training.evaluate import Scored, score_images
+from segsweep.training.frozen import at_current_place
 from segsweep.use.network import Network, Way, open_network
 
 SEEN = ("train", "val")
@@ -43,8 +43,8 @@ def evaluation_of(
 
     Raises ConfigError if these are the sweep's own data, DataError if they cannot be read.
     """
-    own = read_config(runs[0].config)
-    prepared = prepared_data(_on_other(own, other, sweep))
+    own = at_current_place(read_config(runs[0].config), runs[0].config, ())
+    prepared = prepared_data(_on_other(own, other))
     target = target_of(other.config.data.source)
     if prepared.fingerprint == own.data_fingerprint:
         raise ConfigError(
@@ -65,7 +65,7 @@ def evaluate_run(
     """
     network = open_network(run, way)
     sweep = SweepPaths(run.root.parents[1])
-    config = _on_other(network.config, other, sweep)
+    config = _on_other(network.config, other)
     prepared = prepared_data(config)
     seen, checked = seen_images(network.config, run, sweep)
     hashes, _ = content_hashes(prepared.samples, sweep.root.parent / ".cache")
@@ -92,7 +92,7 @@ def seen_images(
     Also whether these files could be read; they may be on another machine.
     """
     try:
-        prepared = prepared_data(_here(config, sweep))
+        prepared = prepared_data(config)
         parts = {row["id"]: row["split"] for row in read_split(run.split)}
     except (SegsweepError, OSError):
         return frozenset(), False
@@ -103,16 +103,11 @@ def seen_images(
     )
 
 
-def _here(config: FrozenConfig, sweep: SweepPaths) -> FrozenConfig:
-    """Return a config with the outputs folder that the sweep is in now."""
-    return config.with_values({"outputs": str(sweep.root.resolve().parent)})
-
-
-def _on_other(config: FrozenConfig, other: Elsewhere, sweep: SweepPaths) -> FrozenConfig:
+def _on_other(config: FrozenConfig, other: Elsewhere) -> FrozenConfig:
     """Return a run's config on the other data: its own size, the other images and masks."""
     own, theirs = (_node(one.values) for one in (config, other.config))
     node = {**theirs, **{key: own[key] for key in SIZE_KEYS if key in own}}
-    return _here(config, sweep).with_values({"data": node})
+    return config.with_values({"data": node, "allow": [*config.allow, *other.config.allow]})
 
 
 def _node(values: Mapping[str, object]) -> Mapping[str, object]:
@@ -122,25 +117,13 @@ def _node(values: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _scored(network: Network, config: FrozenConfig, prepared: Prepared, rows: list[int]) -> Scored:
-    placement = network.placement
-    batches = Batches(
-        prepared.images,
-        prepared.masks,
-        rows,
-        config.trainer.batch,
-        placement.torch_device,
-        placement.layout,
-        ignores=prepared.ignores,
-    )
-    if network.tiling is not None:
-        batches = TiledBatches.of(batches, network.tiling)
     return score_images(
         network.model,
-        batches,
+        batches_of(config, prepared, rows, network.placement),
         threshold=config.threshold,
         native_mask=prepared.native_mask,
         native_ignored=prepared.native_ignored if prepared.ignores else None,
-        autocast=placement.autocast(),
+        autocast=network.placement.autocast(),
     )
 
 

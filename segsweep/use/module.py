@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from segsweep.data.resize import resize_image
-from segsweep.data.tiled_batches import tiled_logits
-from segsweep.data.tiles import Tiling, mirrored
+from segsweep.data.tiled_batches import whole_logits
+from segsweep.data.tiles import Tiling
 from segsweep.use.network import Network
 
 GREY = (0.2125, 0.7154, 0.0721)
@@ -65,17 +65,7 @@ class Segmenter(nn.Module):
 
     def _in_tiles(self, image: Tensor, tiling: Tiling) -> Tensor:
         image = self._grey(image) if self.channels == 1 else image
-        height, width = image.shape[-2:]
-        for axis, side in zip((2, 3), tiling.tile, strict=True):
-            indices = torch.from_numpy(mirrored(image.shape[axis], side)).to(image.device)
-            image = image.index_select(axis, indices)
-
-        def cut(rows: slice, columns: slice) -> Tensor:
-            return image[0, :, rows, columns]
-
-        size = image.shape[-2], image.shape[-1]
-        found = tiled_logits(self.network, cut, size, tiling, self.batch)
-        return found.sigmoid()[..., :height, :width]
+        return whole_logits(self.network, image, tiling, self.batch).sigmoid()
 
 
 class Mean(nn.Module):

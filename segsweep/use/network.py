@@ -1,6 +1,6 @@
 """The network of a finished run, with all that turns an image into probabilities as in training."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from segsweep.config.check import check_config
-from segsweep.config.identity import completed
-from segsweep.config.run_config import FACTS, FrozenConfig
+from segsweep.config.run_config import FrozenConfig
 from segsweep.config.targets import build
 from segsweep.data.decoding import Decoding
 from segsweep.data.native import as_shares, native_pixels
@@ -29,6 +27,7 @@ from segsweep.training import device
 from segsweep.training.checkpoint import Checkpoints
 from segsweep.training.dataset import tiling_of
 from segsweep.training.device import Placement
+from segsweep.training.frozen import at_current_place, check_values, with_facts
 
 Probability = NDArray[np.float32]
 """(H, W), of each pixel to be foreground."""
@@ -161,7 +160,8 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     file = Checkpoints(paths.checkpoints).best(result.best_epoch or 0)
     if not file.exists():
         raise WeightsError(paths.root, f"{file}: its weights were removed")
-    config = _checked(read_config(paths.config), way.allow)
+    stored = at_current_place(read_config(paths.config), paths.config, way.allow)
+    config = with_facts(stored, check_values(stored))  # every class is trusted: its own list is not
     placement = _placement(config, paths, way)
     torch.set_num_threads(placement.threads)
     model = device.place(build("model", config.model, config.allow), placement)
@@ -177,15 +177,6 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     if tiling is None and way.tile:
         tiling = Tiling(config.data.height_width)
     return Network(paths, config, model, placement, tiling, way.flips)
-
-
-def _checked(config: FrozenConfig, allow: Sequence[str]) -> FrozenConfig:
-    """Return a stored config in which every class is trusted; its own list is not."""
-    kept: Mapping[str, object] = {key: config.values[key] for key in FACTS if key in config.values}
-    left_out = (*FACTS, "choices")
-    values = {key: value for key, value in config.values.items() if key not in left_out}
-    checked = check_config({**completed(values), "allow": list(allow)}, config.choices)
-    return FrozenConfig.of({**kept, **checked})
 
 
 def _placement(config: FrozenConfig, paths: RunPaths, way: Way) -> Placement:

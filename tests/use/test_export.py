@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import segsweep
 from segsweep.errors import StoreError
 from segsweep.store.paths import RunPaths
+from segsweep.training import dataset
 from segsweep.use import export
 from segsweep.use.export import export_network
 from segsweep.use.network import Way, open_network
@@ -141,6 +142,7 @@ def test_weights_as_safetensors(resized, tmp_path):
 def test_without_the_data_noise_is_compared(resized, tmp_path, monkeypatch):
     """A sweep that was copied to another machine; the card says so."""
     monkeypatch.chdir(tmp_path)  # photos/ is not there
+    dataset._prepared.cache_clear()  # as in another process
     done = export_network(opened(resized), "onnx", tmp_path / "out")
 
     assert done.checked.startswith("2 images of noise (the data are not here): within ")
