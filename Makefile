@@ -8,7 +8,7 @@ PARALLEL := -n 2
 WAITING := -n 3
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
-.PHONY: demo test lint check slow figures format clean
+.PHONY: demo test lint check slow figures format clean dist try-dist
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,20 @@ figures: $(VENV)/.slow
 format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# the sdist, and the wheel built from it
+dist:
+	rm -rf dist build/tool
+	$(PYTHON) -m venv build/tool
+	build/tool/bin/python -m pip install --quiet build
+	build/tool/bin/python -m build --outdir dist .
+
+# the wheel in an environment that holds nothing else
+EMPTY := build/empty
+try-dist: dist
+	$(PYTHON) -m venv --clear $(EMPTY)
+	$(EMPTY)/bin/python -m pip install --quiet dist/*.whl
+	tests/try_installed.sh $(EMPTY)/bin
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import os
 import shutil
 import signal
@@ -146,13 +147,14 @@ def end_server() -> None:
     forkserver._forkserver._stop()
 
 
-def snapshot(*folders: Path) -> dict[Path, tuple[int, bytes | None]]:
-    """Return time and content of *folders* and everything in them."""
+def snapshot(*folders: Path) -> dict[Path, tuple[int, str]]:
+    """Return time and digest of *folders* and everything in them; a folder's digest is empty."""
     found = [path for folder in folders for path in (folder, *folder.rglob("*"))]
-    return {
-        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
-        for path in found
-    }
+    return {path: (path.stat().st_mtime_ns, _digest(path)) for path in found}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
 
 
 def fill(path: Path, leave: int = 0) -> None:

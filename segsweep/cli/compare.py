@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segsweep.cli.complete import cell_names
 from segsweep.cli.report import Groups, MetricOption, print_notes
 from segsweep.cli.sweeps import Outputs
 from segsweep.config.cells import as_cell_name
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="a cell, as the tables name it: unet2/dice")],
-    b: Annotated[str, typer.Argument(help="another")],
+    a: Annotated[
+        str,
+        typer.Argument(help="a cell, as the tables name it: unet2/dice", autocompletion=cell_names),
+    ],
+    b: Annotated[str, typer.Argument(help="another", autocompletion=cell_names)],
     sweep: Annotated[
         str | None, typer.Option(help="where they are; without it: the sweep that has both")
     ] = None,

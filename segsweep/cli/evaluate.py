@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segsweep.cli.complete import cell_names
 from segsweep.errors import ConfigError, StoreError
 from segsweep.store.find import find_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
@@ -29,7 +30,12 @@ Data = Annotated[
     ),
 ]
 Cells = Annotated[
-    list[str] | None, typer.Option("--cell", help="only this cell; may be given several times")
+    list[str] | None,
+    typer.Option(
+        "--cell",
+        help="only this cell; may be given several times",
+        autocompletion=cell_names,
+    ),
 ]
 Ensemble = Annotated[
     int | None,

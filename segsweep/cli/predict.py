@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segsweep.cli.complete import cell_names, run_names
 from segsweep.cli.sweeps import Outputs, SweepArgument
 from segsweep.errors import ConfigError
 from segsweep.store.find import check_own_folder, find_sweep
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 
 MOST_SAID = 20
 """Images that cannot be read and are named on the screen; predictions.csv has all."""
-Cell = Annotated[str | None, typer.Option(help="a cell: its run with the highest validation IoU")]
-RunName = Annotated[str | None, typer.Option("--run", help="id or name of a run")]
+Cell = Annotated[
+    str | None,
+    typer.Option(help="a cell: its run with the highest validation IoU", autocompletion=cell_names),
+]
+RunName = Annotated[
+    str | None, typer.Option("--run", help="id or name of a run", autocompletion=run_names)
+]
 Best = Annotated[
     bool,
     typer.Option("--best", help="the best by validation of those that may be the best (default)"),
