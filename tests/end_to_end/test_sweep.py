@@ -426,11 +426,14 @@ def test_one_controller_at_a_time_anywhere(undisturbed, tmp_path) -> None:
 
 
 def test_the_command_of_the_readme_twice(tmp_path) -> None:
-    """Twenty cells without a warning; the second time it changes no file."""
+    """Twenty cells without a warning; the second time it changes no file of the sweep.
+
+    Beside the sweep, in `.cache`, it keeps what it found for the next command.
+    """
     words = ("-m", "model=segnet,unet,unet2,unet3", "loss=bce,dice,focal,ss,bce_ss", *TINY)
     strict = {"HYDRA_DEPRECATION_WARNINGS_AS_ERRORS": "1", "PYTHONWARNINGS": "default"}
     said = finish((*words, "trainer.epochs=1"), tmp_path, **strict)
-    before = snapshot(tmp_path / "outputs")
+    before = snapshot(tmp_path / "outputs/main")
     again = finish((*words, "trainer.epochs=1"), tmp_path, **strict)
 
     assert "warning" not in (said + again).lower()
@@ -438,7 +441,12 @@ def test_the_command_of_the_readme_twice(tmp_path) -> None:
     assert "20 runs in outputs/main: 20 finished, 0 to do" in again
     assert len(finished(tmp_path / "outputs/main")) == 20
     assert "[20/20]" in said
-    assert before == snapshot(tmp_path / "outputs")
+    assert before == snapshot(tmp_path / "outputs/main")
+    assert {path.name for path in (tmp_path / "outputs").iterdir()} == {
+        ".cache",
+        ".gitignore",
+        "main",
+    }
 
 
 def trained_by(sweep: Path, train, *words: str) -> set[str]:
