@@ -8,8 +8,9 @@ COPY . .
 RUN python3 -m pip install --no-cache-dir build && python3 -m build --wheel --outdir /wheel .
 
 FROM ${BASE}
-COPY --from=wheel /wheel /wheel
-RUN python3 -m pip install --no-cache-dir "$(echo /wheel/*.whl)[export,dicom]" && rm -r /wheel
+ARG CONSTRAINTS=/dev/null
+COPY --from=wheel /source/constraints.txt /wheel /wheel/
+RUN cd /wheel && python3 -m pip install --no-cache-dir -c "${CONSTRAINTS}" "$(echo *.whl)[export,dicom]"
 # any user may run it (`--user`), also one without an entry in /etc/passwd: torch asks for a name
 ENV HOME=/tmp USER=segsweep
 WORKDIR /work
