@@ -420,9 +420,9 @@ def test_one_controller_at_a_time_anywhere(undisturbed, tmp_path) -> None:
     environments = [json.loads((run / "environment.json").read_text()) for run in runs_of(sweep)]
     assert len({one["threads"] for one in environments}) == 1
     assert {len(one["resumed_with"]) for one in environments} == {0}
-    before = snapshot(moved)
+    before = snapshot(sweep)
     finish((*words, f"outputs='{moved}'"), tmp_path)
-    assert before == snapshot(moved)
+    assert before == snapshot(sweep)
 
 
 def test_the_command_of_the_readme_twice(tmp_path) -> None:
