@@ -442,11 +442,7 @@ def test_the_command_of_the_readme_twice(tmp_path) -> None:
     assert len(finished(tmp_path / "outputs/main")) == 20
     assert "[20/20]" in said
     assert before == snapshot(tmp_path / "outputs/main")
-    assert {path.name for path in (tmp_path / "outputs").iterdir()} == {
-        ".cache",
-        ".gitignore",
-        "main",
-    }
+    assert {path.name for path in (tmp_path / "outputs").iterdir()} == {".cache", "main"}
 
 
 def trained_by(sweep: Path, train, *words: str) -> set[str]:
