@@ -1,0 +1,55 @@
+"""An image of 100 million pixels: its mask has its size, and memory has a bound."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segsweep.data.decoder_warnings import large_images
+from trained_sweeps import resized
+
+__all__ = ["resized"]
+pytestmark = pytest.mark.slow
+SIDE = 10_000
+MOST_MB = 6_000
+"""The pixels alone are 300 MB, as numbers of the network 1,200 MB."""
+PEAK = """
+import resource, runpy, sys
+try:
+    runpy.run_module("segsweep", run_name="__main__")
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def predicted(sweep: Path, images: Path, out: Path) -> tuple[int, float]:
+    """Return the most memory that `segsweep predict` used, in MB, and the share of foreground."""
+    command = (sys.executable, "-c", PEAK, "predict", str(sweep), "--images", str(images))
+    device = ("--device", "cpu", "--threads", "2")
+    done = subprocess.run(
+        (*command, "--out", str(out), *device), capture_output=True, text=True, check=True
+    )
+    (row,) = csv.DictReader((out / "predictions.csv").open())
+    return int(done.stdout.split()[-1]), float(row["share"])
+
+
+def test_image_of_100_million_pixels(resized, tmp_path) -> None:
+    """Enlarged from an image of the sweep, so that it has the same share of foreground."""
+    small = next(iter(sorted(resized.images.iterdir())))
+    for name in ("small", "large"):
+        (tmp_path / name).mkdir()
+    with Image.open(small) as image:
+        image.save(tmp_path / "small/a.png")
+        image.resize((SIDE, SIDE)).save(tmp_path / "large/a.png", compress_level=1)
+    peak, share = predicted(resized.sweep, tmp_path / "large", tmp_path / "found")
+    with large_images(SIDE**2), Image.open(tmp_path / "found/masks/a.png") as mask:
+        assert mask.size == (SIDE, SIDE)
+        assert np.asarray(mask).mean() / 255 == pytest.approx(share, abs=1e-4)
+
+    assert peak < MOST_MB
+    _, of_small = predicted(resized.sweep, tmp_path / "small", tmp_path / "found-small")
+    assert share == pytest.approx(of_small, abs=0.03)
