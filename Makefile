@@ -8,7 +8,7 @@ PARALLEL := -n 2
 WAITING := -n 3
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
-.PHONY: demo test lint check slow figures format clean
+.PHONY: demo test lint docs check slow figures format clean
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ $(VENV)/.test: $(VENV)/.base
 
 $(VENV)/.slow: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray,cmaes,postgresql]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	touch $@
 
 demo: $(VENV)/.base
@@ -37,6 +41,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# the documentation as a site, in site/; a link that leads nowhere is an error
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 check: lint test
 
 # the figures of README.md, measured and drawn again; on an idle machine
@@ -48,4 +56,4 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info
