@@ -58,7 +58,9 @@ STARTS = {
 
 def pages() -> list[Path]:
     """Return every page with commands in it."""
-    outside = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/plugin/README.md")]
+    outside = [
+        ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/plugin/README.md")
+    ]
     found = [*outside, *sorted((ROOT / "docs").rglob("*.md"))]
     return [path for path in found if path.relative_to(ROOT).as_posix() not in GENERATED]
 
