@@ -12,8 +12,8 @@ GENERATED = ("docs/results/epoch.md", "docs/results/decode.md")
 """Tables that a benchmark writes, below its own command line."""
 SHOWN = ("With 95 % confidence", "report.html  ")
 """How blocks of README.md begin that show output."""
-SHELL = ("", "bash", "console", "sh")
-"""What follows the fence of a block of commands; everything else is no command."""
+SHELL = ("", "bash", "sh")
+"""What follows the fence of a block of commands. `console`: with output, as in docs/faq.md."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,10 @@ def commands_of(path: Path) -> list[Command]:
     for token in MarkdownIt().enable("table").parse(path.read_text(encoding="utf-8")):
         is_shell = token.type == "fence" and token.info.strip() in SHELL
         if is_shell and not token.content.startswith(SHOWN):
-            for line in token.content.replace("\\\n", " ").splitlines():
-                if words := shlex.split(line, comments=True):
-                    found.append(Command(page, token.map[0] + 1, without_prefix(words)))
+            lines = token.content.replace("\\\n", " ").splitlines()
+            typed = [shlex.split(line, comments=True) for line in lines]
+            place = token.map[0] + 1
+            found += [Command(page, place, without_prefix(words)) for words in typed if words]
     return found
 
 

@@ -26,6 +26,7 @@ OTHERS = {
     "python3": "a new environment",
     "git": "what a clone is called is not known",
     "export": "a line of the shell",
+    "source": "a line of the shell",
     "optuna-dashboard": "a server that runs until it is stopped",
 }
 """Programs in blocks that are not segsweep's -> what is checked of them, or why nothing is."""
@@ -61,7 +62,7 @@ def test_words_of_training_exist(command):
     for word in command.arguments:
         key, equals, value = word.removeprefix("+").partition("=")
         if not equals or word.startswith("-"):
-            assert word in {*"-m --config-dir".split(), "myconf", "examples/plugin/conf"}, word
+            assert word in {"-m", "--config-dir", "myconf", "examples/plugin/conf"}, word
         elif key in {**groups, **OWN}:
             options = {*groups.get(key, ()), *OWN.get(key, ())}
             assert {*value.split(",")} <= options or key in ("hydra/launcher",), word
