@@ -43,7 +43,7 @@ lint: $(VENV)/.test
 
 # the documentation as a site, in site/; a link that leads nowhere is an error
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 check: lint test
 

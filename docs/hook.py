@@ -26,6 +26,7 @@ INCLUDED = {
 SOURCES = {page: source for source, page in INCLUDED.items() if page != "index.md"}
 FENCE = re.compile(r"^ *```.*?^ *``` *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[((?:[^\[\]`]|`[^`]*`)*)\]\(([^)\s]+)\)|`[^`\n]+`")
+ANSI = re.compile(r"\x1b\[[\d;]*m")
 ITEM = re.compile(r"( *)([-*]|\d+\.) +")
 
 
@@ -143,8 +144,9 @@ def of_output(output: dict) -> str:
             f'<img alt="the output of the cell" src="data:image/png;base64,{data["image/png"]}">'
         )
     else:
-        words = html.escape("".join(data.get("text/plain", output.get("text", ""))))
-        shown = f"<pre>{words}</pre>"
+        words = "".join(data.get("text/plain", output.get("text", "")))
+        words = html.escape(ANSI.sub("", words).strip("\n"))
+        shown = f"<pre>{words}</pre>".replace("\n\n", "\n&nbsp;\n")
     lines = [line for line in shown.split("\n") if line.strip()]  # a blank line would end the HTML
     return "\n".join(['<div class="output">', *lines, "</div>"])
 
