@@ -5,6 +5,7 @@
 
 import inspect
 import sys
+import textwrap
 import types
 from enum import Enum
 from pathlib import Path
@@ -95,7 +96,11 @@ def page() -> str:
     lines = [INTRODUCTION, TRAINING, "| key | meaning |", "|---|---|", *keys, ""]
     lines += ["| flag | meaning |", "|---|---|", *flags, ""]
     for what, words in usage.EXAMPLES.items():
-        lines += [f"{what[0].upper()}{what[1:]}:", "", f"```\nsegsweep-train {words}\n```", ""]
+        parts = textwrap.wrap(
+            f"segsweep-train {words}", 80, break_long_words=False, break_on_hyphens=False
+        )
+        typed = " \\\n  ".join(parts)
+        lines += [f"{what[0].upper()}{what[1:]}:", "", f"```\n{typed}\n```", ""]
     for name, command in sorted(get_command(app).commands.items()):
         lines += section(name, command)
     return "\n".join(lines)

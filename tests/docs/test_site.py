@@ -76,7 +76,10 @@ def test_code_is_no_link(hook):
 @needs_mkdocs
 def test_lists_are_indented_as_python_markdown_reads_them(hook):
     """Text, code and lists in an item; text after the list is not."""
-    given = "text:\n- one\n  more\n\n  ```\n  code\n    deep\n  ```\n\n  - in it\n\n1. two\n   - x\n\nend"
+    given = (
+        "text:\n- one\n  more\n\n  ```\n  code\n    deep\n  ```\n\n  - in it\n\n"
+        "1. two\n   - x\n\nend"
+    )
     expected = (
         "text:\n\n- one\n    more\n\n    ```\n    code\n      deep\n    ```\n\n    - in it\n\n"
         "1. two\n    - x\n\nend"
