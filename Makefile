@@ -20,7 +20,7 @@ $(VENV)/.test: $(VENV)/.base
 	touch $@
 
 $(VENV)/.slow: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray,cmaes,postgresql]'
+	$(BIN)/python -m pip install --quiet -e '.[test,docs,joblib,submitit,ray,cmaes,postgresql]'
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.base

@@ -12,8 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from markdown_it import MarkdownIt
 
 from command import ROOT
+from doc_blocks import pages
 
 needs_mkdocs = pytest.mark.skipif(
     importlib.util.find_spec("mkdocs") is None, reason="no mkdocs: pip install -e '.[docs]'"
@@ -35,10 +37,27 @@ def test_every_page_is_in_the_navigation():
     named = set(re.findall(r": ([\w/.-]+\.md)$", nav, re.MULTILINE))
     docs = ROOT / "docs"
     there = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
-    pages = {page for page in there if not page.startswith("decisions/")}
+    expected = {page for page in there if not page.startswith("decisions/")}
 
-    assert len(pages) > 20
-    assert pages - named == set(), "add the page to nav in mkdocs.yml"
+    assert len(expected) > 20
+    assert expected - named == set(), "add the page to nav in mkdocs.yml"
+
+
+def test_links_of_pages_exist_in_the_repository():
+    """As GitHub follows them: relative to the page; code is no link."""
+    broken, count = [], 0
+    for path in pages():
+        tokens = MarkdownIt().enable("table").parse(path.read_text(encoding="utf-8"))
+        inline = [child for token in tokens for child in token.children or ()]
+        links = [child.attrGet("href") or child.attrGet("src") or "" for child in inline]
+        for link in [link for link in links if link and not urlsplit(link).scheme]:
+            place = urlsplit(link).path
+            count += 1
+            if place and not (path.parent / unquote(place)).exists():
+                broken.append(f"{path.name}: {link}")
+
+    assert count > 80
+    assert broken == []
 
 
 @needs_mkdocs
@@ -141,12 +160,12 @@ def test_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path):
     """Every link leads to a file, and to a place in it that is there; all files are its own."""
     done = build(ROOT, tmp_path / "site")
     assert done.returncode == 0, done.stderr
-    pages = {}
+    built = {}
     for path in (tmp_path / "site").rglob("*.html"):
-        pages[path] = Links()
-        pages[path].feed(path.read_text(encoding="utf-8"))
+        built[path] = Links()
+        built[path].feed(path.read_text(encoding="utf-8"))
     broken = []
-    for path, page in pages.items():
+    for path, page in built.items():
         if path.name == "404.html":
             continue
         for link in [*page.links, *page.loaded]:
@@ -155,13 +174,13 @@ def test_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path):
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
-            known = pages[target].ids if target in pages else {unquote(parts.fragment)}
+            known = built[target].ids if target in built else {unquote(parts.fragment)}
             if not target.is_file() or unquote(parts.fragment) not in known | {""}:
                 broken.append(f"{path.name}: {link}")
 
-    assert len(pages) > 50
+    assert len(built) > 50
     assert broken == []
-    loaded = [source for page in pages.values() for source in page.loaded]
+    loaded = [source for page in built.values() for source in page.loaded]
     assert [source for source in loaded if urlsplit(source).scheme not in ("", "data")] == []
 
 
