@@ -149,6 +149,7 @@ def run(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     words = [word for word in command.arguments if SMALLER.get(word, word)]
     for place, here in PLACES.items():
         words = [word.replace(place, here) for word in words]
+    words += PARTS[:3] if "data=ph2" in words else ()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["segsweep", *words])
     with pytest.raises(SystemExit) as left:
