@@ -8,7 +8,7 @@ PARALLEL := -n 2
 WAITING := -n 3
 GRID := model=segnet,unet,unet2,unet3 loss=bce,dice,focal,ss,bce_ss
 
-.PHONY: demo test lint check slow figures format clean dist try-dist
+.PHONY: demo test lint docs check slow figures format clean dist try-dist
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,7 +20,11 @@ $(VENV)/.test: $(VENV)/.base
 	touch $@
 
 $(VENV)/.slow: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet -e '.[test,joblib,submitit,ray,cmaes,postgresql]'
+	$(BIN)/python -m pip install --quiet -e '.[test,docs,joblib,submitit,ray,cmaes,postgresql]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	touch $@
 
 demo: $(VENV)/.base
@@ -36,6 +40,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# the documentation as a site, in site/; a link that leads nowhere is an error
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 check: lint test
 
@@ -62,4 +70,4 @@ try-dist: dist
 	tests/try_installed.sh $(EMPTY)/bin
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

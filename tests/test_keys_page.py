@@ -34,9 +34,8 @@ KINDS |= {dict[str, Any]: "a section of texts"}
 INTRODUCTION = """# The keys of a config
 
 Every fixed key, from `segsweep/config/schema.py`. Set a key on the command line:
-`trainer.epochs=80`. `segsweep-train --cfg job` prints the whole config of a command. Comments in
-the files of `conf/` explain the arguments of options, such as `loss.gamma` in
-`conf/loss/focal.yaml`.
+`trainer.epochs=80`. `segsweep-train --cfg job` prints the whole config of a command. The arguments
+of options, such as `loss.gamma` of `loss=focal`, are on [the page of options](options.md).
 
 The default is that of a command without any words; an option or an experiment may set another.
 "New run" marks the keys whose value is part of a run's id: with another value, another run is

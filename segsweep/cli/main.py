@@ -1,6 +1,7 @@
 """The `segsweep` command: check data before training, inspect results afterwards."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -204,7 +205,9 @@ def _to_train_again(error: Exception) -> str:
     from segsweep.cli.reproduce import command_of
     from segsweep.store.paths import RunPaths
 
-    return f"; to train the run again: {command_of(RunPaths(error.folder), compose_values)}"
+    command = command_of(RunPaths(error.folder), compose_values)
+    kept = re.sub(r" keep=(none|last)\b", "", command)  # these removed the weights, and would again
+    return f"; to train the run again: {kept}"
 
 
 def _usage_line(error: typer.BadParameter) -> str:

@@ -153,6 +153,22 @@ def test_removed_weights_come_with_the_command_that_makes_them_again(
     assert segsweep("predict", "main", *words)[0] == 0
 
 
+@pytest.mark.parametrize("keep", ["none", "last"])
+def test_weights_that_were_not_kept_are_kept_by_that_command(segsweep, resized, tmp_path, keep):
+    """With the sweep's own keep=none it would remove them again."""
+    shutil.copytree(resized.folder, tmp_path, dirs_exist_ok=True)
+    for folder in tmp_path.glob("outputs/main/runs/*"):
+        text = (folder / "config.yaml").read_text()
+        assert "\nkeep: best\n" in text
+        (folder / "config.yaml").write_text(text.replace("keep: best", f"keep: {keep}"))
+        for file in folder.glob("checkpoints/best-*.pt"):
+            file.unlink()
+    _, _, error = segsweep("predict", "main", "--images", "photos/images", "--out", "out", *ON_CPU)
+
+    assert "to train the run again: python -m segsweep.train -m rerun=all " in error
+    assert "keep=" not in error
+
+
 def test_stopped_by_ctrl_c_and_killed(here):
     """Both go on where they were; nothing half-written is left."""
     photos = here.folder / "many/images"
