@@ -208,6 +208,21 @@ class SweepPaths:
         return self.root / "evaluations"
 
     @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, a folder per run."""
+        return self.root / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        """Files of Weights & Biases, a folder per run."""
+        return self.root / "wandb"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database, of all sweeps in the same folder."""
+        return self.root.parent / "mlflow.db"
+
+    @property
     def earlier(self) -> Path:
         """Runs that were finished and then done again."""
         return self.root / "earlier"

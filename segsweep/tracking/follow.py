@@ -1,0 +1,259 @@
+"""The process that records runs with a tracker: it follows their stored files as they grow.
+
+A command starts it beside its runs and tells it their names, line by line. Nothing that a tracker
+does, or fails to do, can reach a run: they share files only. It ends when its command does.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from segsweep.config.schema import TrackerConfig
+from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.states import Status
+from segsweep.system.files import file_stamp, is_locked
+from segsweep.system.terminal import visible
+from segsweep.tracking.facts import Row, ending_of, epochs_of, facts_of
+from segsweep.tracking.tracker import EVERY_RUN, Record, Tracker, tracker_of
+
+SECONDS = 1.0
+"""Shortest time between two looks at the files."""
+SHARE = 20
+"""Looking may take one part in this many of the time."""
+RETRY_SECONDS = 10.0
+"""Between two attempts to write a run's record."""
+CLAIM_SECONDS = 25.0
+"""How long runs may take to save and end after their command died."""
+MOST_FAILURES = 3
+"""In a row, in the end: then nothing more is tried."""
+ORPHAN_SECONDS = 600.0
+"""How long this process may outlive its command."""
+SHOWN = (Status.RUNNING, Status.FAILED, Status.FINISHED)
+"""A record is opened for a run with one of these: it is, or was, trained."""
+
+
+@dataclass
+class Followed:
+    """A run, and its record as far as it is written."""
+
+    paths: RunPaths
+    record: Record | None = None
+    rows: list[Row] = field(default_factory=list)
+    """The epochs in the record, while it is open."""
+    seen: tuple[tuple[int, ...], ...] | None = None
+    """The stamps of the files whose content is in the record."""
+    error: str = ""
+    """Why the last attempt to write failed; empty if it did not."""
+    told: bool = False
+    """Whether the run's log says that an attempt failed."""
+    next_try: float = 0.0
+    finished: bool = False
+
+    def update(self, tracker: Callable[[], Tracker], closing: bool = False) -> None:
+        """Write what the run's files hold beyond the record; *closing*: nothing will follow."""
+        stamps = self._stamps()
+        if stamps == self.seen and not (closing and self.record is not None):
+            return
+        status = self.paths.status()
+        if self.record is None and status not in SHOWN:
+            return
+        rows = epochs_of(self.paths)
+        if self.record is not None and rows[: len(self.rows)] != self.rows:  # from scratch
+            self.drop()
+        if self.record is None:
+            self.record = tracker().open(facts_of(self.paths), rows)
+            self.rows = rows[: self.record.held]
+        self.record.add(rows[len(self.rows) :])
+        self.rows = rows
+        if closing or status in (Status.FINISHED, Status.FAILED):
+            self.record.end(ending_of(self.paths, status))
+            self.record, self.rows = None, []
+        self.seen, self.finished = stamps, status is Status.FINISHED
+
+    def is_behind(self) -> bool:
+        """Whether its files have changed since its record was written."""
+        return self.record is not None or self._stamps() not in (self.seen, ((), (), ()))
+
+    def drop(self) -> None:
+        """Close the record after an error, or because it is to be replaced."""
+        record, self.record, self.rows = self.record, None, []
+        if record is not None:
+            with suppress(Exception):
+                record.drop()
+
+    def tell(self, name: str) -> None:
+        """Say once in the run's log that the tracker *name* fails."""
+        if not self.told:
+            self.told = True
+            line = f"tracker={name}: not written ({self.error}); the run goes on\n"
+            with suppress(OSError), self.paths.log.open("a", encoding="utf-8") as log:
+                log.write(line)
+
+    def _stamps(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(
+            file_stamp(path) for path in (self.paths.history, self.paths.failure, self.paths.result)
+        )
+
+
+class Follower:
+    """All runs of a command that its tracker records."""
+
+    def __init__(
+        self,
+        name: str,
+        sweep: SweepPaths,
+        make: Callable[[], Tracker],
+        progress: Callable[[], None],
+    ) -> None:
+        """Follow no run yet.
+
+        Args:
+            name: the tracker's name.
+            sweep: the runs' sweep.
+            make: makes the tracker, when it is needed first.
+            progress: called after each run that is looked at in the end.
+
+        """
+        self.name, self.sweep, self._make, self._progress = name, sweep, make, progress
+        self.runs: dict[str, Followed] = {}
+        self._done: set[str] = set()
+        self._every = False
+        self._failures: list[str] = []
+        """The errors of the latest attempts, all of which failed."""
+        self._tracker: Tracker | None = None
+
+    def add(self, name: str) -> None:
+        """Follow the run in the folder *name*, or `EVERY_RUN`."""
+        if name == EVERY_RUN:
+            self._every = True
+            folders = self.sweep.run_folders()
+            self._done |= {run.root.name for run in folders if run.result.exists()}
+        elif name not in self.runs:
+            self._done.discard(name)
+            self.runs[name] = Followed(self.sweep.run(name))
+
+    def look(self, closing: bool = False) -> None:
+        """Write what is new."""
+        if self._every:
+            self._find()
+        for name, run in list(self.runs.items()):
+            self._update(run, closing)
+            if run.finished:
+                del self.runs[name]
+                self._done.add(name)
+            if closing:
+                self._progress()
+
+    def close(self) -> list[str]:
+        """Write what is left; return why records are behind, a line for each of their runs."""
+        self.look()
+        end = time.monotonic() + CLAIM_SECONDS
+        while self._still_trained() and time.monotonic() < end:
+            time.sleep(SECONDS / 2)
+            self.look()
+            self._progress()
+        self.look(closing=True)
+        if self._tracker is not None:
+            with suppress(Exception):
+                self._tracker.close()
+        return [run.error for run in self.runs.values() if run.error]
+
+    def _still_trained(self) -> bool:
+        return any(run.record and is_locked(run.paths.claim) for run in self.runs.values())
+
+    def _find(self) -> None:
+        """Follow what a search on other machines has planned in the meantime."""
+        for paths in self.sweep.run_folders():
+            if paths.root.name not in self._done:
+                self.add(paths.root.name)
+
+    def _update(self, run: Followed, closing: bool) -> None:
+        if not closing and time.monotonic() < run.next_try:
+            return
+        if closing and len(self._failures) >= MOST_FAILURES:
+            run.error = run.error or (self._failures[-1] if run.is_behind() else "")
+            return
+        try:
+            run.update(self._made, closing)
+        except (Exception, SystemExit) as error:
+            first = next(iter(str(error).splitlines()), "")
+            run.error = visible(f"{type(error).__name__}: {first}".removesuffix(": "))
+            run.next_try = time.monotonic() + RETRY_SECONDS
+            run.drop()
+            run.tell(self.name)
+            self._failures.append(run.error)
+        else:
+            run.error = ""
+            self._failures.clear()
+
+    def _made(self) -> Tracker:
+        if self._tracker is None:
+            self._tracker = self._make()
+        return self._tracker
+
+
+def main(words: Sequence[str]) -> None:
+    """Follow the runs that standard input names until it ends, then say how that went.
+
+    *words* are the tracker, its mode and the folder of the sweep.
+    """
+    name, mode, folder = words
+    for number in (signal.SIGINT, signal.SIGTERM):  # the command decides when this process ends
+        signal.signal(number, signal.SIG_IGN)
+    names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    source, answer = os.fdopen(os.dup(0), encoding="utf-8"), os.dup(1)
+    silence = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):  # packages neither ask nor print
+        os.dup2(silence, descriptor)
+    threading.Thread(target=_read, args=(source, names), daemon=True).start()
+    config, sweep = TrackerConfig(name=name, mode=mode), SweepPaths(Path(folder))
+    follower = Follower(
+        name, sweep, lambda: tracker_of(config, sweep), lambda: _answer(answer, "\n")
+    )
+    _follow(follower, names)
+    _answer(answer, json.dumps(follower.close()) + "\n")
+    os._exit(0)  # whatever threads a package has left
+
+
+def _follow(follower: Follower, names: "queue.SimpleQueue[str | None]") -> None:
+    """Look at the files again and again until there are no more names."""
+    pause = SECONDS
+    while True:
+        end = time.monotonic() + pause
+        with suppress(queue.Empty):
+            while (left := end - time.monotonic()) > 0:
+                name = names.get(timeout=left)
+                if name is None:
+                    return
+                follower.add(name)
+        started = time.monotonic()
+        follower.look()
+        pause = max(SECONDS, SHARE * (time.monotonic() - started))
+
+
+def _read(source: TextIO, names: "queue.SimpleQueue[str | None]") -> None:
+    """Pass on each line; None in the end, and then this process does not last forever."""
+    for line in source:
+        names.put(line.rstrip("\n"))
+    names.put(None)
+    killer = threading.Timer(ORPHAN_SECONDS, os._exit, (1,))
+    killer.daemon = True
+    killer.start()
+
+
+def _answer(descriptor: int, text: str) -> None:
+    with suppress(OSError):  # the command is gone
+        os.write(descriptor, text.encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
