@@ -37,8 +37,6 @@ MOST_FAILURES = 3
 """In a row, in the end: then nothing more is tried."""
 ORPHAN_SECONDS = 600.0
 """How long this process may outlive its command."""
-SHOWN = (Status.RUNNING, Status.FAILED, Status.FINISHED)
-"""A record is opened for a run with one of these: it is, or was, trained."""
 
 
 @dataclass
@@ -46,6 +44,8 @@ class Followed:
     """A run, and its record as far as it is written."""
 
     paths: RunPaths
+    since: float = 0.0
+    """When the command started, in seconds of the epoch."""
     record: Record | None = None
     rows: list[Row] = field(default_factory=list)
     """The epochs in the record, while it is open."""
@@ -56,6 +56,8 @@ class Followed:
     told: bool = False
     """Whether the run's log says that an attempt failed."""
     next_try: float = 0.0
+    started: bool = False
+    """Whether the command has trained it, as far as files show."""
     finished: bool = False
 
     def update(self, tracker: Callable[[], Tracker], closing: bool = False) -> None:
@@ -64,7 +66,8 @@ class Followed:
         if stamps == self.seen and not (closing and self.record is not None):
             return
         status = self.paths.status()
-        if self.record is None and status not in SHOWN:
+        self.started = self.started or status is Status.RUNNING or self._is_written_since()
+        if not self.started:
             return
         rows = epochs_of(self.paths)
         if self.record is not None and rows[: len(self.rows)] != self.rows:  # from scratch
@@ -98,10 +101,15 @@ class Followed:
             with suppress(OSError), self.paths.log.open("a", encoding="utf-8") as log:
                 log.write(line)
 
+    def _files(self) -> tuple[Path, ...]:
+        return (self.paths.history, self.paths.failure, self.paths.result)
+
     def _stamps(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(
-            file_stamp(path) for path in (self.paths.history, self.paths.failure, self.paths.result)
-        )
+        return tuple(map(file_stamp, self._files()))
+
+    def _is_written_since(self) -> bool:
+        there = [path for path in self._files() if path.exists()]
+        return any(path.stat().st_mtime >= self.since for path in there)
 
 
 class Follower:
@@ -112,7 +120,8 @@ class Follower:
         name: str,
         sweep: SweepPaths,
         make: Callable[[], Tracker],
-        progress: Callable[[], None],
+        progress: Callable[[], None] = lambda: None,
+        since: float = 0.0,
     ) -> None:
         """Follow no run yet.
 
@@ -121,12 +130,14 @@ class Follower:
             sweep: the runs' sweep.
             make: makes the tracker, when it is needed first.
             progress: called after each run that is looked at in the end.
+            since: when the command started, in seconds of the epoch.
 
         """
         self.name, self.sweep, self._make, self._progress = name, sweep, make, progress
+        self._since = since
         self.runs: dict[str, Followed] = {}
         self._done: set[str] = set()
-        self._every = False
+        self._every, self._ending = False, False
         self._failures: list[str] = []
         """The errors of the latest attempts, all of which failed."""
         self._tracker: Tracker | None = None
@@ -139,7 +150,7 @@ class Follower:
             self._done |= {run.root.name for run in folders if run.result.exists()}
         elif name not in self.runs:
             self._done.discard(name)
-            self.runs[name] = Followed(self.sweep.run(name))
+            self.runs[name] = Followed(self.sweep.run(name), self._since)
 
     def look(self, closing: bool = False) -> None:
         """Write what is new."""
@@ -150,11 +161,13 @@ class Follower:
             if run.finished:
                 del self.runs[name]
                 self._done.add(name)
-            if closing:
+            if self._ending:
                 self._progress()
 
     def close(self) -> list[str]:
         """Write what is left; return why records are behind, a line for each of their runs."""
+        self._ending = True
+        self._failures.clear()
         self.look()
         end = time.monotonic() + CLAIM_SECONDS
         while self._still_trained() and time.monotonic() < end:
@@ -177,9 +190,9 @@ class Follower:
                 self.add(paths.root.name)
 
     def _update(self, run: Followed, closing: bool) -> None:
-        if not closing and time.monotonic() < run.next_try:
+        if not self._ending and time.monotonic() < run.next_try:
             return
-        if closing and len(self._failures) >= MOST_FAILURES:
+        if self._ending and len(self._failures) >= MOST_FAILURES:
             run.error = run.error or (self._failures[-1] if run.is_behind() else "")
             return
         try:
@@ -204,9 +217,9 @@ class Follower:
 def main(words: Sequence[str]) -> None:
     """Follow the runs that standard input names until it ends, then say how that went.
 
-    *words* are the tracker, its mode and the folder of the sweep.
+    *words* are the tracker, its mode, the folder of the sweep and when the command started.
     """
-    name, mode, folder = words
+    name, mode, folder, since = words
     for number in (signal.SIGINT, signal.SIGTERM):  # the command decides when this process ends
         signal.signal(number, signal.SIG_IGN)
     names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -217,7 +230,11 @@ def main(words: Sequence[str]) -> None:
     threading.Thread(target=_read, args=(source, names), daemon=True).start()
     config, sweep = TrackerConfig(name=name, mode=mode), SweepPaths(Path(folder))
     follower = Follower(
-        name, sweep, lambda: tracker_of(config, sweep), lambda: _answer(answer, "\n")
+        name,
+        sweep,
+        lambda: tracker_of(config, sweep),
+        lambda: _answer(answer, "\n"),
+        float(since),
     )
     _follow(follower, names)
     _answer(answer, json.dumps(follower.close()) + "\n")

@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 from segsweep.config.schema import TrackerConfig
@@ -65,7 +66,7 @@ class Tracking:
 
     def _started(self) -> "subprocess.Popen[str]":
         folder = str(self.sweep.root.resolve())
-        words = [self.config.name, self.config.mode, folder]
+        words = [self.config.name, self.config.mode, folder, str(time.time())]
         path = os.pathsep.join(dict.fromkeys(one for one in sys.path if one))
         return subprocess.Popen(
             [sys.executable, "-m", "segsweep.tracking.follow", *words],
