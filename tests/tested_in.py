@@ -133,4 +133,5 @@ TESTED_IN = {
     "use/together.py": "use/test_predict.py",
     "use/written.py": "use/test_predict.py",
     "store/tracked.py": "sweep/test_housekeeping.py",
+    "tracking/followed.py": "tracking/test_follow.py",
 }

@@ -115,8 +115,9 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
             move_earlier(sweep, run.paths)
         repair_runs(work, sweep)
         freeze(planned, current.request)
-        current.track(work.todo)
     announce(planned, work, current.request.split())
+    if not current.plan_only:
+        current.track(work.todo)
 
 
 def _or_exit(function: Callable[[*Arguments], None], *arguments: *Arguments) -> None:

@@ -82,6 +82,11 @@ class RunPaths:
         """Lock file, held by the process that trains this run."""
         return self.root / ".claim"
 
+    @property
+    def tracked(self) -> Path:
+        """Lock file, held by the process that writes this run's record elsewhere."""
+        return self.root / ".tracked"
+
     def status(self) -> Status:
         """Return the status of the run."""
         if known_result(self.result) is not None:  # a damaged result is computed again

@@ -13,17 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from segsweep.config.schema import TrackerConfig
-from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.states import Status
-from segsweep.system.files import file_stamp, is_locked
+from segsweep.store.paths import SweepPaths
+from segsweep.system.files import is_locked
 from segsweep.system.terminal import visible
-from segsweep.tracking.facts import Row, ending_of, epochs_of, facts_of
-from segsweep.tracking.tracker import EVERY_RUN, Record, Tracker, tracker_of
+from segsweep.tracking.followed import Followed
+from segsweep.tracking.tracker import EVERY_RUN, Tracker, tracker_of
 
 SECONDS = 1.0
 """Shortest time between two looks at the files."""
@@ -37,79 +35,6 @@ MOST_FAILURES = 3
 """In a row, in the end: then nothing more is tried."""
 ORPHAN_SECONDS = 600.0
 """How long this process may outlive its command."""
-
-
-@dataclass
-class Followed:
-    """A run, and its record as far as it is written."""
-
-    paths: RunPaths
-    since: float = 0.0
-    """When the command started, in seconds of the epoch."""
-    record: Record | None = None
-    rows: list[Row] = field(default_factory=list)
-    """The epochs in the record, while it is open."""
-    seen: tuple[tuple[int, ...], ...] | None = None
-    """The stamps of the files whose content is in the record."""
-    error: str = ""
-    """Why the last attempt to write failed; empty if it did not."""
-    told: bool = False
-    """Whether the run's log says that an attempt failed."""
-    next_try: float = 0.0
-    started: bool = False
-    """Whether the command has trained it, as far as files show."""
-    finished: bool = False
-
-    def update(self, tracker: Callable[[], Tracker], closing: bool = False) -> None:
-        """Write what the run's files hold beyond the record; *closing*: nothing will follow."""
-        stamps = self._stamps()
-        if stamps == self.seen and not (closing and self.record is not None):
-            return
-        status = self.paths.status()
-        self.started = self.started or status is Status.RUNNING or self._is_written_since()
-        if not self.started:
-            return
-        rows = epochs_of(self.paths)
-        if self.record is not None and rows[: len(self.rows)] != self.rows:  # from scratch
-            self.drop()
-        if self.record is None:
-            self.record = tracker().open(facts_of(self.paths), rows)
-            self.rows = rows[: self.record.held]
-        self.record.add(rows[len(self.rows) :])
-        self.rows = rows
-        if closing or status in (Status.FINISHED, Status.FAILED):
-            self.record.end(ending_of(self.paths, status))
-            self.record, self.rows = None, []
-        self.seen, self.finished = stamps, status is Status.FINISHED
-
-    def is_behind(self) -> bool:
-        """Whether its files have changed since its record was written."""
-        return self.record is not None or self._stamps() not in (self.seen, ((), (), ()))
-
-    def drop(self) -> None:
-        """Close the record after an error, or because it is to be replaced."""
-        record, self.record, self.rows = self.record, None, []
-        if record is not None:
-            with suppress(Exception):
-                record.drop()
-
-    def tell(self, name: str) -> None:
-        """Say once in the run's log that the tracker *name* fails."""
-        if not self.told:
-            self.told = True
-            line = f"tracker={name}: not written ({self.error}); the run goes on\n"
-            with suppress(OSError), self.paths.log.open("a", encoding="utf-8") as log:
-                log.write(line)
-
-    def _files(self) -> tuple[Path, ...]:
-        return (self.paths.history, self.paths.failure, self.paths.result)
-
-    def _stamps(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(map(file_stamp, self._files()))
-
-    def _is_written_since(self) -> bool:
-        there = [path for path in self._files() if path.exists()]
-        return any(path.stat().st_mtime >= self.since for path in there)
 
 
 class Follower:
@@ -167,6 +92,8 @@ class Follower:
     def close(self) -> list[str]:
         """Write what is left; return why records are behind, a line for each of their runs."""
         self._ending = True
+        for run in self.runs.values():
+            run.starts_no_more()
         self._failures.clear()
         self.look()
         end = time.monotonic() + CLAIM_SECONDS

@@ -91,12 +91,10 @@ def test_sweep_in_two_slots_is_kept(name, untracked, tmp_path) -> None:
 def test_stopped_sweep_goes_on_in_the_same_records(name, number, tmp_path) -> None:
     """Ctrl-C, or the command alone is killed: interrupted, then finished, each epoch once."""
     needs(name)
-    words = (*GRID[:-3], "trainer.epochs=200", "loss=bce,dice", "slots=2", f"tracker={name}")
+    words = (*GRID[:-3], "trainer.epochs=60", "loss=bce,dice", "slots=2", f"tracker={name}")
     process = start(words, tmp_path)
     sweep = sweep_of(tmp_path)
     wait_for(lambda: len([*sweep.runs.glob("*/history.csv")]) == 2)
-    place = sweep.tensorboard if name == "tensorboard" else sweep.mlflow
-    wait_for(place.exists)
     process.send_signal(number)
     process.communicate(timeout=120)
     assert not [*sweep.runs.glob("*/result.json")]
@@ -111,14 +109,13 @@ def test_stopped_sweep_goes_on_in_the_same_records(name, number, tmp_path) -> No
     assert len(kept) == 2
     for run in sweep.run_folders():
         holds(kept[run.root.name], Stored(run))
-        assert len(rows_of(run.history)) == 200
+        assert len(rows_of(run.history)) == 60
         assert kept[run.root.name].status == "finished"
 
 
 WAYS = {
     "basic elsewhere": (
-        *("-m", *WORDS, "hydra/sweeper=basic", "hydra/launcher=joblib", "seed=0,1"),
-        "hydra.launcher.n_jobs=2",
+        *("-m", *WORDS, "hydra/sweeper=basic", "hydra/launcher=basic", "seed=0,1"),
     ),
     "joblib": ("-m", *WORDS, "hydra/launcher=joblib", "seed=0,1", "hydra.launcher.n_jobs=2"),
     "search": ("-m", *WORDS, "search=lr", "search.n_trials=2"),
@@ -135,7 +132,7 @@ WAYS = {
 def test_every_way_of_running_is_tracked(way, tmp_path) -> None:
     """Each run and each trial has a record, marked as what it is."""
     needs("tensorboard")
-    if "elsewhere" in way or way == "joblib":
+    if way in ("optuna elsewhere", "joblib"):
         needs("hydra_plugins.hydra_joblib_launcher")
     finish([*WAYS[way], "tracker=tensorboard"], tmp_path)
     (sweep,) = (SweepPaths(folder.parent) for folder in tmp_path.glob("outputs/*/runs"))

@@ -247,6 +247,46 @@ def test_end_waits_for_runs_that_are_still_saving(sweep, new_run, monkeypatch):
     assert memory.records[run.name].status is Status.INTERRUPTED
 
 
+def test_two_processes_never_write_the_same_record(sweep, new_run, monkeypatch):
+    """A command was killed and started again at once: the first process leaves the run to it."""
+    run = new_run("loss=dice")
+    first, memory = following(sweep, run)
+    second, _ = following(sweep, run, memory=memory)
+    (run.folder / "environment.json").write_text("{}")
+    run.train(2)
+    first.look()
+    second.look()
+    assert memory.opened == [run.name]
+
+    def sleep(seconds):  # while the first waits, the run's process ends and another one starts
+        (run.folder / "environment.json").write_text('{"started": "again"}')
+        run.train(4)
+
+    monkeypatch.setattr(follow.time, "sleep", sleep)
+    assert first.close() == []
+    assert memory.records[run.name].status is Status.INTERRUPTED
+    second.look()
+    run.leave(result=RESULT)
+
+    assert second.close() == []
+    assert [row["epoch"] for row in memory.records[run.name].rows] == [1, 2, 3, 4]
+    assert memory.opened == [run.name] * 2
+    assert memory.records[run.name].status is Status.FINISHED
+
+
+def test_record_that_another_command_holds_is_told(sweep, new_run):
+    """It did not let go until the end."""
+    run = new_run("loss=dice")
+    first, memory = following(sweep, run)
+    second, _ = following(sweep, run, memory=memory)
+    run.train(1)
+    first.look()
+    run.leave()
+    (error,) = second.close()
+
+    assert "another command is still writing" in error
+
+
 def test_end_does_not_wait_forever(sweep, new_run, monkeypatch):
     """A job on another machine may outlive its command."""
     monkeypatch.setattr(follow, "CLAIM_SECONDS", 0.0)
