@@ -120,7 +120,9 @@ class Follower:
         if not self._ending and time.monotonic() < run.next_try:
             return
         if self._ending and len(self._failures) >= MOST_FAILURES:
-            run.error = run.error or (self._failures[-1] if run.is_behind() else "")
+            if run.is_behind():
+                run.error = self._failures[-1]
+                run.tell(self.name)
             return
         try:
             run.update(self._made, closing)

@@ -70,8 +70,9 @@ class Followed:
         self.seen, self.finished = stamps, status is Status.FINISHED
 
     def is_behind(self) -> bool:
-        """Whether its files have changed since its record was written."""
-        return self.record is not None or self._stamps() not in (self.seen, ((), (), ()))
+        """Whether the command has trained it since its record was written."""
+        trained = self.started or self._is_written_since()
+        return self.record is not None or (trained and self._stamps() != self.seen)
 
     def drop(self) -> None:
         """Close the record after an error, or because it is to be replaced."""

@@ -1,5 +1,6 @@
 """Runs are followed by their files; a tracker that fails costs a line in the run's log."""
 
+import os
 import time
 
 from segsweep.store.paths import SweepPaths
@@ -179,8 +180,11 @@ def test_tracker_that_fails_midway_opens_its_record_again(sweep, new_run, monkey
 def test_tracker_that_always_fails_does_not_hold_up_the_end(sweep, new_run):
     """After three failures in a row nothing more is tried; each run that is behind is told."""
     runs = [new_run("loss=dice", seed=seed) for seed in range(6)]
-    memory = Memory()
-    watch, _ = following(sweep, *runs, memory=memory)
+    waiting, memory = new_run("loss=dice", seed=6), Memory()
+    waiting.train(1)
+    waiting.leave()
+    os.utime(waiting.folder / "history.csv", (0, 0))  # by an earlier command
+    watch, _ = following(sweep, *runs, waiting, memory=memory, since=1.0)
     for run in runs:
         run.train(1)
         run.leave(result=RESULT)
@@ -193,6 +197,8 @@ def test_tracker_that_always_fails_does_not_hold_up_the_end(sweep, new_run):
     memory.open = fail
     assert watch.close() == ["ValueError: first line"] * 6
     assert len(attempts) == follow.MOST_FAILURES
+    for run in runs:
+        assert (run.folder / "train.log").read_text().count("ValueError: first line") == 1
 
 
 def test_damaged_history_is_an_error_of_its_run_only(sweep, new_run):
