@@ -107,8 +107,7 @@ class Tracking:
                 if told:
                     return None
                 told = True
-                name = self.config.name
-                print(f"tracker={name}: writing what is left", file=sys.stderr)
+                print("tracker: writing what is left", file=sys.stderr)
                 continue
             if line is None:
                 return last

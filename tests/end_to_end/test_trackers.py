@@ -76,12 +76,13 @@ def test_sweep_in_two_slots_is_kept(name, untracked, tmp_path) -> None:
         assert iou == pytest.approx(result["test_iou"], rel=1e-6)
         assert "tracker=" not in run.log.read_text()
 
-    before = snapshot(sweep.root)
+    kept_in = [sweep.runs, *(one for one in (sweep.tensorboard, sweep.wandb) if one.is_dir())]
+    before = snapshot(*kept_in)
     database = sweep.mlflow.read_bytes() if sweep.mlflow.exists() else b""
     assert "tracker: " not in finish([*GRID, f"tracker={name}"], tmp_path)
     other = next(one for one in READERS if one != name and importlib.util.find_spec(one))
     assert "tracker: " not in finish([*GRID, f"tracker={other}"], tmp_path)
-    assert snapshot(sweep.root) == before
+    assert snapshot(*kept_in) == before
     assert (sweep.mlflow.read_bytes() if sweep.mlflow.exists() else b"") == database
 
 

@@ -90,7 +90,7 @@ def test_process_that_hangs_is_killed(tracking, capsys, monkeypatch):
     assert time.monotonic() - started < 30
     assert not alive(pid)
     waiting, problem = capsys.readouterr().err.splitlines()[1:]
-    assert waiting == "tracker=tensorboard: writing what is left"
+    assert waiting == "tracker: writing what is left"
     assert "did not end within" in problem
 
 
@@ -103,7 +103,7 @@ def test_slow_process_is_waited_for(tracking, capsys, monkeypatch):
     found.add(["a run"])
     found.close()
 
-    assert capsys.readouterr().err.splitlines()[1:] == ["tracker=tensorboard: writing what is left"]
+    assert capsys.readouterr().err.splitlines()[1:] == ["tracker: writing what is left"]
 
 
 def test_process_that_is_gone_does_not_stop_the_command(tracking, capsys):
