@@ -67,8 +67,7 @@ def run_command() -> int:
     finally:
         from segsweep.sweep.session import current
 
-        current.wait_for_refresh()  # Python must not end while a thread imports native libraries
-        current.unlock_sweep()
+        current.close()
 
 
 def _command() -> int:

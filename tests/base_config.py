@@ -88,6 +88,7 @@ search:
   filled: []
 race: {looks: [], hours: null}
 report: {images: true}
+tracker: {name: none, mode: offline}
 """)
 CHOICES = {
     **{"model": "unet2", "loss": "bce", "optimizer": "adamw"},

@@ -25,6 +25,7 @@ SECTIONS = (
     ("Search", "search", schema.SearchConfig),
     ("Race", "race", schema.RaceConfig),
     ("Report", "report", schema.ReportConfig),
+    ("Tracker", "tracker", schema.TrackerConfig),
     ("One command", "", schema.CommandConfig),
 )
 """Title, prefix of the keys, class."""

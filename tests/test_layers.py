@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = (
     *("errors", "metrics", "system", "config"),
     *("losses", "augment", "schedulers", "seeding", "models"),
-    *("data", "store", "training", "stats", "report", "use"),
+    *("data", "store", "tracking", "training", "stats", "report", "use"),
     *("sweep", "plugins", "train", "cli", "api"),
 )
 """In order: a module imports from its own room and from those before it."""
@@ -64,6 +64,7 @@ ONLY = {
     "metrics": set(),
     "system": {"errors"},
     "config": {"errors", "metrics", "system"},
+    "tracking": {"errors", "system", "config", "store"},
     "stats": {"metrics", "system"},
     "report": {"errors", "metrics", "system", "config", "data", "store", "stats"},
 }

@@ -132,4 +132,6 @@ TESTED_IN = {
     "use/outlines.py": "sweep/planning/test_damage.py",
     "use/together.py": "use/test_predict.py",
     "use/written.py": "use/test_predict.py",
+    "store/tracked.py": "sweep/test_housekeeping.py",
+    "tracking/followed.py": "tracking/test_follow.py",
 }

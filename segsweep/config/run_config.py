@@ -8,9 +8,9 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from segsweep.config.schema import (
     COMMAND_KEYS,
+    COMMAND_SECTIONS,
     IN_RUN,
     OPTION_NODES,
-    RACE,
     CommandConfig,
     Config,
     DataConfig,
@@ -19,6 +19,7 @@ from segsweep.config.schema import (
     ReportConfig,
     SearchConfig,
     SplitConfig,
+    TrackerConfig,
     TrainerConfig,
 )
 from segsweep.config.truth import VALIDATION_ONLY, target_of
@@ -98,6 +99,7 @@ class RunConfig:
     search: SearchConfig
     race: RaceConfig
     report: ReportConfig
+    tracker: TrackerConfig
     choices: Mapping[str, str]
     """The chosen option of each group in OPTION_NODES."""
 
@@ -141,7 +143,8 @@ def without_command(values: Values) -> dict[str, object]:
 
     Of a search they keep what it did, not how to make one.
     """
-    kept = {key: values[key] for key in values if key not in (*COMMAND_KEYS, RACE)}
+    left_out = (*COMMAND_KEYS, *COMMAND_SECTIONS)
+    kept = {key: values[key] for key in values if key not in left_out}
     if "search" in kept:
         search = mapping(values, "search")
         names = IN_RUN if search.get("study") else ("filled",)
@@ -201,8 +204,9 @@ _SECTIONS: dict[str, type] = {
     "trainer": TrainerConfig,
     "evaluate": EvaluateConfig,
     "search": SearchConfig,
-    RACE: RaceConfig,
+    "race": RaceConfig,
     "report": ReportConfig,
+    "tracker": TrackerConfig,
 }
 _PLAIN = {
     item.name: _Missing(item)

@@ -191,6 +191,22 @@ class ReportConfig:
 
 
 @dataclass
+class TrackerConfig:
+    """Another program's records of a command's runs, for its own pages.
+
+    The keys steer a command; no run's config contains them.
+    """
+
+    name: str = option(
+        "none", Limits(allowed=("none", "tensorboard", "mlflow", "wandb")), identity=False
+    )
+    """What else records the runs: their curves, config and result."""
+    mode: str = option("offline", Limits(allowed=("offline", "online")), identity=False)
+    """Weights & Biases only. offline: files under the sweep, which `wandb sync` may upload later;
+    online: uploaded while runs train, which needs a login."""
+
+
+@dataclass
 class CommandConfig:
     """Keys that steer one command; no run's config contains them."""
 
@@ -258,10 +274,12 @@ class Config(CommandConfig):
     search: SearchConfig = field(default_factory=SearchConfig)
     race: RaceConfig = field(default_factory=RaceConfig, metadata={"identity": False})
     report: ReportConfig = field(default_factory=ReportConfig, metadata={"identity": False})
+    tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata={"identity": False})
 
 
 IN_RUN = ("pruner", "study", "filled")
 """The keys of `search` that a run's config keeps; the others steer a command."""
 COMMAND_KEYS = tuple(item.name for item in dataclasses.fields(CommandConfig))
-"""A frozen config does not hold these keys, and not the section RACE."""
-RACE = "race"
+"""A frozen config does not hold these keys, and none of COMMAND_SECTIONS."""
+COMMAND_SECTIONS = ("race", "tracker")
+"""Sections that steer a command; no run's config contains them."""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
-from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, check_way
+from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, Way, check_way, tracker_of, way_of
 from segsweep.sweep.planning.command_words import check_one_sweep, check_own_values, check_search
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
@@ -51,6 +51,8 @@ class Planning(Callback):
             _or_exit(check_search, config)
             _or_exit(check_count, int(config.hydra.sweeper.get("n_trials") or 0), config.max_runs)
             _or_exit(_prepare_search, config, arguments)
+            if way_of(config) is Way.SEARCH_BY_HYDRA:  # its jobs plan their runs themselves
+                session.current.track_all(tracker_of(config))
 
 
 def _prepare_search(config: DictConfig, arguments: Sequence[str]) -> None:
@@ -114,6 +116,8 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
         repair_runs(work, sweep)
         freeze(planned, current.request)
     announce(planned, work, current.request.split())
+    if not current.plan_only:
+        current.track(work.todo)
 
 
 def _or_exit(function: Callable[[*Arguments], None], *arguments: *Arguments) -> None:

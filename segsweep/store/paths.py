@@ -82,6 +82,11 @@ class RunPaths:
         """Lock file, held by the process that trains this run."""
         return self.root / ".claim"
 
+    @property
+    def tracked(self) -> Path:
+        """Lock file, held by the process that writes this run's record elsewhere."""
+        return self.root / ".tracked"
+
     def status(self) -> Status:
         """Return the status of the run."""
         if known_result(self.result) is not None:  # a damaged result is computed again
@@ -206,6 +211,21 @@ class SweepPaths:
     def evaluations(self) -> Path:
         """What its networks scored on other data sets, a folder for each."""
         return self.root / "evaluations"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, a folder per run."""
+        return self.root / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        """Files of Weights & Biases, a folder per run."""
+        return self.root / "wandb"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database, of all sweeps in the same folder."""
+        return self.root.parent / "mlflow.db"
 
     @property
     def earlier(self) -> Path:

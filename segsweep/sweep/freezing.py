@@ -41,6 +41,7 @@ def freeze_work(work: Work, cells: Mapping[str, str] | None = None) -> None:
     for run in work.finished:
         _complete(run)
     freeze([*work.finished, *work.skipped, *work.todo], current.request, cells)
+    current.track(work.todo)
 
 
 def repair_runs(work: Work, sweep: SweepPaths) -> None:

@@ -19,6 +19,7 @@ from segsweep.store.records import READS, known_reads
 from segsweep.store.retention import checkpoint_files, delete_files
 from segsweep.store.states import Status
 from segsweep.store.tables import read_all
+from segsweep.store.tracked import remove_records
 from segsweep.sweep.lock import SweepLock
 from segsweep.system.files import claimed, csv_text, locked, write_text
 
@@ -134,6 +135,7 @@ def remove_runs(sweep: SweepPaths, runs: Sequence[RunPaths]) -> None:
         _remove_from_plan(sweep, {paths.root.name for paths in runs})
         for paths in runs:
             _remove(sweep, paths)
+            remove_records(sweep, paths.root.name)
         repair(sweep)
 
 
@@ -159,7 +161,8 @@ def remove_sweep(sweep: SweepPaths) -> list[Path]:
         for paths in runs:
             _remove(sweep, paths)
         repair(sweep)
-        for folder in (sweep.earlier, sweep.studies, sweep.evaluations, _removed(sweep)):
+        beside = (sweep.earlier, sweep.studies, sweep.evaluations, sweep.tensorboard, sweep.wandb)
+        for folder in (*beside, _removed(sweep)):
             shutil.rmtree(folder, ignore_errors=True)
         remove_pictures(sweep)
     _remove_if_empty(sweep.runs)

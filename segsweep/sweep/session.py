@@ -1,8 +1,10 @@
 """The state of one command: the runs it asks for and their outcomes."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from segsweep.config.schema import TrackerConfig
 from segsweep.store.outcome import Outcome
 from segsweep.store.paths import SweepPaths
 from segsweep.store.retention import CheckpointCap
@@ -13,6 +15,8 @@ from segsweep.sweep.planning.sweep_choices import SweepChoices
 from segsweep.sweep.refresh import Refresher
 from segsweep.system.secrets import masked
 from segsweep.system.signals import StopRequest
+from segsweep.tracking.process import Tracking
+from segsweep.tracking.tracker import EVERY_RUN, NONE
 
 
 class CommandExit(SystemExit):
@@ -48,6 +52,8 @@ class Session:
     """Limit on the checkpoints of the sweep's finished runs; set once runs are launched."""
     page_named: bool = False
     """Whether the path of the sweep's page was printed."""
+    tracking: Tracking | None = None
+    """Records the command's runs elsewhere; None unless a tracker is chosen."""
     repaired: bool = False
     """Whether folders that an earlier command left half moved were repaired."""
 
@@ -68,6 +74,25 @@ class Session:
             lock = SweepLock(sweep.lock)
             lock.acquire()
             self.lock = lock
+
+    def track(self, runs: Sequence[PlannedRun]) -> None:
+        """Let the command's tracker, if there is one, record *runs*, which are about to start."""
+        if runs and self.sweep is not None and runs[0].tracker.name != NONE:
+            self.tracking = self.tracking or Tracking(runs[0].tracker, self.sweep)
+            self.tracking.add([run.name for run in runs])
+
+    def track_all(self, tracker: TrackerConfig) -> None:
+        """Let *tracker* record whatever starts in the sweep: its runs are planned elsewhere."""
+        if self.sweep is not None and tracker.name != NONE:
+            self.tracking = self.tracking or Tracking(tracker, self.sweep)
+            self.tracking.add([EVERY_RUN])
+
+    def close(self) -> None:
+        """Wait for what is being written, then release the sweep."""
+        self.wait_for_refresh()  # Python must not end while a thread imports native libraries
+        if self.tracking is not None:
+            self.tracking.close()
+        self.unlock_sweep()
 
     def unlock_sweep(self) -> None:
         """Release the sweep's lock."""

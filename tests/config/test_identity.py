@@ -30,6 +30,7 @@ CANNOT_CHANGE_NUMBERS = {
     *("search.reuse", "search.study", "report.images", "max_runs", "check_limit"),
     *("trainer.memory_format", "trainer.compile", "trainer.preview_every"),
     *("trainer.lean", "trainer.cpu_precision", "race.looks", "race.hours"),
+    *("tracker.name", "tracker.mode"),
     *("trainer.checkpoint_every_steps", "keep", "keep_gb", "plan", "preflight", "rerun"),
     *("retry_failed", "slots", "per_device", "time_limit", "frozen"),
 }

@@ -68,6 +68,7 @@ def offline(tmp_path):
         cut = []  # containers may forbid it; the hook is still there
     path = os.pathsep.join((str(hooks), str(ROOT)))
     environment = {**os.environ, "PYTHONPATH": path, "ATTEMPTS": str(attempts)}
+    environment["WANDB_MODE"] = "online"
 
     def run(*words):
         command = [*cut, sys.executable, *words]
@@ -99,6 +100,21 @@ def test_every_option_is_built_offline(offline):
     assert attempts == ""
     assert done.stdout.count("=") >= 32
     assert "model=deeplabv3" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
+def test_tracker_writes_offline(name, offline, tmp_path):
+    """Also if variables say otherwise; neither its package nor the process beside it asks."""
+    pytest.importorskip(name, reason=f"not installed: segsweep[{name}]")
+    words = [*TINY, "trainer.epochs=1", "preflight=false", f"tracker={name}"]
+    done, attempts = offline("-m", "segsweep.train", *words)
+    place = {"tensorboard": "main/tensorboard/*/*", "mlflow": "mlflow.db"}
+
+    assert done.returncode == 0, done.stderr
+    assert attempts == ""
+    assert "tracker=" not in done.stderr
+    assert list((tmp_path / "outputs").glob(place.get(name, "main/wandb/offline-run-*/*.wandb")))
 
 
 @pytest.mark.slow

@@ -406,6 +406,27 @@ def test_pictures_go_with_their_sweep(grid):
     assert mine_only == [mine]
 
 
+def test_records_of_trackers_go_with_their_runs(grid):
+    """Those of other runs stay; with the sweep all go, except MLflow's database."""
+    runs = [path.name for path in grid.runs.iterdir()]
+    for name in runs:
+        folder = f"offline-run-20260101_120000-{name[-12:]}-main"
+        for place in (grid.tensorboard / name, grid.wandb / folder):
+            place.mkdir(parents=True)
+            (place / "events").write_bytes(b"x")
+    grid.mlflow.write_bytes(b"x")
+    remove_cells(grid, "unet2/bce")
+    stay = {path.name for path in grid.runs.iterdir()}
+    events = {path.name for path in grid.tensorboard.iterdir()}
+    ids = {path.name.split("-")[3] for path in grid.wandb.iterdir()}
+
+    assert 0 < len(stay) < len(runs)
+    assert events == stay
+    assert ids == {name[-12:] for name in stay}
+    assert remove_sweep(grid) == []
+    assert grid.mlflow.exists()
+
+
 def test_removing_creates_no_sweep(tmp_path):
     """A wrong name creates no folder."""
     with pytest.raises(StoreError, match="no sweep in"):

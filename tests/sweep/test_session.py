@@ -4,10 +4,13 @@ import sys
 
 import pytest
 
+from command import TINY, train_here
 from segsweep.errors import ConfigError, SweepLockedError
 from segsweep.store.paths import SweepPaths
+from segsweep.sweep import session as sessions
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.session import CommandExit, Session
+from segsweep.tracking import tracker
 
 
 def test_sweep_is_locked_until_the_command_ends(tmp_path):
@@ -48,3 +51,29 @@ def test_request_is_the_command_line(monkeypatch):
 
     assert Session().request == "-m seed=0,1"
     assert Session().requested == 0
+
+
+def test_only_runs_that_are_to_do_are_tracked(tmp_path, monkeypatch):
+    """None of a command whose runs are finished; no run's config names the tracker."""
+    told, closed = [], []
+
+    class Told:
+        def __init__(self, config, sweep):
+            self.name = f"{config.name} {sweep.root.name}"
+
+        def add(self, names):
+            told.append((self.name, names))
+
+        def close(self):
+            closed.append(self.name)
+
+    monkeypatch.setattr(sessions, "Tracking", Told)
+    monkeypatch.setattr(tracker, "NEEDED", {})
+    words = [*TINY, "trainer.epochs=1", "preflight=false", "tracker=mlflow"]
+    assert train_here(words, monkeypatch, tmp_path) == 0
+    (run,) = (tmp_path / "outputs/main/runs").iterdir()
+    assert told == [("mlflow main", [run.name])]
+    assert train_here(["-m", *words], monkeypatch, tmp_path) == 0
+
+    assert len(told) == len(closed) == 1
+    assert "tracker" not in (run / "config.yaml").read_text()

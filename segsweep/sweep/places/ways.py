@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.config.schema import IN_RUN, Config, RaceConfig, SearchConfig
+from segsweep.config.schema import IN_RUN, Config, RaceConfig, SearchConfig, TrackerConfig
 from segsweep.errors import ConfigError
+from segsweep.tracking.tracker import check_tracker
 
 OURS = "segsweep.plugins.sweeper.SegsweepSweeper"
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -116,10 +117,16 @@ def check_way(config: DictConfig, single: bool = False) -> None:
         if reason and config[item.name] != item.default:
             value = _text(config[item.name])
             raise ConfigError(f"{item.name}={value}: {_filled(reason, item.name, config)}")
+    check_tracker(tracker_of(config))
     if SEARCH[place] and (word := _search_word(config)):
         raise ConfigError(f"{word}: {_filled(SEARCH[place], 'search', config)}")
     if RACE[place] and (word := _race_word(config)):
         raise ConfigError(f"{word}: {_filled(RACE[place], 'race', config)}")
+
+
+def tracker_of(config: DictConfig) -> TrackerConfig:
+    """Return the tracker of a composed *config*; every way of running heeds it."""
+    return TrackerConfig(name=str(config.tracker.name), mode=str(config.tracker.mode))
 
 
 def _search_word(config: DictConfig) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from segsweep.config.schema import COMMAND_KEYS
+from segsweep.config.schema import COMMAND_KEYS, COMMAND_SECTIONS
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning.plain_words import check_no_password
 
@@ -29,11 +29,12 @@ def check_one_sweep(arguments: Sequence[str]) -> None:
 
 
 def _is_of_group(key: str) -> bool:
-    """Whether a key steers the command's search or race.
+    """Whether a key steers the command's search, race or tracker.
 
     `search.params` alone holds several values.
     """
-    return key.split(".")[0] in ("search", "race") and not key.startswith("search.params")
+    groups = ("search", *COMMAND_SECTIONS)
+    return key.split(".")[0] in groups and not key.startswith("search.params")
 
 
 def repeated_values(arguments: Sequence[str], asked: int, made: int) -> list[str]:

@@ -11,6 +11,7 @@ from segsweep.config.schema import (
     ReportConfig,
     SearchConfig,
     SplitConfig,
+    TrackerConfig,
     TrainerConfig,
 )
 
@@ -21,6 +22,7 @@ SECTIONS = {
     "search": SearchConfig,
     "race": RaceConfig,
     "report": ReportConfig,
+    "tracker": TrackerConfig,
 }
 """Sections of the config by their dotted key."""
 

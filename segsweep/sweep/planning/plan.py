@@ -17,7 +17,7 @@ from segsweep.config.run_config import (
     mapping,
     without_command,
 )
-from segsweep.config.schema import CommandConfig, RaceConfig, SearchConfig
+from segsweep.config.schema import CommandConfig, RaceConfig, SearchConfig, TrackerConfig
 from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
@@ -46,6 +46,8 @@ class PlannedRun:
     """The search that the command makes."""
     race: RaceConfig = field(default_factory=RaceConfig)
     """The race that the command runs; without looks none."""
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    """What else records the command's runs."""
 
     @property
     def name(self) -> str:
@@ -101,6 +103,7 @@ def plan_checked(config: RunConfig) -> PlannedRun:
         command_config(checked),
         search=config.search,
         race=config.race,
+        tracker=config.tracker,
     )
 
 

@@ -16,6 +16,7 @@ from segsweep.sweep.planning import user_code
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.hydra_errors import one_line
 from segsweep.sweep.planning.plan import PlannedRun, check_without_data, plan_checked
+from segsweep.tracking.tracker import check_one_tracker
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,6 +38,7 @@ def plan_all(
     planned: dict[str, PlannedRun] = {}
     with user_code.in_processes():
         checked = _for_each(runs, runs, lambda words: check_without_data(*composed(words)), faults)
+        check_one_tracker([config.tracker for _, config in checked])
         kept = [run for run, _ in checked]
         for words, one in _for_each(kept, [config for _, config in checked], plan_checked, faults):
             planned.setdefault(one.name, replace(one, words=tuple(words)))

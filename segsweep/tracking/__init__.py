@@ -1,0 +1,1 @@
+"""Other programs' records of runs (TensorBoard, MLflow, Weights & Biases), from stored files."""
