@@ -162,16 +162,17 @@ def _traced(
 ) -> tuple[torch.export.ExportedProgram, str]:
     """Return the network as a program, for any batch, and for any size if it allows that.
 
-    Any size is a multiple of *divisor*, at least twice that.
-
+    Any size is a multiple of *divisor*; torch takes a size for a fixed one if it is no larger.
     Also returns why the size is fixed; empty if it is not.
     """
     batch = torch.export.Dim("batch", min=1)
-    height, width = (divisor * torch.export.Dim(name, min=2) for name in ("rows", "columns"))
+    height, width = (divisor * torch.export.Dim(name, min=1) for name in ("rows", "columns"))
+    times = [-(-2 * divisor // side) for side in images.shape[-2:]]
     with torch.no_grad():
         try:
             shapes = ({0: batch, 2: height, 3: width},)
-            return torch.export.export(model, (images,), dynamic_shapes=shapes), ""
+            large = images.repeat(1, 1, *times)
+            return torch.export.export(model, (large,), dynamic_shapes=shapes), ""
         except Exception as error:  # torch names many reasons by as many classes
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         try:

@@ -10,6 +10,8 @@ from command import APPS, TINY, end_server
 from segsweep.models.smp import smp
 from segsweep.sweep.places.modules import model_words, modules_for
 from segsweep.sweep.planning.plan import freeze, plan_run
+from segsweep.sweep.processes import server
+from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import Pool, Task
 from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
@@ -75,3 +77,34 @@ def test_no_module_is_imported_after_the_fork(composed, tmp_path, monkeypatch) -
     assert {name: status for name, (status, _) in values.items() if status != "finished"} == {}
     assert len(outlines) == len(values)
     assert sorted({module for _, modules in values.values() for module in modules}) == []
+
+
+@pytest.fixture
+def fresh_server(monkeypatch):
+    """Forget what earlier servers imported; end the one of the test."""
+    end_server()
+    monkeypatch.setattr(server, "_preload", [])
+    yield
+    end_server()
+
+
+def test_running_server_is_replaced_for_a_further_module(fresh_server) -> None:
+    """One module more, as for model=smp; the next call without it leaves the server alone."""
+    seen = []
+    for modules in (["json.tool"], ["json.tool", "wave"], ["json.tool"]):
+        start_server(modules)
+        (ended,) = Pool([Slot(0, 1)]).run([Task("a", tasks.parent_and_modules, ())], lambda: False)
+        parent, loaded = ended.value
+        seen.append((parent, "json.tool" in loaded, "wave" in loaded))
+
+    assert [tuple(one[1:]) for one in seen] == [(True, False), (True, True), (True, True)]
+    assert seen[0][0] != seen[1][0] == seen[2][0]
+
+
+def test_library_is_imported_only_for_runs_that_need_it(composed) -> None:
+    """By the words of a command, before it is planned, and by its runs."""
+    runs = [plan_run(*composed(*SMALL, f"model={name}")) for name in ("smp", "unet2", "smp")]
+
+    assert model_words(runs) == ["model=smp", "model=unet2"]
+    assert modules_for(["seed=0", "model=unet2"]) == PRELOAD
+    assert modules_for(model_words(runs)) == (*PRELOAD, "segsweep.sweep.places.preload_smp")
