@@ -88,6 +88,7 @@ def fresh_server(monkeypatch):
     end_server()
 
 
+@pytest.mark.slow
 def test_running_server_is_replaced_for_a_further_module(fresh_server) -> None:
     """One module more, as for model=smp; the next call without it leaves the server alone."""
     seen = []
