@@ -6,10 +6,12 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import segsweep
 from command import ROOT, TINY, finish, start, train_here, wait_for
 from segsweep.models.smp import smp
 
@@ -57,8 +59,12 @@ def test_sweep_of_encoders_that_is_killed_ends_as_if_undisturbed(documented, tmp
     kill_when(lambda: list(runs.glob("*/history.csv")), documented, killed)
     finish(documented, killed)
     said = finish(documented, whole)
+    (whole / "weights").unlink()
+    image = np.zeros((40, 56, 3), np.uint8)
+    (predicted,) = segsweep.open(whole / "outputs/main").best().predict(image, device="cpu")
     cells = pd.read_csv(whole / "outputs/main/plan.csv")["cell"]
 
+    assert predicted.mask.shape == (40, 56)  # without the files that the encoders started from
     assert "arning" not in said
     pd.testing.assert_frame_equal(results(killed), results(whole))
     assert [re.sub("[0-9a-f]{8}$", "", cell) for cell in cells] == [
