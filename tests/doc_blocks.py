@@ -10,8 +10,6 @@ from command import ROOT
 
 GENERATED = ("docs/results/epoch.md", "docs/results/decode.md")
 """Tables that a benchmark writes, below its own command line."""
-SHOWN = ("With 95 % confidence", "report.html  ")
-"""How blocks of README.md begin that show output."""
 SHELL = ("", "bash", "sh")
 """What follows the fence of a block of commands. `console`: with output, as in docs/faq.md."""
 
@@ -76,7 +74,7 @@ def commands_of(path: Path) -> list[Command]:
     found = []
     for token in MarkdownIt().enable("table").parse(path.read_text(encoding="utf-8")):
         is_shell = token.type == "fence" and token.info.strip() in SHELL
-        if is_shell and not token.content.startswith(SHOWN):
+        if is_shell:
             lines = token.content.replace("\\\n", " ").splitlines()
             typed = [shlex.split(line, comments=True) for line in lines]
             place = token.map[0] + 1

@@ -30,6 +30,8 @@ COMPARED = ("model", "loss", "data", "seed", "kind", "threshold", "evaluate", "e
 """What is compared, or what it is compared by: the same in all trials of a cell."""
 SEPARATOR = "@"
 """In a cell's name before each further key; no shell gives it a meaning."""
+DIGITS = 8
+"""Of a digest that stands for a file's content, so many are part of a cell's name and of tables."""
 NOT_SETTINGS = ("run_id", "kind", "search", "segsweep_version", "contents")
 """Facts about a run, not settings."""
 DATA_KEYS = ("data", "data_fingerprint", "data_target", VALIDATION_ONLY)
@@ -74,7 +76,7 @@ def flat_values(config: Values) -> dict[str, object]:
             values[key] = value
     for name in idle_keys(values):
         values.pop(name, None)
-    values.update(mapping({"contents": {}, **config}, "contents"))  # a file's digest, not its path
+    values.update({key: digest[:DIGITS] for key, digest in _contents(config).items()})
     if LR in values:
         values["lr"] = values.pop(LR)
     if filled := filled_keys(config):
@@ -177,7 +179,7 @@ def cell_id(config: Values, searched: Iterable[str]) -> str:
     keys = ",".join(sorted(map(flat_key, searched)))
     left_out = {*NOT_SETTINGS, *NOT_IDENTITY, *REPEATED, SEARCHED, VALIDATION_ONLY}
     neutral = NEUTRAL | neutral_arguments(config)
-    named = flat_values(config)
+    named = flat_values(config) | _contents(config)
     kept = {
         key: str(value)
         for key, value in named.items()
@@ -242,13 +244,24 @@ def cell_name(values: Values, swept: Iterable[str]) -> str:
 
 
 def as_cell_name(text: str) -> str:
-    """Return a cell's name as it is written now; earlier versions wrote `;` before a key."""
-    return re.sub(r";(?=[\w.]+=)", SEPARATOR, text)
+    """Return a cell's name as it is written now.
+
+    Earlier versions wrote `;` before a key, and the whole digest of a file.
+    """
+    name = re.sub(r";(?=[\w.]+=)", SEPARATOR, text)
+    return re.sub(
+        rf"=([0-9a-f]{{{DIGITS}}})[0-9a-f]{{{64 - DIGITS}}}(?={SEPARATOR}|$)", r"=\1", name
+    )
 
 
 def split_name(cell: str) -> list[str]:
     """Return the parts of a cell's name: `unet2/dice`, then each `key=value`."""
     return re.split(rf"{SEPARATOR}(?=[\w.]+=)", cell)
+
+
+def _contents(config: Values) -> dict[str, str]:
+    """Return key -> digest for each file of a frozen config, which stands for the file's path."""
+    return cast("dict[str, str]", mapping({"contents": {}, **config}, "contents"))
 
 
 def _skip(key: str, skipped: set[str]) -> bool:

@@ -20,6 +20,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 DRAWN = "segsweep.data.synthetic.Synthetic"
 """The class whose images all have the size `side`; with `data.size=side` nothing is resized."""
+OF_SMP = "segsweep.models.smp.smp"
+"""What builds networks of a library whose architectures may be named in any case."""
 SWEEP_NAME = re.compile(r"[^\W_][\w .+=-]{0,99}")
 
 
@@ -158,7 +160,10 @@ def _checked_node(node: str, values: object, allow: tuple[str, ...]) -> dict[str
 
 def _newly_checked(node: str, values: object, allow: tuple[str, ...]) -> dict[str, object]:
     if node != "data" or not isinstance(values, Mapping):
-        return check_node(node, values, allow, ("every",) if node == "scheduler" else ())
+        other = check_node(node, values, allow, ("every",) if node == "scheduler" else ())
+        if other["_target_"] == OF_SMP:  # one network has one id
+            other["architecture"] = str(other["architecture"]).lower()
+        return other
     problems: list[str] = []
     common = {key: values[key] for key in COMMON if key in values}
     rest = {key: value for key, value in values.items() if key not in COMMON}

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
+
+from segsweep.models.weights_file import read_state
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def load_fitting(network: nn.Module, weights_file: Path) -> None:
     own = network.state_dict()
     fitting = {
         name: value
-        for name, value in _read_state(weights_file).items()
+        for name, value in read_state(weights_file).items()
         if name in own and isinstance(value, Tensor) and value.shape == own[name].shape
     }
     if not any(value.is_floating_point() for value in fitting.values()):
@@ -108,19 +109,6 @@ def load_fitting(network: nn.Module, weights_file: Path) -> None:
             f"{', '.join(random[:3])}{' and others' if len(random) > 3 else ''} stay random",
             stacklevel=2,
         )
-
-
-def _read_state(weights_file: Path) -> dict[str, object]:
-    try:
-        stored = torch.load(weights_file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"weights_file={weights_file}: cannot be read ({reason})") from error
-    except Exception as error:  # a file of another kind makes torch's reader fail in many ways
-        raise ValueError(
-            f"weights_file must be what torch.save wrote of a state dict; got {weights_file}"
-        ) from error
-    return stored if isinstance(stored, dict) else {}
 
 
 def _one_logit(

@@ -60,7 +60,7 @@ def run_sweep(
     composer = Composer(KeptBases(cache, config.hydra.runtime.config_sources))
     runs = expand_all(arguments, params, words, composer, config.max_runs)
     if not config.plan and not _seems_finished(config):
-        place.start()
+        place.start({word for run in runs for word in run})
     with _rare_collections(), kept_checks(cache):
         planned, failed = plan_all([[*words, *run] for run in runs], composer)
     composer.save()

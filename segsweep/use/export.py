@@ -5,6 +5,7 @@ An exported network gets images as it saw them in training, (batch, channels, he
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from segsweep.training.dataset import prepared_data
 from segsweep.use.network import Network
 
 DIVISOR = 16
-"""Height and width of what the network gets are multiples of this."""
+"""Height and width of what a network gets are multiples of this, or of more if it needs more."""
 LARGEST_DIFFERENCE = 1e-4
 """Of probabilities by onnxruntime and by torch."""
 CHECKED = 8
@@ -77,7 +78,7 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
         _write_weights(network, facts, path)
         return Exported((path, folder / "facts.json"), "")
     images, what = example_images(network)
-    program, fixed = _traced(Probability(network.model).eval(), images)
+    program, fixed = _traced(Probability(network.model).eval(), images, divisor_of(network))
     write = _write_onnx if form == "onnx" else _write_program
     try:
         with replacing(path) as temporary:
@@ -97,6 +98,11 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
     return Exported(tuple(files), f"{what}: within {difference:.1g}", fixed)
 
 
+def divisor_of(network: Network) -> int:
+    """Return of what height and width of the exported network's images are multiples."""
+    return math.lcm(DIVISOR, int(getattr(network.model, "size_multiple", 1)))
+
+
 def facts_of(network: Network) -> dict[str, object]:
     """Return what has to be done to an image first, and to the probabilities; whence it is."""
     config, data = network.config, network.config.data
@@ -105,7 +111,7 @@ def facts_of(network: Network) -> dict[str, object]:
         "size": None if network.tiling is not None else list(data.height_width),
         "channels": data.channels,
         "resize": data.resize,
-        "divisor": DIVISOR,
+        "divisor": divisor_of(network),
         "threshold": config.threshold,
         "page": source.get("page"),
         "range": source.get("range"),
@@ -128,8 +134,8 @@ def example_images(network: Network) -> tuple[Tensor, str]:
 
     Validation images of the run; noise where the data are not on this machine.
     """
-    config = network.config
-    height, width = (-(-side // DIVISOR) * DIVISOR for side in config.data.height_width)
+    config, divisor = network.config, divisor_of(network)
+    height, width = (-(-side // divisor) * divisor for side in config.data.height_width)
     try:
         prepared = prepared_data(config)
         if prepared.fingerprint != config.data_fingerprint:
@@ -151,17 +157,22 @@ def _filled(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.f
     return np.pad(image, missing, "symmetric")
 
 
-def _traced(model: nn.Module, images: Tensor) -> tuple[torch.export.ExportedProgram, str]:
+def _traced(
+    model: nn.Module, images: Tensor, divisor: int
+) -> tuple[torch.export.ExportedProgram, str]:
     """Return the network as a program, for any batch, and for any size if it allows that.
 
+    Any size is a multiple of *divisor*; torch takes a size for a fixed one if it is no larger.
     Also returns why the size is fixed; empty if it is not.
     """
     batch = torch.export.Dim("batch", min=1)
-    height, width = (DIVISOR * torch.export.Dim(name, min=2) for name in ("rows", "columns"))
+    height, width = (divisor * torch.export.Dim(name, min=1) for name in ("rows", "columns"))
+    times = [-(-2 * divisor // side) for side in images.shape[-2:]]
     with torch.no_grad():
         try:
             shapes = ({0: batch, 2: height, 3: width},)
-            return torch.export.export(model, (images,), dynamic_shapes=shapes), ""
+            large = images.repeat(1, 1, *times)
+            return torch.export.export(model, (large,), dynamic_shapes=shapes), ""
         except Exception as error:  # torch names many reasons by as many classes
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         try:

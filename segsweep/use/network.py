@@ -33,6 +33,8 @@ Probability = NDArray[np.float32]
 """(H, W), of each pixel to be foreground."""
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 """The axes along which an image is flipped: not at all, left to right, upside down, both."""
+OWN, START = "segsweep.models.", "weights_file"
+"""Networks that segsweep offers, and their argument for a file of weights to start from."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     config = with_facts(stored, check_values(stored))  # every class is trusted: its own list is not
     placement = _placement(config, paths, way)
     torch.set_num_threads(placement.threads)
-    model = device.place(build("model", config.model, config.allow), placement)
+    model = device.place(_untrained(config), placement)
     weights = Checkpoints(paths.checkpoints).load_best(result.best_epoch or 0)
     try:
         model.load_state_dict(weights)
@@ -177,6 +179,15 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     if tiling is None and way.tile:
         tiling = Tiling(config.data.height_width)
     return Network(paths, config, model, placement, tiling, way.flips)
+
+
+def _untrained(config: FrozenConfig) -> nn.Module:
+    """Return the run's network, without weights it started from: their file may be gone."""
+    node = dict(config.model)
+    if START in node and str(node["_target_"]).startswith(OWN):
+        node[START] = None
+    model: nn.Module = build("model", node, config.allow)
+    return model
 
 
 def _placement(config: FrozenConfig, paths: RunPaths, way: Way) -> Placement:

@@ -27,6 +27,11 @@ def place(*, slot, **_):
     return os.getpid(), slot.number, torch.get_num_threads(), visible
 
 
+def parent_and_modules(**_):
+    """Return the id of the process that forked this one, and the modules that it has."""
+    return os.getppid(), sorted(sys.modules)
+
+
 def count(to, *, send, **_):
     """Report each number from 1 to *to*."""
     for number in range(1, to + 1):

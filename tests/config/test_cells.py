@@ -7,6 +7,7 @@ import pytest
 from segsweep.config.cells import (
     SEPARATOR,
     as_cell_name,
+    cell_id,
     cell_name,
     cells_of,
     differing_in_one_key,
@@ -151,6 +152,17 @@ def test_file_overwritten_in_place_is_another_cell(frozen):
     assert swept_keys(configs) == ["data.split.file"]
 
 
+def test_file_is_a_short_part_of_the_name_and_a_whole_one_of_the_id(frozen):
+    """Cells whose files begin alike keep different ids, which studies are found by."""
+    digests = [8 * "a" + 56 * digit for digit in "bc"]
+    configs = [frozen(data__split__file=name) for name in (None, "b.csv", "c.csv")]
+    for config, digest in zip(configs[1:], digests, strict=True):
+        config["contents"] = {"data.split.file": digest}
+
+    assert cells_of(configs[:2])[1] == "unet2/bce@data.split.file=aaaaaaaa"
+    assert len({cell_id(config, []) for config in configs}) == 3
+
+
 def test_another_optimizer_is_one_column(frozen):
     """Its arguments differ too, but only because the option does."""
     configs = [frozen(), frozen("optimizer=sgd", optimizer__lr=0.002)]
@@ -266,6 +278,10 @@ def test_a_cells_name_is_one_word_of_the_shell():
     [
         ("unet2/dice;trainer.epochs=80;lr=0.002", "unet2/dice@trainer.epochs=80@lr=0.002"),
         ("unet2/dice@trainer.epochs=80", "unet2/dice@trainer.epochs=80"),
+        (
+            f"smp/dice@model.weights_file={64 * 'a'}@lr=1",
+            "smp/dice@model.weights_file=aaaaaaaa@lr=1",
+        ),
         ("unet2/dice;data.root=/a;b@c", "unet2/dice@data.root=/a;b@c"),
     ],
 )

@@ -209,11 +209,30 @@ def test_another_class_under_the_same_option_is_refused(composed):
         check_config(values, choices)
 
 
+def test_name_in_any_case_is_one_network(composed):
+    """`model.architecture=FPN` is the run that `fpn` is; an encoder is another one."""
+    words = (["architecture=FPN"], ["architecture=fpn"], ["architecture=fpn", "encoder=mit_b0"])
+    checked = [
+        check_config(*composed("model=smp", *(f"model.{one}" for one in more))) for more in words
+    ]
+    ids = [run_id(config, DATA) for config in checked]
+
+    assert checked[0]["model"]["architecture"] == "fpn"
+    assert ids[0] == ids[1] != ids[2]
+
+
 def lraspp(weights_file):
     """Return a config whose network loads weights from a file."""
     target = "segsweep.models.torchvision_nets.lraspp"
     node = {"_target_": target, "in_channels": 3, "weights_file": str(weights_file)}
     return made({"model": node}, {"model": "lraspp"}, check=False)
+
+
+def encoder_from(weights_file):
+    """Return a config whose network has an encoder with weights from a file."""
+    node = {"_target_": "segsweep.models.smp.smp", "encoder": "mit_b0"}
+    node |= {"in_channels": 3, "weights_file": str(weights_file)}
+    return made({"model": node}, {"model": "smp"}, check=False)
 
 
 def split_by(file):
@@ -229,7 +248,7 @@ def grouped_by(file, folder="."):
     return made(changed, {"data": "folder"}, check=False)
 
 
-@pytest.mark.parametrize("config", [lraspp, split_by, grouped_by])
+@pytest.mark.parametrize("config", [lraspp, encoder_from, split_by, grouped_by])
 def test_id_contains_the_content_of_files_not_their_paths(tmp_path, config):
     """A copy gives the same id; one more byte gives another."""
     here, there = tmp_path / "here.csv", tmp_path / "there.csv"
@@ -267,7 +286,7 @@ def test_file_is_read_once_while_unchanged(tmp_path, monkeypatch):
     assert run_id(lraspp(file), DATA) not in first
 
 
-@pytest.mark.parametrize("config", [lraspp, split_by, grouped_by])
+@pytest.mark.parametrize("config", [lraspp, encoder_from, split_by, grouped_by])
 def test_missing_file_is_an_error(tmp_path, config):
     """Otherwise a misspelt path would be another run."""
     with pytest.raises(ConfigError, match=r"absent\.csv: cannot be read \(No such file"):

@@ -13,7 +13,7 @@ from segsweep.cli.main import app
 from segsweep.config import usage
 
 OWN = {
-    "model": {"mynet", "ridgenet", "smp_unet"},
+    "model": {"mynet", "ridgenet"},
     "loss": {"edge_bce"},
     "search": {"mine"},
     "hydra/launcher": {"submitit_slurm", "submitit_local", "joblib"},

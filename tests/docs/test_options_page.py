@@ -25,6 +25,7 @@ SECTIONS = {
     "trainer": schema.TrainerConfig,
     "search": schema.SearchConfig,
     "race": schema.RaceConfig,
+    "tracker": schema.TrackerConfig,
 }
 """Groups whose options set keys that segsweep itself reads."""
 WHAT = {

@@ -1,4 +1,4 @@
-"""A package of one's own, and networks of another library, are swept like segsweep's options."""
+"""A package of one's own is swept like segsweep's options."""
 
 import os
 import re
@@ -78,17 +78,3 @@ def test_loss_of_the_plugin(installed, monkeypatch) -> None:
     changed = logits.where(valid, 50.0)
     loss = EdgeBceLoss()
     assert loss(changed, target, valid) == pytest.approx(float(loss(logits, target, valid)))
-
-
-def test_networks_of_segmentation_models_pytorch(tmp_path) -> None:
-    """The option file and the command of docs/extending.md: a cell for each encoder."""
-    text = (ROOT / "docs/extending.md").read_text()
-    (option,) = re.findall(r"```yaml\n# myconf/model/smp_unet.yaml\n(.*?)```", text, re.S)
-    (command,) = re.findall(r"segsweep-train (-m [^`]*encoder_name[^`]*)```", text)
-    (tmp_path / "myconf/model").mkdir(parents=True)
-    (tmp_path / "myconf/model/smp_unet.yaml").write_text(option)
-    words = command.replace("\\\n", " ").split()[1:]
-    cells = swept([*words, "data.size=64", "seed=0"], tmp_path)
-
-    assert sorted(cells["model.encoder_name"]) == ["mit_b0", "resnet18"]
-    assert (cells["seeds"] == 1).all()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 import segsweep
 from segsweep.errors import StoreError
+from segsweep.models.smp import smp
 from segsweep.store.paths import RunPaths
 from segsweep.training import dataset
 from segsweep.use import export
@@ -87,6 +89,25 @@ def test_infer_makes_the_masks_of_predict(exported, resized, tmp_path):
         assert ((mask == 255) != expected.mask).mean() < 0.002
         foreground += int(expected.mask.sum())
     assert foreground > 500
+
+
+@pytest.mark.slow
+def test_size_is_a_multiple_of_what_the_network_needs(resized, tmp_path, monkeypatch):
+    """A network that halves images five times gets multiples of 32, also 32 itself."""
+    monkeypatch.chdir(resized.folder)
+    torch.manual_seed(0)
+    network = replace(opened(resized), model=smp(architecture="fpn", encoder="resnet18").eval())
+    done = export_network(network, "onnx", tmp_path / "out")
+    session = onnxruntime.InferenceSession(str(tmp_path / "out/model.onnx"))
+
+    assert done.fixed == ""
+    assert json.loads((tmp_path / "out/facts.json").read_text())["divisor"] == 32
+    for shape in ((1, 3, 32, 32), (2, 3, 96, 160)):
+        images = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+        (found,) = session.run(None, {"image": images.numpy()})
+        with torch.no_grad():
+            expected = network.model(images).sigmoid().numpy()
+        assert np.abs(found - expected).max() < 1e-5
 
 
 def test_infer_of_a_network_for_tiles(tiled, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ the launcher gave up; it is launched again.
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +26,12 @@ from segsweep.sweep import session
 from segsweep.sweep.feed import Feed
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
+from segsweep.sweep.places.modules import model_words, modules_for
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.preflight import prepare_slots
 from segsweep.sweep.planning.work import Work
-from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
@@ -53,7 +53,7 @@ class HydraPlace:
         self.launcher, self.config = launcher, config
         self.known = launcher_named(choice)
 
-    def start(self) -> None:
+    def start(self, words: Collection[str] = ()) -> None:
         """Do nothing: the launcher starts its own processes."""
 
     def threads(self, todo: Sequence[PlannedRun]) -> int:
@@ -67,7 +67,7 @@ class HydraPlace:
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
             return list(todo), [], {}
-        start_server(PRELOAD)
+        start_server(modules_for(model_words(todo)))
         return prepare_slots(todo, current.sweep, current.stop, jobs, times)
 
     def launch(

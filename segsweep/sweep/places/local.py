@@ -17,12 +17,12 @@ from segsweep.sweep import session
 from segsweep.sweep.feed import Feed
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
+from segsweep.sweep.places.modules import model_words, modules_for
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
 from segsweep.sweep.planning.work import Work, work_for
-from segsweep.sweep.processes.child import PRELOAD
 from segsweep.sweep.processes.pool import Pool, Task, TaskResult
 from segsweep.sweep.processes.server import start_server
 from segsweep.sweep.processes.slots import Slot
@@ -44,9 +44,9 @@ TAIL_LINES = 20
 class Local:
     """The slots of this machine, the place of runs unless another launcher is chosen."""
 
-    def start(self) -> None:
+    def start(self, words: Collection[str] = ()) -> None:
         """Start the fork server, which imports while the command composes."""
-        start_server(PRELOAD)
+        start_server(modules_for(words))
 
     def threads(self, todo: Sequence[PlannedRun]) -> int:
         """Return the CPU threads that pay off for each run."""
@@ -56,7 +56,7 @@ class Local:
         self, todo: Sequence[PlannedRun], times: Mapping[str, int] | None = None
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
         """Return the runs to do, the slots, and each run's cost; ConfigError if they do not fit."""
-        start_server(PRELOAD)
+        start_server(modules_for(model_words(todo)))
         return prepare_slots(todo, _sweep(), session.current.stop, times=times)
 
     def launch(

@@ -1,6 +1,6 @@
 """The interface between a command and the place where its runs execute."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from segsweep.store.outcome import Outcome
@@ -14,8 +14,11 @@ from segsweep.sweep.processes.slots import Slot
 class Place(Protocol):
     """Where runs execute."""
 
-    def start(self) -> None:
-        """Start slow preparations in the background; called before the runs are planned."""
+    def start(self, words: Collection[str] = ()) -> None:
+        """Start slow preparations in the background; called before the runs are planned.
+
+        *words* are those of all runs, such as model=smp: what they name may need more of them.
+        """
 
     def threads(self, todo: Sequence[PlannedRun]) -> int:
         """Return the best number of CPU threads of each run; 0: the place decides later."""

@@ -19,8 +19,9 @@ def start_server(preload: Sequence[str] | None = None) -> None:
     Requests to stop do not reach it: it must outlive its processes, which save first.
 
     Args:
-        preload: modules that the server imports, so that no forked process has to; None: the
-            same as in the previous call.
+        preload: modules that the server imports, so that no forked process has to, besides those
+            of earlier calls. It imports only when it starts: for a further module a running one
+            is replaced, so no process that it forked may be left.
 
     """
     from multiprocessing import forkserver, resource_tracker
@@ -31,8 +32,10 @@ def start_server(preload: Sequence[str] | None = None) -> None:
             "hydra/launcher=joblib (parallel) or hydra/launcher=basic (one run at a time)"
         )
     context = multiprocessing.get_context("forkserver")
-    if preload is not None:
-        _preload[:] = preload
+    further = [module for module in preload or () if module not in _preload]
+    if further:
+        _end_server()
+        _preload.extend(further)
     context.set_forkserver_preload(list(_preload))
     resource_tracker.ensure_running()  # when it starts, it unblocks signals
     with _environment(ONE_THREAD), signals_blocked():
@@ -52,6 +55,17 @@ def stop_server() -> None:
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _end_server() -> None:
+    """End the fork server and forget it, so that the next one imports what is asked for then."""
+    from multiprocessing import forkserver
+
+    server = getattr(forkserver, "_forkserver", None)
+    if server is None or getattr(server, "_forkserver_pid", None) is None:
+        return
+    stop_server()
+    server._stop()  # waits for the process, which has ended
 
 
 @contextmanager
