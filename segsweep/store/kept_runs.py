@@ -19,6 +19,8 @@ MOST = 20_000
 _REPORT = "report"
 UNSEEN = (".log", ".tmp")
 """Endings of files that neither tables nor page show."""
+LOCKS = (".claim", ".tracked")
+"""Lock files of a run, which come and go without a change of the run."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,12 @@ def _evaluated(sweep: SweepPaths) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Yield the paths of the files in *folder*, sorted, but for the lock of a run."""
+    """Yield the paths of the files in *folder*, sorted, but for the locks of a run."""
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
     except OSError:
         return
-    yield from (f"{folder}/{name}" for name in names if name != ".claim")
+    yield from (f"{folder}/{name}" for name in names if name not in LOCKS)
 
 
 def _version(files: Sequence[str], asked: object) -> Version:

@@ -72,7 +72,7 @@ def test_version_of_a_run_depends_on_what_it_is_asked(run):
 def test_claim_and_locks_are_no_change(sweep, run):
     """A look may lock."""
     before = run_version(run, ASKED), report_version(sweep)
-    for path in (run.claim, sweep.lock, sweep.plan_lock):
+    for path in (run.claim, run.tracked, sweep.lock, sweep.plan_lock):
         path.write_text("1")
 
     assert (run_version(run, ASKED), report_version(sweep)) == before
