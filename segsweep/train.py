@@ -237,6 +237,7 @@ def _finish() -> int:
         return 0
     current.wait_for_refresh()
     _show(current.sweep)
+    current.add_stored_outcomes()
     failed = [outcome for outcome in current.outcomes if outcome.status == AttemptStatus.FAILED]
     if failed:
         print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)

@@ -47,6 +47,13 @@ def finished_outcome(paths: RunPaths) -> Outcome | None:
     return Outcome(paths.root.name, AttemptStatus.FINISHED, iou, trained=False, note=note)
 
 
+def stored_outcome(paths: RunPaths) -> Outcome | None:
+    """Return the outcome that a run's folder holds; None if it was not executed or was stopped."""
+    if (outcome := finished_outcome(paths)) is not None:
+        return outcome
+    return failed_outcome(paths) if paths.failure.exists() else None
+
+
 def failed_outcome(paths: RunPaths) -> Outcome:
     """Return the outcome that another process stored in `failure.json`."""
     failure = known_failure(paths.failure) or Failure()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from segsweep.config.schema import TrackerConfig
-from segsweep.store.outcome import Outcome
+from segsweep.store.outcome import Outcome, stored_outcome
 from segsweep.store.paths import SweepPaths
 from segsweep.store.retention import CheckpointCap
 from segsweep.store.run_cache import RunCache
@@ -61,6 +61,12 @@ class Session:
     def requested(self) -> int:
         """Number of runs that the command asks for; 0 in a search."""
         return len(self.planned)
+
+    def add_stored_outcomes(self) -> None:
+        """Add what requested runs stored that other processes than segsweep's own executed."""
+        known = {outcome.run for outcome in self.outcomes}
+        others = [run.paths for run in self.planned if run.name not in known]
+        self.outcomes += [one for paths in others if (one := stored_outcome(paths)) is not None]
 
     @property
     def request(self) -> str:

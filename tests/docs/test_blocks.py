@@ -24,6 +24,7 @@ OTHERS = {
     "pip": "an extra of pyproject.toml, or the package itself",
     "python": "a file of the repository with these options, a new environment, or pytest",
     "python3": "a new environment",
+    "docker": "needs its daemon and the network; CI tries the same wheel without it",
     "git": "what a clone is called is not known",
     "export": "a line of the shell",
     "source": "a line of the shell",

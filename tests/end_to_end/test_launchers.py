@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clusters import RAY, SLURM, needs
-from command import APPS, TINY, finish, start, wait_for
+from command import APPS, TINY, TROUBLE, finish, start, wait_for
 
 pytestmark = pytest.mark.slow
 WORDS = (
@@ -154,3 +154,22 @@ def test_slurm_job_cancelled_and_job_cut_by_its_time_limit(slurm, undisturbed, t
     assert "Traceback" not in error
     shown = asked(slurm, "scontrol", "--oneliner", "show", "job", f"{array}_0")
     assert "Restarts=0" not in shown
+
+
+def test_basic_sweeper_by_joblib_ends_as_its_runs_did(tmp_path) -> None:
+    """Exit code 0 if all finished, 1 and the reason if one failed, whoever executed them."""
+    words = (
+        "-m",
+        *TINY,
+        *TROUBLE,
+        "model=unet2",
+        "trainer.epochs=12",
+        "preflight=false",
+        "hydra/sweeper=basic",
+    )
+    words = (*words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    finish((*words, "loss=bce,dice"), tmp_path)
+    done = finish((*words, "loss=bce,raises"), tmp_path, code=1)
+
+    assert "1 of 2 runs failed:" in done
+    assert "the loss has a fault" in done

@@ -6,7 +6,7 @@ Classes of segsweep, torch and torchvision are checked in this process, which is
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_all_start_methods
+from multiprocessing import get_all_start_methods, get_start_method
 from typing import Literal, cast
 
 import numpy as np
@@ -146,8 +146,12 @@ def _limit(values: Values) -> float:
 
 
 def can_fork() -> bool:
-    """Whether this system has a fork server; without one, users' classes are called here."""
-    return "forkserver" in get_all_start_methods()
+    """Whether this process can use a fork server; if not, users' classes are called here.
+
+    A process of joblib cannot: its start method is unknown to the processes that it would start.
+    """
+    known = get_all_start_methods()
+    return "forkserver" in known and get_start_method(allow_none=True) in (None, *known)
 
 
 def _describe(target: str, allow: tuple[str, ...], *, send: Send) -> Arguments:
