@@ -91,7 +91,6 @@ TESTED_IN = {
     "stats/wording/phrases.py": "stats/test_runs.py",
     "store/pictures.py": "training/test_pictures.py",
     "store/trial_rows.py": "cli/test_search.py",
-    "store/outcome.py": "test_train.py",
     "store/studies.py": "training/test_pruning.py",
     "store/retention.py": "sweep/test_housekeeping.py",
     "sweep/command.py": "test_train.py",
