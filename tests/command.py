@@ -43,7 +43,7 @@ def train_here(words: Sequence[str], monkeypatch: pytest.MonkeyPatch, folder: Pa
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["segsweep-train", *words])
     monkeypatch.setattr(session, "current", session.Session())
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # what the command sets is taken back afterwards
     GlobalHydra.instance().clear()
     try:
         return run_command()
