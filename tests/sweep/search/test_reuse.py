@@ -223,7 +223,7 @@ def finish(self, work, slots, costs, feed=None):
 
 def test_a_command_plans_trains_and_supersedes(tmp_path, monkeypatch, capsys):
     """The plan writes nothing; other values later supersede the first ones, and back again."""
-    monkeypatch.setattr(Local, "start", lambda self: None)
+    monkeypatch.setattr(Local, "start", lambda self, words: None)
     monkeypatch.setattr(Local, "prepare", lambda self, todo: (list(todo), [], {}))
     monkeypatch.setattr(Local, "launch", finish)
     monkeypatch.setattr(work, "damages_of", lambda *_: {})
