@@ -182,8 +182,8 @@ def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
     """Return the constructor's arguments for *values*."""
     read: dict[str, Any] = {"values": values}
     for name, _ in _fields(cast("type", kind)):
-        if name in _SECTIONS:
-            read[name] = section(_SECTIONS[name], mapping({name: {}, **values}, name))
+        if name in SECTIONS:
+            read[name] = section(SECTIONS[name], mapping({name: {}, **values}, name))
         elif name == "data":
             read[name] = _data_node(mapping(values, "data"))
         elif name in (*OPTION_NODES, "choices"):
@@ -200,7 +200,7 @@ def _read(kind: type[RunConfig], values: Values) -> dict[str, Any]:
     return read
 
 
-_SECTIONS: dict[str, type] = {
+SECTIONS: dict[str, type] = {
     "trainer": TrainerConfig,
     "evaluate": EvaluateConfig,
     "search": SearchConfig,
@@ -208,10 +208,11 @@ _SECTIONS: dict[str, type] = {
     "report": ReportConfig,
     "tracker": TrackerConfig,
 }
+"""Sections of the config -> class; `data` has one of its own beside the data set's arguments."""
 _PLAIN = {
     item.name: _Missing(item)
     for item in dataclasses.fields(Config)
-    if item.name not in (*COMMAND_KEYS, *OPTION_NODES, *_SECTIONS)
+    if item.name not in (*COMMAND_KEYS, *OPTION_NODES, *SECTIONS)
 }
 
 

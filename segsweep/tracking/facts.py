@@ -53,9 +53,10 @@ class Ending:
     """What the result says in words."""
 
     @property
-    def over(self) -> bool:
-        """Whether nothing trains the run at present."""
-        return self.status is not Status.RUNNING
+    def words(self) -> dict[str, str]:
+        """Status, error and labels, without those that are empty."""
+        words = {"status": str(self.status), "error": self.error, **self.labels}
+        return {key: text for key, text in words.items() if text}
 
 
 def facts_of(paths: RunPaths) -> RunFacts:

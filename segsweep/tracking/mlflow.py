@@ -83,8 +83,7 @@ class MlflowRun:
     def end(self, ending: Ending) -> None:
         """Write result and status."""
         self._log(_metrics(ending.numbers, int(ending.numbers.get("result/epochs", 0))))
-        labels = {"status": str(ending.status), "error": ending.error, **ending.labels}
-        tags = [RunTag(TAG + key, text) for key, text in labels.items() if text]
+        tags = [RunTag(TAG + key, text) for key, text in ending.words.items()]
         self._client.log_batch(self._number, tags=tags)
         if ending.status in ENDED:
             self._client.set_terminated(self._number, ENDED[ending.status])

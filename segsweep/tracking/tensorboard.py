@@ -73,8 +73,7 @@ class Events:
         """Write result and status."""
         step = int(ending.numbers.get("result/epochs", 0))
         self.write(_scalars(ending.numbers), step)
-        words = {"status": str(ending.status), "error": ending.error, **ending.labels}
-        self.write(text_pb("status", _table({key: text for key, text in words.items() if text})))
+        self.write(text_pb("status", _table(ending.words)))
         if ending.status in SESSION:
             self.write(_session_end(SESSION[ending.status]))
         self._writer.close()

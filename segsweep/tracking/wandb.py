@@ -84,8 +84,7 @@ class WandbRun:
 
     def end(self, ending: Ending) -> None:
         """Write result and status."""
-        labels = {"status": str(ending.status), "error": ending.error, **ending.labels}
-        self._run.summary.update({key: text for key, text in labels.items() if text})
+        self._run.summary.update(ending.words)
         self._run.summary.update(dict(ending.numbers))
         self._run.finish(exit_code=0 if ending.status is Status.FINISHED else 1)
 

@@ -3,27 +3,10 @@
 import dataclasses
 from typing import cast, get_type_hints
 
-from segsweep.config.schema import (
-    Config,
-    DataConfig,
-    EvaluateConfig,
-    RaceConfig,
-    ReportConfig,
-    SearchConfig,
-    SplitConfig,
-    TrackerConfig,
-    TrainerConfig,
-)
+from segsweep.config import run_config
+from segsweep.config.schema import Config, DataConfig, SplitConfig
 
-SECTIONS = {
-    "data.split": SplitConfig,
-    "trainer": TrainerConfig,
-    "evaluate": EvaluateConfig,
-    "search": SearchConfig,
-    "race": RaceConfig,
-    "report": ReportConfig,
-    "tracker": TrackerConfig,
-}
+SECTIONS = {"data.split": SplitConfig, **run_config.SECTIONS}
 """Sections of the config by their dotted key."""
 
 
