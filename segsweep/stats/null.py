@@ -17,12 +17,19 @@ from segsweep.stats.moderation import MOST, Moderated, moderate
 from segsweep.stats.parts import Parts
 from segsweep.stats.values import Array
 
-BLOCK = 2_000_000
-"""Numbers in memory at once for each array over contrasts and draws."""
+BLOCK = 50_000
+"""Numbers in each array over contrasts and draws: few enough for a processor's cache."""
+LEAST_DRAWS = 100
+"""Draws of a block with very many contrasts: fewer cost more calls than the cache saves."""
 STREAMS = 64
 """Independent errors of estimated image variances; with more contrasts they are reused."""
 TINY = 1e-12
 """Differences and standard errors below this are rounding error and count as 0."""
+
+
+def draws_per_block(rows: int) -> int:
+    """Return how many draws are computed at once with *rows* numbers for each, at least 1."""
+    return max(BLOCK // max(rows, 1), LEAST_DRAWS)
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ def t_draws(
     images = family.quadratic(parts.sigma)[:, None]
     freedom = image_freedom(family, parts, draws.residual)[:, None]
     stream = np.arange(len(images)) % STREAMS
-    size = max(BLOCK // max(len(images), 1), 1)
+    size = draws_per_block(len(images))
     for start in range(0, draws.mean.shape[1], size):
         block = slice(start, start + size)
         difference = family.of(draws.mean[:, block])

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segsweep.stats.contrasts import Family
 from segsweep.stats.moderation import Moderated
-from segsweep.stats.null import BLOCK, Settings, image_draws, true_variances
+from segsweep.stats.null import Settings, draws_per_block, image_draws, true_variances
 from segsweep.stats.parts import Parts
 from segsweep.stats.values import Array
 
@@ -97,5 +97,5 @@ def kendall(one: Array, two: Array) -> Array:
 
 
 def _blocks(means: Array, rows: int) -> list[Array]:
-    size = max(BLOCK // max(rows, 1), 1)
+    size = draws_per_block(rows)
     return [means[:, start : start + size] for start in range(0, means.shape[1], size)]

@@ -86,6 +86,7 @@ def test_blocks_change_nothing(monkeypatch):
     parts, _, draws = prepared(values, FEW)
     whole = max_t(pairs(values.cells), parts, draws)
     monkeypatch.setattr("segsweep.stats.null.BLOCK", 7 * 6)
+    monkeypatch.setattr("segsweep.stats.null.LEAST_DRAWS", 1)
 
     np.testing.assert_allclose(max_t(pairs(values.cells), parts, draws), whole, rtol=1e-12)
 
