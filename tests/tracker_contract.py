@@ -11,7 +11,7 @@ from segsweep.config.schema import TrackerConfig
 from segsweep.store.paths import SweepPaths
 from segsweep.system.files import claimed
 from segsweep.tracking.follow import Follower
-from segsweep.tracking.tracker import tracker_of
+from segsweep.tracking.tracker import open_tracker
 from stored_sweep import RESULT
 from tracker_readers import HISTORY, READERS
 
@@ -65,7 +65,7 @@ def follower(sweep):
 
     def make(name):
         config = TrackerConfig(name=name)
-        return Follower(name, sweep, lambda: tracker_of(config, sweep))
+        return Follower(name, sweep, lambda: open_tracker(config, sweep))
 
     return make
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
-from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, Way, check_way, tracker_of, way_of
+from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, Way, check_way, tracker_config, way_of
 from segsweep.sweep.planning.command_words import check_one_sweep, check_own_values, check_search
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
@@ -52,7 +52,7 @@ class Planning(Callback):
             _or_exit(check_count, int(config.hydra.sweeper.get("n_trials") or 0), config.max_runs)
             _or_exit(_prepare_search, config, arguments)
             if way_of(config) is Way.SEARCH_BY_HYDRA:  # its jobs plan their runs themselves
-                session.current.track_all(tracker_of(config))
+                session.current.track_all(tracker_config(config))
 
 
 def _prepare_search(config: DictConfig, arguments: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from segsweep.store.paths import SweepPaths
 from segsweep.system.files import is_locked
 from segsweep.system.terminal import visible
 from segsweep.tracking.followed import Followed
-from segsweep.tracking.tracker import EVERY_RUN, Tracker, tracker_of
+from segsweep.tracking.tracker import EVERY_RUN, Tracker, open_tracker
 
 SECONDS = 1.0
 """Shortest time between two looks at the files."""
@@ -161,7 +161,7 @@ def main(words: Sequence[str]) -> None:
     follower = Follower(
         name,
         sweep,
-        lambda: tracker_of(config, sweep),
+        lambda: open_tracker(config, sweep),
         lambda: _answer(answer, "\n"),
         float(since),
     )

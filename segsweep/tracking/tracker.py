@@ -76,7 +76,7 @@ def _is_installed(package: str) -> bool:
     return found is not None and found.origin is not None
 
 
-def tracker_of(config: TrackerConfig, sweep: SweepPaths) -> Tracker:
+def open_tracker(config: TrackerConfig, sweep: SweepPaths) -> Tracker:
     """Return the tracker that *config* names; its package is imported, which takes seconds."""
     if config.name == "tensorboard":
         from segsweep.tracking.tensorboard import TensorBoard

@@ -117,14 +117,14 @@ def check_way(config: DictConfig, single: bool = False) -> None:
         if reason and config[item.name] != item.default:
             value = _text(config[item.name])
             raise ConfigError(f"{item.name}={value}: {_filled(reason, item.name, config)}")
-    check_tracker(tracker_of(config))
+    check_tracker(tracker_config(config))
     if SEARCH[place] and (word := _search_word(config)):
         raise ConfigError(f"{word}: {_filled(SEARCH[place], 'search', config)}")
     if RACE[place] and (word := _race_word(config)):
         raise ConfigError(f"{word}: {_filled(RACE[place], 'race', config)}")
 
 
-def tracker_of(config: DictConfig) -> TrackerConfig:
+def tracker_config(config: DictConfig) -> TrackerConfig:
     """Return the tracker of a composed *config*; every way of running heeds it."""
     return TrackerConfig(name=str(config.tracker.name), mode=str(config.tracker.mode))
 
