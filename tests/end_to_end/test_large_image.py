@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fake_data import blob
 from segsweep.data.decoder_warnings import large_images
-from trained_sweeps import resized
+from trained_sweeps import Trained, resized, trained
 
 __all__ = ["resized"]
 pytestmark = pytest.mark.slow
 SIDE = 10_000
+TILE, STEP = 256, 192
+"""Sides of a tile, and how far neighbours are apart: they overlap by a quarter."""
 MOST_MB = 6_000
 """The pixels alone are 300 MB, as numbers of the network 1,200 MB."""
 PEAK = """
@@ -26,15 +29,43 @@ finally:
 """
 
 
-def predicted(sweep: Path, images: Path, out: Path) -> tuple[int, float]:
+def predicted(sweep: Path, images: Path, out: Path, *words: str) -> tuple[int, float]:
     """Return the most memory that `segsweep predict` used, in MB, and the share of foreground."""
     command = (sys.executable, "-c", PEAK, "predict", str(sweep), "--images", str(images))
     device = ("--device", "cpu", "--threads", "2")
     done = subprocess.run(
-        (*command, "--out", str(out), *device), capture_output=True, text=True, check=True
+        (*command, "--out", str(out), *device, *words), capture_output=True, text=True, check=True
     )
     (row,) = csv.DictReader((out / "predictions.csv").open())
     return int(done.stdout.split()[-1]), float(row["share"])
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory) -> Trained:
+    """Return a sweep of a very small network that sees 256 x 256 pixels."""
+    words = ("data.size=256", "model=unet2", "model.channels=[2,2]")
+    return trained(tmp_path_factory.mktemp("narrow"), *words)
+
+
+def test_in_tiles(narrow, tmp_path) -> None:
+    """The image repeats after as many pixels as tiles are apart, and so does its mask inside."""
+    small, step = blob(0, STEP, STEP)[0], STEP
+    (tmp_path / "large").mkdir()
+    times = -(-SIDE // step)
+    large = np.tile(small, (times, times, 1))[:SIDE, :SIDE]
+    Image.fromarray(large).save(tmp_path / "large/a.png", compress_level=1)
+    peak, share = predicted(narrow.sweep, tmp_path / "large", tmp_path / "found", "--tile")
+    with large_images(SIDE**2), Image.open(tmp_path / "found/masks/a.png") as mask:
+        assert mask.size == (SIDE, SIDE)
+        found = np.asarray(mask)
+
+    assert 0.05 < share < 0.95
+    assert found.mean() / 255 == pytest.approx(share, abs=1e-4)
+    end = (SIDE - TILE) // step * step  # from there the last tile, at the image's edge, has a part
+    inside = found[step:end, step:end]
+    np.testing.assert_array_equal(inside[step:], inside[:-step])
+    np.testing.assert_array_equal(inside[:, step:], inside[:, :-step])
+    assert peak < MOST_MB
 
 
 def test_image_of_100_million_pixels(resized, tmp_path) -> None:
