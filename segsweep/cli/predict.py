@@ -90,7 +90,7 @@ def predict(
     from segsweep.use.inputs import images_in
     from segsweep.use.network import Way
 
-    images_in(images, left_out=out)  # before torch is imported
+    images_in(images, out)  # before torch is imported
     way = Way(device, threads, tile, flips, tuple(allow or ()))
     sys.exit(_predict(choice, way, images, out, prob, overlay))
 

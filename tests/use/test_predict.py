@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from segsweep.errors import DataError, StoreError, WeightsError
+from segsweep.errors import ConfigError, DataError, StoreError, WeightsError
 from segsweep.store.paths import RunPaths
 from segsweep.use.inputs import images_in
 from segsweep.use.network import Way, open_network
@@ -195,13 +196,13 @@ def test_same_command_goes_on_where_it_was_stopped(resized, tmp_path) -> None:
         file.write("photo20.png,masks/pho")  # what a kill leaves of a row
     done = predict_folder(together, photos, out, Wanted())
     assert (done.before, done.predicted) == (7, 17)
-    whole = (out / "predictions.csv").read_text()
+    whole = pd.read_csv(out / "predictions.csv").drop(columns="modified")
 
     (out / "masks/photo03.png").unlink()
     (photos / "photo04.png").touch()
     again = predict_folder(together, photos, out, Wanted())
     assert (again.before, again.predicted) == (22, 2)
-    assert (out / "predictions.csv").read_text() == whole
+    assert pd.read_csv(out / "predictions.csv").drop(columns="modified").equals(whole)
     more = predict_folder(together, photos, out, Wanted(probabilities=True))
     assert (more.before, more.predicted) == (0, 24)
 
@@ -261,6 +262,8 @@ def test_images_of_a_folder(tmp_path) -> None:
         "sub/a.png",
         ".hidden/x.png",
         "out/masks/a.png",
+        "before/predictions.json",
+        "before/overlays/a.png",
         "d.txt",
     )
     for name in names:
@@ -275,6 +278,81 @@ def test_images_of_a_folder(tmp_path) -> None:
         "c.nii.dcm": "c.nii",
         "sub/a.png": "sub/a",
     }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.jpg", "a.png", "a.jpg.bmp"),
+        ("a.png", "A.jpg"),
+        ("a.png", "A.png", "A.png-2.png"),
+        ("x.bmp", "x.png/a.png", "x.jpg/a.png"),
+        ("a.bmp", "a.bmp.png", "a.bmp.png.tif", "a.tif"),
+    ],
+)
+def test_no_two_images_have_the_same_mask(tmp_path, names) -> None:
+    """Whatever they are called, also where a disk ignores the case of letters."""
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    stems = {one.name: one.stem for one in images_in(tmp_path)}
+
+    assert {*stems} == {*names}
+    assert len({stem.casefold() for stem in stems.values()}) == len(names)
+    folders = {str(Path(name).parent) for name in names}
+    assert not folders & {f"{stem}{end}" for stem in stems.values() for end in (".png", ".jpg")}
+
+
+@pytest.mark.parametrize(
+    ("images", "out"),
+    [("photos", "photos"), ("photos", "link"), ("link", "photos"), ("old/masks", "old")],
+)
+def test_results_do_not_lie_among_the_images(tmp_path, images, out) -> None:
+    """They would be images of the next command, or replace them."""
+    for name in ("photos/a.png", "old/masks/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "link").symlink_to("photos")
+    with pytest.raises(ConfigError, match="would lie among the images"):
+        images_in(tmp_path / images, tmp_path / out)
+
+
+def test_masks_of_others_are_not_replaced(resized, tmp_path) -> None:
+    """The folder above images is often that of their true masks."""
+    shutil.copytree(resized.folder / "photos", tmp_path / "photos")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    with pytest.raises(StoreError, match="masks: holds other files"):
+        predict_folder(
+            opened(resized.sweep, "unet2-bce-s0"),
+            tmp_path / "photos/images",
+            tmp_path / "photos",
+            Wanted(),
+        )
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_mask_belongs_to_one_version_of_its_image(resized, tmp_path) -> None:
+    """An image that replaces another is predicted, however old it is."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    names = [f"photo{number:02d}.png" for number in range(3)]
+    only_test_images(resized.images, [name.removesuffix(".png") for name in names], photos)
+    together = opened(resized.sweep, "unet2-bce-s0")
+    predict_folder(together, photos, out, Wanted())
+    shutil.copy2(resized.images / "photo08.png", photos / "photo01.png")
+    os.utime(photos / "photo01.png", (0, 0))
+    done = predict_folder(together, photos, out, Wanted())
+    assert (done.before, done.predicted) == (2, 1)
+    predict_folder(together, photos, tmp_path / "new", Wanted())
+    for name in names:
+        assert (mask_at(out / f"masks/{name}") == mask_at(tmp_path / f"new/masks/{name}")).all()
+
+    (photos / "photo00.png").rename(photos / "photo00.bmp")  # its mask was that of a .png
+    Image.open(photos / "photo02.png").save(photos / "photo00.tif")
+    done = predict_folder(together, photos, out, Wanted())
+    assert (done.before, done.predicted) == (2, 2)
+    table = pd.read_csv(out / "predictions.csv", dtype=str)
+    table.drop(columns=["bytes", "modified"]).to_csv(out / "predictions.csv", index=False)
+    assert predict_folder(together, photos, out, Wanted()).before == 0  # by an older version
 
 
 def test_folder_without_images(tmp_path) -> None:
