@@ -10,7 +10,7 @@ from segsweep.data.decoding import Decoding
 from segsweep.data.images import SUFFIXES, to_rgb
 from segsweep.data.raster import decode
 from segsweep.data.source import Raw
-from segsweep.errors import ConfigError, DataError
+from segsweep.errors import ConfigError, DataError, UnnamedError
 from segsweep.system.files import resolved
 
 MOST_PIXELS = 400_000_000
@@ -71,7 +71,10 @@ def images_in(folder: Path, out: Path | None = None) -> list[ImageFile]:
 
 def read_image(path: Path, how: Decoding) -> Raw:
     """Return an image as training sees it, (H, W, 3); DataError names the file and the reason."""
-    return to_rgb(decode(path, how))
+    try:
+        return to_rgb(decode(path, how))
+    except UnnamedError as error:  # the sweep has named what it could
+        raise DataError(error.without_key) from error
 
 
 def _check_apart(folder: Path, out: Path) -> None:

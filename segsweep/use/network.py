@@ -167,13 +167,12 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     placement = _placement(config, paths, way)
     torch.set_num_threads(placement.threads)
     model = device.place(_untrained(config), placement)
-    weights = Checkpoints(paths.checkpoints).load_best(result.best_epoch or 0)
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(Checkpoints(paths.checkpoints).load_best(result.best_epoch or 0))
+    except StoreError as error:
+        raise WeightsError(paths.root, str(error)) from error
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"{file}: not the weights of this run's network; rerun=all trains the run again"
-        ) from error
+        raise WeightsError(paths.root, f"{file}: not the weights of this run's network") from error
     model.eval().requires_grad_(False)
     tiling = tiling_of(config.data)
     if tiling is None and way.tile:
