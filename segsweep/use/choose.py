@@ -104,8 +104,8 @@ def choose_ensemble(tables: Tables, count: int, name: str | None = None) -> Choi
         cell, runs = one_cell(tables, name)
         if count != 1:
             raise StoreError(
-                f"--ensemble {count}: with --cell only 1 is allowed, which takes all runs of that cell; "
-                "leave --cell out for the best cells"
+                f"--ensemble {count}: with --cell only 1 is allowed, which takes all runs of that "
+                "cell; leave --cell out for the best cells"
             )
         found = {cell: runs}
     else:

@@ -102,13 +102,27 @@ def test_weights_as_safetensors(resized, tmp_path):
         assert torch.equal(stored[name], tensor)
 
 
-def test_without_the_data_noise_is_compared(resized, tmp_path, monkeypatch):
-    """A sweep that was copied to another machine; the card says so."""
+def test_without_the_data_noise_is_compared(resized, tmp_path, monkeypatch, caplog):
+    """A sweep that was copied to another machine; the card says so. No library warns."""
     monkeypatch.chdir(tmp_path)  # photos/ is not there
     dataset._prepared.cache_clear()  # as in another process
     done = export_network(opened(resized), "onnx", tmp_path / "out")
 
     assert done.checked.startswith("2 images of noise (the data are not here): within ")
+    assert not [one for one in caplog.records if one.levelname == "WARNING"]
+
+
+def test_stopped_export_leaves_nothing(resized, tmp_path, monkeypatch):
+    """So that the same command is not refused for a folder that is not empty."""
+    monkeypatch.chdir(resized.folder)
+
+    def stop(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export, "_largest_difference", stop)
+    with pytest.raises(KeyboardInterrupt):
+        export_network(opened(resized), "torch", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_network_that_comes_out_different_is_not_kept(resized, tmp_path, monkeypatch):

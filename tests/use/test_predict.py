@@ -3,12 +3,15 @@
 import csv
 import json
 import os
+import pickle
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
 from segsweep.errors import ConfigError, DataError, StoreError, WeightsError
@@ -231,6 +234,23 @@ def test_bad_images_cost_their_rows_only(resized, tmp_path) -> None:
     assert (again.before, again.predicted, len(again.failed)) == (21, 1, 2)
 
 
+def test_files_that_need_a_key_of_a_data_set(resized, tmp_path) -> None:
+    """A command of prediction has no such key, so that none is advised."""
+    photos, said = tmp_path / "photos", []
+    photos.mkdir()
+    tifffile.imwrite(
+        photos / "pages.tif", np.zeros((2, 40, 40), np.uint8), photometric="minisblack"
+    )
+    tifffile.imwrite(photos / "range.tif", np.full((40, 40), 99, np.float32))
+    predict_folder(
+        opened(resized.sweep, "unet2-bce-s0"), photos, tmp_path / "out", Wanted(), say=said.append
+    )
+
+    assert said[0] == f"{photos}/pages.tif: has 2 pages: save each as a file of its own"
+    assert said[1].startswith(f"{photos}/range.tif: values out of range: 99.0 to 99.0")
+    assert said[1].endswith(": save it with 8 or 16 bits")
+
+
 def test_other_networks_do_not_write_among_masks(resized, tmp_path) -> None:
     """Nor do other settings, nor is a folder continued of which nobody knows the networks."""
     out = tmp_path / "out"
@@ -369,20 +389,21 @@ def test_folder_without_images(tmp_path) -> None:
 
 
 def test_checkpoints_that_cannot_be_used(resized, tmp_path) -> None:
-    """Removed, random bytes, another network's, or a pickle that would run code."""
+    """Removed, random bytes, another network's, or a pickle: training again makes new ones."""
     shutil.copytree(resized.sweep, tmp_path / "outputs/main")
     run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
     (file,) = run.checkpoints.glob("best-*.pt")
     other = next(run_of(resized.sweep, "segnet-bce-s0").checkpoints.glob("best-*.pt"))
-    file.write_bytes(b"random" * 99)
-    with pytest.raises(StoreError, match=r"best-\d+.pt: cannot be read"):
-        open_network(run, ONE_THREAD)
-    file.write_bytes(evil(tmp_path / "executed"))
-    with pytest.raises(StoreError, match=r"best-\d+.pt: cannot be read"):
-        open_network(run, ONE_THREAD)
+    plain = pickle.dumps({"weight": 1.0}, protocol=4)
+    for content in (b"random" * 99, evil(tmp_path / "executed"), plain, plain[:9], b""):
+        file.write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(WeightsError, match=r"best-\d+.pt: cannot be read"):
+                open_network(run, ONE_THREAD)
     assert not (tmp_path / "executed").exists()
     shutil.copy(other, file)
-    with pytest.raises(StoreError, match="not the weights of this run's network"):
+    with pytest.raises(WeightsError, match="not the weights of this run's network"):
         open_network(run, ONE_THREAD)
     file.unlink()
     with pytest.raises(WeightsError, match="its weights were removed"):
