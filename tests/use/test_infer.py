@@ -1,5 +1,6 @@
 """infer.py beside an exported network: the masks of predict, without segsweep and torch."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import tifffile
 from PIL import Image
@@ -101,6 +103,29 @@ def test_more_than_8_bits(infer, exported, resized, tmp_path):
         mask = mask_at(tmp_path / f"masks/{file.stem}.png")
         assert mask.shape == expected.mask.shape
         assert (mask != expected.mask).mean() < 0.003, file.name
+
+
+def test_page_and_range_of_the_data_set(exported, resized, tmp_path):
+    """The second page, with 12 bits, is the picture; as if the network was trained so."""
+    folder, network = exported
+    model = onnx.load(folder / "model.onnx")
+    facts = json.loads(model.metadata_props[0].value)
+    onnx.helper.set_model_props(
+        model, {"segsweep": json.dumps({**facts, "page": 2, "range": [0, 4095]})}
+    )
+    (tmp_path / "out").mkdir()
+    onnx.save(model, tmp_path / "out/model.onnx")
+    shutil.copy(folder / "infer.py", tmp_path / "out")
+    picture = np.asarray(Image.open(resized.images / "photo00.png"))[..., 0]
+    deep = np.rint(picture / 255 * 4095).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([deep[::-1], deep]), photometric="minisblack")
+    words = [sys.executable, "out/infer.py", "masks", "a.tif"]
+    subprocess.run(words, cwd=tmp_path, check=True)
+    predictor = segsweep.open(resized.sweep).run(network.paths.root.name).predictor()
+    (expected,) = predictor.predict(picture, device="cpu")
+
+    assert 20 < expected.mask.sum() < expected.mask.size / 2
+    assert (mask_at(tmp_path / "masks/a.png") != expected.mask).mean() < 0.003
 
 
 def bad_files(folder: Path, colours: np.ndarray) -> dict[Path, str]:
