@@ -74,14 +74,15 @@ def choose(
     Raises ConfigError where the device named does not exist.
     """
     found = _device(device)
-    if threads > MOST_THREADS:
-        raise ConfigError(f"threads={threads}: allowed are 0 to {MOST_THREADS}; 0: all cores")
     kept = {} if earlier is None else earlier
     if kept.get("device", "").split(":")[0] not in ("", found.type):
         kept = {}  # moved to another kind of machine: nothing would be bit-identical anyway
+    used = int(kept.get("threads") or threads or usable_cores())
+    if not 1 <= used <= MOST_THREADS:
+        raise ConfigError(f"threads={used}: allowed are 0 to {MOST_THREADS}; 0: all cores")
     return Placement(
         device=str(found),
-        threads=int(kept.get("threads") or threads or usable_cores()),
+        threads=used,
         precision=str(kept.get("precision") or _precision(precision, found, cpu_precision)),
         memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
         lean=_level(lean, kept),

@@ -195,10 +195,12 @@ def _placement(config: FrozenConfig, paths: RunPaths, way: Way) -> Placement:
         return Placement("cpu", way.threads or usable_cores(), "float32", "contiguous")
     trainer, earlier = config.trainer, dict(known_environment(paths.environment).values)
     earlier["threads"] = way.threads
+    on_gpu = way.device.startswith("cuda") or (way.device == "auto" and torch.cuda.is_available())
+    no_float16 = trainer.precision == "float16" and not on_gpu  # trained on a GPU, used elsewhere
     return device.choose(
         way.device,
         way.threads,
-        trainer.precision,
+        "auto" if no_float16 else trainer.precision,
         trainer.memory_format,
         trainer.lean,
         trainer.cpu_precision,

@@ -438,6 +438,19 @@ def test_config_cannot_allow_itself_anything(resized, tmp_path) -> None:
         open_network(run, ONE_THREAD)
 
 
+def test_trained_in_half_precision_on_a_gpu(resized, tmp_path) -> None:
+    """On a CPU, which has no such precision, it computes in float32."""
+    shutil.copytree(resized.sweep, tmp_path / "outputs/main")
+    run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
+    text = run.config.read_text()
+    assert "precision: float32" in text
+    run.config.write_text(text.replace("precision: float32", "precision: float16"))
+    values = json.loads(run.environment.read_text())
+    run.environment.write_text(json.dumps({**values, "device": "cuda:0", "precision": "float16"}))
+
+    assert open_network(run, ONE_THREAD).placement.precision == "float32"
+
+
 def test_settings_name_the_networks(resized, tmp_path) -> None:
     """predictions.json: runs, threshold, version."""
     predict_folder(
