@@ -1,6 +1,7 @@
 """`segsweep predict`: what it prints, its exit codes, and what it refuses in one line."""
 
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -15,6 +16,7 @@ from command import ROOT, wait_for
 from trained_sweeps import write_photos
 
 ON_CPU = ("--device", "cpu")
+STOPPED = "stopped; run the same command again to go on"
 
 
 @pytest.fixture
@@ -188,6 +190,17 @@ def test_weights_that_were_not_kept_are_kept_by_that_command(segsweep, resized, 
     assert "keep=" not in error
 
 
+def test_ctrl_c_ends_any_command_with_one_line(segsweep, here, monkeypatch):
+    """Also one that has nothing to say about it itself."""
+
+    def stop(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("segsweep.store.tables.read_all", stop)
+    assert segsweep("runs", "main") == (130, "", f"{STOPPED}\n")
+    assert segsweep("export", "main", "--out", "out") == (130, "", f"{STOPPED}\n")
+
+
 def test_stopped_and_killed(here):
     """Each goes on where it was; nothing half-written is left."""
     photos = here.folder / "many/images"
@@ -195,10 +208,8 @@ def test_stopped_and_killed(here):
     words = [sys.executable, "-m", "segsweep", "predict", "main", "--images", str(photos)]
     words += ["--out", "out", "--cell", "unet2/bce", "--prob", *ON_CPU]
     masks = here.folder / "out/masks"
-    stopped = "stopped; run the same command again to go on"
     for number, code, last in (
-        (signal.SIGINT, 130, [stopped]),
-        (signal.SIGTERM, 130, [stopped]),
+        (signal.SIGTERM, 130, [STOPPED]),
         (signal.SIGKILL, -signal.SIGKILL, []),
     ):
         before = len(list(masks.glob("*.png"))) if masks.exists() else 0
