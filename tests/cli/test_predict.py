@@ -197,8 +197,8 @@ def test_ctrl_c_ends_any_command_with_one_line(segsweep, here, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr("segsweep.store.tables.read_all", stop)
-    assert segsweep("runs", "main") == (130, "", f"{STOPPED}\n")
-    assert segsweep("export", "main", "--out", "out") == (130, "", f"{STOPPED}\n")
+    for words in (("export", "main", "--out", "out"), ("evaluate", "main", "--ensemble", "1")):
+        assert segsweep(*words) == (130, "", f"{STOPPED}\n")
 
 
 def test_stopped_and_killed(here):
