@@ -15,6 +15,20 @@ class DataError(SegsweepError):
     """The images or masks cannot be used; nothing was started."""
 
 
+class UnnamedError(DataError):
+    """A file can mean several things, of which a key of the data set names one."""
+
+    def __init__(self, holds: str, key: str, otherwise: str) -> None:
+        """Say what a file *holds*, what to do with the *key*, and what to do *otherwise*."""
+        super().__init__(holds, key, otherwise)
+        self.without_key = f"{holds}: {otherwise}"
+        """The message where no key can be given."""
+
+    def __str__(self) -> str:
+        holds, key, otherwise = self.args
+        return f"{holds}: {key}, or {otherwise}"
+
+
 class UserCodeError(SegsweepError):
     """A class that the config names crashed, exited or hung; only its cells fail."""
 
@@ -33,7 +47,7 @@ class StoredFileError(StoreError):
 
 
 class WeightsError(StoreError):
-    """The weights of a finished run were removed; training it again brings them back."""
+    """The weights of a finished run were removed or damaged; training it again brings them back."""
 
     def __init__(self, folder: Path, message: str) -> None:
         """*folder* is the run's."""

@@ -128,7 +128,6 @@ TESTED_IN = {
     "store/ensembles.py": "use/test_ensemble.py",
     "store/evaluations.py": "use/test_evaluate.py",
     "use/card.py": "cli/test_export.py",
-    "use/infer.py": "use/test_export.py",
     "use/inputs.py": "use/test_predict.py",
     "use/network.py": "use/test_predict.py",
     "use/outlines.py": "sweep/planning/test_damage.py",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segsweep.cli.complete import cell_names
+from segsweep.cli.predict import check_device
 from segsweep.errors import ConfigError, StoreError
 from segsweep.store.find import find_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
@@ -84,6 +85,7 @@ def score(where: Where, ensemble: int, cell: str | None, flips: bool) -> None:
     from segsweep.use.network import Way, open_network
     from segsweep.use.together import Together
 
+    check_device(where.device)
     tables = read_all(find_sweep(where.sweep, where.outputs))
     choice = choose_ensemble(tables, ensemble, cell)
     print(f"using {choice.why}", file=sys.stderr)
@@ -112,6 +114,7 @@ def evaluate(
     from segsweep.use.evaluate import evaluate_all, evaluation_of, slug
     from segsweep.use.network import Way
 
+    check_device(where.device)
     tables = read_all(find_sweep(where.sweep, where.outputs))
     runs = _runs(tables, cells)
     words, places = shlex.split(data), _places(data)

@@ -15,6 +15,7 @@ from segsweep.cli import compare, evaluate, export, listing, predict, remove, re
 from segsweep.cli.complete import run_names
 from segsweep.errors import ConfigError, SegsweepError, WeightsError
 from segsweep.system.files import resolved
+from segsweep.system.signals import StopRequest
 from segsweep.system.terminal import stop_printing, visible_output
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ app = typer.Typer(
 )
 COMPLETIONS = ("--install-completion", "--show-completion")
 """Flags of typer."""
+STOPPED = 130
+"""Exit code after Ctrl-C or SIGTERM."""
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 """Base class of all usage errors; where it is defined depends on typer's version."""
 
@@ -140,8 +143,8 @@ def evaluate_sweep(
     name: evaluate.Name = None,
     ensemble: evaluate.Ensemble = None,
     flips: evaluate.Flips = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0)] = 0,
+    device: predict.Device = "auto",
+    threads: predict.Threads = 0,
     allow: predict.Allow = None,
     outputs: sweeps.Outputs = Path("outputs"),
 ) -> None:
@@ -169,6 +172,7 @@ def main() -> None:
     from segsweep.sweep.planning.hydra_errors import say_warnings_plainly
 
     say_warnings_plainly()
+    StopRequest().install()
     is_help = not sys.argv[1:] or {"-h", "--help"} & {*sys.argv}  # colours, no texts of users
     with nullcontext() if is_help else visible_output():
         _run_app()
@@ -179,9 +183,14 @@ def _run_app() -> NoReturn:
     if any(word.startswith(COMPLETIONS) for word in sys.argv[1:]):
         name = "segsweep"  # what a shell completes is the command, not Python
     try:
-        sys.exit(app(standalone_mode=False, prog_name=name))
+        code = app(standalone_mode=False, prog_name=name)
+        if code == STOPPED:  # typer's own answer to an interruption, in newer versions
+            raise KeyboardInterrupt
+        sys.exit(code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        end_of_line = "\n" if sys.stderr.isatty() else ""  # of a line of progress
+        print(f"{end_of_line}stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(STOPPED)
     except UsageError as error:
         if error.format_message():  # empty where the help was printed
             print(_usage_line(error), file=sys.stderr)
@@ -199,7 +208,7 @@ def _run_app() -> NoReturn:
 
 
 def _to_train_again(error: Exception) -> str:
-    """Return the command that brings removed weights back; empty for other errors."""
+    """Return the command that brings lost weights back; empty for other errors."""
     if not isinstance(error, WeightsError):
         return ""
     from segsweep.cli.reproduce import command_of

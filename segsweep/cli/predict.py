@@ -11,6 +11,7 @@ from segsweep.cli.complete import cell_names, run_names
 from segsweep.cli.sweeps import Outputs, SweepArgument
 from segsweep.errors import ConfigError
 from segsweep.store.find import check_own_folder, find_sweep
+from segsweep.system.machine import MOST_THREADS
 
 if TYPE_CHECKING:
     from segsweep.store.tables import Tables
@@ -33,6 +34,8 @@ Best = Annotated[
 Cheapest = Annotated[
     bool, typer.Option("--cheapest", help="the cheapest of the cells as good as the best")
 ]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+Threads = Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0, max=MOST_THREADS)]
 Allow = Annotated[list[str] | None, typer.Option(help="a package of your own that the model is in")]
 
 
@@ -67,8 +70,8 @@ def predict(
             "--tile", help="see images in tiles at their own size; always so if trained on tiles"
         ),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores", min=0)] = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
     allow: Allow = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
@@ -88,11 +91,20 @@ def predict(
     choice = chosen(tables, cell, run, cheapest, ensemble)
     print(f"using {choice.why}", file=sys.stderr)
     from segsweep.use.inputs import images_in
+
+    images_in(images, out)  # before torch is imported
+    check_device(device)
     from segsweep.use.network import Way
 
-    images_in(images, left_out=out)  # before torch is imported
     way = Way(device, threads, tile, flips, tuple(allow or ()))
     sys.exit(_predict(choice, way, images, out, prob, overlay))
+
+
+def check_device(name: str) -> None:
+    """Raise ConfigError unless this machine has the device of that *name*."""
+    from segsweep.training.device import check_exists
+
+    check_exists(name, f"--device {name}")
 
 
 def check_choice(choices: Mapping[str, object]) -> None:
@@ -140,11 +152,7 @@ def _predict(
             print(line, file=sys.stderr)
 
     together, counter = Together(networks), Counter("predicting images")
-    try:
-        done = predict_folder(together, images, out, Wanted(prob, overlay), counter, say)
-    except KeyboardInterrupt:
-        print("\nstopped; run the same command again to go on", file=sys.stderr)
-        return 130
+    done = predict_folder(together, images, out, Wanted(prob, overlay), counter, say)
     before = f", {done.before} were there before" if done.before else ""
     print(f"{plural(done.predicted, 'image')} predicted{before}: {done.table}")
     if done.failed:

@@ -11,6 +11,7 @@ from typing import Any
 
 from segsweep.config.limits import Limits, option
 from segsweep.metrics import columns
+from segsweep.system.machine import MOST_THREADS
 
 MISSING = "???"
 OPTION_NODES = ("model", "loss", "optimizer", "scheduler", "augment", "data")
@@ -225,9 +226,9 @@ class CommandConfig:
     """Finished runs to train again; stale: those of another segsweep version."""
     retry_failed: bool = option(True, identity=False)
     """Retry runs that failed under an earlier command."""
-    slots: int | None = option(None, Limits(low=1), identity=False)
+    slots: int | None = option(None, Limits(low=1, high=MOST_THREADS), identity=False)
     """Runs at the same time; null: chosen for this machine."""
-    per_device: int = option(1, Limits(low=1), identity=False)
+    per_device: int = option(1, Limits(low=1, high=MOST_THREADS), identity=False)
     """Runs at the same time on each GPU."""
     time_limit: float | None = option(None, Limits(above=0), identity=False)
     """Seconds that a run may take before it counts as hanging; null: no limit."""
@@ -251,7 +252,7 @@ class Config(CommandConfig):
     """A pixel is foreground where p is above this."""
     device: str = option("auto", identity=False)
     """auto, cpu, mps, cuda, or one GPU, such as cuda:1; auto: a GPU if there is one."""
-    threads: int = option(0, Limits(low=0), identity=False)
+    threads: int = option(0, Limits(low=0, high=MOST_THREADS), identity=False)
     """CPU threads of a run; 0: chosen for this machine."""
     allow: list[str] = option([], identity=False)
     """Your packages whose classes a config may name: on the command line or in trust.yaml only."""

@@ -8,7 +8,7 @@ import tifffile
 from PIL import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from segsweep.errors import DataError
+from segsweep.errors import DataError, UnnamedError
 
 PAGED = ("GIF", "PNG", "WEBP")
 """Pillow's formats, besides TIFF, that hold animations. Further pictures of a JPEG are previews."""
@@ -64,10 +64,8 @@ def chosen_frame(path: Path, frames: list[int], page: int | None) -> int:
     if count == 1:
         return frames[0]
     if page is None:
-        raise DataError(
-            f"{path}: has {count} pages: name the one to read, data.page=1 to data.page={count}, "
-            "or save each as a file of its own"
-        )
+        key = f"name the one to read, data.page=1 to data.page={count}"
+        raise UnnamedError(f"{path}: has {count} pages", key, "save each as a file of its own")
     if page > count:
         raise DataError(f"{path}: has {count} pages: there is no data.page={page}")
     return frames[page - 1]

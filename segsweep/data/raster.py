@@ -21,7 +21,7 @@ from segsweep.data.decoding import NO_ALPHA, Decoding
 from segsweep.data.dicom import dicom_values, is_dicom
 from segsweep.data.pages import chosen_frame, frames_of, page_at, pages_of
 from segsweep.data.source import Raw
-from segsweep.errors import DataError
+from segsweep.errors import DataError, UnnamedError
 from segsweep.system.files import file_status
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")
@@ -161,9 +161,11 @@ def _raster(
         return Raster(path, values, top, indices, orientation, pages)
     low, high, limit = values.min(), values.max(), 1 if values.dtype.kind == "f" else 65535
     if values.dtype.kind not in "uif" or not (low >= 0 and high <= limit):  # NaN fails too
-        raise DataError(
-            f"{path}: values out of range: {low} to {high}, allowed are 0 to {limit} in "
-            f"{values.dtype}; save it with 8 or 16 bits, or name the range of images in data.range"
+        allowed = f"allowed are 0 to {limit} in {values.dtype}"
+        raise UnnamedError(
+            f"{path}: values out of range: {low} to {high}, {allowed}",
+            "name the range of images in data.range",
+            "save it with 8 or 16 bits",
         )
     values = values.astype(np.float32 if limit == 1 else np.uint16)
     return Raster(path, values, limit, indices, orientation, pages)

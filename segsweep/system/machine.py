@@ -32,6 +32,8 @@ MEMORY_FILES = (
 )
 """Files with limit and usage, and the reclaimable entries: version 2 (two limits), version 1."""
 KILL_FILES = ("memory.events", "memory.oom_control")
+MOST_THREADS = 1024
+"""CPU threads that a process may be told to use; with far more, libraries crash."""
 SMI = ("--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits")
 
 

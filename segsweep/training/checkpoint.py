@@ -5,6 +5,7 @@
 """
 
 import io
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,8 @@ def _save(values: Mapping[str, object], path: Path) -> None:
 def _load(path: Path) -> Mapping[str, object]:
     """Load a checkpoint onto the CPU; only tensors and plain values, so it cannot run code."""
     try:
-        return cast("Mapping[str, object]", torch.load(path, "cpu", weights_only=True))
+        with warnings.catch_warnings():  # torch's advice about files that it did not write
+            warnings.simplefilter("ignore")
+            return cast("Mapping[str, object]", torch.load(path, "cpu", weights_only=True))
     except Exception as error:
         raise StoreError(f"{path}: cannot be read ({type(error).__name__})") from error

@@ -18,7 +18,7 @@ from torch import nn
 from segsweep.config.validate import nearest
 from segsweep.errors import ConfigError
 from segsweep.models import kernels
-from segsweep.system.machine import usable_cores
+from segsweep.system.machine import MOST_THREADS, usable_cores
 from segsweep.system.processor import has_bfloat16
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -77,9 +77,12 @@ def choose(
     kept = {} if earlier is None else earlier
     if kept.get("device", "").split(":")[0] not in ("", found.type):
         kept = {}  # moved to another kind of machine: nothing would be bit-identical anyway
+    used = int(kept.get("threads") or threads or usable_cores())
+    if not 1 <= used <= MOST_THREADS:
+        raise ConfigError(f"threads={used}: allowed are 0 to {MOST_THREADS}; 0: all cores")
     return Placement(
         device=str(found),
-        threads=int(kept.get("threads") or threads or usable_cores()),
+        threads=used,
         precision=str(kept.get("precision") or _precision(precision, found, cpu_precision)),
         memory_format=str(kept.get("memory_format") or _layout(memory_format, found)),
         lean=_level(lean, kept),
@@ -87,10 +90,19 @@ def choose(
 
 
 def check_device(name: str, precision: str) -> None:
-    """Raise ConfigError unless this machine has the device and that can do the precision.
+    """Raise ConfigError unless this machine has the device and that can do the precision."""
+    gpus = check_exists(name, f"device={name}")
+    kind = name.partition(":")[0]
+    if precision == "float16" and not (kind == "cuda" or (kind == "auto" and gpus)):
+        raise ConfigError(NO_FLOAT16)
 
-    A GPU is only counted, not used: a process that has used one can hand none to the
-    processes forked from it, and would hold some of its memory.
+
+def check_exists(name: str, given: str) -> int:
+    """Return the number of CUDA GPUs; ConfigError unless this machine has the device *name*.
+
+    *given* is how the user named it, for the message. A GPU is only counted, not used: a process
+    that has used one can hand none to the processes forked from it, and would hold some of its
+    memory.
     """
     kind, _, index = name.partition(":")
     gpus = torch.cuda.device_count()
@@ -100,9 +112,8 @@ def check_device(name: str, precision: str) -> None:
         here = [word for word, is_there in there.items() if is_there]
         here += [f"cuda:{number}" for number in range(gpus)]
         has = f"this machine has {gpus} CUDA GPUs; allowed are {', '.join(here)}"
-        raise ConfigError(f"device={name}: {has}{'' if kind in there else nearest(name, here)}")
-    if precision == "float16" and not (kind == "cuda" or (kind == "auto" and gpus)):
-        raise ConfigError(NO_FLOAT16)
+        raise ConfigError(f"{given}: {has}{'' if kind in there else nearest(name, here)}")
+    return gpus
 
 
 def _device(name: str) -> torch.device:
@@ -110,16 +121,13 @@ def _device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    check_exists(name, f"device={name}")
+    device = torch.device(name)
     try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda", "mps"):
-            raise RuntimeError(f"{device.type} is not supported")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"device={name}: {reason}; allowed are auto, cpu, cuda, cuda:1, mps"
-        ) from error
+        raise ConfigError(f"device={name}: cannot be used ({reason}); device=cpu can") from error
     return device
 
 

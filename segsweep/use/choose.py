@@ -102,6 +102,11 @@ def choose_ensemble(tables: Tables, count: int, name: str | None = None) -> Choi
     """
     if name is not None:
         cell, runs = one_cell(tables, name)
+        if count != 1:
+            raise StoreError(
+                f"--ensemble {count}: with --cell only 1 is allowed, which takes all runs of that "
+                "cell; leave --cell out for the best cells"
+            )
         found = {cell: runs}
     else:
         cells = _of_one_question(tables)

@@ -5,9 +5,11 @@ An exported network gets images as it saw them in training, (batch, channels, he
 """
 
 import json
+import logging
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,8 @@ LARGEST_DIFFERENCE = 1e-4
 CHECKED = 8
 """Validation images with which an export is checked, at most."""
 OPSET = 18
+AMBIGUOUS = "Attribute type is ambiguous because it is an empty sequence"
+"""The start of a warning of onnx_ir."""
 NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "safetensors": "model.safetensors"}
 """Format -> name of the file."""
 
@@ -73,9 +77,9 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
     """
     folder.mkdir(parents=True, exist_ok=True)
     facts, path = facts_of(network), folder / NAMES[form]
-    write_json(folder / "facts.json", facts)
     if form == "safetensors":
         _write_weights(network, facts, path)
+        write_json(folder / "facts.json", facts)
         return Exported((path, folder / "facts.json"), "")
     images, what = example_images(network)
     program, fixed = _traced(Probability(network.model).eval(), images, divisor_of(network))
@@ -92,6 +96,7 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
     except ImportError as error:
         raise StoreError(f"{error.name}: not installed; pip install 'segsweep[export]'") from error
     files = [path, folder / "facts.json"]
+    write_json(files[-1], facts)
     if form == "onnx":
         files.append(folder / "infer.py")
         shutil.copyfile(Path(__file__).with_name("infer.py"), files[-1])
@@ -189,14 +194,15 @@ def _write_onnx(
     import onnx
     import onnxruntime
 
-    made = torch.onnx.export(
-        program,
-        input_names=["image"],
-        output_names=["probability"],
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with _without_ambiguous():
+        made = torch.onnx.export(
+            program,
+            input_names=["image"],
+            output_names=["probability"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert made is not None, "dynamo=True returns a program"
     proto = made.model_proto
     onnx.helper.set_model_props(proto, {"segsweep": json.dumps(facts)})
@@ -207,6 +213,24 @@ def _write_onnx(
         return torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
 
     return run
+
+
+@contextmanager
+def _without_ambiguous() -> Iterator[None]:
+    """Leave out a warning about torch's own translations of layers, which nobody can avoid.
+
+    They give some layers an empty list, which is taken for one of whole numbers, as it is meant.
+    """
+    logger = logging.getLogger("onnx_ir._convenience")
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(AMBIGUOUS)
+
+    logger.addFilter(is_news)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_news)
 
 
 def _write_program(

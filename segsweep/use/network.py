@@ -167,13 +167,12 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     placement = _placement(config, paths, way)
     torch.set_num_threads(placement.threads)
     model = device.place(_untrained(config), placement)
-    weights = Checkpoints(paths.checkpoints).load_best(result.best_epoch or 0)
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(Checkpoints(paths.checkpoints).load_best(result.best_epoch or 0))
+    except StoreError as error:
+        raise WeightsError(paths.root, str(error)) from error
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"{file}: not the weights of this run's network; rerun=all trains the run again"
-        ) from error
+        raise WeightsError(paths.root, f"{file}: not the weights of this run's network") from error
     model.eval().requires_grad_(False)
     tiling = tiling_of(config.data)
     if tiling is None and way.tile:
@@ -196,10 +195,12 @@ def _placement(config: FrozenConfig, paths: RunPaths, way: Way) -> Placement:
         return Placement("cpu", way.threads or usable_cores(), "float32", "contiguous")
     trainer, earlier = config.trainer, dict(known_environment(paths.environment).values)
     earlier["threads"] = way.threads
+    on_gpu = way.device.startswith("cuda") or (way.device == "auto" and torch.cuda.is_available())
+    no_float16 = trainer.precision == "float16" and not on_gpu  # trained on a GPU, used elsewhere
     return device.choose(
         way.device,
         way.threads,
-        trainer.precision,
+        "auto" if no_float16 else trainer.precision,
         trainer.memory_format,
         trainer.lean,
         trainer.cpu_precision,

@@ -16,7 +16,7 @@ from segsweep.system.files import claimed, file_digest, read_json, write_json
 from segsweep.system.machine import available_memory_mb, usable_cores
 from segsweep.system.parallel import in_order
 from segsweep.system.units import MIB
-from segsweep.use.inputs import MOST_PIXELS, ImageFile, images_in, read_image
+from segsweep.use.inputs import KINDS, MOST_PIXELS, ImageFile, images_in, read_image
 from segsweep.use.network import Probability
 from segsweep.use.together import Seen, Together
 from segsweep.use.written import (
@@ -25,6 +25,7 @@ from segsweep.use.written import (
     failed_row,
     known_rows,
     row_of,
+    version_of,
     write_mask,
     write_overlay,
     write_probability,
@@ -88,7 +89,7 @@ def predict_folder(
             is writing there.
 
     """
-    images, places = images_in(folder, left_out=out), Places(out)
+    images, places = images_in(folder, out), Places(out)
     _check_settings(places, settings_of(together))
     out.mkdir(parents=True, exist_ok=True)
     with claimed(places.claim) as mine:
@@ -137,6 +138,12 @@ def _check_settings(places: Places, settings: Mapping[str, object]) -> None:
                 f"{places.root}: {places.settings.name} there is missing or damaged, so nobody "
                 "knows what predicted the masks; name another --out, or remove that folder"
             )
+        for kind in KINDS:
+            if any((places.root / kind).rglob("*")):
+                raise StoreError(
+                    f"{places.root / kind}: holds other files, and masks could replace them; name "
+                    "another --out"
+                )
         return
     differing = [key for key in settings if before.get(key) != settings[key]]
     if differing:
@@ -150,17 +157,15 @@ def _check_settings(places: Places, settings: Mapping[str, object]) -> None:
 def _stands(
     image: ImageFile, known: Mapping[str, Mapping[str, str]], places: Places, wanted: Wanted
 ) -> bool:
-    """Whether an image is predicted, with all that is wanted, and has not changed since."""
+    """Whether an image is predicted, with all that is wanted, and is the same file as then."""
     if image.name not in known or known[image.name]["error"]:
         return False
+    row = known[image.name]
     files = [places.mask(image)]
     files += [places.probability(image)] if wanted.probabilities else []
     files += [places.overlay(image)] if wanted.overlays else []
-    try:
-        changed = image.path.stat().st_mtime_ns
-        return all(file.stat().st_mtime_ns >= changed for file in files)
-    except OSError:
-        return False
+    same = all(row[key] == str(value) for key, value in version_of(image).items())
+    return same and row["mask"] == places.mask_name(image) and all(map(Path.is_file, files))
 
 
 def _predicted(
@@ -172,7 +177,10 @@ def _predicted(
     budget = MEMORY_SHARE * available_memory_mb() * MIB
     in_tiles = any(network.tiling is not None for network in together.networks)
 
+    versions: dict[str, dict[str, object]] = {}
+
     def read(image: ImageFile) -> Seen | DataError:
+        versions[image.name] = version_of(image)  # before it is read: it may change meanwhile
         try:
             return together.read(image.path)
         except DataError as error:
@@ -195,7 +203,7 @@ def _predicted(
             decoding = together.networks[0].decoding
             write_overlay(read_image(image.path, decoding), mask, places.overlay(image))
         write_mask(mask, places.mask(image))
-        return row_of(image, places, found, mask)
+        return {**row_of(image, places, found, mask), **versions.pop(image.name)}
 
     def size(one: tuple[ImageFile, Probability | DataError]) -> float:
         return 0.0 if isinstance(one[1], DataError) else WRITTEN_BYTES * float(one[1].size)

@@ -95,7 +95,9 @@ class Predictor:
         return found
 
     def load_model(self, preprocess: bool = True, device: str = "cpu") -> "nn.Module":
-        """Return the network as a module in evaluation mode.
+        """Return the network as a module of your own in evaluation mode.
+
+        Training it further changes neither this predictor nor other modules.
 
         Args:
             preprocess: images (B, 3, H, W) in [0, 1] of any size -> probabilities (B, 1, H, W).
@@ -106,9 +108,10 @@ class Predictor:
 
         """
         from segsweep.use.module import Mean, Segmenter
-        from segsweep.use.network import Way
+        from segsweep.use.network import Way, open_network
 
-        networks = self._together(Way(device, allow=self.allow)).networks
+        way = Way(device, allow=self.allow)
+        networks = [open_network(paths, way) for paths in self.choice.runs]
         if not preprocess:
             if len(networks) > 1:
                 raise ValueError("preprocess=False: only for one network, not for an ensemble")

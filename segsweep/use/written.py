@@ -13,10 +13,13 @@ from PIL import Image
 from segsweep.data.source import Raw
 from segsweep.system.csv_cells import exact
 from segsweep.system.files import csv_text, replacing, write_text
-from segsweep.use.inputs import ImageFile
+from segsweep.use.inputs import KINDS, SETTINGS, ImageFile
 from segsweep.use.network import Probability
 
-COLUMNS = ("image", "mask", "height", "width", "area", "share", "confidence", "error")
+COLUMNS = (
+    *("image", "mask", "height", "width", "area", "share", "confidence", "error"),
+    *("bytes", "modified"),
+)
 """The columns of predictions.csv."""
 LINE = (255, 64, 0)
 """The colour of the line around what is predicted."""
@@ -39,7 +42,7 @@ class Places:
     @property
     def settings(self) -> Path:
         """Which networks made them, and how."""
-        return self.root / "predictions.json"
+        return self.root / SETTINGS
 
     @property
     def claim(self) -> Path:
@@ -48,13 +51,17 @@ class Places:
 
     def remove_temporary_files(self) -> None:
         """Delete what a killed command was writing."""
-        for name in ("masks", "probabilities", "overlays"):
+        for name in KINDS:
             for file in (self.root / name).rglob(".*.tmp"):
                 file.unlink(missing_ok=True)
 
     def mask(self, image: ImageFile) -> Path:
         """The mask, 0 and 255, at the image's own size."""
-        return self.root / "masks" / f"{image.stem}.png"
+        return self.root / self.mask_name(image)
+
+    def mask_name(self, image: ImageFile) -> str:
+        """The path of the mask in the folder, as the table has it."""
+        return f"masks/{image.stem}.png"
 
     def probability(self, image: ImageFile) -> Path:
         """The probabilities as 16-bit grey: 65535 is 1."""
@@ -76,7 +83,7 @@ def row_of(
     sure = float(np.where(mask, probability, 1 - probability).mean(dtype=np.float64))
     return {
         "image": image.name,
-        "mask": places.mask(image).relative_to(places.root).as_posix(),
+        "mask": places.mask_name(image),
         "height": height,
         "width": width,
         "area": area,
@@ -105,6 +112,18 @@ def write_overlay(image: Raw, mask: NDArray[np.bool_], path: Path) -> None:
     shown = _eight_bits(image).copy()
     shown[_border(mask)] = LINE
     _save(Image.fromarray(shown), path, "JPEG")
+
+
+def version_of(image: ImageFile) -> dict[str, object]:
+    """Return the columns that tell an image from another one under its name: bytes and time.
+
+    The time is that of its last change, nanoseconds; both are empty if the file cannot be read.
+    """
+    try:
+        status = image.path.stat()
+    except OSError:
+        return {"bytes": "", "modified": ""}
+    return {"bytes": status.st_size, "modified": status.st_mtime_ns}
 
 
 def known_rows(table: Path) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from segsweep.errors import ConfigError
 from segsweep.models import kernels
 from segsweep.training import device
 from segsweep.training.device import choose
@@ -57,3 +58,23 @@ def test_a_resumed_run_keeps_its_precision():
 def test_a_resumed_run_keeps_its_kernels(earlier, lean, expected):
     """Plain stays plain and special stays special; how much memory they save may change."""
     assert chosen(lean, earlier=earlier).lean == expected
+
+
+@pytest.mark.parametrize("earlier", [{"device": "cpu", "threads": 99999}, None])
+def test_so_many_threads_crash_libraries(earlier):
+    """Refused before any is started, also if a damaged file asks for them."""
+    with pytest.raises(ConfigError, match="threads=99999: allowed are 0 to 1024; 0: all cores"):
+        device.choose("cpu", 0 if earlier else 99999, "auto", "auto", earlier=earlier)
+
+
+@pytest.mark.parametrize("name", ["foo", "cuda:77", "cpu:0", "xla", "meta"])
+def test_a_device_that_is_not_there(name):
+    """One line, the same in a check before training and where it is used; none of torch's own."""
+    said = rf"^device={name}: this machine has \d+ CUDA GPUs; allowed are auto, cpu"
+    with pytest.raises(ConfigError, match=said) as used:
+        device.choose(name, 1, "auto", "auto")
+    with pytest.raises(ConfigError) as checked:
+        device.check_device(name, "auto")
+
+    assert str(used.value) == str(checked.value)
+    assert "\n" not in str(used.value)

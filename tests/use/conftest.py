@@ -1,5 +1,6 @@
-"""Fixtures of finished sweeps on image files."""
+"""Fixtures of finished sweeps on image files, and of exported networks."""
 
+from exported_networks import exported
 from trained_sweeps import here, resized, tiled
 
-__all__ = ["here", "resized", "tiled"]
+__all__ = ["exported", "here", "resized", "tiled"]

@@ -2,15 +2,19 @@
 
 import csv
 import json
+import os
+import pickle
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
-from segsweep.errors import DataError, StoreError, WeightsError
+from segsweep.errors import ConfigError, DataError, StoreError, WeightsError
 from segsweep.store.paths import RunPaths
 from segsweep.use.inputs import images_in
 from segsweep.use.network import Way, open_network
@@ -195,13 +199,13 @@ def test_same_command_goes_on_where_it_was_stopped(resized, tmp_path) -> None:
         file.write("photo20.png,masks/pho")  # what a kill leaves of a row
     done = predict_folder(together, photos, out, Wanted())
     assert (done.before, done.predicted) == (7, 17)
-    whole = (out / "predictions.csv").read_text()
+    whole = pd.read_csv(out / "predictions.csv").drop(columns="modified")
 
     (out / "masks/photo03.png").unlink()
     (photos / "photo04.png").touch()
     again = predict_folder(together, photos, out, Wanted())
     assert (again.before, again.predicted) == (22, 2)
-    assert (out / "predictions.csv").read_text() == whole
+    assert pd.read_csv(out / "predictions.csv").drop(columns="modified").equals(whole)
     more = predict_folder(together, photos, out, Wanted(probabilities=True))
     assert (more.before, more.predicted) == (0, 24)
 
@@ -228,6 +232,23 @@ def test_bad_images_cost_their_rows_only(resized, tmp_path) -> None:
     shutil.copy(resized.images / "photo02.png", photos / "photo02.png")
     again = predict_folder(together, photos, tmp_path / "out", Wanted(), say=said.append)
     assert (again.before, again.predicted, len(again.failed)) == (21, 1, 2)
+
+
+def test_files_that_need_a_key_of_a_data_set(resized, tmp_path) -> None:
+    """A command of prediction has no such key, so that none is advised."""
+    photos, said = tmp_path / "photos", []
+    photos.mkdir()
+    tifffile.imwrite(
+        photos / "pages.tif", np.zeros((2, 40, 40), np.uint8), photometric="minisblack"
+    )
+    tifffile.imwrite(photos / "range.tif", np.full((40, 40), 99, np.float32))
+    predict_folder(
+        opened(resized.sweep, "unet2-bce-s0"), photos, tmp_path / "out", Wanted(), say=said.append
+    )
+
+    assert said[0] == f"{photos}/pages.tif: has 2 pages: save each as a file of its own"
+    assert said[1].startswith(f"{photos}/range.tif: values out of range: 99.0 to 99.0")
+    assert said[1].endswith(": save it with 8 or 16 bits")
 
 
 def test_other_networks_do_not_write_among_masks(resized, tmp_path) -> None:
@@ -261,6 +282,8 @@ def test_images_of_a_folder(tmp_path) -> None:
         "sub/a.png",
         ".hidden/x.png",
         "out/masks/a.png",
+        "before/predictions.json",
+        "before/overlays/a.png",
         "d.txt",
     )
     for name in names:
@@ -277,6 +300,81 @@ def test_images_of_a_folder(tmp_path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.jpg", "a.png", "a.jpg.bmp"),
+        ("a.png", "A.jpg"),
+        ("a.png", "A.png", "A.png-2.png"),
+        ("x.bmp", "x.png/a.png", "x.jpg/a.png"),
+        ("a.bmp", "a.bmp.png", "a.bmp.png.tif", "a.tif"),
+    ],
+)
+def test_no_two_images_have_the_same_mask(tmp_path, names) -> None:
+    """Whatever they are called, also where a disk ignores the case of letters."""
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    stems = {one.name: one.stem for one in images_in(tmp_path)}
+
+    assert {*stems} == {*names}
+    assert len({stem.casefold() for stem in stems.values()}) == len(names)
+    folders = {str(Path(name).parent) for name in names}
+    assert not folders & {f"{stem}{end}" for stem in stems.values() for end in (".png", ".jpg")}
+
+
+@pytest.mark.parametrize(
+    ("images", "out"),
+    [("photos", "photos"), ("photos", "link"), ("link", "photos"), ("old/masks", "old")],
+)
+def test_results_do_not_lie_among_the_images(tmp_path, images, out) -> None:
+    """They would be images of the next command, or replace them."""
+    for name in ("photos/a.png", "old/masks/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "link").symlink_to("photos")
+    with pytest.raises(ConfigError, match="would lie among the images"):
+        images_in(tmp_path / images, tmp_path / out)
+
+
+def test_masks_of_others_are_not_replaced(resized, tmp_path) -> None:
+    """The folder above images is often that of their true masks."""
+    shutil.copytree(resized.folder / "photos", tmp_path / "photos")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    with pytest.raises(StoreError, match="masks: holds other files"):
+        predict_folder(
+            opened(resized.sweep, "unet2-bce-s0"),
+            tmp_path / "photos/images",
+            tmp_path / "photos",
+            Wanted(),
+        )
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_mask_belongs_to_one_version_of_its_image(resized, tmp_path) -> None:
+    """An image that replaces another is predicted, however old it is."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    names = [f"photo{number:02d}.png" for number in range(3)]
+    only_test_images(resized.images, [name.removesuffix(".png") for name in names], photos)
+    together = opened(resized.sweep, "unet2-bce-s0")
+    predict_folder(together, photos, out, Wanted())
+    shutil.copy2(resized.images / "photo08.png", photos / "photo01.png")
+    os.utime(photos / "photo01.png", (0, 0))
+    done = predict_folder(together, photos, out, Wanted())
+    assert (done.before, done.predicted) == (2, 1)
+    predict_folder(together, photos, tmp_path / "new", Wanted())
+    for name in names:
+        assert (mask_at(out / f"masks/{name}") == mask_at(tmp_path / f"new/masks/{name}")).all()
+
+    (photos / "photo00.png").rename(photos / "photo00.bmp")  # its mask was that of a .png
+    Image.open(photos / "photo02.png").save(photos / "photo00.tif")
+    done = predict_folder(together, photos, out, Wanted())
+    assert (done.before, done.predicted) == (2, 2)
+    table = pd.read_csv(out / "predictions.csv", dtype=str)
+    table.drop(columns=["bytes", "modified"]).to_csv(out / "predictions.csv", index=False)
+    assert predict_folder(together, photos, out, Wanted()).before == 0  # by an older version
+
+
 def test_folder_without_images(tmp_path) -> None:
     """One line each: no folder, a file, nothing in it."""
     (tmp_path / "file").write_text("")
@@ -291,20 +389,21 @@ def test_folder_without_images(tmp_path) -> None:
 
 
 def test_checkpoints_that_cannot_be_used(resized, tmp_path) -> None:
-    """Removed, random bytes, another network's, or a pickle that would run code."""
+    """Removed, random bytes, another network's, or a pickle: training again makes new ones."""
     shutil.copytree(resized.sweep, tmp_path / "outputs/main")
     run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
     (file,) = run.checkpoints.glob("best-*.pt")
     other = next(run_of(resized.sweep, "segnet-bce-s0").checkpoints.glob("best-*.pt"))
-    file.write_bytes(b"random" * 99)
-    with pytest.raises(StoreError, match=r"best-\d+.pt: cannot be read"):
-        open_network(run, ONE_THREAD)
-    file.write_bytes(evil(tmp_path / "executed"))
-    with pytest.raises(StoreError, match=r"best-\d+.pt: cannot be read"):
-        open_network(run, ONE_THREAD)
+    plain = pickle.dumps({"weight": 1.0}, protocol=4)
+    for content in (b"random" * 99, evil(tmp_path / "executed"), plain, plain[:9], b""):
+        file.write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(WeightsError, match=r"best-\d+.pt: cannot be read"):
+                open_network(run, ONE_THREAD)
     assert not (tmp_path / "executed").exists()
     shutil.copy(other, file)
-    with pytest.raises(StoreError, match="not the weights of this run's network"):
+    with pytest.raises(WeightsError, match="not the weights of this run's network"):
         open_network(run, ONE_THREAD)
     file.unlink()
     with pytest.raises(WeightsError, match="its weights were removed"):
@@ -337,6 +436,19 @@ def test_config_cannot_allow_itself_anything(resized, tmp_path) -> None:
 
     with pytest.raises(SegsweepError, match=r"os\.system|option"):
         open_network(run, ONE_THREAD)
+
+
+def test_trained_in_half_precision_on_a_gpu(resized, tmp_path) -> None:
+    """A CPU has no such precision: the network computes in one that it has."""
+    shutil.copytree(resized.sweep, tmp_path / "outputs/main")
+    run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
+    text = run.config.read_text()
+    assert "precision: float32" in text
+    run.config.write_text(text.replace("precision: float32", "precision: float16"))
+    values = json.loads(run.environment.read_text())
+    run.environment.write_text(json.dumps({**values, "device": "cuda:0", "precision": "float16"}))
+
+    assert open_network(run, ONE_THREAD).placement.precision in ("float32", "bfloat16")
 
 
 def test_settings_name_the_networks(resized, tmp_path) -> None:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import segsweep
-from segsweep.errors import DataError
+from segsweep.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -62,6 +63,38 @@ def test_missing_file(predictor, tmp_path):
     """Named."""
     with pytest.raises(DataError, match=r"none\.png"):
         predictor.predict([tmp_path / "none.png"], device="cpu")
+
+
+@pytest.mark.parametrize("preprocess", [True, False])
+def test_a_loaded_model_is_the_users_own(predictor, resized, preprocess):
+    """Training it further changes no prediction, and no other model."""
+    image = resized.images / "photo00.png"
+    (before,) = predictor.predict(image, device="cpu")
+    first, second = (predictor.load_model(preprocess=preprocess) for _ in range(2))
+    values = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = second(values)
+    with torch.no_grad():
+        for weights in first.parameters():
+            weights.mul_(0.5)
+    first.train()
+
+    assert not torch.equal(first(values), expected)
+    assert torch.equal(second(values), expected)
+    (after,) = predictor.predict(image, device="cpu")
+    assert (after.probability == before.probability).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"threads": 99999}, "threads=99999: allowed are 0 to 1024"),
+        ({"device": "foo"}, r"device=foo: this machine has \d+ CUDA GPUs; allowed are auto, cpu"),
+    ],
+)
+def test_what_no_machine_has(predictor, resized, words, said):
+    """Refused in a line, before anything crashes."""
+    with pytest.raises(ConfigError, match=said):
+        predictor.predict(resized.images / "photo00.png", **{"device": "cpu", **words})
 
 
 def test_best_names_its_runs_and_why(resized):
