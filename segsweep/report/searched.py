@@ -37,7 +37,12 @@ def searched_cells(tables: Tables) -> tuple[SearchedCell, ...]:
         studies.setdefault(str(run.settings[STUDY]), []).append(run)
     still = [_still(runs) for study, runs in studies.items() if study not in known]
     there = {(one.cell, one.fold) for one in every}
-    new = [one for one in still if (one.cell, one.fold) not in there or _goes_on(one)]
+    lost = tables.sweep.chosen in tables.noted  # then nobody knows which searches are over
+    new = [
+        one
+        for one in still
+        if _goes_on(one) or (not lost and (one.cell, one.fold) not in there)
+    ]
     return tuple(sorted((*every, *new), key=lambda one: (one.cell, one.fold or 0)))
 
 
