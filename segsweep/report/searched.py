@@ -39,9 +39,7 @@ def searched_cells(tables: Tables) -> tuple[SearchedCell, ...]:
     there = {(one.cell, one.fold) for one in every}
     lost = tables.sweep.chosen in tables.noted  # then nobody knows which searches are over
     new = [
-        one
-        for one in still
-        if _goes_on(one) or (not lost and (one.cell, one.fold) not in there)
+        one for one in still if _goes_on(one) or (not lost and (one.cell, one.fold) not in there)
     ]
     return tuple(sorted((*every, *new), key=lambda one: (one.cell, one.fold or 0)))
 

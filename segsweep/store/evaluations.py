@@ -129,9 +129,7 @@ def evaluation_at(sweep: SweepPaths, name: str) -> Evaluation | None:
     return Evaluation(path.parent, title, tuple(map(str, words)), fingerprint, target)
 
 
-def evaluations_of(
-    sweep: SweepPaths, note: Callable[[StoredFileError], None]
-) -> list[Evaluation]:
+def evaluations_of(sweep: SweepPaths, note: Callable[[StoredFileError], None]) -> list[Evaluation]:
     """Return the evaluations of a sweep by name; those without a readable data.json are noted."""
     there = sorted(sweep.evaluations.iterdir()) if sweep.evaluations.is_dir() else []
     found = []

@@ -170,7 +170,7 @@ def read_appended(path: Path) -> tuple[list[dict[str, str]], StoredFileError | N
     return rows[:-1], StoredFileError(path, "damaged, its end is missing")
 
 
-def known_rows(path: Path) -> list[dict[str, str]]:
+def readable_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV; none if it is missing or damaged."""
     try:
         return read_rows(path)
