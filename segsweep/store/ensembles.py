@@ -76,7 +76,7 @@ def add_ensemble(sweep: SweepPaths, row: EnsembleRow) -> None:
 
 
 def wrong_reads(sweep: SweepPaths, rows: Sequence[EnsembleRow]) -> StoredFileError | None:
-    """Return what is wrong with the sweep's test_reads.csv; *rows* tell whether there must be one."""
+    """Return what is wrong with a sweep's test_reads.csv; *rows* tell if there must be one."""
     try:
         read_reads(sweep.test_reads)
     except StoredFileError as damage:
