@@ -103,9 +103,9 @@ def test_report_names_a_damaged_record(segsweep, sweep, name, damage):
     path = sweep.root / name if name in RECORDS else evaluated(sweep) / name
     DAMAGES[damage](path)
     code, out, error = segsweep("report", "main")
+    assert code == 0, error
     error, page = told(sweep, error)
 
-    assert code == 0
     assert "Traceback" not in error
     assert "Still searched" not in out
     if (name, damage) not in UNTOLD:
