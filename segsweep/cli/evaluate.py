@@ -78,8 +78,10 @@ def check_options(
 def score(where: Where, ensemble: int, cell: str | None, flips: bool) -> None:
     """Score an ensemble on the sweep's own images, unless that is stored, and print it."""
     from segsweep.report.write import write_report
+    from segsweep.store.ensembles import repair_reads
     from segsweep.store.tables import read_all
     from segsweep.sweep.lock import SweepLock
+    from segsweep.system.clock import time_text
     from segsweep.use.choose import choose_ensemble
     from segsweep.use.ensemble import known_score, score_ensemble
     from segsweep.use.network import Way, open_network
@@ -90,6 +92,8 @@ def score(where: Where, ensemble: int, cell: str | None, flips: bool) -> None:
     choice = choose_ensemble(tables, ensemble, cell)
     print(f"using {choice.why}", file=sys.stderr)
     with SweepLock(tables.sweep.lock):
+        if damage := repair_reads(tables.sweep, time_text()):
+            print(f"{damage}; written again from ensembles.csv, and says so", file=sys.stderr)
         row = known_score(tables.sweep, choice, flips)
         if row is None:
             way = Way(where.device, where.threads, flips=flips, allow=where.allow)

@@ -33,6 +33,8 @@ class Searched:
     sweep: SweepPaths
     chosen: list[Chosen]
     trials: list[TrialRow]
+    lost: bool = False
+    """Whether what was chosen is missing from chosen.csv."""
 
     def of(self, study: str) -> list[TrialRow]:
         """Return the trials of a study."""
@@ -94,7 +96,8 @@ def read_searched(sweep: SweepPaths) -> Searched:
 
     chosen = read_chosen(sweep) if sweep.chosen.exists() else []
     tables = read_all(sweep.root, warn_ignored=False)
-    found = Searched(sweep, chosen, trial_rows(tables, chosen))
+    lost = sweep.chosen in tables.noted
+    found = Searched(sweep, chosen, trial_rows(tables, chosen), lost)
     if not found.chosen and not found.trials:
         raise StoreError(
             f"{sweep.root}: no search in this sweep; add search=lr to a command with -m"
@@ -156,7 +159,8 @@ def _open_line(found: Searched, study: str) -> str:
     scored = [one for one in ended if one.val_iou is not None and one.status != PRUNED]
     best = max(scored, key=lambda one: cast(float, one.val_iou), default=None)
     name = title_of(first.cell, first.fold)
-    said = f"{name}: {len(ended)} of {len(trials)} trials ended in {study}, which chose no values"
+    chose = "; what it chose is not in chosen.csv" if found.lost else ", which chose no values"
+    said = f"{name}: {len(ended)} of {len(trials)} trials ended in {study}{chose}"
     if best is None:
         return said
     return f"{said}; best so far {words_in(best.values)}: val IoU {_shown(best.val_iou)}"

@@ -1,6 +1,5 @@
 """Comparisons of a sweep's cells on other data sets: does the ranking carry over?"""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from segsweep.report.raced import common_seeds, only
 from segsweep.store.evaluations import Evaluation, OtherCounts, evaluations_of
 from segsweep.store.paths import RunPaths
 from segsweep.store.run_cache import RunRecord
-from segsweep.store.run_rows import count_test_images, image_rows
+from segsweep.store.run_rows import count_test_images
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
 from segsweep.system.files import write_if_changed
@@ -36,11 +35,7 @@ def on_other_data(tables: Tables, own: Sequence[Compared]) -> list[OnOtherData]:
 
     A damaged evaluation is left out, with a note.
     """
-    try:
-        found = evaluations_of(tables.sweep)
-    except StoredFileError as damage:
-        tables.note(damage)
-        return []
+    found = evaluations_of(tables.sweep, tables.note)
     return [one for each in found if (one := _compared(tables, own, each)) is not None]
 
 
@@ -70,17 +65,15 @@ def tables_on(tables: Tables, evaluation: Evaluation) -> tuple[Tables, int]:
     for run in tables.runs:
         if run.kind != "run" or run.status != Status.FINISHED:
             continue
-        paths = evaluation.run(run.path.name)
-        if not evaluation.has(RunPaths(run.path)):
-            lacking += 1
-            continue
         try:
-            found = image_rows(paths.per_image, run.run_id)
+            found = evaluation.rows(RunPaths(run.path))
         except StoredFileError as damage:
             tables.note(damage)
-            warnings.warn(f"{damage.path}: ignored: {damage.reason}", stacklevel=3)
+            found = None
+        if found is None:
             lacking += 1
             continue
+        paths = evaluation.run(run.path.name)
         rows[paths.root] = found
         records.append(_record(run, paths, evaluation, count_test_images(found)))
     there = replace(tables, runs=records, cache=OtherCounts(rows), chosen=(), noted={})

@@ -67,8 +67,21 @@ class Raced:
         """Why the race has ended; empty while it goes on."""
         return self.rows[-1].end
 
+    def asked_of(self, tables: Tables) -> set[str]:
+        """Return the ids of the runs in *tables* that the race asked for."""
+        seeds = self.rows[0].order
+        return self.used_runs | {
+            run.run_id
+            for run in tables.runs
+            if run.kind == "run" and run.cell in self.last and run.seed in seeds
+        }
+
+    def unused_of(self, tables: Tables) -> set[str]:
+        """Return the ids of those that no look used: they were trained in slots that were idle."""
+        return self.asked_of(tables) - self.used_runs
+
     @property
-    def asked(self) -> int:
+    def full(self) -> int:
         """The runs that the same cells would take with all seeds."""
         first = self.rows[0]
         folds = len(first.runs) // max(first.seeds, 1) or 1

@@ -35,7 +35,8 @@ def searched_cells(tables: Tables) -> tuple[SearchedCell, ...]:
     studies: dict[str, list[RunRecord]] = {}
     for run in trials:
         studies.setdefault(str(run.settings[STUDY]), []).append(run)
-    still = [_still(runs) for study, runs in studies.items() if study not in known]
+    lost = tables.sweep.chosen in tables.noted
+    still = [_still(runs, lost) for study, runs in studies.items() if study not in known]
     there = {(one.cell, one.fold) for one in every}
     new = [one for one in still if (one.cell, one.fold) not in there or _goes_on(one)]
     return tuple(sorted((*every, *new), key=lambda one: (one.cell, one.fold or 0)))
@@ -89,8 +90,8 @@ def _of_row(
     )
 
 
-def _still(runs: Sequence[RunRecord]) -> SearchedCell:
-    """Return a search that has not chosen yet, from its trials so far."""
+def _still(runs: Sequence[RunRecord], lost: bool) -> SearchedCell:
+    """Return a search that has not chosen yet, from its trials so far; *lost*: or it has."""
     first = runs[0]
     fold = first.columns.get("fold")
     trials = tuple(_trial(run, _filled(first)) for run in _by_start(runs))
@@ -101,6 +102,7 @@ def _still(runs: Sequence[RunRecord]) -> SearchedCell:
         counts=Counter(one.state for one in trials),
         epochs=sum(one.epochs or 0 for one in trials),
         seconds=sum(one.seconds or 0.0 for one in trials),
+        lost=lost and all(one.state != TrialState.OPEN for one in trials),
     )
 
 

@@ -77,6 +77,8 @@ class SearchedCell:
     """The sweep that the values come from; empty where they were searched in this one."""
     seeds: tuple[float, ...] = ()
     """Validation IoU of the runs at the chosen values."""
+    lost: bool = False
+    """Whether nobody knows what it chose, or if it is over: chosen.csv is damaged or lacks it."""
 
     @property
     def title(self) -> str:

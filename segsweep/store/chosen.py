@@ -1,6 +1,7 @@
 """The values that searches chose, in a sweep's chosen.csv: one row per cell and fold. No torch."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -86,9 +87,22 @@ LATER = tuple(
 """Columns that an earlier version did not write."""
 
 
+AGAIN = "the command of its search writes it again, from the trials"
+"""What to do about a chosen.csv that is damaged or lost."""
+
+
 def read_chosen(sweep: SweepPaths) -> list[Chosen]:
     """Return the rows of chosen.csv, [] without one; StoredFileError if it is damaged."""
+    try:
+        return _rows(sweep)
+    except StoredFileError as damage:
+        raise StoredFileError(sweep.chosen, f"{damage.reason}; {AGAIN}", damage.field) from damage
+
+
+def _rows(sweep: SweepPaths) -> list[Chosen]:
     rows = read_rows(sweep.chosen)
+    if not rows and sweep.chosen.exists():
+        raise StoredFileError(sweep.chosen, "damaged, it has no row")
     hints = get_type_hints(Chosen)
     found = []
     for number, row in enumerate(rows, 2):
@@ -127,10 +141,14 @@ def chosen_frame(sweep: SweepPaths) -> "DataFrame":
 
 
 def add_chosen(sweep: SweepPaths, new: Sequence[Chosen]) -> None:
-    """Write *new* rows in place of those of the same cells and folds."""
+    """Write *new* rows in place of those of the same cells and folds; a damaged file is told.
+
+    The same commands write the rows of other cells again, from their studies.
+    """
     try:
-        there = read_chosen(sweep)
-    except StoredFileError:  # the studies have it all
+        there = _rows(sweep)
+    except StoredFileError as damage:
+        print(f"{damage}; written again, with the cells of this command", file=sys.stderr)
         there = []
     rows = {_key(one): one for one in (*there, *new)}
     write_chosen(sweep.chosen, list(rows.values()))

@@ -5,14 +5,18 @@ folder, and `result.json`: which version of the run it was. `data.json` says wha
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segsweep.errors import ConfigError, StoredFileError
+from segsweep.store.image_checks import OWN_SIZES, check_images
 from segsweep.store.json_files import read_object
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.store.records import read_split
 from segsweep.store.run_cache import RunCache
+from segsweep.store.run_rows import image_rows
 from segsweep.system.files import file_digest, read_json, write_json
 
 NAME = re.compile(r"[A-Za-z0-9][\w.+=-]*", re.ASCII)
@@ -41,9 +45,40 @@ class Evaluation:
         return RunPaths(self.root / "runs" / name)
 
     def has(self, run: RunPaths) -> bool:
-        """Whether a run was evaluated, as it is now."""
-        there = self.run(run.root.name).per_image.exists() and run.result.exists()
-        return there and self._noted(run).get("result") == file_digest(run.result)
+        """Whether a run was evaluated, as it is now, and what was stored then is whole."""
+        try:
+            return self.rows(run) is not None
+        except StoredFileError:
+            return False
+
+    def rows(self, run: RunPaths) -> str | None:
+        """Return the rows of its per_image.csv; None unless the run was evaluated as it is now.
+
+        Raises StoredFileError if one of the three files is damaged.
+        """
+        own = self.run(run.root.name)
+        noted = read_object(own.root / RUN)
+        if noted is None or not run.result.exists():
+            return None
+        if not isinstance(noted.get("result"), str):
+            raise StoredFileError(own.root / RUN, "damaged, not a text", "result")
+        if noted["result"] != file_digest(run.result):
+            return None
+        for path in (own.split, own.per_image):
+            if not path.exists():
+                raise StoredFileError(path, "missing")
+        if any(row["split"] != "test" for row in read_split(own.split)):
+            raise StoredFileError(own.split, "damaged, has another part than test")
+        found = image_rows(own.per_image, run.root.name.rpartition("-")[2])
+        check_images(found, own.per_image, own.split, None, (), OWN_SIZES)
+        if not found:
+            raise StoredFileError(own.per_image, "damaged, it has no row")
+        return found
+
+    def forget(self) -> None:
+        """Let every run count as not evaluated."""
+        for path in self.root.glob(f"runs/*/{RUN}"):
+            path.unlink()
 
     def is_checked(self, run: RunPaths) -> bool:
         """Whether the images that a run was trained on could be compared with these."""
@@ -94,11 +129,21 @@ def evaluation_at(sweep: SweepPaths, name: str) -> Evaluation | None:
     return Evaluation(path.parent, title, tuple(map(str, words)), fingerprint, target)
 
 
-def evaluations_of(sweep: SweepPaths) -> list[Evaluation]:
-    """Return the evaluations of a sweep by name; StoredFileError if one is damaged."""
-    folders = sorted(sweep.evaluations.iterdir()) if sweep.evaluations.is_dir() else []
-    found = [evaluation_at(sweep, folder.name) for folder in folders if folder.is_dir()]
-    return [one for one in found if one is not None]
+def evaluations_of(sweep: SweepPaths, note: Callable[[StoredFileError], None]) -> list[Evaluation]:
+    """Return the evaluations of a sweep by name; those without a readable data.json are noted."""
+    there = sorted(sweep.evaluations.iterdir()) if sweep.evaluations.is_dir() else []
+    found = []
+    for folder in (path for path in there if path.is_dir()):
+        try:
+            one = evaluation_at(sweep, folder.name)
+        except StoredFileError as damage:
+            note(damage)
+            continue
+        if one is not None:
+            found.append(one)
+        elif (folder / "runs").is_dir():
+            note(StoredFileError(folder / DATA, "missing"))
+    return found
 
 
 def check_name(name: str) -> None:
@@ -108,9 +153,19 @@ def check_name(name: str) -> None:
 
 
 def start_evaluation(sweep: SweepPaths, new: Evaluation) -> Evaluation:
-    """Write what the data are; ConfigError for a name that other data have."""
-    known = evaluation_at(sweep, new.name)
-    if known is not None and (known.fingerprint, known.target) != (new.fingerprint, new.target):
+    """Write what the data are; ConfigError for a name that other data have.
+
+    Where a data.json is damaged or lost, nobody knows what the stored counts are of: they count
+    no longer.
+    """
+    try:
+        known = evaluation_at(sweep, new.name)
+    except StoredFileError as damage:
+        known = None
+        print(f"{damage}; all runs are evaluated again", file=sys.stderr)
+    if known is None:
+        new.forget()
+    elif (known.fingerprint, known.target) != (new.fingerprint, new.target):
         raise ConfigError(
             f"--name {new.name}: is already the name of other data ({known.title}); give another "
             "one"

@@ -108,9 +108,10 @@ def sizes_digest(sweep: SweepPaths) -> str:
 
 
 def _evaluated(sweep: SweepPaths) -> list[Path]:
-    """Return the files about other data sets and ensembles, sorted."""
+    """Return the files about other data sets, ensembles and their readings, sorted."""
     found = [path for path in sweep.evaluations.rglob("*") if path.suffix in (".csv", ".json")]
-    return sorted([*found, *(path for path in (sweep.ensembles,) if path.exists())])
+    of_ensembles = (sweep.ensembles, sweep.test_reads)
+    return sorted([*found, *(path for path in of_ensembles if path.exists())])
 
 
 def _files(folder: Path) -> Iterator[str]:

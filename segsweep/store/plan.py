@@ -9,8 +9,8 @@ from pathlib import Path
 from segsweep.config.cells import as_cell_name, cells_of, run_names
 from segsweep.errors import StoredFileError
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import is_count, read_rows, readable_configs
-from segsweep.system.files import csv_text, file_stamp, open_plain, write_text
+from segsweep.store.records import is_count, read_appended, readable_configs
+from segsweep.system.files import csv_text, file_stamp, write_text
 
 PLAN = (
     "run_id",
@@ -45,12 +45,9 @@ class Plan:
 def read_plan(path: Path) -> Plan:
     """Return a plan; empty if there is no file, the intact rows if it is damaged."""
     try:
-        rows, end = read_rows(path), _last_byte(path)
+        rows, damage = read_appended(path)
     except StoredFileError as error:
         return Plan([], error)
-    except FileNotFoundError:
-        return Plan([])
-    damage = None if end == b"\n" else StoredFileError(path, "damaged, its end is missing")
     intact = []
     for number, row in enumerate(rows, 2):
         if (wrong := _wrong_in_plan(row)) is None:
@@ -69,12 +66,6 @@ def _wrong_in_plan(row: Mapping[str, str]) -> str | None:
         return "folder"
     counts = ((name, row.get(name) or "0") for name in ("seed", "fold", "epochs"))
     return next((name for name, text in counts if not is_count(text)), None)
-
-
-def _last_byte(path: Path) -> bytes:
-    with open_plain(path) as file:
-        file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
-        return file.read()
 
 
 def add_to_plan(sweep: SweepPaths, rows: Sequence[Mapping[str, object]]) -> None:

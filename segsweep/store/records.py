@@ -135,23 +135,47 @@ def write_history(paths: RunPaths, history: Sequence[Mapping[str, float]]) -> No
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV as text: none if the file is missing, without a torn last row.
+    """Return the rows of a CSV as text: none if the file is missing.
 
-    StoredFileError if the file is damaged otherwise.
+    The file is written at once, so one without a header, or with a torn last row, is damaged:
+    StoredFileError, as for what is no table.
+    """
+    rows, torn = read_appended(path)
+    if torn is not None:
+        raise torn
+    return rows
+
+
+def read_appended(path: Path) -> tuple[list[dict[str, str]], StoredFileError | None]:
+    """Return the whole rows of a CSV to which rows are appended, and what is wrong with its end.
+
+    No row if the file is missing; StoredFileError if the file is damaged otherwise.
     """
     try:
         text = read_plain(path).decode()
         reader = csv.DictReader(io.StringIO(text, newline=""))
         rows = [{key: exact(cell) for key, cell in row.items()} for row in reader]
     except FileNotFoundError:
-        return []
+        return [], None
     except OSError as error:
         raise StoredFileError(path, f"damaged, cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise StoredFileError(path, "damaged, not text") from error
     except csv.Error as error:
         raise StoredFileError(path, f"damaged, not a table ({error})") from error
-    return rows if text.endswith("\n") else rows[:-1]
+    if not text.strip():
+        return [], StoredFileError(path, "damaged, it is empty")
+    if text.endswith("\n"):
+        return rows, None
+    return rows[:-1], StoredFileError(path, "damaged, its end is missing")
+
+
+def readable_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV; none if it is missing or damaged."""
+    try:
+        return read_rows(path)
+    except StoredFileError:
+        return []
 
 
 def read_split(path: Path) -> list[dict[str, str]]:

@@ -209,6 +209,7 @@ def read_all(
             warnings.warn(noted[paths.config], stacklevel=2)
     chosen = _chosen(sweep, noted)
     placed = _placed(runs, chosen)
+    _check_chosen(sweep, placed, noted)
     settings = [record.settings for record in placed]
     swept = swept_among([run.config.values for run in runs], settings)
     named = zip(placed, with_data_words(settings), strict=True)
@@ -228,6 +229,19 @@ def _chosen(sweep: SweepPaths, noted: dict[Path, str]) -> "list[Chosen]":
         noted[sweep.chosen] = str(damage)
         warnings.warn(f"{sweep.chosen}: ignored: {damage.reason}", stacklevel=3)
         return []
+
+
+def _check_chosen(sweep: SweepPaths, runs: "Sequence[RunRecord]", noted: dict[Path, str]) -> None:
+    """Note that a run at values which a search chose has no row: these are written before it."""
+    from segsweep.config.cells import SEARCHED
+
+    final = (run for run in runs if run.kind == "run" and run.settings.get(SEARCHED))
+    if sweep.chosen not in noted and any(run.chosen is None for run in final):
+        from segsweep.store.chosen import AGAIN
+
+        reason = "lacks values that were chosen" if sweep.chosen.exists() else "missing"
+        noted[sweep.chosen] = f"{sweep.chosen}: {reason}; {AGAIN}"
+        warnings.warn(noted[sweep.chosen], stacklevel=3)
 
 
 def _placed(runs: "Sequence[StoredRun]", rows: "Sequence[Chosen]") -> list[RunRecord]:

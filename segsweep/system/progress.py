@@ -134,6 +134,8 @@ class Counter:
         self.started = self.last_output = time.monotonic()
         self.first: tuple[int, float] | None = None
         """Items done and share of the work done when `started` was taken."""
+        self.is_first_timed = False
+        """Whether `started` was taken before the first item."""
         self.shown = False
 
     def __call__(self, done: int, total: int, share: float | None = None) -> None:
@@ -141,13 +143,17 @@ class Counter:
 
         The time left is shown when a few items say how long one takes; *share* is the share of
         the work that is done where items differ. Preparations do not count: a task that reports
-        0 or 1 first is timed from there.
+        0 or 1 first is timed from there. Nor does the first of equal items, which takes longer,
+        because everything happens for the first time.
         """
-        now = time.monotonic()
+        now, equal = time.monotonic(), share is None
         share = done / total if share is None else share
         if self.first is None:
             self.first = (done, share) if done <= 1 else (0, 0.0)
             self.started = now if done <= 1 else self.started
+            self.is_first_timed = done == 0
+        elif equal and self.is_first_timed and done > 0:
+            self.first, self.started, self.is_first_timed = (done, share), now, False
         if now - self.last_output < QUIET_START and not (self.shown and done == total):
             return
         text = f"{self.what} {done}/{total}"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -56,25 +57,22 @@ def score_ensemble(sweep: SweepPaths, choice: Choice, together: Together, name: 
         tp, fp, fn, tn = _counts(together, prepared, rows).T
         return metrics.mean_over_images("iou", tp, fp, fn, tn, empty), len(rows)
 
-    val_iou, _ = iou("val")
-    count_test = list(parts.values()).count("test")
-    if count_test:
-        flips = ", flips" if first.flips else ""
-        reason = f"ensemble of {len(choice.runs)} networks{flips}: {name}"
-        add_reading(sweep.test_reads, time_text(), reason, count_test)
-    test_iou, n_test = iou("test")
     row = EnsembleRow(
         ensemble=name,
         networks=len(choice.runs),
         flips=first.flips,
-        val_iou=val_iou,
-        test_iou=test_iou,
+        val_iou=iou("val")[0],
+        test_iou=math.nan,
         alone=_alone(choice.runs),
-        n_test=n_test,
+        n_test=list(parts.values()).count("test"),
         time=time_text(),
         runs=_names(choice),
         results=_digests(choice),
     )
+    if row.n_test:
+        add_reading(sweep.test_reads, row.time, row.reading, row.n_test)
+    test_iou, n_test = iou("test")
+    row = replace(row, test_iou=test_iou, n_test=n_test, time=time_text())
     add_ensemble(sweep, row)
     return row
 

@@ -131,6 +131,18 @@ def test_answer_says_how_the_race_went(raced):
     assert not any("more seeds per cell" in text for text in said.next)
 
 
+def test_runs_that_no_look_used_are_counted_and_named(raced):
+    """A race that ended at its first look, while idle slots had trained further seeds."""
+    first = [replace(row, end="hours") for row in rows_of(raced.root) if row.look == 1]
+    raced.race.unlink()
+    write_race(raced, first)
+    (compared,) = compare_all(read_all(raced.root))
+    said = compared.answer
+
+    assert said.settled[0].endswith("; 14 runs in place of 16, 6 of them not used by a look.")
+    assert said.notes[0].startswith("Seeds were given by results: no cell got more. The set")
+
+
 def test_another_metric_compares_the_first_looks_seeds(raced):
     """The race decided by IoU: its set says nothing about Dice."""
     (compared,) = compare_all(read_all(raced.root), Asked("dice"))

@@ -314,7 +314,8 @@ def test_damaged_record_leaves_the_trials(maker):
         html = page(maker)
 
     assert "Left out: " in html
-    assert "Still searched: " in html
+    assert "What was chosen is not known (chosen.csv): unet/bce, unet/dice." in html
+    assert "Still searched: " not in html
 
 
 def test_columns_of_an_earlier_version(maker):

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,21 @@ def test_time_left_waits_for_a_few_items(capsys, monkeypatch):
         "reading images 3/98, 2 min left",
         "reading images 4/98, 3 min left",
     ]
+
+
+def test_time_left_is_not_that_of_the_first_batch(capsys, monkeypatch):
+    """24 images in batches of 4: the first batch takes 16 s, the others 1.5 s."""
+    now, moments = [0.0], [(0, 0.0)]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    moments += [(item, 16 + 1.5 * ((item - 1) // 4) + 0.01 * item) for item in range(1, 25)]
+    count = Counter("predicting images")
+    for done, now[0] in moments:
+        count(done, 24)
+    told = re.findall(r"images (\d+)/24, (\d+) s left", capsys.readouterr().err)
+
+    assert len(told) > 2
+    for done, left in told:
+        assert abs(int(left) - (moments[-1][1] - moments[int(done)][1])) < 3
 
 
 def test_last_item_is_counted(capsys):

@@ -137,7 +137,7 @@ def test_same_command_evaluates_only_what_is_new(evaluate, mine):
     result = RunPaths(mine / "outputs/main/runs" / second.parent.name).result
     result.write_text(result.read_text() + " ")
     sweep = SweepPaths(mine / "outputs/main")
-    tables, lacking = tables_on(read_all(sweep.root), evaluations_of(sweep)[0])
+    tables, lacking = tables_on(read_all(sweep.root), evaluations_of(sweep, pytest.fail)[0])
     assert (len(tables.runs), lacking) == (2, 2)
     assert evaluate()[0] == 0
     changed = [path for path in files if path.stat().st_mtime_ns != files[path]]

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 
 from segsweep.errors import StoredFileError
 from segsweep.report.placement import kernels_of
-from segsweep.store.ensembles import read_ensembles
+from segsweep.store.ensembles import read_ensembles, wrong_reads
 from segsweep.store.json_files import Failure, known_environment, known_failure
 from segsweep.store.paths import RunPaths
 from segsweep.store.plan import LOST, read_plan
-from segsweep.store.records import is_later, read_reads, read_split
+from segsweep.store.records import LOST_READS, is_later, read_reads, read_split
 from segsweep.store.run_cache import RunRecord
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
@@ -63,16 +63,22 @@ def reads_of(tables: Tables) -> Reads:
         names = _names(run)
         rows += [{**names, **read} for read in reads]
         said += [f"{names['run']}: {what}" for what in _irregular(run, reads)]
+    further = _rows(tables, read_reads, tables.sweep.test_reads)
+    if any(read["reason"] == LOST_READS for read in further):
+        said.append(f"of readings by ensembles, {LOST_READS}")
     return Reads(rows, tuple(said))
 
 
 def ensembles_of(tables: Tables) -> list[Record]:
-    """Return what ensembles scored; a damaged table is noted."""
+    """Return what ensembles scored; a damaged table, or log of its readings, is noted."""
     try:
-        return [asdict(row) for row in read_ensembles(tables.sweep)]
+        rows = read_ensembles(tables.sweep)
     except StoredFileError as damage:
         tables.note(damage)
         return []
+    if (wrong := wrong_reads(tables.sweep, rows)) is not None:
+        tables.note(wrong)
+    return [asdict(row) for row in rows]
 
 
 def damages_of(tables: Tables) -> tuple[str, ...]:

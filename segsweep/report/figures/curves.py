@@ -27,7 +27,7 @@ from segsweep.report.figures.svg import (
     linear,
     path,
     short,
-    ticks,
+    whole_ticks,
 )
 
 EARLY = 0.9
@@ -93,7 +93,7 @@ def _draw_lines(panel: Panel) -> Canvas:
     y_axis(canvas, y, panel.axis.marks, LEFT, right, short)
     y_title(canvas, fitted(panel.axis_title, NARROW, 11), 0, 12)
     x_title(canvas, "epoch", LEFT, right, BOTTOM + 34)
-    for mark in ticks(1, last, 4):
+    for mark in whole_ticks(1, last):
         canvas.text(x(mark), BOTTOM + 16, short(mark), "tick", "middle")
     for label, line in sorted(lines.items(), key=lambda item: item[0] in named):
         css = _css(colours[label]) if label in named else "other"

@@ -29,7 +29,7 @@ def race_figure(raced: Raced | None) -> Figure | None:
     hidden = (
         f" {len(rows) - MOST_ROWS} more cells are in race.csv." if len(rows) > MOST_ROWS else ""
     )
-    used, asked = len(raced.used_runs), raced.asked
+    used, full = len(raced.used_runs), raced.full
     return both_widths(
         lambda width: _draw(rows[:MOST_ROWS], seeds, width),
         "race",
@@ -38,8 +38,8 @@ def race_figure(raced: Raced | None) -> Figure | None:
         ("cell", "look", "seeds", "mean", "p", "decision"),
         [[row.cell, row.look, row.seeds, row.mean, row.p, row.decision] for row in rows],
         f"Each bar ends at the look at which the cell was ruled out, or at the last one; filled: "
-        f"may still be the best. Vertical lines: the looks. Runs used: {used}; all seeds of all "
-        f"cells would take {asked}.{hidden}",
+        f"may still be the best. Vertical lines: the looks. Runs used by them: {used}; all seeds "
+        f"of all cells would take {full}.{hidden}",
     )
 
 

@@ -83,9 +83,23 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round values in [low, high], *about* as many as given."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low] if math.isfinite(low) else []
-    raw = (high - low) / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * size for size in (1, 2, 2.5, 5, 10) if power * size >= 0.9 * raw)
+    return _multiples(low, high, _step((high - low) / about, (1, 2, 2.5, 5, 10)))
+
+
+def whole_ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Return round whole numbers in [low, high], *about* as many as given or fewer."""
+    if high <= low:
+        return [low]
+    return _multiples(low, high, max(1.0, _step((high - low) / about, (1, 2, 5, 10))))
+
+
+def _step(least: float, sizes: Sequence[float]) -> float:
+    """Return the least round number, of these first digits, that is not much below *least*."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * size for size in sizes if power * size >= 0.9 * least)
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
     first = math.ceil(low / step - 1e-9)
     return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
 

@@ -15,6 +15,9 @@ WHY_UNDECIDED = (
     "best one-sided and cell by cell."
 )
 
+FEW_MARGINS = 10
+"""So many equivalence margins are near, however close to each other the cells are."""
+
 
 def margin_of(analysis: Analysis) -> str:
     """Return the margin with its unit."""
@@ -33,6 +36,8 @@ def as_good(analysis: Analysis) -> list[str]:
 def best_texts(analysis: Analysis, may: Sequence[str], equal: bool) -> tuple[str, ...]:
     """Return how far from the best the highest cell is at most, and which are as good as the best.
 
+    A distance so wide that it says nothing is left out.
+
     Args:
         analysis: of all cells.
         may: the cells that may be the best.
@@ -46,13 +51,23 @@ def best_texts(analysis: Analysis, may: Sequence[str], equal: bool) -> tuple[str
     highest, texts, good = best.highest, list[str](), as_good(analysis)
     if len(may) == 1 and _is_undecided(analysis, may[0]):
         texts.append(WHY_UNDECIDED)
-    if best.low[highest] < 0:
+    if best.low[highest] < 0 and _says_something(analysis, -float(best.low[highest])):
         below = "below" if analysis.values.sign > 0 else "above"
         size = f"{-best.low[highest]:.4f}{analysis.values.unit}"
         texts.append(f"{best.names[highest]} is at most {size} {below} the best.")
     if good and (len(may) > 1 or len(good) > 1):
         texts.append(f"As good as the best within {margin_of(analysis)}: {name_list(good)}.")
     return tuple(texts)
+
+
+def _says_something(analysis: Analysis, distance: float) -> bool:
+    """Whether "at most *distance* from the best" tells more than the means do.
+
+    It is said where it is a few margins, or places the cell among the better ones: within half of
+    what lies between the best and the worst mean.
+    """
+    spread = float(np.ptp(analysis.claimed_parts.mean))
+    return distance <= max(FEW_MARGINS * analysis.settings.margin, spread / 2)
 
 
 def levels_text(tested: Tested, level: float) -> tuple[str, ...]:

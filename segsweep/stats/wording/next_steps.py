@@ -84,14 +84,18 @@ def _seeds(analysis: Analysis, tested: Tested, best: Best) -> tuple[str, ...]:
             f"probably rule out {reached} that may be the best."
         )
     if never := sum(advice.limit is Limit.IMAGES for advice in advised):
-        steps.append(f"More seeds would not rule out {_of(never, len(advised))}: {NEEDS_IMAGES}.")
-    return (*steps, _with_extra_seeds(analysis, tested, best))
+        which = _of(never, len(advised), "either of the 2 others", "any of the {} others")
+        steps.append(f"More seeds would not rule out {which}: {NEEDS_IMAGES}.")
+    if steps:  # one advice: a number for fewer others beside it would read as another answer
+        return tuple(steps)
+    return (_with_extra_seeds(analysis, tested, best),)
 
 
-def _of(count: int, others: int) -> str:
+def _of(count: int, others: int, both: str = "both others", every: str = "all {} others") -> str:
+    """Return how many of the others; *both* and *every* are the words for all of them."""
     if count < others:
         return f"{count} of the {others} others"
-    return {1: "the one other", 2: "both others"}.get(others, f"all {others} others")
+    return {1: "the one other", 2: both}.get(others, every.format(others))
 
 
 def _with_extra_seeds(analysis: Analysis, tested: Tested, best: Best) -> str:

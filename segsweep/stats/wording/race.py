@@ -26,7 +26,7 @@ def race_texts(
     cells: int,
     left: Sequence[str],
     look: tuple[int, int],
-    runs: tuple[int, int],
+    runs: tuple[int, int, int],
     margin: float,
 ) -> tuple[str, ...]:
     """Return how far a race came, and what it saved.
@@ -36,19 +36,21 @@ def race_texts(
         cells: how many entered.
         left: those that are not ruled out.
         look: the number of the last look, and its seeds.
-        runs: those that the looks used, and those that all seeds of all cells would take.
+        runs: those that it asked for, those of them that no look used, and those that all seeds of
+            all cells would take.
         margin: the equivalence margin.
 
     """
     number, seeds = look
-    used, every = runs
+    asked, unused, every = runs
     if not end:
         return (
             f"The race goes on: after look {number} ({plural(seeds, 'seed')}), {len(left)} of "
             f"{plural(cells, 'cell')} may still be the best.",
         )
     why = ENDS[End(end)].format(margin=f"{margin:g}")
-    saved = f"{used} runs in place of {every}" if used < every else plural(used, "run")
+    saved = f"{asked} runs in place of {every}" if asked < every else plural(asked, "run")
+    saved += f", {unused} of them not used by a look" if unused else ""
     return (f"The race ended at look {number} ({plural(seeds, 'seed')}): {why}; {saved}.",)
 
 
@@ -71,7 +73,7 @@ def race_note(seeds: int, cells: Sequence[str], every: int, metric: str = "") ->
     first = f"the first {plural(seeds, 'seed')} of each cell"
     if metric:
         return f"{start}, by another metric than {metric}: here {first} are compared."
-    more = f": {name_list(cells)} got more" if len(cells) < every else ""
+    more = f": {name_list(cells) or 'no cell'} got more" if len(cells) < every else ""
     return (
         f"{start}{more}. The set of the best holds with 95 % confidence over all looks; pairs, "
         f"averages and chances use {first}."

@@ -152,7 +152,8 @@ def _found(over: Sequence[SearchedCell], planned: int) -> str:
 
 def _still(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
     """Return which cells are still searched, and how far; which have no trial that counts."""
-    without = [one for one in cells if not one.values]
+    unknown = [one.title for one in cells if one.lost]
+    without = [one for one in cells if not one.values and not one.lost]
     lost = [one for one in without if _has_failed(one)]
     names = [
         f"{one.title} ({plural(one.ended, 'trial')} so far{_lost(one)})"
@@ -161,6 +162,11 @@ def _still(cells: Sequence[SearchedCell]) -> tuple[str, ...]:
     ]
     failed = [f"{one.title} ({one.counts[TrialState.FAILED]} failed)" for one in lost]
     return (
+        *(
+            (f"What was chosen is not known (chosen.csv): {name_list(unknown)}.",)
+            if unknown
+            else ()
+        ),
         *((f"Still searched: {name_list(names)}.",) if names else ()),
         *((f"No trial has finished, so not trained: {name_list(failed)}.",) if failed else ()),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
-from segsweep.store.records import read_rows
+from segsweep.store.records import readable_rows
 from segsweep.store.retention import checkpoint_bytes
 from segsweep.sweep.planning.budget import (
     Budget,
@@ -146,7 +146,7 @@ def slots_for(
 
 
 def _cost(run: PlannedRun, cell: str, measured: Measured) -> Cost:
-    done = 0 if run.paths.result.exists() else len(read_rows(run.paths.history))
+    done = 0 if run.paths.result.exists() else len(readable_rows(run.paths.history))
     return cost_of(cell, run.config, measured, done)
 
 

@@ -64,8 +64,11 @@ def end_line(race: Race) -> str:
     left = [cell.name for cell in race.left]
     text = ENDS[End(race.end)].format(left=named(left))
     every = sum(len(runs) for cell in race.cells for runs in cell.units.values())
-    asked = len(race.asked())
-    return f"race ended: {text}; {asked} of {_count(every, 'run')}, {every - asked} saved"
+    asked, used = race.asked(), {name for row in race.rows for name in row.runs}
+    unused = sum(run.config.run_id not in used for run in asked)
+    more = f"; {unused} of the {len(asked)} not used by a look" if unused else ""
+    counts = f"{len(asked)} of {_count(every, 'run')}, {every - len(asked)} saved"
+    return f"race ended: {text}; {counts}{more}"
 
 
 def time_line(race: Race, seconds: Mapping[str, float], slots: int) -> str:

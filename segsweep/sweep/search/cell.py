@@ -1,12 +1,13 @@
 """The search of one cell in one fold: its trials, the values they lead to, and its final runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from segsweep.config.cells import title_of
+from segsweep.errors import StoredFileError
 from segsweep.store.chosen import Chosen
-from segsweep.store.json_files import known_failure, known_result
+from segsweep.store.json_files import Result, known_failure, known_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_rows
@@ -95,8 +96,8 @@ class CellSearch:
     def _tell(self, k: int, trial: "FrozenTrial", run: PlannedRun, outcome: Outcome) -> Outcome:
         from optuna.trial import TrialState
 
-        for row in read_rows(run.paths.history):
-            self.study.report(trial, int(row["epoch"]), float(row["val_iou"]))
+        for epoch, value in _curve(run.paths):
+            self.study.report(trial, epoch, value)
         if outcome.status == AttemptStatus.FINISHED:
             result = known_result(run.paths.result)
             pruned = result is not None and result.pruned
@@ -137,7 +138,7 @@ class CellSearch:
         diverged = sum(bool(one.user_attrs.get(DIVERGED)) for one in trials.values())
         own = next((one for one in trials.values() if one.params == self.study.own), None)
         k = next(k for k, one in trials.items() if one is best)
-        rows = [read_rows(self.runs[k].history) for k in trials if k in self.runs]
+        spent = [_spent(self.runs[k]) for k in trials if k in self.runs]
         return Chosen(
             cell=self.cell,
             model=first.choices["model"],
@@ -154,8 +155,8 @@ class CellSearch:
             pruned=states.count(TrialState.PRUNED) - diverged,
             diverged=diverged,
             failed=states.count(TrialState.FAIL),
-            epochs=sum(map(len, rows)),
-            seconds=round(sum(_seconds(one) for one in rows), 1),
+            epochs=sum(epochs for epochs, _ in spent),
+            seconds=round(sum(seconds for _, seconds in spent), 1),
             study=self.study.name,
             sampler=self.study.sampler,
             own=self.study.own or {},
@@ -167,8 +168,24 @@ def _run_id(paths: RunPaths) -> str:
     return paths.root.name.rpartition("-")[2]
 
 
-def _seconds(rows: Iterable[Mapping[str, str]]) -> float:
-    return sum(float(row["seconds"]) for row in rows)
+def _curve(paths: RunPaths) -> list[tuple[int, float]]:
+    """Return epoch and validation IoU of each epoch; none if history.csv is missing or damaged."""
+    try:
+        return [(int(row["epoch"]), float(row["val_iou"])) for row in read_rows(paths.history)]
+    except (StoredFileError, KeyError, ValueError, TypeError):
+        return []
+
+
+def _spent(paths: RunPaths) -> tuple[int, float]:
+    """Return the epochs and seconds of a trial; without a readable history.csv, of its result."""
+    try:
+        found = [float(row["seconds"]) for row in read_rows(paths.history)]
+    except (StoredFileError, KeyError, ValueError, TypeError):
+        found = []
+    if found:
+        return len(found), sum(found)
+    result = known_result(paths.result) or Result()
+    return result.epochs or 0, result.seconds or 0.0
 
 
 def group_runs(planned: Sequence[PlannedRun]) -> dict[tuple[str, int | None], list[PlannedRun]]:

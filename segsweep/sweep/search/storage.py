@@ -1,6 +1,8 @@
 """Where Optuna keeps the studies of a sweep: SQLite by default, any database, or a journal file."""
 
+import re
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from segsweep.errors import ConfigError, StoreError
 from segsweep.store.paths import SweepPaths
 from segsweep.sweep.session import CommandExit
-from segsweep.system.files import write_text
+from segsweep.system.files import read_plain, write_text
 from segsweep.system.optuna_log import quietly
 from segsweep.system.secrets import masked, masked_address
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 DRIVERS = {"postgresql": "'segsweep[postgresql]'", "mysql": "mysqlclient"}
 """Database -> the package that connects to it."""
 
+DELETE = (
+    "put a copy back, or delete it: then the same command makes it again from the trials' runs and "
+    "trains only what it would now try otherwise"
+)
+"""What to do about a damaged database of a sweep."""
 GRACE = 30
 """Seconds after which the lock of a journal file counts as left by a killed process."""
 
@@ -30,7 +37,8 @@ def open_storage(
 ) -> "BaseStorage":
     """Return the storage at *address*, by default the sweep's own; made if it does not exist.
 
-    Raises ConfigError about *key*, without the password in the address, if it cannot be opened.
+    Raises ConfigError about *key*, without the password in the address, or about the sweep's own
+    file, if it cannot be opened.
     """
     from optuna.storages import get_storage
     from sqlalchemy.exc import SQLAlchemyError
@@ -42,11 +50,23 @@ def open_storage(
         with quietly():
             return get_storage(_storage(address))  # with a cache of the trials that have ended
     except (ImportError, OSError, SQLAlchemyError, RuntimeError, ValueError) as error:
+        if address == own_address(sweep):
+            raise ConfigError(f"{sweep.search}: {_own_reason(error, address)}") from None
         raise ConfigError(
             f"{key}={masked_address(address)}: cannot be opened "
             f"({_reason(error, address)}); give a database URL, such as "
             "postgresql+psycopg://user@host/name, or the path of a file"
         ) from None  # the error may hold the password
+
+
+def _own_reason(error: Exception, address: str) -> str:
+    """Return why a sweep's own storage cannot be opened, and what to do."""
+    from sqlalchemy.exc import DatabaseError, OperationalError
+
+    reason = _reason(error, address)
+    if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+        return f"damaged ({reason}); {DELETE}"
+    return f"cannot be opened ({reason}); end what else uses it, or let this account write it"
 
 
 def _reason(error: Exception, address: str) -> str:
@@ -98,14 +118,26 @@ def stored_name(address: str | None, sweep: SweepPaths, study: str) -> str:
     """
     if address is None:
         return study
-    try:
-        own = sweep.search_id.read_text(encoding="utf-8").strip()
-    except OSError:
-        own = ""
+    own = _id_in(sweep.search_id)
     if not own:
         own = secrets.token_hex(4)
         write_text(sweep.search_id, own)
     return f"{sweep.root.resolve().name} {own} {study}"
+
+
+def _id_in(path: Path) -> str:
+    """Return the id in a file; empty without one. A damaged file is told."""
+    try:
+        text = read_plain(path).decode().strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        text = ""
+    if re.fullmatch("[0-9a-f]{8}", text):
+        return text
+    again = "a new one names new studies, which take finished trials from their runs"
+    print(f"{path}: damaged, not an id; {again}", file=sys.stderr)
+    return ""
 
 
 def own_address(sweep: SweepPaths) -> str:

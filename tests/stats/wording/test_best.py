@@ -46,6 +46,25 @@ def test_distance_of_the_highest_while_several_may_be_the_best():
     assert said.next[0].startswith("Take m/b: as good as the best within 0.008")
 
 
+@pytest.mark.parametrize(
+    ("gaps", "sd", "seed", "told"),
+    [
+        ([0, 0, 0], 0.3, 2, False),  # seeds scatter over a good part of the range
+        ([0, 0, -0.6], 0.15, 2, True),  # wide, but far less than what lies between the cells
+        ([0, 0, 0], 0.002, 0, True),  # near, whatever lies between them
+    ],
+)
+def test_distance_that_says_nothing_is_left_out(gaps, sd, seed, told):
+    """Against half of what lies between the best and the worst mean, and ten margins."""
+    result = analyse(drawn((4,) * 3, gaps=gaps, images=100, sd=sd, seed=seed), FEW, advise=False)
+    bound = -result.best.low[result.best.highest]
+    means = [result.mean(cell)[0] for cell in range(3)]
+    found = [text for text in answer(result).settled if " below the best." in text]
+
+    assert (bound <= max(0.1, (max(means) - min(means)) / 2)) == told
+    assert len(found) == told
+
+
 def test_undecided_pairs_beside_the_best_are_explained():
     """The best is found by the narrower test, while its pair with the second stays open."""
     said = answer(analyse(calm([0.008, 0, -0.2]), replace(FEW, margin=0.008)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segsweep.stats.advice import EXTRA_SEEDS, Limit, power, simulated
+from segsweep.stats.advice import EXTRA_SEEDS, Advice, Limit, power, simulated
 from segsweep.stats.contrasts import CELLS, pairs
 from segsweep.stats.engine import analyse
 from segsweep.stats.moderation import Moderated, moderate
@@ -237,7 +237,9 @@ def test_answer_counts_cells_that_four_more_seeds_rule_out(seeds, gaps, seed, wo
     """From the chance that each other candidate is ruled out, by the rule of the set."""
     values = drawn((seeds,) * len(gaps), gaps=gaps, images=200, seed=seed)
     result = analyse(values, FEW)
-    tested, said = result.tested[CELLS], answer(result)
+    tested = result.tested[CELLS]
+    many = dict.fromkeys(tested.ruling_out, Advice(None, Limit.SEEDS))  # else a number is told
+    said = answer(replace(result, tested={CELLS: replace(tested, ruling_out=many)}))
     known = tested.family, result.claimed_parts, result.moderated, FEW
     _, out = simulated(*known, result.claimed_parts.seeds + 4, [], len(values.cells))
     others = [values.cells.index(name) for name in said.best[1:]]
@@ -250,6 +252,16 @@ def test_answer_counts_cells_that_four_more_seeds_rule_out(seeds, gaps, seed, wo
     assert sure == {"2": 2, "both": 2, "the": 1}.get(
         words.split()[4 if "probably rule" in words else 0], 0
     )
+
+
+def test_one_advice_on_seeds():
+    """Where a number of seeds is told, or that no number would do, four more are not told too."""
+    for gaps in ([0.03, 0, 0, 0], [0.06, 0, 0], [0, 0, 0]):
+        said = answer(analyse(drawn((2,) * len(gaps), gaps=gaps, images=200, seed=2), FEW)).next
+
+        assert sum(" seeds per cell would probably rule out " in text for text in said) <= 1
+        assert not any(text.startswith("4 more seeds") for text in said)
+        assert said
 
 
 def test_no_advice_without_a_request():

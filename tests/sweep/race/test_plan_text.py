@@ -81,7 +81,9 @@ def test_a_look():
 @pytest.mark.parametrize("end", End)
 def test_why_it_ended(tmp_path, end):
     """Each reason has its words; what was saved is counted against every seed of every cell."""
-    held = race(tmp_path, rows=rows(out=NAMES[2:], end=str(end)))
+    found = rows(out=NAMES[2:], end=str(end))
+    found = [replace(row, runs=tuple(f"{row.cell} {seed}" for seed in range(3))) for row in found]
+    held = race(tmp_path, rows=found)
     for cell in held.cells:
         for seed in range(3):
             held.states[cell.units[seed][0].name] = State.FINISHED
@@ -89,6 +91,8 @@ def test_why_it_ended(tmp_path, end):
     assert end_line(held) == (
         f"race ended: {ENDS[end].format(left='unet2/bce, unet2/dice')}; 24 of 80 runs, 56 saved"
     )
+    held.states[held.cells[0].units[3][0].name] = State.FINISHED  # in a slot that was idle
+    assert end_line(held).endswith("; 25 of 80 runs, 55 saved; 1 of the 25 not used by a look")
     assert end_line(race(tmp_path)) == ""
     assert len({*ENDS.values()}) == len(End)
 

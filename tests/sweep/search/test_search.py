@@ -8,7 +8,9 @@ import pytest
 from optuna.trial import TrialState
 
 from command import TINY, rows_of
+from damages import DAMAGES
 from segsweep.config.cells import title_of
+from segsweep.errors import ConfigError
 from segsweep.plugins.register import register_schema
 from segsweep.store.chosen import read_chosen
 from segsweep.store.outcome import NAN, Outcome
@@ -464,3 +466,62 @@ def test_the_command_of_a_trial_trains_it_again(begin):
 
     assert settings_of([again], words) is None
     assert again.config.values["search"] == values
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_choice_is_made_again(begin, capsys, damage):
+    """chosen.csv, by the same command, from the trials; which file it was is said."""
+    run_all(begin(*GRID))
+    path = session.current.sweep.chosen
+    before = path.read_text()
+    DAMAGES[damage](path)
+    capsys.readouterr()
+    assert run_all(begin(*GRID)) == []
+
+    assert path.read_text() == before
+    assert damage == "missing" or "chosen.csv: damaged, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_lost_studies_are_made_again_from_the_runs(begin, damage):
+    """A damaged search.db is named, and may be deleted: in one slot nothing is trained again."""
+    search = begin(*GRID)
+    run_all(search)
+    search.cells[0].study.storage._backend.engine.dispose()  # as when the command has ended
+    sweep = session.current.sweep
+    before = sweep.chosen.read_text()
+    DAMAGES[damage](sweep.search)
+    if damage in ("half", "random", "huge"):
+        with pytest.raises(ConfigError, match=r"main/search\.db: damaged \(.*or delete it: then"):
+            begin(*GRID)
+        sweep.search.unlink()
+
+    assert run_all(begin(*GRID)) == []
+    assert sweep.chosen.read_text() == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_curve_of_a_trial_changes_no_choice(begin, damage):
+    """Its epochs are those of its result; as a study that is made again takes it too."""
+    run_all(begin(*GRID))
+    sweep = session.current.sweep
+    before = [(one.values, one.epochs, one.trials) for one in read_chosen(sweep)]
+    trials = [run for run in sweep.run_folders() if "0.9," not in run.history.read_text()]
+    DAMAGES[damage](trials[0].history)
+    for lost in (sweep.chosen, sweep.search):
+        lost.unlink()
+        assert run_all(begin(*GRID)) == []
+        assert [(one.values, one.epochs, one.trials) for one in read_chosen(sweep)] == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_list_of_trials_is_written_again(begin, damage):
+    """In `studies/`, with the next trial."""
+    words = (*GRID, "search.pruner=median")
+    begin(*words).next_runs(2)
+    (path, *_) = sorted(session.current.sweep.studies.iterdir())
+    before = path.read_text()
+    DAMAGES[damage](path)
+    begin(*words).next_runs(2)
+
+    assert path.read_text() == before

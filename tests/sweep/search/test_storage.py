@@ -9,6 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from command import TINY, refusal, snapshot, train_here
+from damages import DAMAGES
 from segsweep.errors import ConfigError
 from segsweep.store.paths import SweepPaths
 from segsweep.sweep.search import storage
@@ -148,3 +149,18 @@ def test_a_journal_whose_writer_was_killed(tmp_path, monkeypatch):
 
     assert sorted(study.by_k()) == [0, 1]
     assert 2 < time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_id_of_a_sweep(tmp_path, damage, capsys):
+    """search.id: a new one is written, which is said; then it stays."""
+    sweep = SweepPaths(tmp_path)
+    before = stored_name("sqlite:///x.db", sweep, "a")
+    DAMAGES[damage](sweep.search_id)
+    found = stored_name("sqlite:///x.db", sweep, "a")
+
+    assert found not in ("", before)
+    assert len(found) == len(before)
+    assert found == stored_name("sqlite:///x.db", sweep, "a")
+    said = capsys.readouterr().err
+    assert said.count("search.id: damaged, not an id") == (damage != "missing")
