@@ -45,8 +45,9 @@ def export(
     tables = read_all(find_sweep(sweep, outputs))
     choice = chosen(tables, cell, run, cheapest)
     print(f"using {choice.why}", file=sys.stderr)
-    from segsweep.use.card import gather, model_card
+    from segsweep.use.card import model_card
     from segsweep.use.export import export_network
+    from segsweep.use.facts import gather
     from segsweep.use.network import Way, open_network
 
     network = open_network(choice.runs[0], Way("cpu", allow=tuple(allow or ()), plain=True))
