@@ -47,3 +47,20 @@ def test_card_says_what_was_done(segsweep, here):
     assert "for 12 epochs in batches of 4 with adamw (lr 0.02, weight_decay 0.01)" in card
     assert "compared with one other (2 seeds each); they differ in model (segnet, unet2)" in card
     assert "None" not in card
+
+
+def test_interrupted_export_leaves_nothing(segsweep, here, monkeypatch):
+    """The same command works afterwards: no half of a network is taken for somebody's files."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    words = ("export", "main", "--out", "out", "--format", "safetensors", "--cell", "unet2/bce")
+    with monkeypatch.context() as patch:
+        patch.setattr("segsweep.use.export._write_weights", interrupted)
+        assert segsweep(*words)[0] == 130
+    assert sorted(path.name for path in here.folder.iterdir()) == ["outputs", "photos"]
+    assert segsweep(*words)[0] == 0
+    assert sorted(path.name for path in (here.folder / "out").iterdir()) == [
+        *("README.md", "facts.json", "model.safetensors"),
+    ]
