@@ -219,6 +219,20 @@ def test_refused_in_one_line(evaluate, mine, name):
     assert not (mine / "outputs/main/evaluations").exists()
 
 
+def test_own_package_is_allowed_by_the_flag(evaluate, mine):
+    """The advice is the word that this command takes."""
+    write_other(mine)
+    for path in (mine / "outputs/main/runs").glob("*/config.yaml"):
+        text = path.read_text().replace("segsweep.losses.", "ridge_nets.")
+        path.write_text(text.replace("  loss: bce\n", "  loss: mine\n"))
+    code, _, error = evaluate()
+
+    assert code == 2
+    assert "; if it is yours, add --allow ridge_nets to the command line (from Python: allow=" in (
+        " ".join(error.split())
+    )
+
+
 def test_name_of_other_data_is_not_taken(evaluate, mine):
     """The same folder name for other images: another name is asked for."""
     write_other(mine)
