@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.config.run_config import FrozenConfig
+from segsweep.stats.wording.phrases import plural
 from segsweep.use.facts import Facts
 from segsweep.use.methods import methods
 from segsweep.use.phrases import (
@@ -80,7 +81,7 @@ def _split(facts: Facts) -> str:
     if not any(counts.values()):
         return ""
     tested = f"{counts['test']} to test" if facts.record.is_tested else "none to test"
-    text = f"{counts['train']} images to train, {counts['val']} to validate, {tested}"
+    text = f"{plural(counts['train'], 'image')} to train, {counts['val']} to validate, {tested}"
     return text if split.fold is None else f"{text}: {fold_text(split.fold, split.folds)}"
 
 
