@@ -135,4 +135,8 @@ TESTED_IN = {
     "use/written.py": "use/test_predict.py",
     "store/tracked.py": "sweep/test_housekeeping.py",
     "tracking/followed.py": "tracking/test_follow.py",
+    "use/facts.py": "use/test_methods.py",
+    "use/phrases.py": "use/test_methods.py",
+    "use/settled.py": "use/test_methods.py",
+    "use/seen.py": "use/test_evaluate.py",
 }

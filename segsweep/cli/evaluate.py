@@ -121,7 +121,8 @@ def evaluate(
     check_device(where.device)
     tables = read_all(find_sweep(where.sweep, where.outputs))
     runs = _runs(tables, cells)
-    words, places = shlex.split(data), _places(data)
+    places = _places(data)
+    words = [] if places else _words(data)
     name = name or slug(words, places)
     check_name(name)
     other = _other(words, places, compose)
@@ -152,6 +153,36 @@ def _runs(tables: "Tables", cells: Sequence[str]) -> list[RunPaths]:
         )
     named = dict(one_cell(tables, name) for name in cells) or every
     return [RunPaths(run.path) for found in named.values() for run in found]
+
+
+def _words(data: str) -> list[str]:
+    """Return the overrides in `--data`; ConfigError unless they are about the data alone."""
+    try:
+        words = shlex.split(data)
+    except ValueError as error:  # a quote without its end
+        raise ConfigError(f"--data {data}: {error}") from error
+    given = [word for word in words if "=" in word]
+    for word in given:
+        section, _, key = word.partition("=")[0].lstrip("+~").partition(".")
+        if section not in ("data", "allow"):
+            raise ConfigError(
+                f"--data: {word}: not about the data; allowed are data=..., data.KEY=... and "
+                "allow=[...]: all else is as in training"
+            )
+        if section == "data" and (why := _without_effect(key.partition(".")[0])):
+            raise ConfigError(f"--data: {word}: has no effect here, {why}; leave it out")
+    if given == words and not any(word.lstrip("+~").startswith("data") for word in words):
+        raise ConfigError("--data: no data named; give a folder, or data=... as for training")
+    return words
+
+
+def _without_effect(key: str) -> str:
+    """Return why a key of the data node changes nothing on other data; empty if it does."""
+    from segsweep.use.evaluate import SIZE_KEYS
+
+    if key in SIZE_KEYS:
+        return "the networks see images as they did in training"
+    return "every image is scored" if key == "split" else ""
 
 
 def _places(data: str) -> list[Path]:
@@ -232,8 +263,8 @@ def _print(shown: "OnOtherData") -> None:
 
     console, compared = console_on(), shown.compared
     said = {**asdict(compared.answer), "claims": compared.claims, "search": ()}
-    title = f"{shown.evaluation.name}: {shown.evaluation.title}"
-    print_answer(said, compared.cells, metric=compared.asked.metric, console=console, title=title)
+    metric = compared.asked.metric
+    print_answer(said, compared.cells, metric=metric, console=console, title=shown.label)
     for line in shown.sentences:
         print_line(line, console)
     if shown.stale:

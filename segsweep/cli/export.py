@@ -12,6 +12,7 @@ from segsweep.config.validate import check_word
 from segsweep.errors import ConfigError
 from segsweep.store.find import check_own_folder, find_sweep
 from segsweep.system.files import write_text
+from segsweep.system.new_folder import new_folder
 
 FORMATS = ("onnx", "torch", "safetensors")
 
@@ -45,24 +46,21 @@ def export(
     tables = read_all(find_sweep(sweep, outputs))
     choice = chosen(tables, cell, run, cheapest)
     print(f"using {choice.why}", file=sys.stderr)
-    from segsweep.use.card import gather, model_card
+    from segsweep.use.card import model_card
     from segsweep.use.export import export_network
+    from segsweep.use.facts import gather
     from segsweep.use.network import Way, open_network
 
     network = open_network(choice.runs[0], Way("cpu", allow=tuple(allow or ()), plain=True))
-    done = export_network(network, form, out)
-    names = [path.name for path in done.files]
-    card = model_card(
-        gather(tables, choice.runs[0]),
-        tables.sweep.root.resolve().name,
-        names,
-        done.checked,
-        licence,
-    )
-    write_text(out / "README.md", card)
+    name = tables.sweep.root.resolve().name
+    with new_folder(out) as folder:
+        done = export_network(network, form, folder)
+        names = [path.name for path in done.files]
+        card = model_card(gather(tables, choice.runs[0]), name, names, done.checked, licence)
+        write_text(folder / "README.md", card)
     if done.checked:
         print(f"checked on {done.checked} of torch's probabilities")
     if done.fixed:
         print(f"only for images of the size it was trained on: {done.fixed}", file=sys.stderr)
-    for path in (*done.files, out / "README.md"):
-        print(path)
+    for written in (*names, "README.md"):
+        print(out / written)

@@ -21,6 +21,9 @@ OURS = ("segsweep", "torch", "torchvision", "hydra", "hydra_plugins", "omegaconf
 _ALLOW = re.compile(r"\+{0,2}allow=(.*)", re.DOTALL)
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _words: Sequence[str] | None = None
+_WORD = "add allow=[{package}] to the command line"
+_FLAG = "add --allow {package} to the command line (from Python: allow=['{package}'])"
+_how = _WORD
 
 
 @contextmanager
@@ -36,6 +39,22 @@ def command_line(words: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         _words = before
+
+
+@contextmanager
+def allowed_by_flag() -> Iterator[None]:
+    """Advise `--allow`, as what uses a trained network takes it, until the block ends."""
+    global _how
+    before, _how = _how, _FLAG
+    try:
+        yield
+    finally:
+        _how = before
+
+
+def how_to_allow(package: str) -> str:
+    """Return what a user does to allow a package of their own."""
+    return f"{_how.format(package=package)}, or to {trust_text()}"
 
 
 def granted(asked: Sequence[str]) -> list[str]:

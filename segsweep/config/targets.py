@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from segsweep.config.allow import is_reserved, trust_text
+from segsweep.config.allow import how_to_allow, is_reserved
 from segsweep.config.kept_checks import keep_paths, known_paths
 from segsweep.config.limits import NO_LIMITS, Limits
 from segsweep.config.trusted import (
@@ -62,7 +62,7 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
         if package in {name.split(".")[0] for name in TRUSTED}:
             raise ConfigError(f"_target_={target}: {not_named(package)}")
         line = f"_target_={target}: package {package!r} is not trusted"
-        yours = f"; if it is yours, add allow=[{package}] to the command line, or to {trust_text()}"
+        yours = f"; if it is yours, {how_to_allow(package)}"
         raise ConfigError(line if is_reserved(package) else line + yours)
     module, _, name = target.rpartition(".")
     try:

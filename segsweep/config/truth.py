@@ -14,8 +14,10 @@ from segsweep.config.schema import DataConfig
 from segsweep.system.files import text_digest
 
 FOREGROUND, COLOURS = "foreground", "foreground_color"
+HALF = "half"
+"""The rule of masks that are cut at half of their range."""
 TARGET_KEYS: Mapping[str, tuple[object, ...]] = {
-    FOREGROUND: ("half", None),
+    FOREGROUND: (HALF, None),
     "invert": (False, None),
     "ignore": (None, []),
     "page": (None,),

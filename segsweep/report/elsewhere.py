@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segsweep.config.truth import FOREGROUND, HALF
 from segsweep.errors import StoredFileError
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.export import csv_of
@@ -29,6 +30,11 @@ class OnOtherData:
     stale: int = 0
     """Finished runs that are not evaluated, or were trained again since."""
 
+    @property
+    def label(self) -> str:
+        """What tells it apart from all others: its name, the data, and a target of its own."""
+        return self.compared.data
+
 
 def on_other_data(tables: Tables, own: Sequence[Compared]) -> list[OnOtherData]:
     """Return the comparisons on other data sets that are stored in a sweep.
@@ -50,13 +56,31 @@ def _compared(
         return None
     if tables.sweep.race.exists():  # seeds were given by results on the sweep's own test images
         there = only(there, common_seeds(there))
-    compared = compare(there, Asked(), advise=False, data=evaluation.title)
-    sentences: tuple[str, ...] = ()
+    targets = {run.path.name: str(run.settings["data_target"]) for run in tables.runs}
+    trained_on = targets[there.runs[0].path.name]
+    differs = trained_on != evaluation.target
+    label = f"{evaluation.name}: {evaluation.title}"
+    label = f"{label}, {_rule(evaluation.target)}" if differs else label
+    compared = compare(there, Asked(), advise=False, data=label)
+    sentences: tuple[str, ...] = (_targets(evaluation, trained_on),) if differs else ()
     if len(own) == 1 and own[0].part == "test":
         analyses = [own[0].analysis, compared.analysis]
-        names = ("this sweep's data", evaluation.title)
-        sentences = agreement_texts(names, agreements(analyses), best_on_all(analyses))
+        names = ("this sweep's data", evaluation.name)
+        sentences += agreement_texts(names, agreements(analyses), best_on_all(analyses))
     return OnOtherData(evaluation, compared, sentences, stale)
+
+
+def _targets(evaluation: Evaluation, trained_on: str) -> str:
+    return (
+        f"{evaluation.name}: another target: masks count there as {_rule(evaluation.target)}, the "
+        f"networks were trained with {_rule(trained_on)}."
+    )
+
+
+def _rule(target: str) -> str:
+    """Return a target with its rule: `foreground=half` where masks are cut at half."""
+    rule, *rest = target.split(", ")
+    return ", ".join([f"{FOREGROUND}={HALF}" if rule == FOREGROUND else rule, *rest])
 
 
 def tables_on(tables: Tables, evaluation: Evaluation) -> tuple[Tables, int]:
@@ -106,7 +130,7 @@ def rows_of(found: Sequence[OnOtherData], own: Sequence[Compared]) -> list[dict[
         cells, part = analysis.values.cells, list[dict[str, object]]()
         for at, name in enumerate(cells):
             mean, low, high = analysis.mean(at)
-            row: dict[str, object] = {"data": other.evaluation.title, "cell": name}
+            row: dict[str, object] = {"data": other.label, "cell": name}
             row |= {"images": len(analysis.values.images), "seeds": int(analysis.parts.seeds[at])}
             row |= {"here": here.get(name), "there": mean, "low": low, "high": high}
             claims = other.compared.claims

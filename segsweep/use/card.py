@@ -1,72 +1,28 @@
-"""The model card of an exported network, and a paragraph of methods, from what was done."""
+"""The model card of an exported network: what it is, what was done, and what it is worth."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Sequence
 
-from segsweep import __version__
-from segsweep.config.run_config import FrozenConfig, Node
-from segsweep.report.comparisons import compare_all
-from segsweep.store.json_files import known_environment, known_result
-from segsweep.store.paths import RunPaths
-from segsweep.store.records import read_config, read_split
-from segsweep.store.tables import Tables
-
-AVERAGED = "Weights were averaged exponentially (decay {:g})."
-LIMITS = (
-    "The figures hold for images like those of the data set above. On others the network may fail "
-    "without a sign: probabilities are not calibrated. Nothing here is approved for diagnosis."
+from segsweep.config.run_config import FrozenConfig
+from segsweep.stats.wording.phrases import plural
+from segsweep.use.facts import Facts
+from segsweep.use.methods import methods
+from segsweep.use.phrases import (
+    EXPORTED,
+    TOO_HIGH,
+    fold_text,
+    mean_name,
+    mean_text,
+    number,
+    words_of,
 )
+
+LIMITS = (
+    "On other images than those of the data set above the network may fail without a sign: "
+    "probabilities are not calibrated. Nothing here is approved for diagnosis."
+)
+TESTED = "The figures hold for images like those of the data set above."
+UNTESTED = "The network was not tested: how good it is on other images is unknown."
 UNSTATED = "not stated; ask whoever trained it"
-VALUES = 6
-"""Significant digits of a number in a text."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a run, for texts about it."""
-
-    config: FrozenConfig
-    cell: str
-    counts: Mapping[str, int]
-    """Part of the split -> its images."""
-    result: Mapping[str, object]
-    versions: Mapping[str, object]
-    """Of what computed, and the machine."""
-    seeds: int
-    """Finished runs of the cell that are compared."""
-    cells: int
-    """Cells of the sweep that are compared."""
-    mean: tuple[float, float, float] | None
-    """Mean test IoU of the cell over its seeds, and its 95 % interval; None if unknown."""
-
-
-def gather(tables: Tables, run: RunPaths) -> Facts:
-    """Return what the files of a sweep say about a finished *run* of it."""
-    config, result = read_config(run.config), known_result(run.result)
-    parts = [row["split"] for row in read_split(run.split)]
-    record = next(one for one in tables.runs if one.path == run.root)
-    mean, seeds, cells = None, 1, 1
-    for compared in compare_all(tables, advise=False):
-        analysis = compared.analysis
-        if analysis is None or compared.data not in ("", record.data):
-            continue
-        if record.cell not in analysis.values.cells:
-            continue
-        at = analysis.values.cells.index(record.cell)
-        cells, seeds = len(analysis.values.cells), int(analysis.parts.seeds[at])
-        if compared.part == "test":
-            mean = analysis.mean(at)
-    return Facts(
-        config,
-        record.cell,
-        {part: parts.count(part) for part in ("train", "val", "test")},
-        {} if result is None else result.values,
-        known_environment(run.environment).values,
-        seeds,
-        cells,
-        mean,
-    )
 
 
 def model_card(facts: Facts, sweep: str, files: Sequence[str], checked: str, licence: str) -> str:
@@ -80,82 +36,36 @@ def model_card(facts: Facts, sweep: str, files: Sequence[str], checked: str, lic
         licence: of the weights; empty: not stated.
 
     """
-    config, result, counts = facts.config, facts.result, facts.counts
-    above = f"mask where above {config.threshold:g}"
-    data = f"fingerprint `{config.data_fingerprint}`, target: {config.data_target}"
-    parts = f"{counts['train']} images to train, {counts['val']} to validate, {counts['test']} to"
-    epochs = f"epoch {result.get('best_epoch')} of {result.get('epochs')}"
+    config = facts.config
     rows = {
-        "network": f"{_words('model', config)}, {_number(result.get('parameters'))} parameters",
+        "network": _network(facts),
         "input": _input(config),
-        "output": f"probability of each pixel to be foreground; {above}",
-        "data": f"{config.choices['data']}, {data}",
-        "split": f"{parts} test",
-        "test IoU of this network": _number(result.get("test_iou")),
-        "test IoU of the method": _mean(facts),
-        "weights of": f"{epochs}, by {result.get('selected_by')}",
+        "output": f"probability of each pixel to be foreground; mask where above "
+        f"{config.threshold:g}",
+        "data": f"{config.choices['data']}, fingerprint `{config.data_fingerprint}`, target: "
+        f"{config.data_target}",
+        "split": _split(facts),
+        **_scores(facts),
+        "weights of": _epoch(facts),
+        "precision": _precision(facts),
         "licence": licence or UNSTATED,
         "files": ", ".join(files),
-        **({"compared with torch": checked} if checked else {}),
+        "compared with torch": checked,
     }
+    table = [f"| {name} | {text} |" for name, text in rows.items() if text]
     by = f"segsweep {config.segsweep_version} in the sweep `{sweep}`, run `{config.run_id}`"
+    limits = f"{TESTED if facts.record.is_tested else UNTESTED} {LIMITS}"
     lines = [
         *(f"# {facts.cell}", "", f"A network for binary segmentation, trained by {by}.", ""),
-        *("| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items())),
-        *("", "## Limits", "", LIMITS, "", "## Methods", "", methods(facts), ""),
+        *("| | |", "|---|---|", *table),
+        *("", "## Limits", "", limits, "", "## Methods", "", methods(facts), ""),
     ]
     return "\n".join(lines)
 
 
-def methods(facts: Facts) -> str:
-    """Return a paragraph on what was done, for a paper."""
-    config, trainer = facts.config, facts.config.trainer
-    return " ".join(
-        [
-            f"We trained {_words('model', config)} with the loss {_words('loss', config)} for",
-            f"{trainer.epochs} epochs in batches of {trainer.batch} with",
-            f"{_words('optimizer', config)} and the schedule {_words('scheduler', config)},",
-            f"augmentation: {_words('augment', config)}.",
-            *([AVERAGED.format(trainer.averaging)] if trainer.averaging else []),
-            _seen(config),
-            _split(facts),
-            f"The epoch with the best {config.evaluate.select} was tested once.",
-            *([_compared(facts)] if facts.cells > 1 else []),
-            *([f"Its mean test IoU was {_mean(facts)}."] if facts.mean is not None else []),
-            f"Training and statistics: segsweep {config.segsweep_version} with PyTorch",
-            f"{facts.versions.get('torch', '(unknown version)')} on",
-            f"{facts.result.get('device', 'an unknown device')}; this text: segsweep",
-            f"{__version__}.",
-        ]
-    )
-
-
-def _split(facts: Facts) -> str:
-    """Return how the images were divided."""
-    split, counts = facts.config.data.split, facts.counts
-    drawn = f"drawn at random (seed {split.seed})" if split.file is None else "given by a file"
-    drawn = "as the data set gives it" if split.given else drawn
-    if split.fold is not None:
-        drawn = f"fold {split.fold} of {split.folds} (seed {split.seed})"
-    return (
-        f"The {sum(counts.values())} images were split into {counts['train']} for training, "
-        f"{counts['val']} for validation and {counts['test']} for testing, {drawn}."
-    )
-
-
-def _compared(facts: Facts) -> str:
-    others = "one other" if facts.cells == 2 else f"{facts.cells - 1} others"
-    seeds = f" over {facts.seeds} seeds" if facts.seeds > 1 else ""
-    return f"The method was compared with {others} under the same protocol{seeds}."
-
-
-def _words(node: str, config: FrozenConfig) -> str:
-    """Return an option and its arguments: `adamw (lr 0.002, weight_decay 0.01)`."""
-    values: Node = getattr(config, node)
-    shown = {key: value for key, value in values.items() if not key.startswith("_")}
-    text = ", ".join(f"{key} {_number(value)}" for key, value in shown.items() if value is not None)
-    name = config.choices[node]
-    return f"{name} ({text})" if text else name
+def _network(facts: Facts) -> str:
+    parameters, words = facts.result.parameters, words_of("model", facts.config)
+    return words if parameters is None else f"{words}, {number(parameters)} parameters"
 
 
 def _input(config: FrozenConfig) -> str:
@@ -166,24 +76,36 @@ def _input(config: FrozenConfig) -> str:
     return f"{kind} images in [0, 1], resized to {height} x {width} ({config.data.resize})"
 
 
-def _seen(config: FrozenConfig) -> str:
-    height, width = config.data.height_width
-    if config.data.tile is not None:
-        crops = f"The network saw crops of {height} x {width} pixels"
-        return f"{crops}; in tests, overlapping tiles were put together."
-    return f"Images were resized to {height} x {width} pixels."
+def _split(facts: Facts) -> str:
+    split, counts = facts.config.data.split, facts.counts
+    if not any(counts.values()):
+        return ""
+    tested = f"{counts['test']} to test" if facts.record.is_tested else "none to test"
+    text = f"{plural(counts['train'], 'image')} to train, {counts['val']} to validate, {tested}"
+    return text if split.fold is None else f"{text}: {fold_text(split.fold, split.folds)}"
 
 
-def _mean(facts: Facts) -> str:
-    if facts.mean is None:
-        return "unknown"
-    mean, low, high = facts.mean
-    if isnan(low) or isnan(high):
-        return f"{mean:.4f} ({facts.seeds} seeds, no interval)"
-    return f"{mean:.4f} (95 % interval {low:.4f} to {high:.4f}; {facts.seeds} seeds)"
+def _scores(facts: Facts) -> dict[str, str]:
+    """Return what is known of the network's own score and of its method's, by name."""
+    own, method = facts.result.values.get("test_iou"), facts.method
+    if not facts.record.is_tested:
+        value = facts.result.val_iou
+        text = "" if value is None else f"{value:.4f}, {TOO_HIGH}"
+        return {"validation IoU of this network": text, "test IoU": "not tested"}
+    scores = {"test IoU of this network": number(own) if isinstance(own, int | float) else ""}
+    if method is not None:
+        scores[mean_name(method)] = mean_text(facts, method)
+    return scores
 
 
-def _number(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.{VALUES}g}"
+def _epoch(facts: Facts) -> str:
+    result, by = facts.result, facts.result.selected_by
+    if result.best_epoch is None or result.epochs is None:
+        return ""
+    return f"epoch {result.best_epoch} of {result.epochs}" + (f", by {by}" if by else "")
+
+
+def _precision(facts: Facts) -> str:
+    made = facts.environment.precision
+    exported = f"exported in {EXPORTED}"
+    return f"trained and scored in {made}, {exported}" if made else exported

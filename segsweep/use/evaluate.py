@@ -7,22 +7,20 @@ from pathlib import Path
 from segsweep.config.run_config import FrozenConfig, RunConfig
 from segsweep.config.truth import target_of
 from segsweep.data.cache import Prepared
-from segsweep.data.fingerprint import content_hashes
 from segsweep.data.source import Sample
-from segsweep.errors import ConfigError, SegsweepError, StoreError
+from segsweep.errors import ConfigError, StoreError
 from segsweep.metrics import COUNTS
 from segsweep.store.evaluations import Evaluation
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.store.records import SPLIT, per_image_text, read_config, read_split
+from segsweep.store.records import SPLIT, per_image_text, read_config
 from segsweep.system.files import csv_text, write_text
 from segsweep.training.build import batches_of
 from segsweep.training.dataset import prepared_data
 from segsweep.training.evaluate import Scored, score_images
 from segsweep.training.frozen import at_current_place
 from segsweep.use.network import Network, Way, open_network
+from segsweep.use.seen import seen_images
 
-SEEN = ("train", "val")
-"""Parts of a split by which a network was trained or chosen."""
 SIZE_KEYS = ("size", "channels", "resize", "tile", "overlap", "crops")
 """Keys of `data` that are the network's, whatever the data set."""
 
@@ -67,9 +65,9 @@ def evaluate_run(
     sweep = SweepPaths(run.root.parents[1])
     config = _on_other(network.config, other)
     prepared = prepared_data(config)
-    seen, checked = seen_images(network.config, run, sweep)
-    hashes, _ = content_hashes(prepared.samples, sweep.root.parent / ".cache")
-    left_out = [sample.id for sample in prepared.samples if hashes.get(str(sample.image)) in seen]
+    cache = sweep.root.parent / ".cache"
+    seen = seen_images(network.config, run, cache)
+    left_out = seen.among(prepared, cache)
     rows = [row for row, one in enumerate(prepared.samples) if one.id not in {*left_out}]
     if not rows:
         raise StoreError(f"{run.root.name}: was trained on every image of {other.title}")
@@ -80,27 +78,8 @@ def evaluate_run(
     write_text(own.split, csv_text(_split_rows(samples), SPLIT))
     text = per_image_text(network.config.run_id, _count_rows(samples, scored))
     write_text(own.per_image, text)
-    evaluation.note(run, left_out, checked)
+    evaluation.note(run, left_out, seen.checked)
     return len(rows), len(left_out)
-
-
-def seen_images(
-    config: FrozenConfig, run: RunPaths, sweep: SweepPaths
-) -> tuple[frozenset[str], bool]:
-    """Return digests of the image files by which a run was trained or chosen.
-
-    Also whether these files could be read; they may be on another machine.
-    """
-    try:
-        prepared = prepared_data(config)
-        parts = {row["id"]: row["split"] for row in read_split(run.split)}
-    except (SegsweepError, OSError):
-        return frozenset(), False
-    samples = [one for one in prepared.samples if parts.get(one.id) in SEEN and one.image]
-    hashes, problems = content_hashes(samples, sweep.root.parent / ".cache")
-    return frozenset(hashes[str(one.image)] for one in samples if str(one.image) in hashes), (
-        bool(samples) and not problems
-    )
 
 
 def _on_other(config: FrozenConfig, other: Elsewhere) -> FrozenConfig:

@@ -90,8 +90,8 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
             difference = _largest_difference(network, found, images)
             if not difference <= LARGEST_DIFFERENCE:  # NaN too
                 raise StoreError(
-                    f"{path}: not written: on {what} the exported network differs from torch by "
-                    f"{difference:.2g}, more than {LARGEST_DIFFERENCE:g}"
+                    f"{path.name}: not written: on {what} the exported network differs from torch "
+                    f"by {difference:.2g}, more than {LARGEST_DIFFERENCE:g}"
                 )
     except ImportError as error:
         raise StoreError(f"{error.name}: not installed; pip install 'segsweep[export]'") from error

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from segsweep.config.allow import allowed_by_flag
 from segsweep.config.run_config import FrozenConfig
 from segsweep.config.targets import build
 from segsweep.data.decoding import Decoding
@@ -163,7 +164,9 @@ def open_network(paths: RunPaths, way: Way | None = None) -> Network:
     if not file.exists():
         raise WeightsError(paths.root, f"{file}: its weights were removed")
     stored = at_current_place(read_config(paths.config), paths.config, way.allow)
-    config = with_facts(stored, check_values(stored))  # every class is trusted: its own list is not
+    with allowed_by_flag():
+        checked = check_values(stored)  # every class is trusted: its own list is not
+    config = with_facts(stored, checked)
     placement = _placement(config, paths, way)
     torch.set_num_threads(placement.threads)
     model = device.place(_untrained(config), placement)

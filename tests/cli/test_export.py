@@ -42,7 +42,25 @@ def test_card_says_what_was_done(segsweep, here):
     assert "| network | unet2 (in_channels 3, channels [4, 4]), 1,537 parameters |" in card
     assert "| split | 12 images to train, 6 to validate, 6 to test |" in card
     assert "| licence | CC BY 4.0 |" in card
-    assert "; 2 seeds) |" in card
+    assert "; 2 seeds, 6 test images) |" in card
+    assert "| precision | trained and scored in float32, exported in float32 |" in card
     assert "for 12 epochs in batches of 4 with adamw (lr 0.02, weight_decay 0.01)" in card
-    assert "compared with one other under the same protocol over 2 seeds." in card
+    assert "compared with one other (2 seeds each); they differ in model (segnet, unet2)" in card
     assert "None" not in card
+
+
+def test_interrupted_export_leaves_nothing(segsweep, here, monkeypatch):
+    """The same command works afterwards: no half of a network is taken for somebody's files."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    words = ("export", "main", "--out", "out", "--format", "safetensors", "--cell", "unet2/bce")
+    with monkeypatch.context() as patch:
+        patch.setattr("segsweep.use.export._write_weights", interrupted)
+        assert segsweep(*words)[0] == 130
+    assert sorted(path.name for path in here.folder.iterdir()) == ["outputs", "photos"]
+    assert segsweep(*words)[0] == 0
+    assert sorted(path.name for path in (here.folder / "out").iterdir()) == [
+        *("README.md", "facts.json", "model.safetensors"),
+    ]

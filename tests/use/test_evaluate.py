@@ -124,6 +124,44 @@ def test_own_results_stay_as_they_were(evaluate, mine):
     assert {path: path.read_bytes() for path in kept} == before
 
 
+def test_copies_without_loss_are_left_out(evaluate, mine):
+    """In another format; a copy with other pixels is another image."""
+    first = {part: name for name, part in reversed(parts_of(mine).items())}
+    write_other(mine)
+    masks = mine / "other/masks"
+    pixels = np.asarray(Image.open(mine / f"photos/images/{first['train']}.png"))
+    Image.fromarray(pixels).save(mine / "other/images/same.bmp")
+    Image.fromarray(np.minimum(pixels, 254) + 1).save(mine / "other/images/lighter.png")
+    for name in ("same", "lighter"):
+        shutil.copy(mine / f"photos/masks/{first['train']}.png", masks / f"{name}.png")
+    code, _, error = evaluate("--cell", "unet2/bce")
+
+    assert code == 0, error
+    assert "1 images left out of 2 runs" in error
+    run = next((mine / "outputs/main/evaluations/other/runs").iterdir())
+    scored = {*counts_in(run / "per_image.csv")}
+    assert "lighter" in scored
+    assert "same" not in scored
+
+
+def test_another_target_is_said(evaluate, mine):
+    """On the terminal and on the page; two evaluations of one folder can be told apart."""
+    write_other(mine)
+    words = "data=folder data.images=other/images data.masks=other/masks"
+    assert evaluate("--cell", "unet2/bce", "--data", words, "--name", "plain")[0] == 0
+    turned = ("--data", f"{words} data.invert=true", "--name", "turned")
+    code, out, error = evaluate("--cell", "unet2/bce", *turned)
+    page = (mine / "outputs/main/report.html").read_text()
+    said = "turned: another target: masks count there as foreground=half, inverted, the networks"
+
+    assert code == 0, error
+    assert said in " ".join(out.split())
+    assert said in page
+    assert "turned: folder (other/images), foreground=half, inverted" in page
+    assert "plain: folder (other/images)" in page
+    assert "plain: another target" not in page
+
+
 def test_same_command_evaluates_only_what_is_new(evaluate, mine):
     """What was damaged or trained again is evaluated again."""
     write_other(mine)
@@ -159,6 +197,13 @@ REFUSED = {
     "no folder": (("--data", "nowhere"), "nowhere: no such folder"),
     "no cell": (("--cell", "unet2/bc"), "no such cell; did you mean 'unet2/bce'?"),
     "name": (("--name", "../x"), "--name ../x: a folder name of letters"),
+    "a model": (("--data", "model=unet"), "--data: model=unet: not about the data; allowed are"),
+    "a rate": (("--data", "data=synthetic optimizer.lr=1"), "optimizer.lr=1: not about the data"),
+    "a size": (("--data", "data=synthetic data.size=64"), "data.size=64: has no effect here, the"),
+    "a part": (("--data", "data=ph2 data.split.test=1"), "has no effect here, every image is"),
+    "no data": (("--data", ""), "--data: no data named; give a folder, or data=..."),
+    "allow alone": (("--data", "allow=[os]"), "--data: no data named"),
+    "a quote": (("--data", "data='x"), "--data data='x: No closing quotation"),
 }
 
 
@@ -172,6 +217,20 @@ def test_refused_in_one_line(evaluate, mine, name):
     assert code == 2
     assert said in error.splitlines()[-1]
     assert not (mine / "outputs/main/evaluations").exists()
+
+
+def test_own_package_is_allowed_by_the_flag(evaluate, mine):
+    """The advice is the word that this command takes."""
+    write_other(mine)
+    for path in (mine / "outputs/main/runs").glob("*/config.yaml"):
+        text = path.read_text().replace("segsweep.losses.", "ridge_nets.")
+        path.write_text(text.replace("  loss: bce\n", "  loss: mine\n"))
+    code, _, error = evaluate()
+
+    assert code == 2
+    assert "; if it is yours, add --allow ridge_nets to the command line (from Python: allow=" in (
+        " ".join(error.split())
+    )
 
 
 def test_name_of_other_data_is_not_taken(evaluate, mine):

@@ -37,7 +37,7 @@ def search_texts(cells: Sequence[SearchedCell], planned: int) -> tuple[str, ...]
     if not over:
         return _still(cells)
     own = [one for one in over if not one.source]
-    texts = (_found(over, planned), *_still(cells), _early(own), _matter(own), _more(own))
+    texts = (found_text(over, planned), *_still(cells), _early(own), _matter(own), _more(own))
     return tuple(filter(None, texts))
 
 
@@ -131,8 +131,11 @@ def trials_text(cells: Sequence[SearchedCell]) -> str:
     return f"{counts[0]} to {counts[-1]} trials {each}, so not all had the same budget"
 
 
-def _found(over: Sequence[SearchedCell], planned: int) -> str:
-    """Return at which values cells are compared, and what finding them took."""
+def found_text(over: Sequence[SearchedCell], planned: int) -> str:
+    """Return at which values cells are compared, and what finding them took.
+
+    *over* are the searches that have chosen, of *planned* cells.
+    """
     cells = len({one.cell for one in over})
     keys = ", ".join(dict.fromkeys(key for one in over for key in one.keys))
     sources = name_list(list(dict.fromkeys(one.source for one in over if one.source)))
