@@ -48,7 +48,7 @@ def _with_set(balanced: Compared, tables: Tables, raced: Raced) -> Compared:
     cells.insert(0, "data", balanced.data)
     costs = cell_costs(runs.counted_results)
     said = answer(analysis, further_notes(runs), balanced.planned, costs)
-    counts = len(raced.asked_of(tables)), len(raced.unused_of(tables)), raced.full
+    counts = raced.counts_of(tables)
     how = race_texts(raced.end, len(raced.last), raced.left, raced.look, counts, balanced.margin)
     said = replace(
         said,

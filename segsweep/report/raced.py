@@ -80,6 +80,10 @@ class Raced:
         """Return the ids of those that no look used: they were trained in slots that were idle."""
         return self.asked_of(tables) - self.used_runs
 
+    def counts_of(self, tables: Tables) -> tuple[int, int, int]:
+        """Return the number of runs asked for, of those that no look used, and of a full grid."""
+        return len(self.asked_of(tables)), len(self.unused_of(tables)), self.full
+
     @property
     def full(self) -> int:
         """The runs that the same cells would take with all seeds."""

@@ -68,6 +68,8 @@ class Race:
 
     known: Raced | None
     """None if its record does not fit these runs, or cannot be read."""
+    runs: tuple[int, int, int]
+    """Those that it asked for, those of them that no look used, and those of a full grid."""
     row: RaceRow | None
     """What the last look of the run's cell found about it; None if that is not known."""
     margin: float
@@ -197,7 +199,9 @@ def _race(
         return None
     own, found = compared
     raced, cell = found.raced, _cell_in(own, record)
-    return Race(raced, None if raced is None else raced.last.get(cell), found.margin)
+    if raced is None:
+        return Race(None, (0, 0, 0), None, found.margin)
+    return Race(raced, raced.counts_of(tables), raced.last.get(cell), found.margin)
 
 
 def _cell_in(tables: Tables, record: RunRecord) -> str:

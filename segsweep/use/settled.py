@@ -82,8 +82,7 @@ def _race(race: Race, raced: Raced) -> tuple[str, ...]:
         f"at {looks} seeds: a cell that a look showed not to be the best got no further ones (95 % "
         "confidence over all looks)."
     )
-    counts = len(raced.used_runs), raced.asked
-    how = race_texts(raced.end, len(raced.last), raced.left, raced.look, counts, race.margin)
+    how = race_texts(raced.end, len(raced.last), raced.left, raced.look, race.runs, race.margin)
     return (start, *how)
 
 
