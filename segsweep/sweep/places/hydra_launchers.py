@@ -7,7 +7,6 @@ the launcher gave up; it is launched again.
 
 import sys
 import threading
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +23,7 @@ from segsweep.store.retention import CheckpointCap
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
 from segsweep.sweep.feed import Feed
+from segsweep.sweep.places.hydra_job import wait_while_held
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
 from segsweep.sweep.places.modules import model_words, modules_for
@@ -37,10 +37,9 @@ from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
-from segsweep.system.files import is_locked, last_lines
+from segsweep.system.files import last_lines
 
 POLL_SECONDS = 5.0
-HELD_SECONDS = 1.0
 MOST_WATCHED = 64
 """Open runs whose progress is looked at for the page: jobs start in order."""
 
@@ -117,7 +116,7 @@ def _launch_until_done(
         errors = [error for batch in batches if (error := _launch(launcher, batch)) is not None]
         error = errors[0] if errors else None
         for run in todo:
-            _wait_while_held(run.paths)
+            wait_while_held(run.paths)
         rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
         touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
         if error is not None and len(rest) == len(todo) and not touched:
@@ -163,15 +162,6 @@ def _launch(launcher: Launcher, runs: Sequence[PlannedRun]) -> Exception | None:
     except Exception as error:
         return error
     return None
-
-
-def _wait_while_held(paths: RunPaths) -> None:
-    """Wait while a job is still training a run.
-
-    Ray gives up at the first dead job while others continue; SLURM jobs outlive their command.
-    """
-    while is_locked(paths.claim):
-        time.sleep(HELD_SECONDS)
 
 
 def _attempts(paths: RunPaths) -> int:
