@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from segsweep.store.states import AttemptStatus
+from segsweep.system.names import plural
 from segsweep.system.signals import exit_at_once
 from segsweep.system.terminal import visible_output
 
@@ -202,7 +203,7 @@ def _finish() -> int:
     current.add_stored_outcomes()
     failed = [outcome for outcome in current.outcomes if outcome.status == AttemptStatus.FAILED]
     if failed:
-        print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
+        print(f"\n{len(failed)} of {plural(len(current.outcomes), 'run')} failed:", file=sys.stderr)
     for outcome in failed:
         print(f"  {outcome.error_line}", file=sys.stderr)
     return 1 if failed or len(current.outcomes) < current.requested else 0

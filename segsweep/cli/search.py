@@ -18,6 +18,7 @@ from segsweep.store.paths import SweepPaths
 from segsweep.store.states import Status
 from segsweep.store.trial_rows import DIVERGED, PRUNED, TrialRow, trial_rows
 from segsweep.system.files import csv_text, write_text
+from segsweep.system.names import plural
 
 if TYPE_CHECKING:
     from segsweep.sweep.search.space import Value
@@ -85,7 +86,7 @@ def search(
         return
     print("\n".join(lines_of(found)))
     if csv is not None:
-        print(f"{csv}: {len(found.trials)} trials")
+        print(f"{csv}: {plural(len(found.trials), 'trial')}")
 
 
 def read_searched(sweep: SweepPaths) -> Searched:
@@ -156,7 +157,8 @@ def _open_line(found: Searched, study: str) -> str:
     scored = [one for one in ended if one.val_iou is not None and one.status != PRUNED]
     best = max(scored, key=lambda one: cast(float, one.val_iou), default=None)
     name = title_of(first.cell, first.fold)
-    said = f"{name}: {len(ended)} of {len(trials)} trials ended in {study}, which chose no values"
+    said = f"{name}: {len(ended)} of {plural(len(trials), 'trial')} ended in {study}, which "
+    said += "chose no values"
     if best is None:
         return said
     return f"{said}; best so far {words_in(best.values)}: val IoU {_shown(best.val_iou)}"

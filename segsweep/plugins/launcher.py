@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from segsweep.errors import SegsweepError, UserCodeError
 from segsweep.store.outcome import NAN
+from segsweep.system.names import plural
 
 if TYPE_CHECKING:
     from segsweep.sweep.places.place import Place
@@ -74,7 +75,7 @@ class SegsweepLauncher(Launcher):
         if self.max_failure_rate is not None and failed > self.max_failure_rate * len(returned):
             print(
                 f"hydra.sweeper.max_failure_rate={self.max_failure_rate:g}: the search ends, "
-                f"because {failed} of {len(returned)} trials failed",
+                f"because {failed} of {plural(len(returned), 'trial')} failed",
                 file=sys.stderr,
             )
 

@@ -11,6 +11,7 @@ from segsweep.store.json_files import known_environment, known_result
 from segsweep.store.paths import RunPaths
 from segsweep.store.records import read_config, read_split
 from segsweep.store.tables import Tables
+from segsweep.system.names import plural
 
 AVERAGED = "Weights were averaged exponentially (decay {:g})."
 LIMITS = (
@@ -83,7 +84,8 @@ def model_card(facts: Facts, sweep: str, files: Sequence[str], checked: str, lic
     config, result, counts = facts.config, facts.result, facts.counts
     above = f"mask where above {config.threshold:g}"
     data = f"fingerprint `{config.data_fingerprint}`, target: {config.data_target}"
-    parts = f"{counts['train']} images to train, {counts['val']} to validate, {counts['test']} to"
+    to_train = plural(counts["train"], "image")
+    parts = f"{to_train} to train, {counts['val']} to validate, {counts['test']} to"
     epochs = f"epoch {result.get('best_epoch')} of {result.get('epochs')}"
     rows = {
         "network": f"{_words('model', config)}, {_number(result.get('parameters'))} parameters",
@@ -113,7 +115,7 @@ def methods(facts: Facts) -> str:
     return " ".join(
         [
             f"We trained {_words('model', config)} with the loss {_words('loss', config)} for",
-            f"{trainer.epochs} epochs in batches of {trainer.batch} with",
+            f"{plural(trainer.epochs, 'epoch')} in batches of {trainer.batch} with",
             f"{_words('optimizer', config)} and the schedule {_words('scheduler', config)},",
             f"augmentation: {_words('augment', config)}.",
             *([AVERAGED.format(trainer.averaging)] if trainer.averaging else []),

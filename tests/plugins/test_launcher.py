@@ -84,7 +84,7 @@ def test_failed_run_of_several_jobs_is_trained_once(words, returned, monkeypatch
 
     assert code == 1
     assert [str(value) for value in returned] == ["nan", "nan"]
-    assert "1 of 1 run" in capsys.readouterr().err
+    assert "1 of 1 run failed:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", CHOICES)
