@@ -26,7 +26,7 @@ from segsweep.sweep.feed import Feed
 from segsweep.sweep.places.hydra_job import wait_while_held
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
-from segsweep.sweep.places.modules import model_words, modules_for
+from segsweep.sweep.places.modules import library_words, modules_for
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun
@@ -66,7 +66,7 @@ class HydraPlace:
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
             return list(todo), [], {}
-        start_server(modules_for(model_words(todo)))
+        start_server(modules_for(library_words(todo)))
         return prepare_slots(todo, current.sweep, current.stop, jobs, times)
 
     def launch(
