@@ -99,8 +99,12 @@ class HydraPlace:
 
 def frozen_override(path: Path) -> str:
     """Return the override that names a frozen config, quoted for Hydra's grammar."""
+    return f"frozen={_quoted(path)}"
+
+
+def _quoted(path: Path) -> str:
     text = str(path.resolve()).replace("\\", "\\\\").replace("'", "\\'")
-    return f"frozen='{text}'"
+    return f"'{text}'"
 
 
 def _launch_until_done(
@@ -154,8 +158,10 @@ def _launch(launcher: Launcher, runs: Sequence[PlannedRun]) -> Exception | None:
 
     setup_globals()
     allow = [f"allow=[{','.join(run.config.allow)}]" for run in runs]
+    folders = [run.paths.root.parents[2] for run in runs]  # Hydra makes its own folder in it
     words = [
-        [frozen_override(run.paths.config), more] for run, more in zip(runs, allow, strict=True)
+        [frozen_override(run.paths.config), more, f"outputs={_quoted(folder)}"]
+        for run, more, folder in zip(runs, allow, folders, strict=True)
     ]
     try:
         launcher.launch(words, 0)

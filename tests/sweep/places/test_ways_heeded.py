@@ -116,7 +116,7 @@ def test_places_of_a_sweep(way, command, tmp_path):
     table = "trials" if way.startswith("search") else "results"
     rows = rows_of(sweep / f"{table}.csv")
     assert {row["status"] for row in rows} == {"finished"}
-    assert kept == (set() if way.startswith("search") else {"last.pt"})
+    assert kept == {"last.pt"}
     assert len(list(sweep.glob("tensorboard/*/*"))) == len(rows)
 
 
