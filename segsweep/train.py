@@ -11,15 +11,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from segsweep.store.states import AttemptStatus
+from segsweep.system.names import plural
 from segsweep.system.signals import exit_at_once
 from segsweep.system.terminal import visible_output
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from segsweep.store.outcome import Outcome
     from segsweep.store.paths import SweepPaths
-    from segsweep.sweep.planning.plan import PlannedRun
 
 HYDRA_WHITELIST = [
     "segsweep.plugins.*",
@@ -142,45 +141,29 @@ def task(cfg: "DictConfig") -> float:
     The composed *cfg* counts only in a search, whose values are not known before. Returns the
     validation IoU, which a search maximizes; NaN if the run failed.
     """
-    from segsweep.errors import DiskFullError, Interrupted, RunClaimedError, SegsweepError
-    from segsweep.store.outcome import NAN, Outcome
+    from segsweep.errors import DiskFullError, Interrupted, SegsweepError
+    from segsweep.store.outcome import NAN
     from segsweep.sweep.session import CommandExit, current
 
     if cfg.frozen is not None:
         return _frozen_task(cfg)
+    from segsweep.sweep.places.hydra_job import execute_job, run_of_job
+
     try:
-        planned = _planned(cfg)
+        planned = run_of_job(cfg)
+        if planned is None:
+            return NAN
         current.name_page()
-        outcome = _executed(planned)
+        outcome = execute_job(planned)
     except Interrupted as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
-    except RunClaimedError as error:
-        if current.requested == 1:
-            raise CommandExit(error) from error
-        outcome = Outcome(planned.name, AttemptStatus.FAILED, NAN, str(error))
     except SegsweepError as error:
         done = current.outcomes or isinstance(error, DiskFullError)
         raise CommandExit(error, 1 if done else 2) from error
-    current.outcomes.append(outcome)
+    if outcome not in current.outcomes:
+        current.outcomes.append(outcome)
     current.refresh()
     return outcome.value
-
-
-def _executed(planned: "PlannedRun") -> "Outcome":
-    """Execute the run; in a process of its own if a class of the user might end this one."""
-    from segsweep.sweep.planning import user_code
-    from segsweep.sweep.session import current
-
-    if user_code.can_fork() and user_code.uses_own_classes(planned.config):
-        from segsweep.sweep.places.local import launch_one
-
-        return launch_one(planned)
-    from segsweep.training.run import RunContext, execute
-
-    context = RunContext(
-        stop=current.stop, on_start=current.refresh, on_epoch=lambda row, best: current.refresh()
-    )
-    return execute(planned.paths.config, planned.config.allow, context)
 
 
 def _frozen_task(cfg: "DictConfig") -> float:
@@ -209,26 +192,6 @@ def _frozen_task(cfg: "DictConfig") -> float:
         return float("nan")
 
 
-def _planned(cfg: "DictConfig") -> "PlannedRun":
-    """Return the planned run of this job, or plan the one that a search asks for."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    from segsweep.sweep.planning.compose import resolve
-    from segsweep.sweep.planning.plan import freeze, plan_run, sweep_of
-    from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
-    from segsweep.sweep.session import current
-
-    config = HydraConfig.get()
-    if current.planned:
-        return current.planned[config.job.num if config.mode == RunMode.MULTIRUN else 0]
-    planned = plan_run(resolve(cfg), config.runtime.choices)
-    choices = sweep_choices(sweep_of(planned.config), lambda: 0)
-    (planned,) = with_choices([planned], choices)
-    freeze([planned], current.request)
-    return planned
-
-
 def _finish() -> int:
     """Write the report, print the answer and the failed runs; return the exit code."""
     from segsweep.sweep.session import current
@@ -240,7 +203,7 @@ def _finish() -> int:
     current.add_stored_outcomes()
     failed = [outcome for outcome in current.outcomes if outcome.status == AttemptStatus.FAILED]
     if failed:
-        print(f"\n{len(failed)} of {len(current.outcomes)} runs failed:", file=sys.stderr)
+        print(f"\n{len(failed)} of {plural(len(current.outcomes), 'run')} failed:", file=sys.stderr)
     for outcome in failed:
         print(f"  {outcome.error_line}", file=sys.stderr)
     return 1 if failed or len(current.outcomes) < current.requested else 0

@@ -83,9 +83,10 @@ def test_folders_without_images(train, tmp_path, capsys) -> None:
     assert all(Path(text.split(":")[0]).name in ("empty", "texts") for text in errors), errors
 
 
-def test_seed_given_three_times_is_told(train, tmp_path, capsys) -> None:
-    """Three equal seeds are one run; the plan says so."""
-    code = train("-m", *TINY, "seed=0,0,0", "plan=true", "preflight=false")
+@pytest.mark.parametrize("more", [(), ("search=lr",)])
+def test_seed_given_three_times_is_told(train, tmp_path, capsys, more) -> None:
+    """Three equal seeds are one run; the plan says so, that of a search too."""
+    code = train("-m", *TINY, "seed=0,0,0", "plan=true", "preflight=false", *more)
 
     assert code == 0
     assert "seed=0 is given 3 times: 1 run, not 3" in capsys.readouterr().err.splitlines()

@@ -97,6 +97,7 @@ TESTED_IN = {
     "sweep/history_end.py": "sweep/test_status.py",
     "sweep/places/modules.py": "sweep/places/test_preload.py",
     "sweep/places/preload_smp.py": "sweep/places/test_preload.py",
+    "sweep/places/preload_pruner.py": "sweep/places/test_preload.py",
     "sweep/places/place.py": "sweep/places/test_preload.py",
     "sweep/planning/known_keys.py": "sweep/planning/test_hydra_errors.py",
     "sweep/planning/announce.py": "test_train.py",

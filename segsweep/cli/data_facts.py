@@ -17,10 +17,12 @@ def print_facts(prepared: "Prepared", parts: Sequence[str], sheet: Path) -> None
     from segsweep.config.truth import NO_TEST
     from segsweep.data.parts import PARTS, UNUSED
     from segsweep.data.thin import tile_hint
+    from segsweep.system.names import plural
 
     counts = ", ".join(f"{parts.count(part)} {part}" for part in (*PARTS, UNUSED) if part in parts)
     counts += "" if "test" in parts else f"; no test part: {NO_TEST}"
-    print(f"{len(parts)} images, {_sizes(prepared.sizes)}, foreground {_foreground(prepared)}")
+    images, sizes = plural(len(parts), "image"), _sizes(prepared.sizes)
+    print(f"{images}, {sizes}, foreground {_foreground(prepared)}")
     print(f"split: {counts}; data fingerprint {prepared.fingerprint}")
     which = f" of the first {SHEET_IMAGES} images" if len(parts) > SHEET_IMAGES else ""
     print(f"contact sheet{which}: {sheet}")

@@ -14,6 +14,7 @@ from segsweep.cli.predict import check_device
 from segsweep.errors import ConfigError, StoreError
 from segsweep.store.find import find_sweep
 from segsweep.store.paths import RunPaths, SweepPaths
+from segsweep.system.names import is_or_are, plural
 
 if TYPE_CHECKING:
     from segsweep.config.run_config import Values
@@ -134,7 +135,10 @@ def evaluate(
         done = evaluate_all(todo, other, evaluation, way, _counter())
     for count, names in _by_count(done).items():
         runs_ = names[0] if len(names) == 1 else f"{len(names)} runs"
-        print(f"{count} images left out of {runs_}: trained or chosen on them", file=sys.stderr)
+        print(
+            f"{plural(count, 'image')} left out of {runs_}: trained or chosen on them",
+            file=sys.stderr,
+        )
     _unchecked(evaluation.name, tables.sweep, todo)
     _show(tables.sweep, evaluation.name)
 
@@ -268,4 +272,6 @@ def _print(shown: "OnOtherData") -> None:
     for line in shown.sentences:
         print_line(line, console)
     if shown.stale:
-        print_line(f"{shown.stale} finished runs of the sweep are not evaluated.", console)
+        runs = plural(shown.stale, "finished run")
+        verb = is_or_are(shown.stale)
+        print_line(f"{runs} of the sweep {verb} not evaluated.", console)

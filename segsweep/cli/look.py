@@ -21,7 +21,7 @@ from segsweep.data.modes import DEEP, is_notable, max_stored, modes_of, spread
 from segsweep.errors import ConfigError, DataError
 from segsweep.system.files import replacing, resolved
 from segsweep.system.installation import conf_folder
-from segsweep.system.names import name_list
+from segsweep.system.names import name_list, plural
 from segsweep.system.progress import Counter as Progress
 
 PLACES = ("data.images", "data.masks", "data.file", "data.groups_file", "data.split.file")
@@ -65,7 +65,9 @@ def _arguments_in(words: Sequence[str]) -> dict[str, str]:
 def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
     """Find out what is in *places* and print it; *given* are the user's own overrides."""
     layout = find_layout(places, _arguments_in(given))
-    print(f"{' and '.join(map(str, places))}: {len(layout.samples)} pairs of image and mask")
+    print(
+        f"{' and '.join(map(str, places))}: {plural(len(layout.samples), 'pair')} of image and mask"
+    )
     for line in _rule_lines(layout):
         print(f"  {line}")
     if layout.exchanged:
@@ -77,7 +79,7 @@ def look_at(places: Sequence[Path], given: Sequence[str]) -> Look:
         words = shlex.join(
             ["segsweep", "data", *map(str, places), *_words(_of_data(other.arguments))]
         )
-        print(f"  also found: {len(other.samples)} pairs with other masks: {words}")
+        print(f"  also found: {plural(len(other.samples), 'pair')} with other masks: {words}")
     values: dict[str, object] = {"data": layout.option}
     values |= _of_data(layout.arguments)
     if layout.option == "folder":
@@ -127,7 +129,7 @@ def _range(layout: Layout, given: Sequence[str]) -> dict[str, object]:
     if (high := narrow_range(brightest)) is None:
         return {}
     print(
-        f"range: the largest value in {len(chosen)} images of 16 bits is {brightest}: "
+        f"range: the largest value in {plural(len(chosen), 'image')} of 16 bits is {brightest}: "
         f"0 to {high} is taken for black to white"
     )
     return {"data.range": [0, high]}
@@ -156,8 +158,10 @@ def _foreground(layout: Layout, places: Sequence[Path], given: Sequence[str]) ->
     paths = _masks(layout)
     found = mask_values(paths, Progress("reading masks"), _decoding(given))
     choice = foreground_of(found)
-    some_of = f" of {len(paths)}" if found.looked_at < len(paths) else ""
-    print(f"{'colours' if found.colours else 'values'} in {found.looked_at}{some_of} masks:")
+    seen = plural(found.looked_at, "mask")
+    if found.looked_at < len(paths):
+        seen = f"{found.looked_at} of {len(paths)} masks"
+    print(f"{'colours' if found.colours else 'values'} in {seen}:")
     for line in value_lines(found):
         print(f"  {line}")
     if any(word.startswith("data.foreground") for word in given):

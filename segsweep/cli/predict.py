@@ -137,7 +137,7 @@ def _predict(
     choice: "Choice", way: "Way", images: Path, out: Path, prob: bool, overlay: bool
 ) -> int:
     """Predict, and say what was done; return the exit code."""
-    from segsweep.stats.wording.phrases import plural
+    from segsweep.system.names import plural
     from segsweep.system.progress import Counter
     from segsweep.use.network import open_network
     from segsweep.use.predict import Wanted, predict_folder

@@ -13,6 +13,7 @@ from segsweep.cli.sweeps import Names, Outputs
 from segsweep.errors import StoreError, SweepLockedError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.states import Status
+from segsweep.system.names import plural
 
 Cells = Mapping[str, Sequence[RunPaths]]
 
@@ -138,16 +139,12 @@ def _show(removal: Removal) -> None:
         print(f"{removal.sweep.root.name}: {cell}: {counted(there)}, {size}")
     if removal.whole:
         size = size_text(size_of_folder(removal.sweep.root))
-        runs = _count(len(removal.runs), "run")
+        runs = plural(len(removal.runs), "run")
         print(f"{removal.sweep.root}: the whole sweep, {runs}, its tables and its report, {size}")
 
 
 def _removed(removals: Sequence[Removal]) -> str:
     """Return how many sweeps and runs went; runs of a whole sweep count too."""
-    runs = _count(sum(len(one.runs) for one in removals), "run")
+    runs = plural(sum(len(one.runs) for one in removals), "run")
     sweeps = sum(one.whole for one in removals)
-    return f"{_count(sweeps, 'sweep')} with {runs}" if sweeps else runs
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'s' if number != 1 else ''}"
+    return f"{plural(sweeps, 'sweep')} with {runs}" if sweeps else runs

@@ -18,6 +18,7 @@ from segsweep.store.paths import SweepPaths
 from segsweep.store.states import Status
 from segsweep.store.trial_rows import DIVERGED, PRUNED, TrialRow, trial_rows
 from segsweep.system.files import csv_text, write_text
+from segsweep.system.names import plural
 
 if TYPE_CHECKING:
     from segsweep.sweep.search.space import Value
@@ -87,7 +88,7 @@ def search(
         return
     print("\n".join(lines_of(found)))
     if csv is not None:
-        print(f"{csv}: {len(found.trials)} trials")
+        print(f"{csv}: {plural(len(found.trials), 'trial')}")
 
 
 def read_searched(sweep: SweepPaths) -> Searched:
@@ -160,7 +161,7 @@ def _open_line(found: Searched, study: str) -> str:
     best = max(scored, key=lambda one: cast(float, one.val_iou), default=None)
     name = title_of(first.cell, first.fold)
     chose = "; what it chose is not in chosen.csv" if found.lost else ", which chose no values"
-    said = f"{name}: {len(ended)} of {len(trials)} trials ended in {study}{chose}"
+    said = f"{name}: {len(ended)} of {plural(len(trials), 'trial')} ended in {study}{chose}"
     if best is None:
         return said
     return f"{said}; best so far {words_in(best.values)}: val IoU {_shown(best.val_iou)}"

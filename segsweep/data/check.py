@@ -12,7 +12,7 @@ from segsweep.data.naming import SHOWN
 from segsweep.data.source import Listing, Pixels, Problem, Raw, Sample
 from segsweep.errors import DataError
 from segsweep.system.files import write_if_changed
-from segsweep.system.names import name_list
+from segsweep.system.names import name_list, plural
 
 MOST_LINES = 20
 """Errors of one kind that get a line each; further ones are counted."""
@@ -130,7 +130,7 @@ def _dark(facts: Sequence[Facts]) -> list[Problem]:
         f"images of 16 bits use only {max(deep) / FULL:.0%} of their range, which makes them dark: "
         f"the largest value is {max(deep)}; data.range=[0,{high}] takes 0 to {high} for all of it"
     )
-    return [Problem("warning", f"{len(deep)} images", what)]
+    return [Problem("warning", plural(len(deep), "image"), what)]
 
 
 def problems_of(error: DataError) -> list[Problem]:

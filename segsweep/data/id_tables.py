@@ -14,7 +14,7 @@ from segsweep.data.source import Problem
 from segsweep.errors import DataError
 from segsweep.system.csv_cells import exact
 from segsweep.system.files import file_status
-from segsweep.system.names import name_list
+from segsweep.system.names import name_list, plural
 
 SEPARATORS = ",;\t"
 COMPARED = 200_000
@@ -77,7 +77,7 @@ def read_id_rows(path: Path, column: str, extra: list[str] | None = None) -> lis
     for line, row in rows[1:]:
         cell, value = (row[at] if at < len(row) else "" for at in where)
         if extra is not None and any(map(str.strip, row[len(header) :])):
-            extra.append(f"{line} ({len(row)} cells, the header has {len(header)})")
+            extra.append(f"{line} ({plural(len(row), 'cell')}, the header has {len(header)})")
         if cell.strip() or value.strip():
             found.append(IdRow(line, cell, value.strip()))
     return found

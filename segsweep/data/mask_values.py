@@ -15,6 +15,7 @@ from segsweep.data.named_values import Colour
 from segsweep.data.raster import AS_STORED, Raster, decode
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
+from segsweep.system.names import plural
 
 FEW = 16
 """Most values of a mask whose values are labels, and most of its colours."""
@@ -191,9 +192,9 @@ def foreground_of(found: MaskValues) -> Choice:
     if found.alpha:
         return _of_alpha(found)
     if found.coloured:
-        return Choice(f"{found.coloured} masks hold many colours: brighter than half is foreground")
+        return Choice(f"{_hold(found.coloured)} many colours: brighter than half is foreground")
     if found.grey:
-        return Choice(f"{found.grey} masks hold grey levels: above half of the range is foreground")
+        return Choice(f"{_hold(found.grey)} grey levels: above half of the range is foreground")
     if found.colours:
         return _of_colours(found)
     held = {value for values in found.files for value in values}
@@ -216,11 +217,19 @@ def foreground_of(found: MaskValues) -> Choice:
     return Choice(f"{why}; to count fewer, give data.foreground", {"foreground": labels})
 
 
+def _hold(masks: int) -> str:
+    return "1 mask holds" if masks == 1 else f"{masks} masks hold"
+
+
+def _differ(masks: int) -> str:
+    return "1 mask differs in its" if masks == 1 else f"{masks} masks differ in their"
+
+
 def _of_alpha(found: MaskValues) -> Choice:
     others = found.looked_at - len(found.unread) - found.alpha - found.blank
     if others:
         return Choice(
-            f"{found.alpha} masks differ in their alpha channel only, {others} in their colours: "
+            f"{_differ(found.alpha)} alpha channel only, {others} in their colours: "
             "the rule can be for one of them only",
             None,
             ({"foreground": "alpha"}, {"foreground": "half"}),
@@ -267,7 +276,7 @@ def value_lines(found: MaskValues) -> Iterable[str]:
     rows = [*_rows(found)]
     width = max((len(text) for text, _ in rows), default=0)
     for text, count in rows:
-        yield f"{text.ljust(width)}  {count} file{'s' if count != 1 else ''}"
+        yield f"{text.ljust(width)}  {plural(count, 'file')}"
     kinds = len(found.by_colour if found.colours else found.files)
     if (more := kinds - MOST_ROWS) > 0:
         yield f"and {more} more {'colours' if found.colours else 'sets of values'}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from segsweep.config.schema import SplitConfig
 from segsweep.data.source import Problem, Sample
+from segsweep.system.names import plural
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"
@@ -76,11 +77,11 @@ def empty_parts(
     found = []
     if empty:
         groups = len({sample.group for sample in samples})
-        among = "" if groups == len(samples) else f" in {groups} groups"
+        among = "" if groups == len(samples) else f" in {plural(groups, 'group')}"
         why = "".join(f"; {WHY[part]}" for part in empty if part in WHY)
         what = f"leaves no images for {', '.join(empty)} of {len(samples)}{among}{why}"
         found.append(error(where or "data.split", what))
     if where and not split.test and "test" in parts:
-        what = f"{where} has {parts.count('test')} test images; set only one of both"
+        what = f"{where} has {plural(parts.count('test'), 'test image')}; set only one of both"
         found.append(error("data.split.test=0", what))
     return found

@@ -4,6 +4,7 @@ It plans single runs and the runs of Hydra's other sweepers; segsweep's own swee
 itself.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVarTuple
 
@@ -15,7 +16,12 @@ from segsweep.errors import ConfigError
 from segsweep.sweep import session
 from segsweep.sweep.places.hydra_keys import check_hydra_keys
 from segsweep.sweep.places.ways import BASIC, OPTUNA, OURS, Way, check_way, tracker_config, way_of
-from segsweep.sweep.planning.command_words import check_one_sweep, check_own_values, check_search
+from segsweep.sweep.planning.command_words import (
+    check_one_sweep,
+    check_own_values,
+    check_search,
+    repeated_values,
+)
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import check_count, expand, expand_all
 from segsweep.sweep.session import CommandExit
@@ -96,19 +102,22 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     from segsweep.sweep.housekeeping import move_earlier
     from segsweep.sweep.planning.announce import announce
     from segsweep.sweep.planning.measure import remove_scratch
-    from segsweep.sweep.planning.plan import freeze, sweep_of
-    from segsweep.sweep.planning.plan_runs import plan_all
+    from segsweep.sweep.planning.plan import each_once, freeze, sweep_of
+    from segsweep.sweep.planning.plan_runs import plan_by_words
     from segsweep.sweep.planning.sweep_choices import sweep_choices, with_choices
     from segsweep.sweep.planning.work import work_for
 
     session.current.plan_only = bool(config.plan)
     words = list(config.hydra.overrides.hydra)
-    planned, failed = plan_all([[*words, *run] for run in runs])
+    asked = [(*words, *run) for run in runs]
+    by_words, failed = plan_by_words(asked)
+    planned = each_once(by_words.values())
     remove_scratch(planned[0].config.outputs)
     current, sweep = session.current, sweep_of(planned[0].config)
     current.outcomes += failed
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned
+    current.jobs = [by_words[run].name if run in by_words else None for run in asked]
     work = work_for(planned, current.run_cache)
     if not current.plan_only:
         for run in work.repeated:  # damaged
@@ -116,6 +125,9 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
         repair_runs(work, sweep)
         freeze(planned, current.request)
     announce(planned, work, current.request.split())
+    given = list(config.hydra.overrides.task)
+    for line in repeated_values(given, len(asked), len(planned) + len(failed)):
+        print(line, file=sys.stderr)
     if not current.plan_only:
         current.track(work.todo)
 

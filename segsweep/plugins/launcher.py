@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from segsweep.errors import SegsweepError, UserCodeError
 from segsweep.store.outcome import NAN
+from segsweep.system.names import plural
 
 if TYPE_CHECKING:
     from segsweep.sweep.places.place import Place
@@ -56,12 +57,13 @@ class SegsweepLauncher(Launcher):
         from segsweep.sweep.session import current
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        given = current.planned[initial_job_idx : initial_job_idx + len(job_overrides)]
-        planned = given or _plan(job_overrides)
+        given = bool(current.jobs)
+        numbers = range(initial_job_idx, initial_job_idx + len(job_overrides))
+        planned = [current.run_of_job(one) for one in numbers] if given else _plan(job_overrides)
         runs = [run for run in planned if run is not None]
         values = iter(run_batch(runs, Local()) if runs else ())
         returned = [
-            _returned(overrides, NAN if run is None else next(values), bool(given))
+            _returned(overrides, NAN if run is None else next(values), given)
             for overrides, run in zip(job_overrides, planned, strict=True)
         ]
         self._tell_end(returned)
@@ -73,7 +75,7 @@ class SegsweepLauncher(Launcher):
         if self.max_failure_rate is not None and failed > self.max_failure_rate * len(returned):
             print(
                 f"hydra.sweeper.max_failure_rate={self.max_failure_rate:g}: the search ends, "
-                f"because {failed} of {len(returned)} trials failed",
+                f"because {failed} of {plural(len(returned), 'trial')} failed",
                 file=sys.stderr,
             )
 

@@ -22,6 +22,7 @@ from segsweep.report.question import (
 )
 from segsweep.store.states import Status
 from segsweep.store.tables import Tables
+from segsweep.system.names import plural
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -231,7 +232,7 @@ def nothing(tables: Tables, metric: str, part: str = "test") -> str:
     """Return why there is nothing to compare on the images of *part*: test or validation."""
     count = len(tables.results)
     if not count and len(tables.trials):
-        return f"A search: {len(tables.trials)} trials, but no run to compare."
+        return f"A search: {plural(len(tables.trials), 'trial')}, but no run to compare."
     if not count:
         return "Nothing is planned in this sweep yet."
     states = tables.results["status"].value_counts()
@@ -241,7 +242,8 @@ def nothing(tables: Tables, metric: str, part: str = "test") -> str:
     if states.get(Status.FINISHED, 0):
         return f"Nothing to compare: no finished run has counts of its {part} images."
     every = states.get(Status.FAILED, 0) == count
-    return f"All {count} runs failed." if every else "Nothing to compare: no run is finished."
+    failed = "The only run failed." if count == 1 else f"All {count} runs failed."
+    return failed if every else "Nothing to compare: no run is finished."
 
 
 def further_notes(runs: Comparable) -> tuple[str, ...]:

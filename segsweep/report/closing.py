@@ -9,6 +9,7 @@ from segsweep.report.searched import SearchedCell, searched_cells
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.tables import Tables
+from segsweep.system.names import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +72,7 @@ def _print_trials(tables: Tables, console: "Console") -> None:
     best = tables.trials.dropna(subset=["val_iou"]).sort_values("val_iou", ascending=False)
     pruned = int(tables.trials["pruned"].count()) if "pruned" in tables.trials else 0
     said = f" ({pruned} pruned)" if pruned else ""
-    console.print(f"{len(tables.trials)} trials{said}; best validation IoU first:")
+    console.print(f"{plural(len(tables.trials), 'trial')}{said}; best validation IoU first:")
     for row in best.head(MOST_TRIALS).to_dict("records"):
         cell = f"{row['model']}/{row['loss']}"
         console.print(f"  {cell}  lr {row['lr']:.3e}  val IoU {row['val_iou']:.4f}")

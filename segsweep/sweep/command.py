@@ -27,7 +27,7 @@ from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.expand import expand_all
 from segsweep.sweep.planning.kept_bases import KeptBases
 from segsweep.sweep.planning.measure import remove_scratch
-from segsweep.sweep.planning.plan import PlannedRun, freeze, sweep_of
+from segsweep.sweep.planning.plan import PlannedRun, each_once, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.planning.print_plan import print_plan
 from segsweep.sweep.planning.work import Work, outcomes_before, work_for
@@ -96,7 +96,7 @@ def _run_planned(
         reuse = reused(planned, settings, Planner(composer, settings))
         planned = current.planned = reuse.planned
     elif settings is not None:
-        _announce(planned)
+        _announce(planned, *repeated)
         if race is None:
             announce_race(sweep_of(planned[0].config))
         return run_search(planned, settings, place, composer)
@@ -141,10 +141,13 @@ def _seems_finished(config: DictConfig) -> bool:
 
 
 def run_batch(planned: Sequence[PlannedRun], place: Place) -> list[float]:
-    """Run what another sweeper asks for next; return validation IoUs, NaN for failures."""
+    """Run what another sweeper asks for next; return validation IoUs, NaN for failures.
+
+    A run that it asks for several times is executed once.
+    """
     current = session.current
     current.sweep = current.sweep or sweep_of(planned[0].config)
-    outcomes = run_work(work_for(planned, current.run_cache), place)
+    outcomes = run_work(work_for(each_once(planned), current.run_cache), place)
     current.outcomes += outcomes
     values = {outcome.run: outcome.value for outcome in outcomes}
     return [values.get(run.name, NAN) for run in planned]

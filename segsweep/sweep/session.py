@@ -39,6 +39,11 @@ class Session:
     sweep: SweepPaths | None = None
     planned: list[PlannedRun] = field(default_factory=list)
     """Requested runs, in order; empty in a search, which chooses them one by one."""
+    jobs: list[str | None] = field(default_factory=list)
+    """Name of the run of each job that Hydra's basic sweeper makes; None if it cannot start.
+
+    Several jobs may be the same run.
+    """
     outcomes: list[Outcome] = field(default_factory=list)
     plan_only: bool = False
     """The command stops after the plan (`plan=true`)."""
@@ -61,6 +66,11 @@ class Session:
     def requested(self) -> int:
         """Number of runs that the command asks for; 0 in a search."""
         return len(self.planned)
+
+    def run_of_job(self, number: int) -> PlannedRun | None:
+        """Return the requested run of a job of Hydra's basic sweeper; None if it cannot start."""
+        name = self.jobs[number]
+        return next((run for run in self.planned if run.name == name), None)
 
     def add_stored_outcomes(self) -> None:
         """Add what requested runs stored that other processes than segsweep's own executed."""

@@ -5,6 +5,7 @@ import time
 from segsweep.store.states import Status
 from segsweep.sweep.status import RunState, SweepStatus, seconds_left
 from segsweep.system.clock import time_text
+from segsweep.system.names import plural
 from segsweep.system.progress import duration
 
 RUN = (
@@ -19,12 +20,12 @@ def summary(status: SweepStatus) -> str:
     """Return one line: the sweep's name, its runs by status, the time left."""
     counts = {name: count for name, count in status.counts.items() if count}
     finished = counts.pop(Status.FINISHED, 0)
-    parts = [f"{status.sweep.root.name}: {finished} of {len(status.runs)} runs finished"]
+    parts = [f"{status.sweep.root.name}: {finished} of {plural(len(status.runs), 'run')} finished"]
     parts += [f"{count} {name}" for name, count in counts.items()]
     trials = sum(run.kind == "trial" for run in status.runs)
     pruned = sum(run.pruned for run in status.runs)
     said = f" ({pruned} pruned)" if pruned else ""
-    parts += [f"{trials} of them trials{said}"] if trials else []
+    parts += [f"{trials} of them {'a trial' if trials == 1 else 'trials'}{said}"] if trials else []
     only = [run.validation_only for run in status.runs if run.validation_only is not None]
     if any(only):
         parts.append("validation only" if all(only) else f"{sum(only)} without a test part")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from segsweep.config.schema import TrackerConfig
 from segsweep.store.paths import SweepPaths
+from segsweep.system.names import plural
 from segsweep.tracking.tracker import how_to_look
 
 QUIET_SECONDS = 3.0
@@ -123,5 +124,5 @@ class Tracking:
             return "its process ended early; its records are incomplete"
         if not behind:
             return ""
-        count = f"{len(behind)} run{'' if len(behind) == 1 else 's'}"
+        count = plural(len(behind), "run")
         return f"the records of {count} are incomplete: {behind[0]}"

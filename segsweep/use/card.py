@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.config.run_config import FrozenConfig
-from segsweep.stats.wording.phrases import plural
+from segsweep.system.names import plural
 from segsweep.use.facts import Facts
 from segsweep.use.methods import methods
 from segsweep.use.phrases import (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from segsweep import __version__
 from segsweep.config.cells import SEARCHED
-from segsweep.stats.wording.phrases import plural
 from segsweep.stats.wording.search import found_text
+from segsweep.system.names import plural
 from segsweep.use.facts import Facts, Others
 from segsweep.use.phrases import (
     EXPORTED,

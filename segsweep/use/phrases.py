@@ -4,7 +4,7 @@ from math import isnan
 
 from segsweep.config.cells import filled_keys
 from segsweep.config.run_config import FrozenConfig, Node
-from segsweep.stats.wording.phrases import plural
+from segsweep.system.names import plural
 from segsweep.use.facts import Facts, Method
 
 VALUES = 6

@@ -4,11 +4,11 @@ from segsweep.config.cells import filled_keys
 from segsweep.report.raced import Raced
 from segsweep.stats.ranges import Range
 from segsweep.stats.search import SearchedCell, TrialState
-from segsweep.stats.wording.phrases import plural
 from segsweep.stats.wording.race import race_texts
 from segsweep.stats.wording.search import range_words
 from segsweep.store.race import Decision, RaceRow
 from segsweep.store.states import Status
+from segsweep.system.names import plural
 from segsweep.use.facts import Facts, Race
 from segsweep.use.phrases import number
 

@@ -58,7 +58,7 @@ def test_status_of_several_sweeps_is_a_line_each(segsweep, runs, tmp_path, froze
 
     assert [line.split(":")[0] for line in out.splitlines()] == ["main", "zwei"]
     assert moved == out
-    assert by_path.startswith("zwei: 1 of 1 runs finished\n")
+    assert by_path.startswith("zwei: 1 of 1 run finished\n")
 
 
 def test_status_as_json(segsweep, runs):

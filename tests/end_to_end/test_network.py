@@ -1,5 +1,6 @@
 """Nothing that segsweep does needs a network, or tries to reach one."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from command import ROOT, TINY, rows_of
+from trained_sweeps import write_photos
 
 WATCH = '''
 import os, sys
@@ -127,3 +129,51 @@ def test_sweep_runs_offline(offline, tmp_path):
     assert attempts == ""
     rows = rows_of(tmp_path / "outputs/main/results.csv")
     assert [row["status"] for row in rows] == ["finished"] * 4
+
+
+SEARCH = ("search=lr", "search.n_trials=3", "search.pruner=median", "loss=bce,dice", "seed=0,1")
+RACE = ("race=best", "race.looks=[2,3]", "sweep=raced", "loss=bce,dice", "seed=range(3)")
+OTHER = "data=folder data.images=photos/images data.masks=photos/masks data.size=32"
+COMMANDS = [
+    *(["data", "data.count=24"], ["data", "photos/images", "photos/masks"]),
+    *(["status", "main"], ["runs", "main"], ["list"], ["search", "main"]),
+    *(["report", "main"], ["compare", "unet2/bce", "unet2/dice", "--sweep", "main"]),
+    ["predict", "main", "--images", "photos/images", "--out", "masks", "--cell", "unet2/bce"],
+    ["evaluate", "main", "--data", OTHER],
+    ["evaluate", "main", "--ensemble", "2"],
+    *(["export", "main", "--out", end, "--format", end] for end in ("torch", "safetensors")),
+    ["export", "main", "--out", "onnx"],
+    ["rm", "raced", "--yes"],
+]
+EACH = """
+import json, sys
+from segsweep.cli.main import main
+
+codes = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["segsweep", *words]
+    try:
+        main()
+    except SystemExit as ended:
+        codes.append(ended.code or 0)
+print(json.dumps(codes))
+"""
+
+
+@pytest.mark.slow
+def test_every_command_works_offline(offline, tmp_path):
+    """A search with a pruner, a race, then what looks at their sweeps or puts them to use."""
+    pytest.importorskip("onnxruntime", reason="not installed: segsweep[onnx]")
+    write_photos(tmp_path / "photos")
+    for words in (SEARCH, RACE):
+        short = [*TINY, "trainer.epochs=3", "preflight=false", *words]
+        done, _ = offline("-m", "segsweep.train", "-m", *short)
+        assert done.returncode == 0, done.stderr
+    run = next((tmp_path / "outputs/main/runs").iterdir()).name
+    commands = [["show", run], *COMMANDS]
+    done, attempts = offline("-c", EACH, json.dumps(commands))
+    codes = json.loads(done.stdout.splitlines()[-1])
+    failed = [words for words, code in zip(commands, codes, strict=True) if code != 0]
+
+    assert attempts == ""
+    assert failed == [], done.stderr

@@ -38,7 +38,7 @@ def test_summary_counts_runs_and_time(tmp_path, run):
     found = status(tmp_path, run, done, replace(trial, status=Status.FAILED))
 
     assert summary(found) == (
-        "main: 1 of 3 runs finished, 1 running, 1 failed, 1 of them trials; "
+        "main: 1 of 3 runs finished, 1 running, 1 failed, 1 of them a trial; "
         "about 28 s left in 1 slot"
     )
 

@@ -14,6 +14,7 @@ from segsweep.report.figures.figure import (
     Figure,
     both_widths,
     brief,
+    further,
     known,
     label_width,
     legend_bar,
@@ -36,6 +37,7 @@ from segsweep.report.figures.svg import (
     within,
 )
 from segsweep.store.states import Status
+from segsweep.system.names import plural
 
 MOST_ROWS, MOST_LINES = 40, 24
 """Cells in order, and rows of the heat map, that are drawn; the table holds the rest."""
@@ -104,7 +106,7 @@ def intervals(material: Material) -> Figure:
     """Return all cells by their mean, with interval and the means of single seeds."""
     rows = material.done.head(MOST_ROWS).to_dict("records")
     more = len(material.done) - len(rows)
-    hidden = f" {more} more cells are in the table below." if more > 0 else ""
+    hidden = further(more, "in the table below")
     single = _seed_means(material)
     filled = "Filled: may be the best. Small ticks: single seeds."
     marks = filled if material.compared.claims else NETWORKS
@@ -112,7 +114,7 @@ def intervals(material: Material) -> Figure:
         lambda width: _draw_intervals(rows, single, width, material),
         "intervals",
         "All cells in order",
-        _alt(material, f"Means and 95 % intervals of {len(rows)} cells, best first. "),
+        _alt(material, f"Means and 95 % intervals of {plural(len(rows), 'cell')}, best first. "),
         ("cell", "seeds", "mean", "ci_low", "ci_high", "may_be_best"),
         _rows(material.done, material.value),
         f"{marks} {_axis_note(rows, single, material)}Each interval is of one cell alone; "
@@ -275,7 +277,7 @@ def _words(row: TableRow, value: str) -> str:
     """Return the text that a cell shows under the pointer."""
     if not known(row[value]):
         return f"{row['cell']}: no finished run, {row.get('failed', 0)} failed"
-    seeds = f"{row['seeds']} seed{'' if row['seeds'] == 1 else 's'}"
+    seeds = plural(row["seeds"], "seed")
     best = ", may be the best" if may(row) else ""
     spread = shown_interval(row.get("ci_low"), row.get("ci_high"), ".4f")
     return f"{row['cell']}: {row[value]:.4f}{spread}, {seeds}{best}"

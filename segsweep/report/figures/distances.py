@@ -16,6 +16,7 @@ from segsweep.report.figures.figure import (
     x_title,
 )
 from segsweep.report.figures.svg import Canvas, Scale, linear, padded, short, ticks
+from segsweep.system.names import is_or_are
 
 MOST_ROWS = 40
 """Cells that are drawn; the table holds the rest."""
@@ -36,8 +37,8 @@ def distances(material: Material) -> Figure | None:
         lambda width: _draw(rows, width, material),
         "distances",
         "Distance to the best",
-        f"Intervals for the mean of {len(rows)} cells less the best mean of the others; {good} are "
-        f"as good as the best within {within}.",
+        f"Intervals for the mean of {len(rows)} cells less the best mean of the others; {good} "
+        f"{is_or_are(good)} as good as the best within {within}.",
         _NAMES,
         [[row.get(name) for name in _NAMES] for row in rows],
         "Each cell’s mean less the best mean of the others (dot), with intervals that hold for all "

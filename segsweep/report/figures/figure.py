@@ -18,6 +18,7 @@ from segsweep.report.figures.svg import (
     fitted,
     fitted_name,
 )
+from segsweep.system.names import is_or_are
 
 Form: TypeAlias = Callable[[float], str]
 """From the value of a mark on an axis to its text."""
@@ -41,6 +42,20 @@ class Figure:
     narrow: Markup | None = None
     """For phones; None where the wide one is small enough."""
     caption: str = ""
+
+
+def further(count: int, where: str, one: str = "more cell", many: str = "") -> str:
+    """Return a sentence of a caption on what is not drawn; '' if *count* is 0 or less.
+
+    Args:
+        count: how many are not drawn.
+        where: where they are, or why not.
+        one: what one of them is called.
+        many: what several are called; by default *one* with an s.
+
+    """
+    noun = one if count == 1 else many or f"{one}s"
+    return f" {count} {noun} {is_or_are(count)} {where}." if count > 0 else ""
 
 
 def both_widths(

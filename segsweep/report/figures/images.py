@@ -11,6 +11,7 @@ from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
     Figure,
     both_widths,
+    further,
     grid_paths,
     label_width,
     legend_bar,
@@ -18,6 +19,7 @@ from segsweep.report.figures.figure import (
     x_title,
 )
 from segsweep.report.figures.svg import Canvas, shade
+from segsweep.system.names import plural
 
 MOST_ROWS, MOST_COLUMNS = 40, 150
 ROW = 16
@@ -34,20 +36,22 @@ def image_heatmap(material: Material) -> Figure | None:
         for cell, line in zip(cells, drawn.to_numpy(float), strict=True)
     ]
     left_out = material.images.shape[1] - len(images)
-    more = f" {left_out} images are not drawn, evenly chosen." if left_out else ""
+    more = further(left_out, "not drawn, evenly chosen", "image")
     cut = len(material.images) - len(cells)
-    more += f" {cut} cells with worse means are not drawn." if cut else ""
+    more += further(cut, "not drawn", "cell with a worse mean", "cells with worse means")
     values = [float(value) for value in drawn.to_numpy(float).ravel() if value == value]
     low, high = _range(values, material.metric)
     for side, end in (("below", low), ("above", high)):
         beyond = sum(value < low if side == "below" else value > high for value in values)
-        words = f" {beyond:,} values {side} {end:g} have the same colour as {end:g}."
+        have = f"value {side} {end:g} has" if beyond == 1 else f"values {side} {end:g} have"
+        words = f" {beyond:,} {have} the same colour as {end:g}."
         more += words if beyond else ""
     return both_widths(
         lambda width: _draw(rows, width, material.metric),
         "images",
         "Every cell on every test image",
-        f"Heat map of {len(cells)} cells by {len(images)} test images, hardest image first.",
+        f"Heat map of {plural(len(cells), 'cell')} by {plural(len(images), 'test image')}, hardest "
+        "image first.",
         ("cell", *images),
         rows,
         f"A column per test image, the hardest left; a row per cell, the best on top.{more}",

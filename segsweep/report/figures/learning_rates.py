@@ -7,6 +7,7 @@ from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
     Figure,
     both_widths,
+    further,
     known,
     label_width,
     row_label,
@@ -15,6 +16,7 @@ from segsweep.report.figures.figure import (
     x_title,
 )
 from segsweep.report.figures.svg import Canvas, around, log_ticks, logarithmic, short
+from segsweep.system.names import plural
 
 MOST_ROWS = 40
 
@@ -37,14 +39,12 @@ def learning_rates(material: Material) -> Figure | None:
         lambda width: _draw_rates(cells, rows, width),
         "learning-rates",
         "Learning rates",
-        f"Learning rates of {len(cells)} cells on a logarithmic scale, with those of trials.",
+        f"Learning rates of {plural(len(cells), 'cell')} on a logarithmic scale, with those of "
+        "trials.",
         ("cell", "kind", "seed", "lr", "val_iou"),
         rows,
         "Filled: runs. Hollow: trials of a search."
-        + (
-            f" {len(order) - len(cells)} more cells are in the table of runs."
-            * (len(order) > len(cells))
-        ),
+        + further(len(order) - len(cells), "in the table of runs"),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from segsweep.report.content.outlines import ImageOutlines, StoredRings
 from segsweep.report.figures.figure import Figure, brief, one_width
 from segsweep.report.figures.svg import Canvas, breadth, fitted, fitted_name
+from segsweep.system.names import plural
 
 SIDE = 240.0
 """Longer side of the picture, and width of the figure, in pixels."""
@@ -55,7 +56,7 @@ def outline_figure(
         f"outlines-{number}",
         image,
         f"{'Picture of test' if outlines.picture else 'Test'} image {image} with the outlines of "
-        f"the truth and of {len(outlines.predicted)} cells{''.join(words)}.",
+        f"the truth and of {plural(len(outlines.predicted), 'cell')}{''.join(words)}.",
         ("outline", "ring", "points"),
         _rows({"truth": outlines.truth, **outlines.predicted, **areas}),
     )

@@ -17,6 +17,7 @@ from segsweep.report.figures.svg import (
     logarithmic,
     ticks,
 )
+from segsweep.system.names import plural
 
 POINTS = 60
 """Epochs drawn of a line; longer lines are thinned."""
@@ -97,7 +98,7 @@ class Panel:
         best = (min if lower else max)(last, key=lambda label: last[label])
         epochs = max(line[-1][0] for line in self.lines.values())
         return (
-            f"{self.title} over {epochs:.0f} epochs, a line for each of "
+            f"{self.title} over {plural(round(epochs), 'epoch')}, a line for each of "
             f"{', '.join(self.lines)}. At the end {best} has the "
             f"{'lowest' if lower else 'highest'}, {shown(last[best])}."
         )

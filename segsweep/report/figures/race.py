@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from segsweep.report.figures.figure import (
     Figure,
     both_widths,
+    further,
     label_width,
     row_label,
     shown,
@@ -14,6 +15,7 @@ from segsweep.report.figures.svg import Canvas, Scale, linear
 from segsweep.report.raced import Raced
 from segsweep.report.searched import or_nan
 from segsweep.store.race import RaceRow
+from segsweep.system.names import is_or_are, plural
 
 MOST_ROWS = 60
 """Cells that are drawn, those that got furthest first; the table holds the rest."""
@@ -26,15 +28,14 @@ def race_figure(raced: Raced | None) -> Figure | None:
         return None
     rows = raced.by_mean
     seeds = raced.rows[0].looks
-    hidden = (
-        f" {len(rows) - MOST_ROWS} more cells are in race.csv." if len(rows) > MOST_ROWS else ""
-    )
+    hidden = further(len(rows) - MOST_ROWS, "in race.csv")
     used, full = len(raced.used_runs), raced.full
     return both_widths(
         lambda width: _draw(rows[:MOST_ROWS], seeds, width),
         "race",
         "The race",
-        f"Seeds of {len(rows)} cells: {len(raced.left)} are left after look {raced.look[0]}.",
+        f"Seeds of {len(rows)} cells: {len(raced.left)} {is_or_are(len(raced.left))} left after "
+        f"look {raced.look[0]}.",
         ("cell", "look", "seeds", "mean", "p", "decision"),
         [[row.cell, row.look, row.seeds, row.mean, row.p, row.decision] for row in rows],
         f"Each bar ends at the look at which the cell was ruled out, or at the last one; filled: "
@@ -61,7 +62,8 @@ def _draw(rows: Sequence[RaceRow], looks: Sequence[int], width: int) -> Canvas:
 def _draw_row(canvas: Canvas, row: RaceRow, y: float, scale: Scale, width: int) -> None:
     out = row.decision == "out"
     words = (
-        f"{row.cell}: mean {or_nan(row.mean):.4f} over {row.seeds} seeds at look {row.look}, "
+        f"{row.cell}: mean {or_nan(row.mean):.4f} over {plural(row.seeds, 'seed')} at look "
+        f"{row.look}, "
         f"{'ruled out' if out else 'may be the best'}, p {or_nan(row.p):.3f}"
     )
     canvas.add(

@@ -4,7 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segsweep.report.figures.figure import Figure, both_widths, brief, known, shown, x_title
+from segsweep.report.figures.figure import (
+    Figure,
+    both_widths,
+    brief,
+    further,
+    known,
+    shown,
+    x_title,
+)
 from segsweep.report.figures.marks import LABEL, LINE, draw_legend, draw_mark, legend_lines
 from segsweep.report.figures.svg import (
     WIDE,
@@ -22,6 +30,7 @@ from segsweep.report.figures.svg import (
 )
 from segsweep.stats.search import SearchedCell, Trial, TrialState
 from segsweep.stats.wording.search import number_text
+from segsweep.system.names import plural
 
 MOST_PANELS = 40
 COLUMNS = {True: 4, False: 2}
@@ -88,7 +97,7 @@ def _figure(key: str, searched: Sequence[SearchedCell]) -> Figure | None:
     cells = searched[:MOST_PANELS]
     more = len(searched) - len(cells)
     caption = "All panels have the same axes."
-    caption += f" {more} more cells are in trials.csv." * (more > 0)
+    caption += further(more, "in trials.csv")
     name = key.rpartition(".")[2]
     return both_widths(
         lambda width: _draw(axis, cells, key, width),
@@ -113,8 +122,8 @@ def _alt(key: str, cells: Sequence[SearchedCell]) -> str:
     ]
     count = sum(len(one.trials) for one in cells)
     return (
-        f"Validation IoU of {count} trials against {_title(key)}, a panel for each of "
-        f"{len(cells)} cells. {'; '.join(best)}."
+        f"Validation IoU of {plural(count, 'trial')} against {_title(key)}, a panel for each of "
+        f"{plural(len(cells), 'cell')}. {'; '.join(best)}."
     )
 
 

@@ -7,6 +7,7 @@ from segsweep.report.content.material import Material
 from segsweep.report.figures.figure import (
     Figure,
     both_widths,
+    further,
     grid_paths,
     known,
     label_width,
@@ -18,6 +19,7 @@ from segsweep.report.figures.figure import (
     y_title,
 )
 from segsweep.report.figures.svg import Canvas, Scale, breadth, linear, shade, short, ticks
+from segsweep.system.names import plural
 
 MOST_CELLS = 30
 ROW, RANKS_TOP = 22, 42
@@ -38,7 +40,7 @@ def rank_stability(material: Material) -> Figure | None:
         lambda width: _draw_ranks(rows, width),
         "ranks",
         "How firm the order is",
-        f"Heat map of {len(rows)} cells by rank. {'; '.join(first)}.",
+        f"Heat map of {plural(len(rows), 'cell')} by rank. {'; '.join(first)}.",
         columns,
         rows,
         _tau(material.compared.kendall) + _left_out(len(shares), len(rows)),
@@ -61,7 +63,8 @@ def variance_sources(material: Material) -> Figure | None:
         lambda width: _draw_variance(rows, width, material.metric.title),
         "variance",
         "Where the uncertainty of a mean comes from",
-        f"Two bars for each of {len(rows)} cells: standard error from seeds and from images.",
+        f"Two bars for each of {plural(len(rows), 'cell')}: standard error from seeds and "
+        "from images.",
         ("cell", "sd_seeds", "se_seeds", "sd_images", "se_images"),
         rows,
         "Standard error of the cell's own mean. What the images add is largely the same in all "
@@ -71,8 +74,9 @@ def variance_sources(material: Material) -> Figure | None:
 
 
 def _left_out(all_cells: int, drawn: int) -> str:
-    hidden = all_cells - drawn
-    return f" {hidden} cells with worse means are not drawn." if hidden > 0 else ""
+    return further(
+        all_cells - drawn, "not drawn", "cell with a worse mean", "cells with worse means"
+    )
 
 
 def _parts(row: dict[Any, Any], images: int) -> list[Any]:

@@ -23,7 +23,9 @@ def agreement_texts(
     ordered = sorted(found, key=lambda one: one.kendall)
     lines += [_text(names, one) for one in ordered[:MOST_PAIRS]]
     if len(ordered) > MOST_PAIRS:
-        lines.append(f"{len(ordered) - MOST_PAIRS} more pairs of data sets agree better.")
+        more = len(ordered) - MOST_PAIRS
+        agree = "pair of data sets agrees" if more == 1 else "pairs of data sets agree"
+        lines.append(f"{more} more {agree} better.")
     return tuple(lines)
 
 

@@ -11,14 +11,7 @@ from segsweep.stats.verdicts import ALIKE, BETTER, EQUAL, UNDECIDED
 from segsweep.stats.wording.best import best_texts, levels_text
 from segsweep.stats.wording.next_steps import next_steps, take_texts
 from segsweep.stats.wording.notes import note_texts, warning_texts
-from segsweep.stats.wording.phrases import (
-    confidence,
-    is_or_are,
-    margin_text,
-    p_text,
-    plural,
-    size_text,
-)
+from segsweep.stats.wording.phrases import confidence, margin_text, p_text, size_text
 from segsweep.stats.wording.sentences import (
     ONE_SEED,
     claim,
@@ -27,7 +20,7 @@ from segsweep.stats.wording.sentences import (
     no_claim,
     unclaimed_cells,
 )
-from segsweep.system.names import MOST_NAMES, name_list
+from segsweep.system.names import MOST_NAMES, is_or_are, name_list, plural
 
 SAME = "equal on every image"
 """Said of cells whose networks have the same counts."""

@@ -10,7 +10,7 @@ from segsweep.stats.engine import Analysis, Tested
 from segsweep.stats.levels import FAMILY, LevelPair, level_pairs, levels_table
 from segsweep.stats.verdicts import A_BETTER, ALIKE, B_BETTER, EQUAL, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.levels import NOUNS, no_best
-from segsweep.stats.wording.phrases import confidence, margin_text, plural, sentence
+from segsweep.stats.wording.phrases import confidence, margin_text, sentence
 from segsweep.stats.wording.sentences import (
     NETWORKS,
     clearest,
@@ -18,7 +18,7 @@ from segsweep.stats.wording.sentences import (
     no_claim,
     unclaimed_cells,
 )
-from segsweep.system.names import name_list
+from segsweep.system.names import name_list, plural
 
 
 def levels_text(analysis: Analysis, by: str, planned: int | None = None) -> str:

@@ -24,8 +24,8 @@ from segsweep.stats.notes import (
     UnfinishedRuns,
     UngroupedImages,
 )
-from segsweep.stats.wording.phrases import cell_text, is_or_are, plural
-from segsweep.system.names import name_list
+from segsweep.stats.wording.phrases import cell_text
+from segsweep.system.names import is_or_are, name_list, plural
 
 ADVICE = {
     EMPTY: "train longer or raise the learning rate",

@@ -8,16 +8,6 @@ UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 """Large numbers and the letters of their units."""
 
 
-def plural(count: int, noun: str) -> str:
-    """Return `1 run`, `2 runs`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def is_or_are(count: int) -> str:
-    """Return the verb that agrees with *count*."""
-    return "is" if count == 1 else "are"
-
-
 def cell_text(cell: str, seed: str | None = None) -> str:
     """Return a cell, or one seed of it, as it reads in a sentence: `m/a seed 3 of one-sweep`."""
     name, mark, sweep = cell.rpartition(SWEEP_KEY)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.stats.looks import End
-from segsweep.stats.wording.phrases import plural
-from segsweep.system.names import name_list
+from segsweep.system.names import name_list, plural
 
 ENDS = {
     End.ONE: "one cell is left",

@@ -18,8 +18,7 @@ from segsweep.stats.search import (
     mattered,
     more_may_help,
 )
-from segsweep.stats.wording.phrases import plural
-from segsweep.system.names import name_list
+from segsweep.system.names import name_list, plural
 
 EARLY = (TrialState.FAILED, TrialState.DIVERGED, TrialState.PRUNED)
 FURTHER = {End.LOWER: "lower", End.UPPER: "higher"}

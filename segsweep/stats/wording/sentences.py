@@ -10,16 +10,8 @@ from segsweep.stats.null import TINY
 from segsweep.stats.values import Values
 from segsweep.stats.verdicts import BETTER, IDENTICAL, UNDECIDED
 from segsweep.stats.wording.notes import warnings_of
-from segsweep.stats.wording.phrases import (
-    cell_text,
-    chance_text,
-    is_or_are,
-    margin_text,
-    p_text,
-    plural,
-    size_text,
-)
-from segsweep.system.names import name_list
+from segsweep.stats.wording.phrases import cell_text, chance_text, margin_text, p_text, size_text
+from segsweep.system.names import is_or_are, name_list, plural
 
 ONE_SEED, ONE_GROUP = "one seed per cell", "a single group of test images"
 NETWORKS = "Intervals are of these trained networks on new images; no verdict is given."

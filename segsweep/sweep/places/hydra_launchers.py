@@ -7,7 +7,6 @@ the launcher gave up; it is launched again.
 
 import sys
 import threading
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,9 +23,10 @@ from segsweep.store.retention import CheckpointCap
 from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep import session
 from segsweep.sweep.feed import Feed
+from segsweep.sweep.places.hydra_job import wait_while_held
 from segsweep.sweep.places.launchers.launcher import launcher_named
 from segsweep.sweep.places.local import TAIL_LINES
-from segsweep.sweep.places.modules import model_words, modules_for
+from segsweep.sweep.places.modules import library_words, modules_for
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun
@@ -37,10 +37,9 @@ from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.refresh import Refresher
 from segsweep.sweep.session import CommandExit
 from segsweep.system.clock import time_text
-from segsweep.system.files import is_locked, last_lines
+from segsweep.system.files import last_lines
 
 POLL_SECONDS = 5.0
-HELD_SECONDS = 1.0
 MOST_WATCHED = 64
 """Open runs whose progress is looked at for the page: jobs start in order."""
 
@@ -67,7 +66,7 @@ class HydraPlace:
         current, jobs = session.current, self.known.jobs_here(self.config)
         if current.sweep is None or not jobs:
             return list(todo), [], {}
-        start_server(modules_for(model_words(todo)))
+        start_server(modules_for(library_words(todo)))
         return prepare_slots(todo, current.sweep, current.stop, jobs, times)
 
     def launch(
@@ -100,8 +99,12 @@ class HydraPlace:
 
 def frozen_override(path: Path) -> str:
     """Return the override that names a frozen config, quoted for Hydra's grammar."""
+    return f"frozen={_quoted(path)}"
+
+
+def _quoted(path: Path) -> str:
     text = str(path.resolve()).replace("\\", "\\\\").replace("'", "\\'")
-    return f"frozen='{text}'"
+    return f"'{text}'"
 
 
 def _launch_until_done(
@@ -117,7 +120,7 @@ def _launch_until_done(
         errors = [error for batch in batches if (error := _launch(launcher, batch)) is not None]
         error = errors[0] if errors else None
         for run in todo:
-            _wait_while_held(run.paths)
+            wait_while_held(run.paths)
         rest = [run for run in todo if not _has_ended(run.paths, attempts[run.name])]
         touched = [run for run in rest if _size(run.paths.log) != logs[run.name]]
         if error is not None and len(rest) == len(todo) and not touched:
@@ -155,23 +158,16 @@ def _launch(launcher: Launcher, runs: Sequence[PlannedRun]) -> Exception | None:
 
     setup_globals()
     allow = [f"allow=[{','.join(run.config.allow)}]" for run in runs]
+    folders = [run.paths.root.parents[2] for run in runs]  # Hydra makes its own folder in it
     words = [
-        [frozen_override(run.paths.config), more] for run, more in zip(runs, allow, strict=True)
+        [frozen_override(run.paths.config), more, f"outputs={_quoted(folder)}"]
+        for run, more, folder in zip(runs, allow, folders, strict=True)
     ]
     try:
         launcher.launch(words, 0)
     except Exception as error:
         return error
     return None
-
-
-def _wait_while_held(paths: RunPaths) -> None:
-    """Wait while a job is still training a run.
-
-    Ray gives up at the first dead job while others continue; SLURM jobs outlive their command.
-    """
-    while is_locked(paths.claim):
-        time.sleep(HELD_SECONDS)
 
 
 def _attempts(paths: RunPaths) -> int:

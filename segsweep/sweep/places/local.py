@@ -17,7 +17,7 @@ from segsweep.sweep import session
 from segsweep.sweep.feed import Feed
 from segsweep.sweep.lock import SweepLock
 from segsweep.sweep.places.live_view import View
-from segsweep.sweep.places.modules import model_words, modules_for
+from segsweep.sweep.places.modules import library_words, modules_for
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
@@ -56,7 +56,7 @@ class Local:
         self, todo: Sequence[PlannedRun], times: Mapping[str, int] | None = None
     ) -> tuple[list[PlannedRun], list[Slot], dict[str, Cost]]:
         """Return the runs to do, the slots, and each run's cost; ConfigError if they do not fit."""
-        start_server(modules_for(model_words(todo)))
+        start_server(modules_for(library_words(todo)))
         return prepare_slots(todo, _sweep(), session.current.stop, times=times)
 
     def launch(

@@ -5,8 +5,12 @@ from collections.abc import Iterable, Sequence
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.processes.child import PRELOAD
 
-FURTHER = {"model=smp": "segsweep.sweep.places.preload_smp"}
-"""Option -> what imports the library that its runs need; over a second, so only for them."""
+FURTHER = {
+    "model=smp": "segsweep.sweep.places.preload_smp",
+    "search.pruner=median": "segsweep.sweep.places.preload_pruner",
+    "search.pruner=hyperband": "segsweep.sweep.places.preload_pruner",
+}
+"""Word -> what imports the library that its runs need; over a second, so only for them."""
 
 
 def modules_for(words: Iterable[str]) -> tuple[str, ...]:
@@ -15,6 +19,9 @@ def modules_for(words: Iterable[str]) -> tuple[str, ...]:
     return (*PRELOAD, *found)
 
 
-def model_words(runs: Sequence[PlannedRun]) -> list[str]:
-    """Return the words that choose the models of *runs*, each once."""
-    return list(dict.fromkeys(f"model={run.config.choices['model']}" for run in runs))
+def library_words(runs: Sequence[PlannedRun]) -> list[str]:
+    """Return the words that choose the models and pruners of *runs*, each once."""
+    models = [f"model={run.config.choices['model']}" for run in runs]
+    pruners = [run.config.search.pruner for run in runs if run.config.kind == "trial"]
+    words = [*models, *(f"search.pruner={name}" for name in pruners if name != "none")]
+    return list(dict.fromkeys(words))

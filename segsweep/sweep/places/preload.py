@@ -1,5 +1,6 @@
 """Imported only by the fork server: the modules that every run needs, imported once."""
 
+import encodings.utf_8_sig  # noqa: F401  of tables that a user gives
 import importlib
 import pkgutil
 

@@ -18,6 +18,7 @@ from segsweep.store.states import Status
 from segsweep.sweep.planning.plan import PlannedRun, sweep_of
 from segsweep.sweep.planning.work import Work, version_of, work_for
 from segsweep.system.files import resolved
+from segsweep.system.names import plural
 from segsweep.training.dataset import prepared_data
 
 
@@ -33,7 +34,8 @@ def announce(
     if len(planned) > 1 or work.finished:
         where = sweep_of(planned[0].config).root
         text = (
-            f"{len(planned)} runs in {where}: {len(work.finished)} finished, {len(work.todo)} to do"
+            f"{plural(len(planned), 'run')} in {where}: {len(work.finished)} finished, "
+            f"{len(work.todo)} to do"
         )
         print(text, file=sys.stderr)
     notes = _other_versions(work), _changed_defaults(work)
@@ -87,7 +89,8 @@ def _other_versions(work: Work) -> list[str]:
     if not others:
         return []
     names = ", ".join(sorted(set(others)))
-    return [f"{len(others)} finished by segsweep {names} are kept; rerun=stale trains them again"]
+    kept, them = ("is kept", "it") if len(others) == 1 else ("are kept", "them")
+    return [f"{len(others)} finished by segsweep {names} {kept}; rerun=stale trains {them} again"]
 
 
 def _changed_defaults(work: Work) -> list[str]:
@@ -104,6 +107,7 @@ def _changed_defaults(work: Work) -> list[str]:
     ]
     others = [config.values for config in readable_configs(finished)]
     return [
-        f"{count} finished runs differ only in {key} from runs to do, which start from scratch"
+        f"{plural(count, 'finished run')} {'differs' if count == 1 else 'differ'} only in {key} "
+        "from runs to do, which start from scratch"
         for key, count in differing_in_one_key(new, others).items()
     ]

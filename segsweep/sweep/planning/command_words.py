@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from segsweep.config.schema import COMMAND_KEYS, COMMAND_SECTIONS
 from segsweep.errors import ConfigError
 from segsweep.sweep.planning.plain_words import check_no_password
+from segsweep.system.names import plural
 
 
 def check_one_sweep(arguments: Sequence[str]) -> None:
@@ -48,7 +49,7 @@ def repeated_values(arguments: Sequence[str], asked: int, made: int) -> list[str
     """
     if asked == made:
         return []
-    runs = f"{made} run{'' if made == 1 else 's'}"
+    runs = plural(made, "run")
     given: dict[str, int] = {}
     for override in OverridesParser.create().parse_overrides(list(arguments)):
         if override.is_sweep_override():

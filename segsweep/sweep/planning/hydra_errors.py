@@ -180,7 +180,13 @@ def _deleted(match: re.Match[str], words: Sequence[str]) -> str:
 
 def _not_deleted(match: re.Match[str], words: Sequence[str]) -> str:
     key = match["key"]
-    return f"~{key}: a run's keys cannot be deleted; leave the word out, or set {key}=<value>"
+    if key.startswith("hydra.sweeper.params"):
+        return (
+            f"~{key}: cannot be deleted; leave the word out, and give a key its own values, which "
+            "replace those of hydra.sweeper.params, or choose another experiment"
+        )
+    whose = "Hydra's" if key.startswith("hydra.") else "a run's"
+    return f"~{key}: {whose} keys cannot be deleted; leave the word out, or set {key}=<value>"
 
 
 def _no_config(match: re.Match[str], words: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Turns composed configs into frozen runs: checks them, computes ids, writes config.yaml."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,6 +116,14 @@ def _check_built(config: RunConfig) -> None:
 def sweep_of(config: RunConfig) -> SweepPaths:
     """Return the sweep that a config belongs to."""
     return SweepPaths(Path(config.outputs) / config.sweep)
+
+
+def each_once(planned: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Return the different runs of *planned*, in order."""
+    found: dict[str, PlannedRun] = {}
+    for run in planned:
+        found.setdefault(run.name, run)
+    return list(found.values())
 
 
 def cell_by_run(planned: Sequence[PlannedRun]) -> dict[str, str]:

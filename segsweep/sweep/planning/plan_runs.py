@@ -15,7 +15,7 @@ from segsweep.store.states import AttemptStatus, Cause
 from segsweep.sweep.planning import user_code
 from segsweep.sweep.planning.compose import Composer
 from segsweep.sweep.planning.hydra_errors import one_line
-from segsweep.sweep.planning.plan import PlannedRun, check_without_data, plan_checked
+from segsweep.sweep.planning.plan import PlannedRun, check_without_data, each_once, plan_checked
 from segsweep.tracking.tracker import check_one_tracker
 
 T = TypeVar("T")
@@ -25,26 +25,39 @@ R = TypeVar("R")
 def plan_all(
     runs: Sequence[Sequence[str]], composer: Composer | None = None
 ) -> tuple[list[PlannedRun], list[Outcome]]:
-    """Compose and check every run; return those that can start, and those that cannot.
+    """Compose and check every run; return those that can start, each once, and those that cannot.
 
-    A run cannot start if a class of the user crashes, exits or hangs when it is checked. Raises
-    ConfigError naming the runs with invalid values, and if no run is left.
+    Raises what `plan_by_words` raises.
+    """
+    by_words, failed = plan_by_words(runs, composer)
+    return each_once(by_words.values()), failed
+
+
+def plan_by_words(
+    runs: Sequence[Sequence[str]], composer: Composer | None = None
+) -> tuple[dict[tuple[str, ...], PlannedRun], list[Outcome]]:
+    """Compose and check every run; return those that can start by their words, and the others.
+
+    Different words may be the same run. A run cannot start if a class of the user crashes, exits
+    or hangs when it is checked. Raises ConfigError naming the runs with invalid values,
+    and if no run is left.
 
     All runs are first checked without images, so a typo is reported before any is decoded.
     *composer* has composed the options of these runs before.
     """
     composed = (composer or Composer()).composed
     faults: dict[str, list[str]] = {}
-    planned: dict[str, PlannedRun] = {}
+    planned: dict[tuple[str, ...], PlannedRun] = {}
+    runs = list(dict.fromkeys(tuple(words) for words in runs))
     with user_code.in_processes():
         checked = _for_each(runs, runs, lambda words: check_without_data(*composed(words)), faults)
         check_one_tracker([config.tracker for _, config in checked])
         kept = [run for run, _ in checked]
         for words, one in _for_each(kept, [config for _, config in checked], plan_checked, faults):
-            planned.setdefault(one.name, replace(one, words=tuple(words)))
+            planned[tuple(words)] = replace(one, words=tuple(words))
     if not planned:
         Misfits(faults).raise_all(len(runs))
-    return list(planned.values()), left_out(faults)
+    return planned, left_out(faults)
 
 
 def left_out(faults: Mapping[str, Sequence[str]]) -> list[Outcome]:

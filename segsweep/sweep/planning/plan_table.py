@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segsweep.sweep.planning.budget import Budget, Room, mb_text
+from segsweep.system.names import plural
 from segsweep.system.progress import duration
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def plan_sums(rows: Sequence[CellRow], budget: Budget | None, room: Room) -> str
     """Return the lines below the table: all runs, and what the runs to do need together."""
     counts = {name: sum(getattr(row, name) for row in rows) for name in STATES}
     states = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    runs = _count(sum(row.runs for row in rows), "run")
-    lines = [f"{runs} in {_count(len(rows), 'cell')}: {states or 'nothing to do'}"]
+    runs = plural(sum(row.runs for row in rows), "run")
+    lines = [f"{runs} in {plural(len(rows), 'cell')}: {states or 'nothing to do'}"]
     if budget is not None and budget.runs:
         lines += cost_lines(budget, room)
     return "\n".join(lines)
@@ -71,8 +72,8 @@ def _amounts(row: CellRow) -> list[str]:
 
 
 def _time_line(budget: Budget) -> str:
-    threads = _count(budget.threads, "thread")
-    where = f"{_count(budget.slots, 'slot')} of {threads}"
+    threads = plural(budget.threads, "thread")
+    where = f"{plural(budget.slots, 'slot')} of {threads}"
     return f"about {_time(budget.seconds)} in {where} ({_time(budget.per_run)} a run)"
 
 
@@ -91,7 +92,3 @@ def _of(needed: float, free: float) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

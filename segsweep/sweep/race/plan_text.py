@@ -7,6 +7,7 @@ from segsweep.store.race import Decision, RaceRow
 from segsweep.sweep.planning.budget import Budget, Room, makespan
 from segsweep.sweep.planning.plan_table import cost_lines
 from segsweep.sweep.race.race import Race
+from segsweep.system.names import plural
 from segsweep.system.progress import duration
 
 MOST_NAMED = 6
@@ -32,12 +33,12 @@ def race_lines(race: Race, finished: int) -> list[str]:
     least, most = (len(cells) * count * folds for count in (looks[0], looks[-1]))
     lines = [
         f"race: looks at {', '.join(map(str, looks))} seeds{where} of {len(cells)} cells; "
-        f"at least {least} runs, at most {most}"
+        f"at least {plural(least, 'run')}, at most {most}"
     ]
     if finished or race.looks_taken:
-        taken = f"{race.looks_taken} of {_count(len(looks), 'look')} taken"
-        left = f"{_count(len(race.left), 'cell')} left" if race.looks_taken else ""
-        before = f"{_count(finished, 'run')} finished before"
+        taken = f"{race.looks_taken} of {plural(len(looks), 'look')} taken"
+        left = f"{plural(len(race.left), 'cell')} left" if race.looks_taken else ""
+        before = f"{plural(finished, 'run')} finished before"
         lines.append("race: " + ", ".join(filter(None, [before, taken, left])))
     return lines
 
@@ -50,11 +51,11 @@ def look_line(rows: Sequence[RaceRow]) -> str:
         for one in (Decision.OUT, Decision.SHORT)
     }
     left = len(rows) - len(names[Decision.OUT])
-    found = f"{left} of {_count(len(rows), 'cell')} may still be the best"
+    found = f"{left} of {plural(len(rows), 'cell')} may still be the best"
     out = f"; out: {named(names[Decision.OUT])}" if names[Decision.OUT] else ""
     short = names[Decision.SHORT]
     told = f"; short of seeds, so not judged: {named(short)}" if short else ""
-    return f"look {first.look}, {first.looks[first.look - 1]} seeds: {found}{out}{told}"
+    return f"look {first.look}, {plural(first.looks[first.look - 1], 'seed')}: {found}{out}{told}"
 
 
 def end_line(race: Race) -> str:
@@ -67,7 +68,7 @@ def end_line(race: Race) -> str:
     asked, used = race.asked(), {name for row in race.rows for name in row.runs}
     unused = sum(run.config.run_id not in used for run in asked)
     more = f"; {unused} of the {len(asked)} not used by a look" if unused else ""
-    counts = f"{len(asked)} of {_count(every, 'run')}, {every - len(asked)} saved"
+    counts = f"{len(asked)} of {plural(every, 'run')}, {every - len(asked)} saved"
     return f"race ended: {text}; {counts}{more}"
 
 
@@ -127,7 +128,3 @@ def named(cells: Sequence[str]) -> str:
     more = len(cells) - MOST_NAMED
     shown = ", ".join(cells[:MOST_NAMED])
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

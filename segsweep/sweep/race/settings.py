@@ -10,6 +10,7 @@ from segsweep.stats.looks import looks_of
 from segsweep.store.outcome import Outcome
 from segsweep.store.race import RaceRow
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
+from segsweep.system.names import plural
 
 SEEDS = "seed=range(0,20)"
 FIXED = (
@@ -75,8 +76,8 @@ def race_of(planned: Sequence[PlannedRun], failed: Sequence[Outcome] = ()) -> Ra
         )
     if failed:
         raise ConfigError(
-            f"race.looks: {len(failed)} runs cannot start, and a race is not extended later; mend "
-            "or leave out their cells"
+            f"race.looks: {plural(len(failed), 'run')} cannot start, and a race is not extended "
+            "later; mend or leave out their cells"
         )
     _check_tested(planned)
     seeds = _seeds_of(planned)

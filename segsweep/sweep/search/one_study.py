@@ -23,6 +23,7 @@ from segsweep.sweep.search.resume_study import close_running, queue_failed, tria
 from segsweep.sweep.search.searched import Searched, drawn, searched_by
 from segsweep.sweep.search.storage import is_own, open_storage, own_address, stored_name
 from segsweep.sweep.search.study import study_name
+from segsweep.system.names import plural
 from segsweep.system.optuna_log import quietly
 
 if TYPE_CHECKING:
@@ -141,13 +142,18 @@ def _left(storage: "BaseStorage", name: str, total: int, retry_failed: bool) -> 
         (failed, "failed", "will be tried again"),
     ):
         if count and left:
-            trials = f"{count} {kind} trial{'s' if count > 1 else ''}"
+            trials = plural(count, f"{kind} trial")
             print(f"{trials} of this search {what}", file=sys.stderr)
     if not left and not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise ConfigError("no trial of this search has finished; leave out retry_failed=false")
     if not left:
         more = "hydra.sweeper.n_trials=<more> adds to them"
-        print(f"all {total} trials of this search have ended; {more}", file=sys.stderr)
+        every = (
+            "the only trial of this search has"
+            if total == 1
+            else f"all {total} trials of this search have"
+        )
+        print(f"{every} ended; {more}", file=sys.stderr)
     return left, there
 
 

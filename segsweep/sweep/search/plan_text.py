@@ -6,6 +6,7 @@ from segsweep.sweep.planning.budget import Budget, Room
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.planning.plan_table import cost_lines
 from segsweep.sweep.search.settings import Settings
+from segsweep.system.names import plural
 from segsweep.system.progress import duration
 
 Groups = Mapping[tuple[str, int | None], Sequence[PlannedRun]]
@@ -20,20 +21,23 @@ def search_lines(
     epochs = sorted({settings.epochs(run.config) for runs in groups.values() for run in runs})
     pruner = settings.config.pruner
     most, ended = ("", "") if pruner == "none" else ("at most ", f" (pruner {pruner})")
-    each = f"{settings.n_trials} trials of {most}{' or '.join(map(str, epochs))} epochs{ended}"
-    where = "cell" if runs[0].config.data.split.fold is None else "cell and fold"
+    lasting = "1 epoch" if epochs == [1] else f"{' or '.join(map(str, epochs))} epochs"
+    each = f"{plural(settings.n_trials, 'trial')} of {most}{lasting}{ended}"
+    where = plural(len(groups), "cell")
+    if runs[0].config.data.split.fold is not None:
+        where = "1 cell and fold" if len(groups) == 1 else f"{len(groups)} cells and folds"
     params = ", ".join(f"{key} in {text}" for key, text in settings.params.items())
     finals = sum(map(len, groups.values()))
     lines = [
-        f"search: {params}; {each} for each of {_count(len(groups), where)}, then "
-        f"{_count(finals, 'run')} at the values found"
+        f"search: {params}; {each} for each of {where}, then "
+        f"{plural(finals, 'run')} at the values found"
     ]
     trials_left, finals_left = (sum(pair[place] for pair in left.values()) for place in (0, 1))
     all_trials = settings.n_trials * len(groups)
     if (trials_left, finals_left) != (all_trials, finals):
         lines.append(
-            f"finished before: {all_trials - trials_left} of {_count(all_trials, 'trial')}, "
-            f"{finals - finals_left} of {_count(finals, 'run')}"
+            f"finished before: {all_trials - trials_left} of {plural(all_trials, 'trial')}, "
+            f"{finals - finals_left} of {plural(finals, 'run')}"
         )
     return lines
 
@@ -70,8 +74,3 @@ def print_search_plan(
     lines = [] if budget is None else cost_lines(budget, room)
     for line in (*search_lines(groups, settings, left), *lines):
         console.print(line, soft_wrap=True)
-
-
-def _count(number: int, word: str) -> str:
-    many = "cells and folds" if word == "cell and fold" else f"{word}s"
-    return f"{number} {word if number == 1 else many}"

@@ -265,4 +265,4 @@ def test_a_look_at_a_started_sweep_touches_nothing(monkeypatch, tmp_path, capsys
     assert codes == [0, 0, 0]
     assert snapshot(sweep) == before
     assert "2 runs in 1 cell: 1 finished, 1 new" in captured.out
-    assert "1 finished runs differ only in trainer.epochs" in captured.err
+    assert "1 finished run differs only in trainer.epochs" in captured.err

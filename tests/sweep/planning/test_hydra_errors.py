@@ -93,6 +93,14 @@ def test_unknown_key_names_the_nearest(word, meant):
             ["~trainer.epochs"],
             "~trainer.epochs: a run's keys cannot be deleted; leave the word out",
         ),
+        (
+            ["experiment=optuna_lr", "~hydra.sweeper.params"],
+            "~hydra.sweeper.params: cannot be deleted; leave the word out, and give a key its own ",
+        ),
+        (
+            ["~hydra.job.name"],
+            "~hydra.job.name: Hydra's keys cannot be deleted; leave the word out, or set hydra.job",
+        ),
         (["augment=none", "augment.p=1"], "augment.p: no such key; augment=none has no keys; "),
         (["hydra.x=1"], "hydra.x: no such key; `segsweep-train --cfg hydra` lists those"),
         (

@@ -231,7 +231,7 @@ def test_max_failure_rate_ends_a_search(command, tmp_path):
     code, _, error = command(*words, "hydra.sweeper.max_failure_rate=0.5")
 
     assert code == 1
-    assert "max_failure_rate=0.5: the search ends, because 1 of 1 trials failed" in error
+    assert "max_failure_rate=0.5: the search ends, because 1 of 1 trial failed" in error
     assert "Traceback" not in error
     assert [*states(tmp_path).values()] == [["FAIL"]]
     line = refusal(command(*words, "retry_failed=false", "hydra.sweeper.n_trials=1"))
