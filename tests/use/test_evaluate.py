@@ -137,7 +137,7 @@ def test_copies_without_loss_are_left_out(evaluate, mine):
     code, _, error = evaluate("--cell", "unet2/bce")
 
     assert code == 0, error
-    assert "1 images left out of 2 runs" in error
+    assert "1 image left out of 2 runs" in error
     run = next((mine / "outputs/main/evaluations/other/runs").iterdir())
     scored = {*counts_in(run / "per_image.csv")}
     assert "lighter" in scored
