@@ -375,7 +375,7 @@ def test_a_file_may_have_no_test_images(tmp_path):
     (tmp_path / "split.csv").write_text(f"{text}IMD003,test\n")
 
     assert plain == said == ["train", "val", "unused"]
-    with pytest.raises(DataError, match=r"data\.split\.test=0: .*split\.csv has 1 test images"):
+    with pytest.raises(DataError, match=r"data\.split\.test=0: .*split\.csv has 1 test image;"):
         split_samples(drawn(3), SplitConfig(file=path, test=0))
 
 

@@ -155,7 +155,7 @@ def test_keys_of_the_search_choose_among_searches(reuse, tmp_path):
     ("rows", "words", "reason"),
     [
         ([row("dice")], (), "unet2/bce: no values there; the search there is over for unet2/dice"),
-        ([], (), "no values there; the search there is over for no cell"),
+        ([], (), "chosen.csv: damaged, it has no row; the command of its search writes it again"),
         ([row(), replace(row(), cell_id="2")], (), "2 candidates there"),
         ([row(**{"optimizer.speed": 3})], (), "optimizer.speed: no such key"),
         ([row(seed=3)], (), "seed: not searched"),
