@@ -133,7 +133,7 @@ def _row_for(run: PlannedRun, rows: Sequence[Chosen], params: Mapping[str, str])
         mine = "without folds" if fold is None else f"of fold {fold}"
         raise ConfigError(f"no values there {mine}; there are some of fold {folds}")
     known = ", ".join(dict.fromkeys(f"{row.model}/{row.loss}" for row in rows))
-    raise ConfigError(f"no values there; the search there is over for {known or 'no cell'}")
+    raise ConfigError(f"no values there; the search there is over for {known}")
 
 
 def _at(run: PlannedRun, row: Chosen, planner: Planner) -> PlannedRun:
