@@ -133,7 +133,7 @@ def test_sweep_runs_offline(offline, tmp_path):
 
 SEARCH = ("search=lr", "search.n_trials=3", "search.pruner=median", "loss=bce,dice", "seed=0,1")
 RACE = ("race=best", "race.looks=[2,3]", "sweep=raced", "loss=bce,dice", "seed=range(3)")
-OTHER = "data=folder data.images=photos/images data.masks=photos/masks data.size=32"
+OTHER = "data=folder data.images=photos/images data.masks=photos/masks"
 COMMANDS = [
     *(["data", "data.count=24"], ["data", "photos/images", "photos/masks"]),
     *(["status", "main"], ["runs", "main"], ["list"], ["search", "main"]),
