@@ -88,8 +88,8 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def whole_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round whole numbers in [low, high], *about* as many as given or fewer."""
-    if high <= low:
-        return [low]
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        return [low] if math.isfinite(low) else []
     return _multiples(low, high, max(1.0, _step((high - low) / about, (1, 2, 5, 10))))
 
 
