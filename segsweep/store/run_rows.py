@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 from functools import cache
-from math import isnan, nan
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -219,6 +219,8 @@ def epoch_rows(path: Path) -> str:
         if (plain := _plain_epochs(columns).fullmatch(text)) is not None:
             return plain[1]
         frame = _with_columns(read_csv(io.StringIO(text)), EPOCH, columns).astype(float)
+        if not frame["epoch"].abs().lt(inf).all():  # NaN fails too
+            raise ValueError("an epoch without a number")
         return str(frame.to_csv(index=False, header=False, lineterminator="\n"))
     except (ValueError, OverflowError, StoreError) as error:
         reason = _wrong_cell(text, EPOCH) or "damaged, not a table of numbers"
