@@ -88,9 +88,9 @@ def score(where: Where, ensemble: int, cell: str | None, flips: bool) -> None:
     from segsweep.use.network import Way, open_network
     from segsweep.use.together import Together
 
-    check_device(where.device)
     tables = read_all(find_sweep(where.sweep, where.outputs))
     choice = choose_ensemble(tables, ensemble, cell)
+    check_device(where.device)
     print(f"using {choice.why}", file=sys.stderr)
     with SweepLock(tables.sweep.lock):
         if damage := repair_reads(tables.sweep, time_text()):
@@ -119,13 +119,13 @@ def evaluate(
     from segsweep.use.evaluate import evaluate_all, evaluation_of, slug
     from segsweep.use.network import Way
 
-    check_device(where.device)
     tables = read_all(find_sweep(where.sweep, where.outputs))
     runs = _runs(tables, cells)
     places = _places(data)
     words = [] if places else _words(data)
     name = name or slug(words, places)
     check_name(name)
+    check_device(where.device)  # imports torch
     other = _other(words, places, compose)
     found = evaluation_of(tables.sweep, runs, other, name)
     with SweepLock(tables.sweep.lock):

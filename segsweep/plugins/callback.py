@@ -117,7 +117,8 @@ def _plan_and_freeze(config: DictConfig, runs: Sequence[Sequence[str]]) -> None:
     current.outcomes += failed
     planned = with_choices(planned, sweep_choices(sweep, lambda: 0))
     current.sweep, current.planned = sweep, planned
-    current.jobs = [by_words[run].name if run in by_words else None for run in asked]
+    places = {run.name: place for place, run in enumerate(planned)}
+    current.jobs = [places[by_words[run].name] if run in by_words else None for run in asked]
     work = work_for(planned, current.run_cache)
     if not current.plan_only:
         for run in work.repeated:  # damaged

@@ -39,8 +39,8 @@ class Session:
     sweep: SweepPaths | None = None
     planned: list[PlannedRun] = field(default_factory=list)
     """Requested runs, in order; empty in a search, which chooses them one by one."""
-    jobs: list[str | None] = field(default_factory=list)
-    """Name of the run of each job that Hydra's basic sweeper makes; None if it cannot start.
+    jobs: list[int | None] = field(default_factory=list)
+    """Place in `planned` of each job of Hydra's basic sweeper; None if it cannot start.
 
     Several jobs may be the same run.
     """
@@ -69,8 +69,8 @@ class Session:
 
     def run_of_job(self, number: int) -> PlannedRun | None:
         """Return the requested run of a job of Hydra's basic sweeper; None if it cannot start."""
-        name = self.jobs[number]
-        return next((run for run in self.planned if run.name == name), None)
+        place = self.jobs[number]
+        return None if place is None else self.planned[place]
 
     def add_stored_outcomes(self) -> None:
         """Add what requested runs stored that other processes than segsweep's own executed."""

@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from io import BufferedReader, FileIO
 from pathlib import Path
 from threading import get_ident
@@ -269,7 +270,7 @@ def remove_left(parent: Path, prefix: str) -> None:
 
     One without a lock, as older versions made them, counts as left after an hour.
     """
-    for folder in parent.glob(f"{prefix}*/"):
+    for folder in parent.glob(f"{escape(prefix)}*/"):
         lock = parent / f"{folder.name}.lock"
         try:
             is_left = not is_locked(lock) if lock.exists() else _age(folder) > OLD_SECONDS

@@ -36,7 +36,7 @@ MEMORY_SHARE = 0.25
 """Share of the available memory for images being read, and again for those being written."""
 WRITTEN_BYTES = 16
 """Memory of a pixel while what is predicted for it is written."""
-MOST_THREADS = 8
+MOST_READERS = 8
 
 Tell = Callable[[int, int], None]
 """Called with the number of images done and their total."""
@@ -173,7 +173,7 @@ def _predicted(
 ) -> Iterator[tuple[ImageFile, Mapping[str, object]]]:
     """Yield each image with its row, once its files are written."""
     load_resizing()
-    threads = max(2, min(usable_cores(), MOST_THREADS))
+    threads = max(2, min(usable_cores(), MOST_READERS))
     budget = MEMORY_SHARE * available_memory_mb() * MIB
     in_tiles = any(network.tiling is not None for network in together.networks)
 

@@ -1,11 +1,11 @@
 """A folder that is there whole or not at all, also after a kill."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
+from segsweep.system.files import scratch_folder
 from segsweep.system.new_folder import new_folder
 
 KILLED = """
@@ -38,12 +38,23 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     """Not what a running one is writing."""
     out = tmp_path / "out"
     subprocess.run([sys.executable, "-c", KILLED, str(out)], check=False)
-    (left,) = tmp_path.iterdir()
-    running = left.with_name(left.name.replace(left.name.split("-")[-1], f"{os.getppid()}.tmp"))
-    running.mkdir()
+    (left,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    prefix = left.name.rsplit("-", 2)[0] + "-"
+    with scratch_folder(tmp_path, prefix) as running:
+        with new_folder(out) as folder:
+            (folder / "whole").write_text("x")
+
+        assert (out / "whole").exists()
+        assert not left.exists()
+        assert running.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_name_with_brackets(tmp_path):
+    """It is no pattern: what a killed process left is found."""
+    out = tmp_path / "out[1]"
+    subprocess.run([sys.executable, "-c", KILLED, str(out)], check=False)
     with new_folder(out) as folder:
         (folder / "whole").write_text("x")
 
-    assert (out / "whole").exists()
-    assert not left.exists()
-    assert running.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out[1]"]

@@ -81,25 +81,23 @@ def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round values in [low, high], *about* as many as given."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
-        return [low] if math.isfinite(low) else []
-    return _multiples(low, high, _step((high - low) / about, (1, 2, 2.5, 5, 10)))
+    return _multiples(low, high, about, (1, 2, 2.5, 5, 10))
 
 
 def whole_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Return round whole numbers in [low, high], *about* as many as given or fewer."""
+    return _multiples(low, high, about, (1, 2, 5, 10), 1.0)
+
+
+def _multiples(
+    low: float, high: float, about: int, sizes: Sequence[float], least: float = 0.0
+) -> list[float]:
+    """Return multiples of a step with one of these first digits, which is at least *least*."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
         return [low] if math.isfinite(low) else []
-    return _multiples(low, high, max(1.0, _step((high - low) / about, (1, 2, 5, 10))))
-
-
-def _step(least: float, sizes: Sequence[float]) -> float:
-    """Return the least round number, of these first digits, that is not much below *least*."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * size for size in sizes if power * size >= 0.9 * least)
-
-
-def _multiples(low: float, high: float, step: float) -> list[float]:
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = max(least, next(power * size for size in sizes if power * size >= 0.9 * raw))
     first = math.ceil(low / step - 1e-9)
     return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
