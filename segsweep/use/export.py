@@ -1,32 +1,35 @@
 """Writes a network for use without segsweep: ONNX, torch's own program, or bare weights.
 
-An exported network gets images as it saw them in training, (batch, channels, height, width) in
-[0, 1], and returns probabilities. What has to be done to an image first stands in its facts.
+An exported network gets images of any size, (batch, 3, height, width) in [0, 1], and returns
+probabilities of that size: resizing, there and back, is part of it.
 """
 
 import json
 import logging
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from segsweep import __version__
+from segsweep.config.targets import build
+from segsweep.data.native import as_shares, native_pixels
+from segsweep.data.source import Source
 from segsweep.data.split import split_samples
 from segsweep.errors import DataError, SegsweepError, StoreError
 from segsweep.system.files import replacing, write_json
 from segsweep.training.dataset import prepared_data
+from segsweep.use.module import Segmenter, WholeImages
 from segsweep.use.network import Network
 
 DIVISOR = 16
-"""Height and width of what a network gets are multiples of this, or of more if it needs more."""
+"""A network trained on tiles sees heights and widths that are multiples of this, or of more."""
 LARGEST_DIFFERENCE = 1e-4
 """Of probabilities by onnxruntime and by torch."""
 CHECKED = 8
@@ -34,6 +37,8 @@ CHECKED = 8
 OPSET = 18
 AMBIGUOUS = "Attribute type is ambiguous because it is an empty sequence"
 """The start of a warning of onnx_ir."""
+SEEN = "image: (batch, channels, height, width), resized, float32 in [0, 1]"
+"""What bare weights need, whose preprocessing is not part of them."""
 NAMES = {"onnx": "model.onnx", "torch": "model.pt2", "safetensors": "model.safetensors"}
 """Format -> name of the file."""
 
@@ -47,20 +52,6 @@ class Exported:
     """With what the exported network was compared, and how close it came; empty for weights."""
     fixed: str = ""
     """Why the size is fixed; empty if it is not."""
-
-
-class Probability(nn.Module):
-    """A network whose output is probabilities."""
-
-    def __init__(self, model: nn.Module) -> None:
-        """Add the last step to *model*, which returns logits."""
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the probabilities (B, 1, H, W)."""
-        found: Tensor = self.model(image)
-        return found.sigmoid()
 
 
 def export_network(network: Network, form: str, folder: Path) -> Exported:
@@ -78,16 +69,20 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
     folder.mkdir(parents=True, exist_ok=True)
     facts, path = facts_of(network), folder / NAMES[form]
     if form == "safetensors":
+        facts |= {"input": SEEN, "output": "logits: (batch, 1, height, width)"}
         _write_weights(network, facts, path)
         write_json(folder / "facts.json", facts)
         return Exported((path, folder / "facts.json"), "")
+    model = module_of(network)
     images, what = example_images(network)
-    program, fixed = _traced(Probability(network.model).eval(), images, divisor_of(network))
+    program, fixed = _traced(model, network)
+    if fixed:
+        images = [_as_large_as(image, network) for image in images]
     write = _write_onnx if form == "onnx" else _write_program
     try:
         with replacing(path) as temporary:
             found = write(program, {**facts, "fixed": bool(fixed)}, temporary)
-            difference = _largest_difference(network, found, images)
+            difference = _largest_difference(model, found, images)
             if not difference <= LARGEST_DIFFERENCE:  # NaN too
                 raise StoreError(
                     f"{path.name}: not written: on {what} the exported network differs from torch "
@@ -103,25 +98,31 @@ def export_network(network: Network, form: str, folder: Path) -> Exported:
     return Exported(tuple(files), f"{what}: within {difference:.1g}", fixed)
 
 
+def module_of(network: Network) -> nn.Module:
+    """Return what is exported: images of any size -> probabilities of that size."""
+    if network.tiling is None:
+        return Segmenter(network).eval()
+    return WholeImages(network, divisor_of(network)).eval()
+
+
 def divisor_of(network: Network) -> int:
-    """Return of what height and width of the exported network's images are multiples."""
+    """Return of what height and width are multiples that a network for tiles sees."""
     return math.lcm(DIVISOR, int(getattr(network.model, "size_multiple", 1)))
 
 
 def facts_of(network: Network) -> dict[str, object]:
-    """Return what has to be done to an image first, and to the probabilities; whence it is."""
+    """Return what is done to an image, what is to be done to probabilities, and whence it is."""
     config, data = network.config, network.config.data
     source = data.source
     return {
         "size": None if network.tiling is not None else list(data.height_width),
         "channels": data.channels,
         "resize": data.resize,
-        "divisor": divisor_of(network),
         "threshold": config.threshold,
         "page": source.get("page"),
         "range": source.get("range"),
         "tile": None if network.tiling is None else list(network.tiling.tile),
-        "input": "image: (batch, channels, height, width), float32 in [0, 1]",
+        "input": "image: (batch, 3, height, width), of any size, float32 in [0, 1]",
         "output": "probability: (batch, 1, height, width), of each pixel to be foreground",
         "model": {"name": config.choices["model"], **config.model},
         "sweep": network.paths.root.parents[1].name,
@@ -134,57 +135,57 @@ def facts_of(network: Network) -> dict[str, object]:
     }
 
 
-def example_images(network: Network) -> tuple[Tensor, str]:
-    """Return images as the network sees them, (B, C, H, W), and what they are in words.
+def example_images(network: Network) -> tuple[list[Tensor], str]:
+    """Return images at their own sizes, (1, 3, H, W) each, and what they are in words.
 
     Validation images of the run; noise where the data are not on this machine.
     """
-    config, divisor = network.config, divisor_of(network)
-    height, width = (-(-side // divisor) * divisor for side in config.data.height_width)
+    config = network.config
     try:
         prepared = prepared_data(config)
         if prepared.fingerprint != config.data_fingerprint:
             raise DataError("the data have changed")
         parts = split_samples(prepared.samples, config.data.split)
         rows = [row for row, part in enumerate(parts) if part == "val"][:CHECKED]
-        found = [prepared.images[row][:, :height, :width] for row in rows]
-        images = np.stack([_filled(image, height, width) for image in found])
-        return torch.from_numpy(images), f"{len(images)} validation images"
+        source: Source = build("data", config.data.source, config.allow)
+        found = [source.read(prepared.samples[row]).image for row in rows]
+        shares = [as_shares(native_pixels(image, 3)).transpose(2, 0, 1) for image in found]
+        return [torch.from_numpy(image[None]) for image in shares], f"{len(rows)} validation images"
     except (SegsweepError, OSError):
         draws = torch.Generator().manual_seed(0)
-        shape = (2, config.data.channels, height, width)
-        return torch.rand(shape, generator=draws), "2 images of noise (the data are not here)"
+        height, width = config.data.height_width
+        images = [torch.rand(1, 3, times * height, width + 8, generator=draws) for times in (1, 3)]
+        return images, "2 images of noise (the data are not here)"
 
 
-def _filled(image: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Return an image (C, H, W) mirrored to a size."""
-    missing = ((0, 0), (0, height - image.shape[1]), (0, width - image.shape[2]))
-    return np.pad(image, missing, "symmetric")
+def _as_large_as(image: Tensor, network: Network) -> Tensor:
+    """Return an image (1, 3, H, W) at the size that the network saw in training."""
+    return interpolate(image, network.config.data.height_width)
 
 
-def _traced(
-    model: nn.Module, images: Tensor, divisor: int
-) -> tuple[torch.export.ExportedProgram, str]:
-    """Return the network as a program, for any batch, and for any size if it allows that.
+def _traced(model: nn.Module, network: Network) -> tuple[torch.export.ExportedProgram, str]:
+    """Return a module as a program, for any batch, and for any size if its network allows that.
 
-    Any size is a multiple of *divisor*; torch takes a size for a fixed one if it is no larger.
     Also returns why the size is fixed; empty if it is not.
     """
+    least = (
+        1 if network.tiling is None else divisor_of(network) + 1
+    )  # torch takes 1 block for fixed
+    height, width = (torch.export.Dim(name, min=least) for name in ("height", "width"))
     batch = torch.export.Dim("batch", min=1)
-    height, width = (divisor * torch.export.Dim(name, min=1) for name in ("rows", "columns"))
-    times = [-(-2 * divisor // side) for side in images.shape[-2:]]
+    rows, columns = network.config.data.height_width
+    any_size = torch.rand(2, 3, 3 * rows + 5, 2 * columns + 7)  # no multiple of anything
+    reason = ""
     with torch.no_grad():
-        try:
-            shapes = ({0: batch, 2: height, 3: width},)
-            large = images.repeat(1, 1, *times)
-            return torch.export.export(model, (large,), dynamic_shapes=shapes), ""
-        except Exception as error:  # torch names many reasons by as many classes
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        try:
-            return torch.export.export(model, (images,), dynamic_shapes=({0: batch},)), reason
-        except Exception as error:
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise StoreError(f"the network cannot be exported: {why}") from error
+        for example, shape in (
+            (any_size, {0: batch, 2: height, 3: width}),
+            (any_size[..., :rows, :columns], {0: batch}),
+        ):
+            try:
+                return torch.export.export(model, (example,), dynamic_shapes=(shape,)), reason
+            except Exception as error:  # torch names many reasons by as many classes
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    raise StoreError(f"the network cannot be exported: {reason}")
 
 
 def _write_onnx(
@@ -254,11 +255,10 @@ def _write_weights(network: Network, facts: Mapping[str, object], path: Path) ->
 
 
 def _largest_difference(
-    network: Network, exported: Callable[[Tensor], Tensor], images: Tensor
+    model: nn.Module, exported: Callable[[Tensor], Tensor], images: Sequence[Tensor]
 ) -> float:
-    """Return how far the exported network's probabilities are from torch's, also one by one."""
+    """Return how far the exported network's probabilities are from torch's, also of two images."""
+    two = torch.cat([images[0], images[0].flip(-1)])
     with torch.no_grad():
-        expected = network.model(images).sigmoid()
-        found = exported(images)
-        alone = exported(images[:1])
-    return max(float((found - expected).abs().max()), float((alone - expected[:1]).abs().max()))
+        apart = [(exported(some) - model(some)).abs().max() for some in (*images, two)]
+    return float(torch.stack(apart).max())

@@ -1,25 +1,18 @@
 """A trained network as an ordinary module that does its own preprocessing, of tensors of any size.
 
-Resizing is a matrix along each axis, the same that training applied to image files; results agree
-to rounding.
+Images are resized as training resized image files; results agree to rounding.
 """
 
-from functools import lru_cache
-
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
-from segsweep.data.resize import resize_image
 from segsweep.data.tiled_batches import whole_logits
 from segsweep.data.tiles import Tiling
 from segsweep.use.network import Network
+from segsweep.use.resizing import enlarging, restoring, seeing
 
 GREY = (0.2125, 0.7154, 0.0721)
 """The weights of red, green and blue in grey, those of skimage."""
-COLUMNS = 256
-"""Columns of an identity matrix that are resized at once."""
 
 
 class Segmenter(nn.Module):
@@ -41,31 +34,44 @@ class Segmenter(nn.Module):
         if self.tiling is not None:
             return torch.cat([self._in_tiles(one[None], self.tiling) for one in images])
         found: Tensor = self.network(self.preprocessed(images)).sigmoid()
-        size = images.shape[-2:]
-        if found.shape[-2:] == size:
-            return found
-        return interpolate(found, size, mode="bilinear", antialias=True)
+        down, across = (
+            restoring(old, new).to(images)
+            for old, new in zip(found.shape[-2:], images.shape[-2:], strict=True)
+        )
+        return down @ found @ across.T
 
     def preprocessed(self, images: Tensor) -> Tensor:
         """Return what the network sees of resized images, (B, C, height, width)."""
-        images = self._grey(images) if self.channels == 1 else images
-        if images.shape[-2:] == self.size:
-            return images
+        images = grey(images) if self.channels == 1 else images
         down, across = (
-            resizing(old, new, self.way).to(images)
+            seeing(old, new, self.way).to(images)
             for old, new in zip(images.shape[-2:], self.size, strict=True)
         )
         resized = down @ images @ across.T
         every = (1, 2, 3)  # darker at the border, as beyond it is black, but within what there is
         return resized.clamp(images.amin(every, keepdim=True), images.amax(every, keepdim=True))
 
-    def _grey(self, images: Tensor) -> Tensor:
-        weights = images.new_tensor(GREY).view(1, 3, 1, 1)
-        return (images * weights).sum(1, keepdim=True)
-
     def _in_tiles(self, image: Tensor, tiling: Tiling) -> Tensor:
-        image = self._grey(image) if self.channels == 1 else image
+        image = grey(image) if self.channels == 1 else image
         return whole_logits(self.network, image, tiling, self.batch).sigmoid()
+
+
+class WholeImages(nn.Module):
+    """A network for tiles that sees images (B, 3, H, W) whole, mirrored to sizes it allows."""
+
+    def __init__(self, network: Network, divisor: int) -> None:
+        """Let a trained network see heights and widths that are multiples of *divisor*."""
+        super().__init__()
+        self.network, self.channels = network.model, network.config.data.channels
+        self.divisor = divisor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the probabilities of each pixel to be foreground, (B, 1, H, W)."""
+        height, width = images.shape[-2:]
+        rows, columns = (enlarging(side, self.divisor) for side in (height, width))
+        images = grey(images) if self.channels == 1 else images
+        found: Tensor = self.network(images[:, :, rows][..., columns]).sigmoid()
+        return found[:, :, torch.arange(height)][..., torch.arange(width)]  # slices are not traced
 
 
 class Mean(nn.Module):
@@ -81,16 +87,7 @@ class Mean(nn.Module):
         return torch.stack([member(images) for member in self.members]).mean(0)
 
 
-@lru_cache(maxsize=64)
-def resizing(old: int, new: int, way: str) -> Tensor:
-    """Return the matrix (new, old) that resizes an axis as images are resized for training.
-
-    *way* is area or classic. Axes do not depend on each other, so that this is what resizing does
-    to the columns of an identity matrix.
-    """
-    parts = []
-    for start in range(0, old, COLUMNS):
-        columns = np.eye(old, min(COLUMNS, old - start), -start, dtype=np.float32)
-        image = np.stack([columns] * 3, axis=2)
-        parts.append(resize_image(image, (new, columns.shape[1]), 3, way)[0])
-    return torch.from_numpy(np.concatenate(parts, axis=1))
+def grey(images: Tensor) -> Tensor:
+    """Return images (B, 3, H, W) without colours, (B, 1, H, W)."""
+    weights = images.new_tensor(GREY).view(1, 3, 1, 1)
+    return (images * weights).sum(1, keepdim=True)

@@ -20,19 +20,23 @@ from segsweep.models.unet import UNet
 from segsweep.training import dataset
 from segsweep.use import export
 from segsweep.use.export import export_network
+from segsweep.use.module import Segmenter
 
 
-def test_onnx_agrees_for_other_batches_and_sizes(exported):
-    """On images that are no part of the check: one, several, wide, high."""
+@pytest.mark.parametrize(
+    "shape", [(1, 32, 32), (5, 32, 32), (2, 64, 31), (1, 333, 160), (1, 1, 1), (1, 15, 700)]
+)
+def test_onnx_says_what_predict_says(exported, shape):
+    """For batches and sizes that are no part of the check, resized by another library."""
     folder, network = exported
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-    draws = torch.Generator().manual_seed(1)
-    for shape in ((1, 3, 32, 32), (5, 3, 32, 32), (2, 3, 64, 32), (1, 3, 48, 160)):
-        images = torch.rand(shape, generator=draws)
-        (found,) = session.run(None, {"image": images.numpy()})
-        with torch.no_grad():
-            expected = network.model(images).sigmoid().numpy()
-        assert np.abs(found - expected).max() < 1e-5
+    images = torch.rand(shape[0], 3, *shape[1:], generator=torch.Generator().manual_seed(1))
+    (found,) = session.run(None, {"image": images.numpy()})
+
+    assert found.shape == (shape[0], 1, *shape[1:])
+    for one, probability in zip(images, found, strict=True):
+        (output,) = network.outputs([network.seen(one.numpy().transpose(1, 2, 0))])
+        assert np.abs(probability[0] - network.restored(output, shape[1:])).max() < 1e-5
 
 
 def test_onnx_is_valid_and_says_what_it_needs(exported):
@@ -50,21 +54,22 @@ def test_onnx_is_valid_and_says_what_it_needs(exported):
 
 
 @pytest.mark.slow
-def test_size_is_a_multiple_of_what_the_network_needs(resized, tmp_path, monkeypatch):
-    """A network that halves images five times gets multiples of 32, also 32 itself."""
-    monkeypatch.chdir(resized.folder)
+def test_network_for_tiles_may_need_multiples_of_32(tiled, tmp_path, monkeypatch):
+    """One that halves images five times: any size is mirrored to a multiple of 32."""
+    monkeypatch.chdir(tiled.folder)
     torch.manual_seed(0)
-    network = replace(opened(resized), model=smp(architecture="fpn", encoder="resnet18").eval())
+    network = replace(opened(tiled), model=smp(architecture="fpn", encoder="resnet18").eval())
     done = export_network(network, "onnx", tmp_path / "out")
     session = onnxruntime.InferenceSession(str(tmp_path / "out/model.onnx"))
 
     assert done.fixed == ""
-    assert json.loads((tmp_path / "out/facts.json").read_text())["divisor"] == 32
-    for shape in ((1, 3, 32, 32), (2, 3, 96, 160)):
-        images = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    for height, width in ((32, 32), (96, 160), (33, 7), (100, 70)):
+        images = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(1))
         (found,) = session.run(None, {"image": images.numpy()})
+        missing = ((0, 0), (0, 0), (0, -height % 32), (0, -width % 32))
+        enlarged = torch.from_numpy(np.pad(images.numpy(), missing, "symmetric"))
         with torch.no_grad():
-            expected = network.model(images).sigmoid().numpy()
+            expected = network.model(enlarged).sigmoid().numpy()[..., :height, :width]
         assert np.abs(found - expected).max() < 1e-5
 
 
@@ -73,7 +78,7 @@ def test_torch_program_is_loaded_without_segsweep(resized, tmp_path, monkeypatch
     monkeypatch.chdir(resized.folder)
     network = opened(resized)
     export_network(network, "torch", tmp_path / "out")
-    images = torch.rand(3, 3, 48, 32, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(3, 3, 48, 37, generator=torch.Generator().manual_seed(0))
     torch.save(images, tmp_path / "images.pt")
     code = (
         "import sys, json, torch; sys.modules['segsweep'] = None; facts = {'segsweep.json': ''}; "
@@ -87,7 +92,7 @@ def test_torch_program_is_loaded_without_segsweep(resized, tmp_path, monkeypatch
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "0.5"
     with torch.no_grad():
-        expected = network.model(images).sigmoid()
+        expected = Segmenter(network)(images)
     assert torch.allclose(torch.load(tmp_path / "found.pt"), expected, atol=1e-5)
 
 
@@ -137,10 +142,13 @@ def test_network_that_comes_out_different_is_not_kept(resized, tmp_path, monkeyp
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_size_is_fixed_where_a_network_allows_no_other(resized, tmp_path, monkeypatch):
-    """Said with the reason; any batch is still possible."""
-    monkeypatch.chdir(resized.folder)
-    network = opened(resized)
+@pytest.mark.parametrize("fixture", ["resized", "tiled"])
+def test_network_that_allows_one_size(fixture, request, tmp_path, monkeypatch):
+    """Images are resized to it; tiles are not, so that the size is fixed: said with the reason."""
+    trained = request.getfixturevalue(fixture)
+    monkeypatch.chdir(trained.folder)
+    network = opened(trained)
+    height, width = network.config.data.height_width
 
     class Fixed(torch.nn.Module):
         def __init__(self, model):
@@ -148,15 +156,16 @@ def test_size_is_fixed_where_a_network_allows_no_other(resized, tmp_path, monkey
             self.model = model
 
         def forward(self, images):
-            return self.model(images.reshape(-1, 3, 32, 32))
+            return self.model(images.reshape(-1, 3, height, width))
 
-    object.__setattr__(network, "model", Fixed(network.model))
-    done = export_network(network, "onnx", tmp_path / "out")
+    done = export_network(replace(network, model=Fixed(network.model)), "onnx", tmp_path / "out")
     session = onnxruntime.InferenceSession(str(tmp_path / "out/model.onnx"))
+    size = (40, 50) if fixture == "resized" else (height, width)
 
-    assert done.fixed
-    assert session.run(None, {"image": np.zeros((4, 3, 32, 32), np.float32)})[0].shape[0] == 4
-    assert session.get_inputs()[0].shape[1:] == [3, 32, 32]
+    assert bool(done.fixed) == (fixture == "tiled")
+    assert session.run(None, {"image": np.zeros((4, 3, *size), np.float32)})[0].shape[2:] == size
+    if done.fixed:
+        assert session.get_inputs()[0].shape[1:] == [3, height, width]
 
 
 def test_without_the_extra_the_line_says_what_to_install(resized, tmp_path, monkeypatch):

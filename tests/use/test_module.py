@@ -4,33 +4,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from skimage.transform import resize
 
 import segsweep
-from segsweep.data.resize import resize_image
-from segsweep.use.module import resizing
-
-
-@pytest.mark.parametrize("way", ["area", "classic"])
-@pytest.mark.parametrize(("old", "new"), [(97, 32), (40, 32), (32, 32), (20, 32), (700, 64)])
-def test_matrix_resizes_as_training_does(way, old, new):
-    """Along both axes, for values in the middle of what there is: nothing is cut there."""
-    image = np.random.default_rng(old).uniform(0.2, 0.8, (old, 61, 3)).astype(np.float32)
-    image[0, 0], image[-1, -1] = 0, 1
-    expected = resize_image(image, (new, 24), 3, way)
-    down, across = resizing(old, new, way).numpy(), resizing(61, 24, way).numpy()
-    found = down @ image.transpose(2, 0, 1) @ across.T
-
-    assert found == pytest.approx(expected, abs=1e-5)
-
-
-def test_classic_matrix_is_that_of_skimage():
-    """Its own resizing, which training calls."""
-    image = np.random.default_rng(0).uniform(0, 1, (50, 50))
-    expected = resize(image, (20, 20), mode="constant", anti_aliasing=True)
-    matrix = resizing(50, 20, "classic").numpy()
-
-    assert matrix @ image @ matrix.T == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("fixture", ["resized", "tiled"])
