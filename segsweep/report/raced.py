@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segsweep.errors import StoredFileError
 from segsweep.report.searched import or_nan
+from segsweep.store.paths import RunPaths
 from segsweep.store.race import RaceRow, read_race
+from segsweep.store.records import is_look, known_reads
 from segsweep.store.tables import Tables
 
 if TYPE_CHECKING:
@@ -96,15 +99,32 @@ def race_of(tables: Tables) -> Raced | None:
     """Return the race that gave the runs of *tables* their seeds; None without one.
 
     Raises:
-        StoredFileError: race.csv is damaged.
+        StoredFileError: race.csv is damaged, or missing although looks were taken.
 
     """
     rows = read_race(tables.sweep)
+    if not rows and _were_looked_at(tables):
+        raise StoredFileError(
+            tables.sweep.race,
+            "missing; the race's own command writes it again from the stored runs",
+        )
     cells = {run.run_id: run.cell for run in tables.runs}
     known = [row for row in rows if row.runs and all(run in cells for run in row.runs)]
     if not known or len(known) < len(rows):
         return None
     return Raced(tuple(replace(row, cell=cells[row.runs[0]]) for row in known))
+
+
+def _were_looked_at(tables: Tables) -> bool:
+    """Whether looks of a race are logged; asked only where seeds differ, as they do after one."""
+    seeds: dict[str, set[int]] = {}
+    for run in tables.runs:
+        if run.kind == "run":
+            seeds.setdefault(run.cell, set()).add(run.seed)
+    if len({frozenset(of_cell) for of_cell in seeds.values()}) < 2:
+        return False
+    reads = (known_reads(RunPaths(run.path).test_reads) for run in tables.runs)
+    return any(is_look(row.get("reason") or "") for rows in reads for row in rows)
 
 
 def common_seeds(tables: Tables) -> set[str]:

@@ -252,8 +252,13 @@ def add_reading(path: Path, when: str, reason: str, images: int) -> None:
 
 def is_later(reason: str) -> bool:
     """Whether a reading came after the run's result, and changed none of its numbers."""
+    return reason == OUTLINES_AGAIN or is_look(reason)
+
+
+def is_look(reason: str) -> bool:
+    """Whether a look of a race decided by what was read."""
     start, _, end = LOOK.partition("{}")
-    return reason == OUTLINES_AGAIN or (reason.startswith(start) and reason.endswith(end))
+    return reason.startswith(start) and reason.endswith(end)
 
 
 def _earlier_copies(paths: RunPaths) -> int:

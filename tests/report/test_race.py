@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from damages import DAMAGES
 from raced_sweep import LOOKS, raced, rows_of
 from segsweep.report.comparisons import compare_all
 from segsweep.report.figures.race import race_figure
@@ -15,6 +16,7 @@ from segsweep.report.question import Asked
 from segsweep.report.raced import common_seeds, race_of
 from segsweep.report.write import write_report
 from segsweep.store.race import write_race
+from segsweep.store.records import add_look
 from segsweep.store.tables import read_all
 
 __all__ = ["raced"]
@@ -119,15 +121,31 @@ def test_page_has_the_race(raced):
     assert json.loads(raced.answer.read_text())["settled"][0].startswith("The race ended")
 
 
-def test_damaged_record_leaves_the_seeds_that_all_cells_have(raced, recwarn):
-    """Nothing is compared that a look may have decided; the file is named."""
-    raced.race.write_text("look,cell\n1,x\n")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_record_leaves_the_seeds_that_all_cells_have(raced, recwarn, damage):
+    """Nothing is compared that a look may have decided; terminal and page name the file."""
+    for run in raced.run_folders():
+        add_look(run, "2026-03-02T10:00:00+0000", 1, 16)
+    DAMAGES[damage](raced.race)
     tables = read_all(raced.root)
     (compared,) = compare_all(tables)
+    write_report(raced)
+    told = [str(one.message) for one in recwarn if "race.csv" in str(one.message)]
 
     assert (compared.cells["seeds"] == 2).all()
     assert len(common_seeds(tables)) == 8
     assert any("race.csv" in line for line in tables.damages)
+    assert len(set(told)) == 1
+    assert ("ignored: missing" in told[0]) == (damage == "missing")
+    assert "race.csv" in raced.page.read_text().partition("Left out")[2][:400]
+
+
+def test_further_seeds_without_any_look_are_no_race(raced):
+    """Given by hand, they count; the file was never there."""
+    raced.race.unlink()
+    (compared,) = compare_all(read_all(raced.root))
+
+    assert sorted(compared.cells["seeds"]) == [2, 4, 4, 4]
 
 
 def test_sweep_without_a_race_has_none(raced):
