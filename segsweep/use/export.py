@@ -168,9 +168,8 @@ def _traced(model: nn.Module, network: Network) -> tuple[torch.export.ExportedPr
 
     Also returns why the size is fixed; empty if it is not.
     """
-    least = (
-        1 if network.tiling is None else divisor_of(network) + 1
-    )  # torch takes 1 block for fixed
+    # where sizes are rounded up to whole blocks, torch takes one block for a fixed size
+    least = 1 if network.tiling is None else divisor_of(network) + 1
     height, width = (torch.export.Dim(name, min=least) for name in ("height", "width"))
     batch = torch.export.Dim("batch", min=1)
     rows, columns = network.config.data.height_width
