@@ -9,7 +9,6 @@ simulation resumes from them. Only pairs of cells and the set of the best are co
 """
 
 import argparse
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from stored_rows import put_between, read_rows, write_rows
+from stored_rows import put_between, read_rows, simulate
 from truth import GAP, Setting, draw, values
 
 from segsweep.stats.contrasts import CELLS, Family, pairs
@@ -132,21 +131,12 @@ def read(path: Path) -> dict[Case, Row]:
     return {row.key(): row for row in read_rows(path, Row)}
 
 
-def simulate(path: Path, minutes: float, sweeps: int) -> None:
-    """Run until *minutes* are over or every case has *sweeps*; the one furthest behind is next."""
-    order = cases()
-    known = read(path)
-    rows = {case: known.get(case, Row(*case)) for case in order}
-    end = time.monotonic() + 60 * minutes
-    while time.monotonic() < end:
-        case = min(order, key=lambda case: rows[case].sweeps)
-        row = rows[case]
-        if row.sweeps >= sweeps:
-            break
-        generator = np.random.default_rng([order.index(case), row.sweeps, 7])
-        for _ in range(BATCH):
-            one_sweep(row, case, generator)
-        write_rows(path, Row, [row for row in rows.values() if row.sweeps])
+def batch(case: Case, seed: Sequence[int]) -> Row:
+    """Return the sums over a batch."""
+    row, generator = Row(*case), np.random.default_rng([*seed, 7])
+    for _ in range(BATCH):
+        one_sweep(row, case, generator)
+    return row
 
 
 COLUMNS: dict[str, Callable[[Row], float]] = {
@@ -206,11 +196,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--sweeps", type=int, default=2_500, help="of each case, at most")
+    parser.add_argument("--processes", type=int, default=1, help="batches at once")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true", help="print tables of the stored rows")
     arguments = parser.parse_args()
     if not arguments.table:
-        simulate(arguments.out, arguments.minutes, arguments.sweeps)
+        simulate(
+            arguments.out,
+            Row,
+            cases(),
+            batch,
+            count="sweeps",
+            most=arguments.sweeps,
+            minutes=arguments.minutes,
+            processes=arguments.processes,
+        )
         return
     shown = tables(list(read(arguments.out).values()))
     print(shown)

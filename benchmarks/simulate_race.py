@@ -9,7 +9,6 @@ Rows are written after each batch, and an interrupted simulation resumes from th
 """
 
 import argparse
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import truth
 from numpy.typing import NDArray
-from stored_rows import put_between, read_rows, write_rows
+from stored_rows import put_between, read_rows, simulate
 from truth import GAP, Setting, draw, values
 
 from segsweep.stats.looks import End, looks_of, spending
@@ -162,19 +161,12 @@ def read(path: Path) -> dict[Case, Row]:
     return {row.key(): row for row in read_rows(path, Row)}
 
 
-def simulate(path: Path, minutes: float, races: int) -> None:
-    """Run until *minutes* are over or every case has *races*; the one furthest behind is next."""
-    order, known = cases(), read(path)
-    rows = {case: known.get(case, Row(*case)) for case in order}
-    end = time.monotonic() + 60 * minutes
-    while time.monotonic() < end:
-        case = min(order, key=lambda case: rows[case].races)
-        if rows[case].races >= races:
-            break
-        generator = np.random.default_rng([order.index(case), rows[case].races, 11])
-        for _ in range(BATCH):
-            one_race(rows[case], case, generator)
-        write_rows(path, Row, [row for row in rows.values() if row.races])
+def batch(case: Case, seed: Sequence[int]) -> Row:
+    """Return the sums over a batch."""
+    row, generator = Row(*case), np.random.default_rng([*seed, 11])
+    for _ in range(BATCH):
+        one_race(row, case, generator)
+    return row
 
 
 def tables(rows: Sequence[Row]) -> str:
@@ -206,11 +198,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--races", type=int, default=2_500, help="of each case, at most")
+    parser.add_argument("--processes", type=int, default=1, help="batches at once")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true", help="print the table of the stored rows")
     arguments = parser.parse_args()
     if not arguments.table:
-        simulate(arguments.out, arguments.minutes, arguments.races)
+        simulate(
+            arguments.out,
+            Row,
+            cases(),
+            batch,
+            count="races",
+            most=arguments.races,
+            minutes=arguments.minutes,
+            processes=arguments.processes,
+        )
         return
     shown = tables(list(read(arguments.out).values()))
     print(shown)

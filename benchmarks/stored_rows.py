@@ -1,13 +1,70 @@
 """Rows of a simulation in a CSV file, written after each batch, and their tables in a document."""
 
 import csv
+import multiprocessing
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+C = TypeVar("C", bound=tuple[Any, ...])
 R = TypeVar("R")
+
+
+def simulate(
+    path: Path,
+    kind: type[R],
+    cases: Sequence[C],
+    batch: Callable[[C, Sequence[int]], R],
+    *,
+    count: str,
+    most: int,
+    minutes: float,
+    processes: int,
+) -> None:
+    """Run batches until *minutes* are over or every case has *most*; rows are stored after each.
+
+    The case furthest behind is next. The number of processes changes no result: the seed of a batch
+    is that of its case and of what was stored of it before.
+
+    Args:
+        path: of the rows; those that it has are continued.
+        kind: dataclass of a row; its first fields are a case, the others sums.
+        cases: all of them.
+        batch: runs some sweeps of a case from a seed, in a process of its own; returns their sums.
+        count: the field that counts sweeps.
+        most: sweeps of a case.
+        minutes: after which no batch is begun.
+        processes: batches at once.
+
+    """
+    width = len(cases[0])
+    known = {tuple(asdict(row).values())[:width]: row for row in read_rows(path, kind)}  # type: ignore[call-overload]
+    rows = {case: known.get(tuple(case), kind(*case)) for case in cases}
+    under_way: dict[Future[R], C] = {}
+    end = time.monotonic() + 60 * minutes
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawned) as pool:
+        while True:
+            idle = [
+                case
+                for case in sorted(cases, key=lambda case: getattr(rows[case], count))
+                if getattr(rows[case], count) < most and case not in under_way.values()
+            ]
+            for case in idle[: processes - len(under_way)] if time.monotonic() < end else ():
+                seed = (cases.index(case), getattr(rows[case], count))
+                under_way[pool.submit(batch, case, seed)] = case
+            if not under_way:
+                break
+            for done in wait(under_way, return_when=FIRST_COMPLETED).done:
+                case, sums = under_way.pop(done), done.result()
+                for field in fields(kind)[width:]:  # type: ignore[arg-type]
+                    before = getattr(rows[case], field.name)
+                    setattr(rows[case], field.name, before + getattr(sums, field.name))
+                write_rows(path, kind, [row for row in rows.values() if getattr(row, count)])
 
 
 def read_rows(path: Path, kind: type[R]) -> list[R]:
