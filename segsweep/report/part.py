@@ -34,5 +34,16 @@ def part(
         said = [*warnings, levels_text(analysis, by, planned), levels_note(analysis, by, planned)]
         table = levels_table(analysis, by, asked.metric)
         table.insert(0, "data", compared.data)
-        return table, list(dict.fromkeys(filter(None, said)))
+        return table, _once(said)
     return baseline_frame(compared, swept), [*warnings, baseline_text(analysis, planned)]
+
+
+def _once(said: Sequence[str]) -> list[str]:
+    """Return sentences without those that another one begins with."""
+    kept = list(dict.fromkeys(filter(None, said)))
+    starts = {one: one.removesuffix(".") for one in kept}
+    return [
+        one
+        for one in kept
+        if not any(other.startswith(starts[one]) for other in kept if other != one)
+    ]

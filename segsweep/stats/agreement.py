@@ -41,11 +41,14 @@ def agreements(analyses: list[Analysis | None]) -> list[Agreement]:
 def best_on_all(analyses: list[Analysis | None]) -> list[str] | None:
     """Return the cells that may be the best in every comparison.
 
-    None where that says nothing: a comparison makes no claim, or other cells than the others.
+    None where that says nothing: a comparison makes no claim, has one cell, or other cells than
+    the others.
     """
     claimed = [one for one in analyses if one is not None and one.claims]
     cells = [{*_rows(one)} for one in claimed]
     if len(claimed) < len(analyses) or any(one != cells[0] for one in cells):
+        return None
+    if len(cells[0]) < 2:
         return None
     first, *_ = claimed
     sets = [{one.values.cells[cell] for cell in np.flatnonzero(one.may_be_best)} for one in claimed]

@@ -396,3 +396,6 @@ def test_one_seed_claims_nothing(segsweep, make):
     assert "No claim about methods: one seed per cell" in " ".join(out.split())
     assert "**" not in text
     assert "trained networks only" in pair
+    code, out, _ = segsweep("report", "main", "--by", "model")
+    assert code == 0
+    assert " ".join(out.split()).count("No claim about methods") == 1

@@ -74,7 +74,8 @@ def test_interval_holds_the_true_correlation():
 
 
 def test_what_says_nothing_is_not_said():
-    """Too few cells in common, one seed, no analysis, other cells."""
+    """Too few cells in common, a single cell, one seed, no analysis, other cells."""
+    single = [analysed(STEPS[:1], k, names=SIX[:1]) for k in range(2)]
     two = [analysed(STEPS[:2], k, names=SIX[:2]) for k in range(2)]
     one_seed = [analysed(STEPS, 0), analysed(STEPS, 1, seeds=1)]
     other = [analysed(STEPS[:3], 0, names=SIX[:3]), analysed(STEPS[:3], 1, names=SIX[3:])]
@@ -82,7 +83,13 @@ def test_what_says_nothing_is_not_said():
     assert agreements(two) == agreements(one_seed) == agreements(other) == []
     assert agreements([two[0], None]) == []
     assert best_on_all(two) == ["m/b"]
-    assert best_on_all(one_seed) is best_on_all(other) is best_on_all([two[0], None]) is None
+    assert (
+        best_on_all(single)
+        is best_on_all(one_seed)
+        is best_on_all(other)
+        is best_on_all([two[0], None])
+        is None
+    )
     assert agreement_texts(NAMES, [], None) == ()
 
 
