@@ -5,9 +5,10 @@
     python benchmarks/figures.py readme          # only the text, from what is stored
 
 Parts: epoch, overhead and report run the benchmarks of these names; pictures trains the demo and
-takes pictures of its report with Chromium; readme writes the figures into the README. Each stored
-figure has its command, date, commit, processor and load in docs/results/measured.json. Run this
-whenever the code that a figure measures has changed, on a machine that does nothing else.
+takes pictures of its report with Chromium; heatmap takes one of the race on PH2, where its runs are
+in outputs/ph2_race; readme writes the figures into the README. Each stored figure has its command,
+date, commit, processor and load in docs/results/measured.json. Run this whenever the code that a
+figure measures has changed, on a machine that does nothing else.
 """
 
 import argparse
@@ -16,14 +17,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from measuring import ROOT, timed
 
 from segsweep.system import processor
 from segsweep.system.machine import usable_cores
 from segsweep.training.environment import git_commit
+
+if TYPE_CHECKING:
+    from browser import Tab
 
 RESULTS, README = ROOT / "docs/results", ROOT / "README.md"
 STAMPS = RESULTS / "measured.json"
@@ -48,7 +55,8 @@ Table = Mapping[str, Mapping[str, str]]
 
 def main() -> None:
     """Make the parts that are asked for."""
-    parts = {**dict.fromkeys(BENCHMARKS, measure), "pictures": draw, "readme": write_readme}
+    pictures = {"pictures": draw, "heatmap": draw_heatmap}
+    parts = {**dict.fromkeys(BENCHMARKS, measure), **pictures, "readme": write_readme}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
     asked = parser.parse_args().parts or list(parts)
@@ -69,16 +77,38 @@ def draw(name: str) -> None:
     load, outputs = os.getloadavg()[0], ROOT / "outputs"
     words = ("-m", "segsweep.train", *DEMO, f"outputs={outputs}", "sweep=readme")
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+    with opened(outputs / "readme/report.html") as tab:
+        tab.picture(ROOT / "docs/images/report.png", height=1500)
+        tab.picture_of(ROOT / "docs/images/curves.png", "Validation score")
+    stamp(name, words, load)
+
+
+def draw_heatmap(name: str) -> None:
+    """Take a picture of the heatmap of the race on PH2, if its runs are here."""
+    load, sweep = os.getloadavg()[0], ROOT / "outputs/ph2_race"
+    if not sweep.exists():
+        print(f"left out: no {sweep}; docs/results/README.md has the command that trains it")
+        return
+    words = ("-m", "segsweep", "report", str(sweep))
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+    with opened(sweep / "report.html") as tab:
+        tab.picture_of(ROOT / "docs/images/ph2-race-heatmap.png", "Every architecture")
+    stamp(name, words, load)
+
+
+@contextmanager
+def opened(page: Path) -> "Iterator[Tab]":
+    """Open a page in a browser."""
     sys.path.insert(0, str(ROOT / "tests"))
     from browser import Tab, open_browser
 
-    driver = open_browser(outputs)
-    tab = Tab(driver)
-    tab.open(outputs / "readme/report.html", width=1280)
-    tab.picture(ROOT / "docs/images/report.png", height=1500)
-    tab.picture_of(ROOT / "docs/images/curves.png", "Validation score")
-    driver.quit()
-    stamp(name, words, load)
+    driver = open_browser(page.parent)
+    try:
+        tab = Tab(driver)
+        tab.open(page, width=1280)
+        yield tab
+    finally:
+        driver.quit()
 
 
 def stamp(name: str, command: Sequence[str], load: float) -> None:
