@@ -92,7 +92,7 @@ def draw_heatmap(name: str) -> None:
     words = ("-m", "segsweep", "report", str(sweep))
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
     with opened(sweep / "report.html") as tab:
-        tab.picture_of(ROOT / "docs/images/ph2-race-heatmap.png", "Every architecture")
+        tab.picture_of_figure(ROOT / "docs/images/ph2-race-heatmap.png", "heatmap")
     stamp(name, words, load)
 
 

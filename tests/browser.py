@@ -97,11 +97,26 @@ class Tab:
             "return [end.left + scrollX, top.top + scrollY, end.width, end.bottom - top.top];",
             heading,
         )
-        corner = {"x": x - margin, "y": y - margin}
-        size = {"width": width + 2 * margin, "height": height + 2 * margin}
-        self._save(path, {**corner, **size, "scale": 1.5})
+        self._save(path, _around(x, y, width, height, margin))
+
+    def picture_of_figure(self, path: Path, name: str, margin: int = 14) -> None:
+        """Save a figure of the page without its buttons."""
+        x, y, width, height = self.js(
+            "const figure = document.getElementById('figure-' + arguments[0]);"
+            "figure.querySelector('.save')?.remove();"
+            "const box = figure.getBoundingClientRect();"
+            "return [box.left + scrollX, box.top + scrollY, box.width, box.height];",
+            name,
+        )
+        self._save(path, _around(x, y, width, height, margin))
 
     def _save(self, path: Path, clip: dict[str, float]) -> None:
         wanted = {"format": "png", "captureBeyondViewport": True, "clip": clip}
         taken = self.driver.execute_cdp_cmd("Page.captureScreenshot", wanted)
         path.write_bytes(base64.b64decode(taken["data"]))
+
+
+def _around(x: float, y: float, width: float, height: float, margin: int) -> dict[str, float]:
+    """Return a clip around a box of the page, enlarged."""
+    size = {"width": width + 2 * margin, "height": height + 2 * margin}
+    return {"x": x - margin, "y": y - margin, **size, "scale": 1.5}
