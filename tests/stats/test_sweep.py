@@ -10,6 +10,7 @@ import pytest
 
 from segsweep.stats.engine import analyse
 from segsweep.stats.null import Settings
+from segsweep.stats.race import take_look
 from segsweep.stats.runs import cell_names
 from segsweep.stats.tables import comparison_table, pairs_table
 from segsweep.stats.values import values_of
@@ -18,7 +19,8 @@ from segsweep.stats.wording.notes import note_texts
 from segsweep.store.tables import read_all
 from stats_data import drawn
 
-PH2 = Path(__file__).resolve().parents[2] / "docs" / "results" / "ph2"
+RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
+PH2, RACE = RESULTS / "ph2", RESULTS / "ph2_race"
 FEW = Settings(draws=500)
 
 
@@ -103,14 +105,45 @@ def test_real_results_agree_with_the_docs(real):
     stored = stored.drop(columns="data")
     said = json.loads((PH2 / "answer.json").read_text())
 
-    readme = " ".join((PH2.parents[2] / "README.md").read_text().split())
-
     shared = [name for name in table if name in stored]  # later metrics add columns
     assert shared == list(stored)
     pd.testing.assert_frame_equal(table[shared], stored, check_dtype=False, atol=2e-3)  # draws
     assert answer(result).headline == said["headline"]
     assert [who(text) for text in answer(result).settled] == [who(text) for text in said["settled"]]
-    assert all(sentence in readme for sentence in (said["headline"], *said["settled"][:3]))
+
+
+def test_readme_says_what_the_race_on_ph2_found():
+    """The answer, and the first rows of the table."""
+    said = json.loads((RACE / "answer.json").read_text())
+    readme = " ".join((RESULTS.parents[1] / "README.md").read_text().split())
+    sentences = (said["headline"], *said["settled"][:2], *said["search"], *said["next"])
+    first = pd.read_csv(RACE / "comparison.csv").head(4)
+
+    assert all(sentence in readme for sentence in sentences)
+    for row in first.to_dict("records"):
+        shown = (f"{row[name]:.4f}"[1:] for name in ("test_iou", "ci_low", "ci_high"))
+        iou, low, high = shown
+        assert f"{row['model']} {row['loss']} {iou} {low} to {high} *" in readme
+
+
+@pytest.mark.slow
+def test_looks_of_the_race_on_ph2_come_out_of_its_counts():
+    """The stored counts of test images decide each look as race.csv has it."""
+    results, per_image = (pd.read_csv(RACE / f"{name}.csv") for name in ("results", "per_image"))
+    rows = pd.read_csv(RACE / "race.csv", keep_default_na=False)
+    last = rows["error"].iloc[-1]
+    for number, look in rows.groupby("look"):
+        used = results[results["run_id"].isin(" ".join(look["runs"]).split())]
+        values = values_of(used, per_image[per_image["run_id"].isin(used["run_id"])])
+        error, final = look["error"].iloc[0], last if number < rows["look"].max() else None
+        judged = take_look(values, error, final, number > 1)
+
+        stored = look.set_index("cell")
+        assert {one.cell for one in judged.cells} == set(stored.index)
+        for one in judged.cells:
+            assert one.out == (stored.loc[one.cell, "decision"] == "out")
+            assert one.p == pytest.approx(stored.loc[one.cell, "p"], abs=2e-3)
+        assert (judged.end or "") == look["end"].iloc[-1]
 
 
 def who(sentence):
