@@ -8,7 +8,6 @@ simulation resumes from them. Only pairs of cells and the set of the best are co
     python benchmarks/simulate_best.py --table     # prints tables and updates docs/statistics.md
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -17,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from stored_rows import put_between, read_rows, simulate
+from stored_rows import run
 from truth import GAP, Setting, draw, values
 
 from segsweep.stats.contrasts import CELLS, Family, pairs
@@ -70,10 +69,6 @@ class Row:
     wrongly_good: int = 0
     """Sweeps in which one of these is worse by more than the margin."""
 
-    def key(self) -> Case:
-        """Return the case."""
-        return Case(self.truth, self.cells, self.seeds, self.sds, self.values)
-
 
 def all_pairs(names: Sequence[str]) -> list[Family]:
     """Return the one family that is needed."""
@@ -124,11 +119,6 @@ def cases() -> list[Case]:
     kinds = list(product((2, 3, 5, 10), ("equal", "spread"), ("normal", "skewed")))
     sizes = [(EQUAL, 2), (EQUAL, 4), (EQUAL, 20), (ONE, 2), (ONE, 4), (ONE, 20), (DRAWN, 20)]
     return [Case(truth, cells, *kind) for truth, cells in sizes for kind in kinds]
-
-
-def read(path: Path) -> dict[Case, Row]:
-    """Return the stored rows; none if the file does not exist."""
-    return {row.key(): row for row in read_rows(path, Row)}
 
 
 def batch(case: Case, seed: Sequence[int]) -> Row:
@@ -191,31 +181,5 @@ def _markdown(line: Sequence[str]) -> str:
     return "| " + " | ".join(line) + " |"
 
 
-def main() -> None:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--sweeps", type=int, default=2_500, help="of each case, at most")
-    parser.add_argument("--processes", type=int, default=1, help="batches at once")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="print tables of the stored rows")
-    arguments = parser.parse_args()
-    if not arguments.table:
-        simulate(
-            arguments.out,
-            Row,
-            cases(),
-            batch,
-            count="sweeps",
-            most=arguments.sweeps,
-            minutes=arguments.minutes,
-            processes=arguments.processes,
-        )
-        return
-    shown = tables(list(read(arguments.out).values()))
-    print(shown)
-    put_between(DOCUMENT, BEGIN, END, shown)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, Row, cases(), batch, tables, count="sweeps", out=OUT, shown=(DOCUMENT, BEGIN, END))

@@ -8,7 +8,6 @@ Rows are written after each batch, and an interrupted simulation resumes from th
     python benchmarks/simulate_race.py --table     # prints tables and updates docs/statistics.md
 """
 
-import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import truth
 from numpy.typing import NDArray
-from stored_rows import put_between, read_rows, simulate
+from stored_rows import run
 from truth import GAP, Setting, draw, values
 
 from segsweep.stats.looks import End, looks_of, spending
@@ -72,10 +71,6 @@ class Row:
     fixed_20_out: float = 0.0
     fixed_20_lost: float = 0.0
     fixed_20_size: int = 0
-
-    def key(self) -> Case:
-        """Return the case."""
-        return Case(self.truth, self.images, self.sds)
 
 
 ENDS = {End.ONE: "one", End.GOOD: "good", End.IMAGES: "by_images", End.SEEDS: "seeds"}
@@ -156,11 +151,6 @@ def cases() -> list[Case]:
     return [Case(kind, images, sds) for kind, images in grid for sds in ("equal", "spread")]
 
 
-def read(path: Path) -> dict[Case, Row]:
-    """Return the stored rows; none if the file does not exist."""
-    return {row.key(): row for row in read_rows(path, Row)}
-
-
 def batch(case: Case, seed: Sequence[int]) -> Row:
     """Return the sums over a batch."""
     row, generator = Row(*case), np.random.default_rng([*seed, 11])
@@ -193,31 +183,5 @@ def _share(value: float, row: Row) -> str:
     return "-" if row.truth == EQUAL else f"{value:.2f}"
 
 
-def main() -> None:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--races", type=int, default=2_500, help="of each case, at most")
-    parser.add_argument("--processes", type=int, default=1, help="batches at once")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="print the table of the stored rows")
-    arguments = parser.parse_args()
-    if not arguments.table:
-        simulate(
-            arguments.out,
-            Row,
-            cases(),
-            batch,
-            count="races",
-            most=arguments.races,
-            minutes=arguments.minutes,
-            processes=arguments.processes,
-        )
-        return
-    shown = tables(list(read(arguments.out).values()))
-    print(shown)
-    put_between(DOCUMENT, BEGIN, END, shown)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, Row, cases(), batch, tables, count="races", out=OUT, shown=(DOCUMENT, BEGIN, END))

@@ -1,5 +1,6 @@
 """Rows of a simulation in a CSV file, written after each batch, and their tables in a document."""
 
+import argparse
 import csv
 import multiprocessing
 import os
@@ -12,6 +13,53 @@ from typing import Any, TypeVar
 
 C = TypeVar("C", bound=tuple[Any, ...])
 R = TypeVar("R")
+
+
+def run(
+    doc: str | None,
+    kind: type[R],
+    cases: Sequence[C],
+    batch: Callable[[C, Sequence[int]], R],
+    tables: Callable[[list[R]], str],
+    *,
+    count: str,
+    out: Path,
+    shown: tuple[Path, str, str],
+) -> None:
+    """Parse a command line that simulates, or that puts the tables of the rows into a document.
+
+    Args:
+        doc: what the script does, in its first line.
+        kind: as in `simulate`, like *cases*, *batch* and *count*.
+        cases: all of them.
+        batch: runs some sweeps.
+        tables: rows -> their tables in Markdown.
+        count: the field that counts sweeps, and the option for the most of a case.
+        out: where the rows are stored by default.
+        shown: the document, and the marks between which the tables stand.
+
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument(
+        f"--{count}", type=int, default=2_500, help="of each case, at most", dest="most"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="batches at once")
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--table", action="store_true", help="print tables of the stored rows")
+    asked = parser.parse_args()
+    if asked.table:
+        text = tables(read_rows(asked.out, kind))
+        print(text)
+        put_between(*shown, text)
+        return
+    simulate(
+        *(asked.out, kind, cases, batch),
+        count=count,
+        most=asked.most,
+        minutes=asked.minutes,
+        processes=asked.processes,
+    )
 
 
 def simulate(
