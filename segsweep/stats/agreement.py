@@ -46,9 +46,7 @@ def best_on_all(analyses: list[Analysis | None]) -> list[str] | None:
     """
     claimed = [one for one in analyses if one is not None and one.claims]
     cells = [{*_rows(one)} for one in claimed]
-    if len(claimed) < len(analyses) or any(one != cells[0] for one in cells):
-        return None
-    if len(cells[0]) < 2:
+    if len(claimed) < len(analyses) or len(cells[0]) < 2 or any(one != cells[0] for one in cells):
         return None
     first, *_ = claimed
     sets = [{one.values.cells[cell] for cell in np.flatnonzero(one.may_be_best)} for one in claimed]
