@@ -3,6 +3,9 @@
 Images are resized as training resized image files; results agree to rounding.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +38,7 @@ class Segmenter(nn.Module):
             return torch.cat([self._in_tiles(one[None], self.tiling) for one in images])
         found: Tensor = self.network(self.preprocessed(images)).sigmoid()
         down, across = (
-            restoring(old, new).to(images)
+            matrix(restoring, old, new).to(images)
             for old, new in zip(found.shape[-2:], images.shape[-2:], strict=True)
         )
         return down @ found @ across.T
@@ -44,7 +47,7 @@ class Segmenter(nn.Module):
         """Return what the network sees of resized images, (B, C, height, width)."""
         images = grey(images) if self.channels == 1 else images
         down, across = (
-            seeing(old, new, self.way).to(images)
+            matrix(seeing, old, new, self.way).to(images)
             for old, new in zip(images.shape[-2:], self.size, strict=True)
         )
         resized = down @ images @ across.T
@@ -91,3 +94,14 @@ def grey(images: Tensor) -> Tensor:
     """Return images (B, 3, H, W) without colours, (B, 1, H, W)."""
     weights = images.new_tensor(GREY).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True)
+
+
+def matrix(make: Callable[..., Tensor], *sizes: int | str) -> Tensor:
+    """Return what *make* makes of sizes: once for each, but anew where a program is traced."""
+    return make(*sizes) if torch.compiler.is_exporting() else _known(make, *sizes)
+
+
+@lru_cache(maxsize=64)
+def _known(make: Callable[..., Tensor], *sizes: int | str) -> Tensor:
+    with torch.inference_mode(False):  # for gradients too, whoever asks first
+        return make(*sizes)
