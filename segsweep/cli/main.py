@@ -124,7 +124,8 @@ def show(
     run: Annotated[
         str,
         typer.Argument(
-            help="id of a run or its start, its name, or its folder", autocompletion=run_names
+            help="id of a run or its start, its name (or SWEEP/NAME), or its folder",
+            autocompletion=run_names,
         ),
     ],
     outputs: sweeps.Outputs = Path("outputs"),

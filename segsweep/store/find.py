@@ -86,7 +86,7 @@ def find_sweep(sweep: str, outputs: Path, hint: str = OTHER_FOLDER) -> Path:
 
 
 def find_run(run: str, outputs: Path) -> RunPaths:
-    """Return the run with this path, folder name, short name, id, or start of an id.
+    """Return the run with this path, folder name, short name, id, or start of an id; or SWEEP/RUN.
 
     Raises:
         RunNotFoundError: no run, or more than one, in *outputs* matches.
@@ -126,17 +126,18 @@ def _what_to_do(run: str, outputs: Path) -> str:
 def runs_named(run: str, sweep: Path) -> list[RunPaths]:
     """Return the runs in the folder *sweep* that *run* names: by path, name or start of the id.
 
-    A run's name may be given without its id, as progress lines show it.
+    A run's name may be given without its id, as progress lines show it, and after its sweep's.
     """
     return [paths for paths in SweepPaths(sweep).run_folders() if is_named(paths, run)]
 
 
 def is_named(paths: RunPaths, run: str) -> bool:
-    """Whether *run* is the run's path, name, short name, id or the start of its id."""
+    """Whether *run* is the run's path, name, short name, id or its start; or these after SWEEP/."""
     name = paths.root.name
     given = run.rstrip("/")  # as the shell completes a folder
     if "/" in given and is_run_folder(Path(given)):
         return resolved(Path(given)) == resolved(paths.root)
+    given = given.removeprefix(f"{paths.root.absolute().parents[1].name}/")
     return bool(given) and (given in (name, short_name(name)) or _id(paths).startswith(given))
 
 
@@ -145,7 +146,7 @@ def only_run(run: str, found: list[RunPaths]) -> RunPaths:
     if len(found) > 1:
         first = ", ".join(str(paths.root) for paths in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise RunNotFoundError(f"{run}: matches {first}{more}; give more of the id, or the path")
+        raise RunNotFoundError(f"{run}: matches {first}{more}; give more of the id, or SWEEP/RUN")
     return found[0]
 
 

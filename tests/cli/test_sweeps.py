@@ -209,7 +209,7 @@ def test_start_of_an_id_must_match_one_run(segsweep, runs, frozen, write_run):
 
     assert out.startswith(f"{other.name}: planned\n")
     assert several.startswith("0000: matches outputs/main/runs/")
-    assert several.endswith(" and 1 more; give more of the id, or the path")
+    assert several.endswith(" and 1 more; give more of the id, or SWEEP/RUN")
     assert none.startswith("abc: no run with that id, name or path in outputs; list the runs with ")
 
 

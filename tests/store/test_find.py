@@ -1,4 +1,4 @@
-"""Symlinks that lead to themselves are no sweeps and no runs; the rest: `cli/test_sweeps.py`."""
+"""Runs by sweep and name; symlinks that lead to themselves. The rest: `cli/test_sweeps.py`."""
 
 import pytest
 
@@ -33,3 +33,18 @@ def test_outputs_that_lead_to_themselves_are_refused(loop, inside, tmp_path, mon
     assert code == 2
     assert error.startswith(f"outputs={loop}{inside}: cannot be written (")
     assert error.endswith("choose another with outputs=<folder>")
+
+
+def test_run_of_a_sweep_by_both_names(write_run, frozen, tmp_path):
+    """Two sweeps have a run of that name: SWEEP/RUN tells which, however the run is named."""
+    folders = {name: write_run(tmp_path / name, frozen(seed=3)) for name in ("first", "second")}
+    with pytest.raises(RunNotFoundError, match="more of the id, or SWEEP/RUN"):
+        find_run("unet2-bce-s3", tmp_path)
+
+    for sweep, folder in folders.items():
+        for name in ("unet2-bce-s3", folder.name, folder.name[-12:]):
+            assert find_run(f"{sweep}/{name}", tmp_path).root == folder
+    with pytest.raises(RunNotFoundError, match="no run with that id"):
+        find_run("third/unet2-bce-s3", tmp_path)
+    with pytest.raises(RunNotFoundError, match="no run with that id"):
+        find_run("first/", tmp_path)
