@@ -204,6 +204,18 @@ def test_every_row_is_in_the_page_and_can_be_found(tab, page):
     assert values == sorted(values, reverse=True)
 
 
+def test_table_of_the_grid_is_seen_whole(tab, page):
+    """20 cells with one seed, or three at full width: nothing of the table is scrolled away."""
+    hidden = (
+        "const box = document.querySelector('[data-table=cells] .scroll');"
+        "return [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]"
+    )
+    for kind, width in (("one_seed", 1200), ("finished", 1600)):
+        tab.open(page(kind), width)
+        tab.scroll_through()
+        assert tab.js(hidden) == [0, 0], kind
+
+
 OVERLAPS = """
 return [...document.querySelectorAll('.plot svg')].filter((svg) => svg.getClientRects().length)
   .flatMap((svg) => {
