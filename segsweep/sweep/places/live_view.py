@@ -22,6 +22,8 @@ QUIET_SECONDS = 20.0
 """Without a terminal, seconds between two lines about the running runs."""
 EXACT = 1000
 """Up to this many waiting runs, the time left is computed run by run; beyond, from their sum."""
+LEAST = 2
+"""Epochs after the first of an attempt from which on a running run says how long others take."""
 MOST_SLOTS = 16
 """Maximum number of running runs that are shown: a terminal has few lines."""
 
@@ -43,6 +45,13 @@ class RunRow:
     """When the first epoch of this attempt was finished."""
     first_epoch: int = 0
     """The number of that epoch: above 1 in a resumed run."""
+
+    @property
+    def share(self) -> float:
+        """The part of this attempt's epochs that tells its pace; 0 if there is none yet."""
+        if self.first is None or self.epoch - self.first_epoch < LEAST:
+            return 0.0
+        return (self.epoch - self.first_epoch) / max(self.epochs - self.first_epoch, 1)
 
     def left(self, now: float, expected: float) -> float:
         """Return the seconds left, by the run's own pace or else as *expected* in all."""
@@ -82,7 +91,6 @@ class View:
         self.open_runs = Counter(cells[name] for name in (*expected, *skipped))
         self.all_cells = len(set(cells.values()))
         self.rows: dict[str, RunRow] = {}
-        self.pace = 1.0  # actual over expected seconds of finished runs
         self.seconds_taken = self.seconds_expected = 0.0
         self.done, self.seconds_done = 0, 0.0  # finished runs, expected or not
         self.live: Live | None = None
@@ -193,14 +201,25 @@ class View:
         now, mean = time.monotonic(), self.seconds_done / self.done if self.done else 0.0
         if not mean and self._has_unknown():
             return None
-        running = [row.left(now, row.seconds * self.pace or mean) for row in self.rows.values()]
+        pace = self._pace(now)
+        running = [row.left(now, row.seconds * pace or mean) for row in self.rows.values()]
         if len(self.waiting) > EXACT:  # called for each run that ends: must stay fast
-            seconds = sum(running) + (self.waiting_seconds * self.pace or mean * len(self.waiting))
+            seconds = sum(running) + (self.waiting_seconds * pace or mean * len(self.waiting))
             return seconds / self.slots if seconds > 0 else None
-        waiting = [seconds * self.pace or mean for seconds in self.waiting.values()]
+        waiting = [seconds * pace or mean for seconds in self.waiting.values()]
         if not any(running) and not any(waiting):
             return None
         return makespan([*running, *waiting], self.slots)
+
+    def _pace(self, now: float) -> float:
+        """Return actual over expected seconds: finished runs, and the done share of running ones.
+
+        Without the latter a sweep of long runs would say for hours what was measured at its start.
+        """
+        known = [(share, row) for row in self.rows.values() if row.seconds and (share := row.share)]
+        expected = self.seconds_expected + sum(share * row.seconds for share, row in known)
+        taken = (share * (now - row.started + row.left(now, 0.0)) for share, row in known)
+        return (self.seconds_taken + sum(taken)) / expected if expected else 1.0
 
     def _has_unknown(self) -> bool:
         """Whether nothing says how long one of the runs will take."""
@@ -250,7 +269,6 @@ class View:
         if row.seconds > 0:
             self.seconds_taken += took
             self.seconds_expected += row.seconds
-            self.pace = self.seconds_taken / self.seconds_expected
 
     def _outlook(self) -> str:
         left = self.seconds_left()

@@ -157,6 +157,35 @@ def test_time_left_follows_the_actual_pace(clock, capsys):
     assert view.seconds_left() == 20.0
 
 
+def test_running_run_corrects_what_others_are_expected_to_take(clock):
+    """A run of 10 epochs takes 6 s an epoch, not 60: so will the one that waits."""
+    view = View("demo", {A: 600.0, B: 300.0}, 1, {A: "x", B: "y"})
+    view.run_started(A, 0)
+    for epoch in (1, 2):
+        clock(6.0)
+        view.epoch_done(A, EpochDone(epoch, 10, 0.5))
+    early = view.seconds_left()
+    clock(6.0)
+    view.epoch_done(A, EpochDone(3, 10, 0.5))
+
+    assert early == 48.0 + 300.0
+    assert view.seconds_left() == pytest.approx(42.0 + 30.0)
+
+
+def test_finished_runs_weigh_more_than_the_beginning_of_one(clock):
+    """One took 20 s of 10; 2 of 8 epochs at 5 times their time count as a quarter of a run."""
+    view = View("demo", dict.fromkeys(CELLS, 10.0), 1, CELLS)
+    view.run_started(A, 0)
+    clock(20.0)
+    view.run_ended(A, "finished", 0.5)
+    view.run_started(B, 0)
+    view.epoch_done(B, EpochDone(1, 9, 0.5))
+    clock(12.5)
+    view.epoch_done(B, EpochDone(3, 9, 0.5))
+
+    assert view.seconds_left() == pytest.approx(37.5 + 10.0 * (20.0 + 0.25 * 50.0) / 12.5)
+
+
 def test_resumed_run_is_timed_from_where_it_resumed(clock):
     """Epochs 8 and 9 of 10 took 6 s each: the last one takes 6 s, whatever came before."""
     view = View("demo", {A: 0.0}, 1, {A: "x"})
