@@ -94,10 +94,12 @@ def read_config(path: Path) -> FrozenConfig:
     """Return a frozen config; StoredFileError if it is missing, damaged or incomplete."""
     try:
         values = load_yaml(read_plain(path, MOST_CONFIG_BYTES).decode())
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise StoredFileError(path, f"cannot be read ({type(error).__name__})") from error
+    except OSError as error:
+        raise StoredFileError(path, f"damaged, cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise StoredFileError(path, "damaged, not YAML") from error
     if not isinstance(values, dict):
-        raise StoredFileError(path, "not a config")
+        raise StoredFileError(path, "damaged, not a config")
     if (wrong := wrong_value(values)) is not None:
         raise StoredFileError(path, wrong[1], wrong[0])
     try:

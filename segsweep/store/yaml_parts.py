@@ -12,6 +12,8 @@ import yaml
 
 from segsweep.config.run_config import copied
 
+MOST_LEVELS = 1000
+"""Levels that libyaml nests without harm, many times over."""
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _START = re.compile(r"^(?=[A-Za-z_]\w*:[ \n])", re.MULTILINE)
 """Where a top-level key starts."""
@@ -30,12 +32,22 @@ def load_yaml(text: str) -> object:
             try:
                 found = [_part(part) for part in parts[1:]]
             except yaml.YAMLError:  # a part that needs another, or an error with its true place
-                return yaml.load(text, Loader=_Loader)
+                return yaml.load(text, Loader=_loader(text))
             if all(isinstance(values, dict) and len(values) == 1 for values in found):
                 return {key: copied(value) for part in found for key, value in part.items()}
-    return yaml.load(text, Loader=_Loader)
+    return yaml.load(text, Loader=_loader(text))
 
 
 @lru_cache(maxsize=4096)
 def _part(text: str) -> dict[str, object]:
-    return cast("dict[str, object]", yaml.load(text, Loader=_Loader))
+    return cast("dict[str, object]", yaml.load(text, Loader=_loader(text)))
+
+
+def _loader(text: str) -> type:
+    """Return the fast loader, or Python's own for what could be nested more deeply.
+
+    A text of 40,000 brackets ends the process in libyaml, by its stack; Python's loader raises
+    RecursionError. A level takes one of these characters, or one more column of indentation.
+    """
+    deep = sum(map(text.count, "[{-?")) > MOST_LEVELS
+    return yaml.SafeLoader if deep else _Loader

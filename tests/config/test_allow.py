@@ -63,7 +63,10 @@ def test_empty_trust_file(trust, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["allow: mine\n", "[mine]\n", "alow: [mine]\n", "allow: [1]\n", "allow: [a\n", b"\xff\xfe\x00"],
+    [
+        *("allow: mine\n", "[mine]\n", "alow: [mine]\n", "allow: [1]\n", "allow: [a\n"),
+        *(b"\xff\xfe\x00", pytest.param("allow: " + "[" * 5_000, id="deep")),
+    ],
 )
 def test_bad_trust_file(trust, text):
     """One line with the path and the form."""

@@ -4,8 +4,10 @@ import csv
 import json
 import os
 
+import pytest
 import yaml
 
+from segsweep.errors import StoredFileError
 from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.plan import add_to_plan
 from segsweep.store.records import (
@@ -100,6 +102,28 @@ def test_config_is_read_as_it_was_written(tmp_path, frozen):
     assert read_config(path).values == config
     assert yaml.safe_load(path.read_text(encoding="utf-8")) == config
     assert list(read_config(path).values) == list(config)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "damaged, cannot be read (No such file or directory)"),
+        (b"", "damaged, not a config"),
+        (b"model:\n  _target_: a.B\n loss", "damaged, not YAML"),
+        (bytes(range(256)), "damaged, not YAML"),
+        *[(mark * 100_000, "damaged, not YAML") for mark in (b"[", b"{", b"- ", b"? ", b"a: [")],
+        (b"- model", "damaged, not a config"),
+    ],
+)
+def test_damaged_config_is_told_in_words(content, said, tmp_path):
+    """No name of an exception: what is wrong with the file."""
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoredFileError) as caught:
+        read_config(path)
+
+    assert str(caught.value) == f"{path}: {said}"
 
 
 def test_cached_config_text_equals_plain_yaml(frozen):

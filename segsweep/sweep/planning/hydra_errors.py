@@ -57,6 +57,8 @@ def _one_line(error: BaseException, words: Sequence[str] | None) -> str:
                 "or choose another folder with outputs=<folder>"
             )
         return f"{error.filename or 'file'}: {error.strerror or error}"
+    if isinstance(error, RecursionError):
+        return "brackets or levels within each other by the thousand, in the command or a YAML file"
     return f"{type(error).__name__}: {_first(str(error))}"
 
 

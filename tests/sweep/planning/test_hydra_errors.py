@@ -118,6 +118,17 @@ def test_the_cause_is_said(words, line):
     assert said(*words).startswith(line)
 
 
+def test_levels_by_the_thousand(monkeypatch, tmp_path, capsys):
+    """In a YAML file or a word, they are named, not Python's recursion."""
+    deep = "[" * 4_000 + "]" * 4_000
+    (tmp_path / "own/model").mkdir(parents=True)
+    (tmp_path / "own/model/deep.yaml").write_text(f"_target_: x\nwidths: {deep}\n")
+    for words in (("--config-dir", "own", "model=deep"), (f"data.size={deep}",)):
+        assert train_here(words, monkeypatch, tmp_path) == 2
+        line = refusal((2, *capsys.readouterr()))
+        assert line.startswith("brackets or levels within each other by the thousand")
+
+
 def test_another_main_config(monkeypatch, tmp_path, capsys):
     """`-cn` names a file in segsweep's own conf folder, where users have none."""
     code = train_here(["-cn", "nothing"], monkeypatch, tmp_path)
