@@ -21,9 +21,9 @@ ROOMS = (
 SWEEP = (
     *("holder", "lock", "housekeeping", "select", "refresh"),
     *(
+        "history_end",
         "processes",
         "planning",
-        "history_end",
         "status",
         "status_text",
         "status_view",

@@ -20,6 +20,7 @@ from segsweep.sweep.places.live_view import View
 from segsweep.sweep.places.modules import library_words, modules_for
 from segsweep.sweep.places.retry import Retries
 from segsweep.sweep.planning.budget import Cost
+from segsweep.sweep.planning.correct_cost import correct_cost
 from segsweep.sweep.planning.plan import PlannedRun, cell_by_run
 from segsweep.sweep.planning.preflight import prepare_slots, slots_for
 from segsweep.sweep.planning.work import Work, work_for
@@ -245,8 +246,10 @@ class SlotRunner:
             self.full = outcome
         if outcome.cause == Cause.REFUSED:
             return _with_difference(outcome, run)
-        if outcome.status == AttemptStatus.FINISHED and self.cap is not None:
-            self.cap.add(run.paths, outcome.value)
+        if outcome.status == AttemptStatus.FINISHED:
+            correct_cost(run)
+            if self.cap is not None:
+                self.cap.add(run.paths, outcome.value)
         return outcome
 
     def _ended_without_result(
