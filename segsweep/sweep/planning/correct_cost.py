@@ -1,8 +1,10 @@
 """Corrects a measured cost by what a finished run of its kind took."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from segsweep.errors import StoreError
 from segsweep.sweep.history_end import history_end
 from segsweep.sweep.planning import cost
 from segsweep.sweep.planning.plan import PlannedRun
@@ -32,7 +34,8 @@ def correct_cost(run: PlannedRun) -> None:
     median = taken[len(taken) // 2]
     factor = max(median - cost.EPOCH_SECONDS, 0.0) / by_epoch if by_epoch else 0.0
     if factor and not 1 / NEAR <= factor <= NEAR:
-        cost.store(cache, kind, scaled(measured, factor))
+        with suppress(OSError, StoreError):  # a full disk: the next run says it, or the next plan
+            cost.store(cache, kind, scaled(measured, factor))
 
 
 def scaled(measured: cost.Measured, factor: float) -> cost.Measured:

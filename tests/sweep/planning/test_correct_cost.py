@@ -1,5 +1,6 @@
 """What finished runs took corrects the cost that plans are made from."""
 
+import errno
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from command import TINY, finish
 from conftest import typed
+from segsweep.errors import DiskFullError
 from segsweep.store.paths import RunPaths
+from segsweep.sweep.planning import cost
 from segsweep.sweep.planning.correct_cost import correct_cost, scaled
 from segsweep.sweep.planning.cost import Measured, epoch_seconds, load, probe_key, store
 
@@ -80,6 +83,20 @@ def test_nothing_measured_nothing_written(run):
     correct_cost(one)
 
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), DiskFullError("full")])
+def test_full_disk_costs_no_run(error, run, monkeypatch):
+    """The run has finished: what a plan would say better is not worth its sweep."""
+
+    def refuse(*_):
+        raise error
+
+    one, cache = run(900.0, 900.0, 900.0)
+    monkeypatch.setattr(cost, "store", refuse)
+    correct_cost(one)
+
+    assert load(cache, probe_key(one.config)) == BY_HAND
 
 
 def test_every_time_is_scaled_and_nothing_else():
