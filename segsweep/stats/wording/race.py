@@ -14,7 +14,7 @@ ENDS = {
 }
 STEPS = {
     End.IMAGES: "More test images or folds are needed to tell the cells that are left apart.",
-    End.HOURS: "More hours would let the same race go on: raise race.hours.",
+    End.HOURS: "A new race with more hours, in a sweep of its own, would go further.",
     End.SEEDS: "Telling the cells that are left apart takes more test images or folds, or more "
     "seeds in a new race.",
 }

@@ -51,7 +51,7 @@ class Search:
     def start(self) -> None:
         """Take over the trials that a killed command left running; choose where all are over."""
         for cell in self.cells:
-            cell.study.close_unknown()
+            cell.study.close_others(cell.n_trials)
             for k, trial in sorted(cell.asked().items()):
                 run = self.planner.trial(cell.bases[0], trial.params, cell.study.name)
                 cell.runs[k] = run.paths
@@ -169,7 +169,9 @@ class Search:
             write_study(sweep_of(one.run.config), cell.study.name, cell.runs)
         self.freeze([one.run], {one.run.name: cell.cell})
         self.planned.append(one.run)
-        label = f"{cell.title} trial {one.k + 1}/{cell.n_trials}"
+        best = cell.best()
+        so_far = f", best so far {best.value:.4f}" if best is not None and best.value else ""
+        label = f"{cell.title} trial {one.k + 1}/{cell.n_trials}{so_far}"
         seconds = self._seconds(cell)[0]
         return Next(one.run, trial_place(cell, one.k), label, seconds)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 from segsweep.sweep.search.space import Space, Value
 from segsweep.sweep.search.suggest import suggestion
 
-K, DIVERGED = "k", "diverged"
-"""User attributes of a trial: its place in the search; whether its loss became non-finite."""
+K, DIVERGED, DROPPED = "k", "diverged", "dropped"
+"""User attributes of a trial: its place in the search; whether its loss became non-finite; whether
+a later command asked for fewer trials while it was running."""
 
 
 def study_name(cell: str, fixed: object) -> str:
@@ -65,14 +66,17 @@ class Study:
         return self._known
 
     def by_k(self) -> dict[int, "FrozenTrial"]:
-        """Return k -> its latest trial."""
+        """Return k -> its latest trial, but for those that a command dropped."""
+        return {k: one for k, one in self._latest().items() if DROPPED not in one.user_attrs}
+
+    def _latest(self) -> dict[int, "FrozenTrial"]:
         return {cast(int, one.user_attrs[K]): one for one in self.trials() if K in one.user_attrs}
 
     def ask(self, k: int) -> "FrozenTrial":
-        """Start trial *k*; it has the values of its failed attempt if there is one."""
+        """Start trial *k*; it has the values of its failed or dropped attempt if there is one."""
         from optuna.trial import FrozenTrial, TrialState
 
-        before = self.by_k().get(k)
+        before = self._latest().get(k)
         if before is not None:
             values, notes = dict(before.params), dict(before.system_attrs)
         else:
@@ -117,13 +121,20 @@ class Study:
         self._known = None
         self.storage.set_trial_user_attr(trial._trial_id, key, value)
 
-    def close_unknown(self) -> None:
-        """Close trials that a person started in this study with other tools."""
+    def close_others(self, n_trials: int) -> None:
+        """Close running trials that this command does not go on with.
+
+        They were started with other tools, or by a killed command that asked for more than
+        *n_trials*; the latter start anew when a command asks for them again.
+        """
         from optuna.trial import TrialState
 
         for trial in self.trials():
-            if not trial.state.is_finished() and K not in trial.user_attrs:
-                self.tell(trial, TrialState.FAIL)
+            k = trial.user_attrs.get(K)
+            if trial.state.is_finished() or (k is not None and k < n_trials):
+                continue
+            self.mark(trial, DROPPED, True)
+            self.tell(trial, TrialState.FAIL)
 
 
 def best_of(trials: Mapping[int, "FrozenTrial"]) -> "FrozenTrial | None":

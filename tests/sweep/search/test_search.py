@@ -209,6 +209,37 @@ def test_fewer_trials_use_the_first_ones(begin):
         assert one.complete == one.n_trials == 3
 
 
+def test_fewer_trials_after_a_kill_leave_none_running(begin):
+    """All 5 were running; with 3 the others are closed; with 5 they have the same rates again."""
+    killed = rates([one.run for one in begin(*GRID).next_runs(10)])
+    fewer = begin(*GRID[:-1], "search.n_trials=3")
+    first = run_all(fewer)
+    states = {one.state for cell in fewer.cells for one in cell.study.trials()}
+    whole = begin(*GRID)
+    second = run_all(whole)
+
+    assert states == {TrialState.COMPLETE, TrialState.FAIL}
+    for loss in BEST:
+        assert len(by_cell(first, "trial")[loss]) == 3
+        assert len(by_cell(second, "trial")[loss]) == 2
+    trials = [run for run in (*first, *second) if run.config.kind == "trial"]
+    assert sorted(rates(trials)) == sorted(killed)
+    for cell in whole.cells:
+        assert [one.state for one in cell.asked().values()] == [TrialState.COMPLETE] * 5
+    assert {one.n_trials for one in read_chosen(session.current.sweep)} >= {5}
+
+
+def test_label_says_the_best_so_far(begin):
+    """Of the cell's trials that have ended; the first has none before it."""
+    search = begin("loss=bce", *GRID[1:])
+    first = search.next_runs(1)[0]
+    search.ended(train(first.run, 0.6))
+    second = search.next_runs(1)[0]
+
+    assert first.label.endswith(" trial 1/5")
+    assert second.label == first.label.replace("1/5", "2/5, best so far 0.6000")
+
+
 def test_a_failed_trial_is_counted_and_tried_again_by_the_next_command(begin):
     """The cell goes on without it; a rerun trains the same values again."""
     broken = []
