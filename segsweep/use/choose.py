@@ -70,11 +70,14 @@ def choose_best(tables: Tables, cheapest: bool = False) -> Choice:
     analysis = compared.analysis
     if analysis is None or not compared.claims:
         cell = next(iter(cells))
-        why = "the best by validation; with one seed per cell, no cell is shown to be better"
+        single = all(len(runs) == 1 for runs in cells.values())
+        because = "with one seed per cell, " if single else ""
+        more = "train more with seed=0,1,2, or " if single else "the report says why; "
+        why = f"the best by validation; {because}no cell is shown to be better"
         if cheapest:
             raise StoreError(
-                "--cheapest: with one seed per cell, no cell is shown to be as good as another; "
-                "train more with seed=0,1,2, or name a cell with --cell"
+                f"--cheapest: {because}no cell is shown to be as good as another; "
+                f"{more}name a cell with --cell"
             )
         return Choice((RunPaths(cells[cell][0].path),), f"{cell}, {why}")
     marked = zip(analysis.values.cells, analysis.may_be_best, strict=True)
@@ -91,6 +94,11 @@ def choose_best(tables: Tables, cheapest: bool = False) -> Choice:
             )
         why = f"the cheapest of {len(group)} as good as the best within {margin}"
     costs = cell_costs(comparable(tables).counted_results)[1] if cheapest else {}
+    if cheapest and not {*group} <= {*costs}:
+        raise StoreError(
+            "--cheapest: nothing says what these networks cost: a finished run has neither "
+            "multiply-adds nor parameters; --best takes the best by validation"
+        )
     cell = min(group, key=lambda name: (costs.get(name, 0.0), -mean_val_iou(cells[name])))
     return Choice((RunPaths(cells[cell][0].path),), f"{cell}, {why}; {_which(cells[cell])}")
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segsweep import __version__
 from segsweep.data.decoder_warnings import large_images
 from segsweep.data.resize import load_resizing
-from segsweep.data.source import Sample
+from segsweep.data.source import Raw, Sample
 from segsweep.data.work_size import decoding_bytes, memory_bytes
 from segsweep.errors import DataError, StoreError
 from segsweep.system.files import claimed, file_digest, read_json, write_json
@@ -118,15 +119,22 @@ def predict_folder(
 def settings_of(together: Together) -> dict[str, object]:
     """Return what decides predictions, as predictions.json keeps it."""
     first = together.networks[0]
+    tiles = [None if one.tiling is None else list(one.tiling.tile) for one in together.networks]
     return {
         "sweep": first.paths.root.parents[1].name,
         "runs": [network.paths.root.name for network in together.networks],
         "results": [file_digest(network.paths.result)[:12] for network in together.networks],
         "threshold": together.threshold,
-        "tile": None if first.tiling is None else list(first.tiling.tile),
+        "tile": tiles[0] if tiles.count(tiles[0]) == len(tiles) else tiles,
         "flips": first.flips,
         "segsweep": __version__,
     }
+
+
+def check_unchanged(image: ImageFile, pixels: Raw, mask: NDArray[np.bool_]) -> None:
+    """Raise DataError if an image has another size than the mask that was predicted for it."""
+    if pixels.shape[:2] != mask.shape:
+        raise DataError(f"{image.path}: changed its size while it was predicted")
 
 
 def _check_settings(places: Places, settings: Mapping[str, object]) -> None:
@@ -200,8 +208,12 @@ def _predicted(
         if wanted.probabilities:
             write_probability(found, places.probability(image))
         if wanted.overlays:
-            decoding = together.networks[0].decoding
-            write_overlay(read_image(image.path, decoding), mask, places.overlay(image))
+            try:  # the second reading: the pixels were not kept, and the file may have changed
+                pixels = read_image(image.path, together.networks[0].decoding)
+                check_unchanged(image, pixels, mask)
+            except DataError as error:
+                return failed_row(image, error)
+            write_overlay(pixels, mask, places.overlay(image))
         write_mask(mask, places.mask(image))
         return {**row_of(image, places, found, mask), **versions.pop(image.name)}
 

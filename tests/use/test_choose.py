@@ -1,5 +1,8 @@
 """Which runs are used: by hand-made results."""
 
+import json
+import shutil
+
 import pytest
 
 from segsweep.errors import RunNotFoundError, StoreError
@@ -89,6 +92,31 @@ def test_with_one_seed_validation_alone_decides(make):
     assert "with one seed per cell, no cell is shown to be better" in choice.why
     with pytest.raises(StoreError, match="--cheapest: with one seed per cell"):
         choose_best(tables, cheapest=True)
+
+
+def test_without_claims_the_seeds_are_not_blamed(make, tmp_path):
+    """Only unet2 has two seeds: nothing is shown, but not because each cell has one."""
+    make()
+    for run in (tmp_path / "main/runs").glob("*-s1-*"):
+        if not run.name.startswith("unet2-"):
+            shutil.rmtree(run)
+    tables = read_all(tmp_path / "main")
+
+    assert choose_best(tables).why.endswith("the best by validation; no cell is shown to be better")
+    with pytest.raises(StoreError, match="--cheapest: no cell is shown to be as good"):
+        choose_best(tables, cheapest=True)
+
+
+def test_cheapest_needs_a_cost(make, tmp_path):
+    """A run of an older version has no multiply-adds, and no parameters here."""
+    make()
+    file = next((tmp_path / "main/runs").glob("unet-*")) / "result.json"
+    result = json.loads(file.read_text())
+    del result["multiply_adds"]
+    file.write_text(json.dumps(result))
+
+    with pytest.raises(StoreError, match="--cheapest: nothing says what these networks cost"):
+        choose_best(read_all(tmp_path / "main"), cheapest=True)
 
 
 def test_cell_gives_its_run_with_the_highest_validation_iou(make):

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from PIL import Image
 
 from segsweep.errors import ConfigError, DataError, StoreError, WeightsError
 from segsweep.store.paths import RunPaths
-from segsweep.use.inputs import images_in
+from segsweep.use import predict
+from segsweep.use.inputs import images_in, read_image
 from segsweep.use.network import Way, open_network
 from segsweep.use.predict import Wanted, predict_folder
 from segsweep.use.together import Together
@@ -449,6 +451,52 @@ def test_trained_in_half_precision_on_a_gpu(resized, tmp_path) -> None:
     run.environment.write_text(json.dumps({**values, "device": "cuda:0", "precision": "float16"}))
 
     assert open_network(run, ONE_THREAD).placement.precision in ("float32", "bfloat16")
+
+
+def test_image_that_changes_before_its_overlay_costs_a_line(resized, tmp_path, monkeypatch) -> None:
+    """It is read twice; the second time one is gone and one has another size."""
+    first, second, third = sorted(resized.images.iterdir())[:3]
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for path in (first, second, third):
+        shutil.copy(path, folder)
+
+    def changing(path, decoding):
+        if path.name == first.name:
+            raise DataError(f"{path}: gone")
+        return read_image(path, decoding)[path.name == second.name :]
+
+    monkeypatch.setattr(predict, "read_image", changing)
+    together = opened(resized.sweep, "unet2-bce-s0")
+    predict_folder(together, folder, tmp_path / "out", Wanted(overlays=True))
+    table = pd.read_csv(tmp_path / "out/predictions.csv", keep_default_na=False)
+    errors = table.set_index("image")["error"]
+
+    assert errors[first.name].endswith(": gone")
+    assert errors[second.name].endswith(": changed its size while it was predicted")
+    assert errors[third.name] == ""
+    assert [path.name for path in (tmp_path / "out/masks").iterdir()] == [third.name]
+
+
+def test_settings_know_the_tiles_of_every_network() -> None:
+    """One number where they are alike, as before; else one for each network."""
+
+    def said(*tiles):
+        networks = [
+            SimpleNamespace(
+                paths=RunPaths(Path("outputs/main/runs") / str(at)),
+                tiling=None if tile is None else SimpleNamespace(tile=tile),
+                flips=False,
+            )
+            for at, tile in enumerate(tiles)
+        ]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(predict, "file_digest", lambda path: "0" * 64)
+            return predict.settings_of(SimpleNamespace(networks=networks, threshold=0.5))["tile"]
+
+    assert said(None, None) is None
+    assert said((64, 64), (64, 64)) == [64, 64]
+    assert said((64, 64), None) == [[64, 64], None]
 
 
 def test_settings_name_the_networks(resized, tmp_path) -> None:
