@@ -103,7 +103,7 @@ def test_any_is_rare() -> None:
 
 def test_no_absolute_path_of_a_machine() -> None:
     """Nothing in the package depends on where it was written."""
-    pattern = re.compile(r"[\"'](/home/|/root/|/tmp/)")
+    pattern = re.compile(r"[\"']/(home|root|tmp)/")
     found = [path.name for path in PACKAGE if pattern.search(path.read_text(encoding="utf-8"))]
 
     assert found == []
