@@ -51,8 +51,9 @@ class WeightsError(StoreError):
 
     def __init__(self, folder: Path, message: str) -> None:
         """*folder* is the run's."""
-        super().__init__(message)
+        super().__init__(f"{message}; `segsweep show {folder}` prints the command that trains it")
         self.folder = folder
+        self.reason = message
 
 
 class SweepNotFoundError(StoreError):

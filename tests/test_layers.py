@@ -41,7 +41,7 @@ SWEEP = (
 """The same inside `sweep`: files and folders in order."""
 REPORT = (
     *("placement", "question", "columns", "collapse", "export", "terminal", "searched"),
-    *("search_table", "raced", "analysis", "race", "part", "validation"),
+    *("search_table", "ensemble_table", "raced", "analysis", "race", "part", "validation"),
     *(
         "comparisons",
         "elsewhere",

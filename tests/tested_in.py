@@ -9,6 +9,7 @@ TESTED_IN = {
     "cli/look.py": "cli/test_data.py",
     "cli/render.py": "cli/test_sweeps.py",
     "config/check.py": "config/test_schema.py",
+    "config/own_metric.py": "cli/test_report.py",
     "config/run_config.py": "training/test_frozen.py",
     "config/validate.py": "config/test_schema.py",
     "data/decoded.py": "data/test_cache.py",

@@ -13,6 +13,7 @@ from segsweep.store.paths import SweepPaths
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from segsweep.metrics import Metric
     from segsweep.report.comparison import Comparisons
     from segsweep.store.run_cache import RunCache
     from segsweep.store.tables import Tables
@@ -108,7 +109,7 @@ class Sweep:
 
     def compare(
         self,
-        metric: str = "iou",
+        metric: "str | Metric" = "iou",
         baseline: str | None = None,
         by: str | None = None,
         groups: str | PathLike[str] | None = None,
@@ -119,7 +120,8 @@ class Sweep:
         compared: the result is a list of comparisons, one for each. Most sweeps have one.
 
         Args:
-            metric: iou, dice, score, precision, ... (`segsweep.metrics.METRICS`).
+            metric: iou, dice, score, precision, ... (`segsweep.metrics.METRICS`), or one of your
+                own, from counts.
             baseline: a cell, such as "unet/bce", that every other is compared with.
             by: model | loss: a row per model or loss, averaged over the rest.
             groups: a CSV with the columns id and group: images of one patient belong together.
@@ -129,6 +131,7 @@ class Sweep:
             DataError: the groups file cannot be used.
 
         """
+        from segsweep.config.own_metric import own_metric
         from segsweep.config.validate import check_word
         from segsweep.report.comparison import Comparison, Comparisons
         from segsweep.report.comparisons import compare_all
@@ -140,7 +143,7 @@ class Sweep:
         if by is not None and baseline is not None:
             raise ConfigError("by and baseline: give only one of them")
         tables = self._read()
-        asked = Asked(metric, baseline, None if groups is None else Path(groups))
+        asked = Asked(own_metric(metric), baseline, None if groups is None else Path(groups))
         own = tables.comparisons().values()
         every = []
         for compared, runs in zip(compare_all(tables, asked), own, strict=True):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segsweep.cli.complete import cell_names
-from segsweep.cli.report import Groups, MetricOption, print_notes
+from segsweep.cli.report import AllowMetric, Groups, MetricOption, print_notes
 from segsweep.cli.sweeps import Outputs
 from segsweep.config.cells import as_cell_name
 from segsweep.errors import ConfigError
@@ -31,10 +31,12 @@ def compare(
         str | None, typer.Option(help="where they are; without it: the sweep that has both")
     ] = None,
     metric: MetricOption = "iou",
+    allow: AllowMetric = None,
     groups: Groups = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Say in one paragraph whether one cell is better than another."""
+    from segsweep.config.own_metric import metric_name
     from segsweep.report.question import Asked, check_measured, check_metric, split_cell
 
     a, b = as_cell_name(a), as_cell_name(b)
@@ -42,6 +44,7 @@ def compare(
         raise ConfigError(f"{a}: a cell cannot be compared with itself; give another")
     folder = find_sweep(sweep, outputs) if sweep is not None else _sweep_of(a, b, outputs)
     tables = read_all(folder)
+    metric = metric_name(metric, allow or ())
     check_metric(metric)
     check_measured(metric, tables)
     (first, one), (second, other) = split_cell(a, tables), split_cell(b, tables)

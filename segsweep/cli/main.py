@@ -200,24 +200,24 @@ def _run_app() -> NoReturn:
         stop_printing()
         sys.exit(0)
     except Exception as error:
-        from segsweep.sweep.planning.hydra_errors import one_line
-
         if not isinstance(error, SegsweepError | OSError) and not _from_hydra(error):
             raise
-        print(f"{one_line(error)}{_to_train_again(error)}", file=sys.stderr)
+        print(_told(error), file=sys.stderr)
         sys.exit(2)
 
 
-def _to_train_again(error: Exception) -> str:
-    """Return the command that brings lost weights back; empty for other errors."""
+def _told(error: Exception) -> str:
+    """Return an error's line, with the command that brings lost weights back."""
     if not isinstance(error, WeightsError):
-        return ""
+        from segsweep.sweep.planning.hydra_errors import one_line
+
+        return one_line(error)
     from segsweep.cli.reproduce import command_of
     from segsweep.store.paths import RunPaths
 
     command = command_of(RunPaths(error.folder), compose_values)
     kept = re.sub(r" keep=(none|last)\b", "", command)  # these removed the weights, and would again
-    return f"; to train the run again: {kept}"
+    return f"{error.reason}; to train the run again: {kept}"
 
 
 def _usage_line(error: typer.BadParameter) -> str:

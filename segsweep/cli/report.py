@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from segsweep.report.write import Report
     from segsweep.stats.wording.answer import Answer
 
-MetricOption = Annotated[str, typer.Option(help=f"what is compared: {', '.join(METRICS)}")]
+MetricOption = Annotated[
+    str,
+    typer.Option(help=f"what is compared: {', '.join(METRICS)}, or your own: package.METRIC"),
+]
+AllowMetric = Annotated[
+    list[str] | None, typer.Option("--allow", help="a package of your own that the metric is in")
+]
 Groups = Annotated[
     Path | None,
     typer.Option(help="CSV with the columns id and group: images of one patient belong together"),
@@ -61,6 +67,7 @@ class Table:
 def report(
     sweep: SweepArgument,
     metric: MetricOption = "iou",
+    allow: AllowMetric = None,
     by: Annotated[str | None, typer.Option(help="model | loss: averages over the rest")] = None,
     baseline: Annotated[
         str | None, typer.Option(help="a cell that every other is compared with: unet/bce")
@@ -93,6 +100,7 @@ def report(
     files are about its default question; another metric, --by, --baseline or --groups is a second
     look: it is printed, and written to --out.
     """
+    from segsweep.config.own_metric import metric_name
     from segsweep.report.closing import print_report
     from segsweep.report.question import Asked
     from segsweep.report.write import outside, second_look, write_report
@@ -100,7 +108,7 @@ def report(
     paste = Paste(form, tuple(filter(None, columns.split(","))), caption, label, out)
     _check_options(by, baseline, against, paste)
     paths = SweepPaths(find_sweep(sweep, outputs))
-    asked = Asked(metric, baseline, groups)
+    asked = Asked(metric_name(metric, allow or ()), baseline, groups)
     if against is not None:
         other = find_sweep(against, outputs)
         _print_both(paths, SweepPaths(other), asked, paste)

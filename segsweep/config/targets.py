@@ -64,19 +64,25 @@ def locate(target: str, allow: Sequence[str] = ()) -> Callable[..., Any]:
         line = f"_target_={target}: package {package!r} is not trusted"
         yours = f"; if it is yours, {how_to_allow(package)}"
         raise ConfigError(line if is_reserved(package) else line + yours)
-    module, _, name = target.rpartition(".")
-    try:
-        _add_working_folder(target.split(".")[0])
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # a user's module may raise anything
-        raise ConfigError(
-            f"_target_={target}: cannot be imported ({_error_text(error)})"
-        ) from error
+    found = imported(target, f"_target_={target}")
     if not callable(found):
         raise ConfigError(f"_target_={target}: is not a class or function")
     if not _is_users(target, found, allow):
         check_trusted(target, found)
     return found
+
+
+def imported(target: str, where: str) -> Any:
+    """Return what is at the dotted path *target*, of a package that is allowed.
+
+    Raises ConfigError, in which *where* names the place of the path, if it cannot be imported.
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        _add_working_folder(target.split(".")[0])
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:  # a user's module may raise anything
+        raise ConfigError(f"{where}: cannot be imported ({_error_text(error)})") from error
 
 
 def _is_users(target: str, found: object, allow: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from segsweep.data.array_file import shape_of
 from segsweep.data.decoder_warnings import only_bombs
 from segsweep.data.dicom import ENDING, pixels_in
 from segsweep.data.raster import FORMATS
@@ -64,6 +65,8 @@ def _pixels(path: Path) -> int:
         file_status(path)  # a pipe would wait for someone to write
         if path.suffix.lower() == ENDING:
             return pixels_in(path)
+        if shape := shape_of(path):
+            return math.prod(shape[:2])
         with Image.open(path, formats=FORMATS) as image:
             return math.prod(image.size)
     return 0

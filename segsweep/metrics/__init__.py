@@ -1,6 +1,7 @@
 """From pixel counts to metrics: every metric is one entry of METRICS. numpy only.
 
-Add a metric in `formulas.py`. One that needs more than counts is a stored column of per_image.csv.
+Add a metric in `formulas.py`, or your own from outside with `add_metric`. One that needs more than
+counts is a stored column of per_image.csv.
 """
 
 from segsweep.metrics.columns import (
@@ -37,6 +38,7 @@ from segsweep.metrics.metric import (
     Rows,
     Size,
 )
+from segsweep.metrics.own import add_metric
 
 __all__ = [
     "BOUNDARY",
@@ -52,6 +54,7 @@ __all__ = [
     "Rows",
     "Size",
     "accuracy",
+    "add_metric",
     "columns",
     "dice",
     "iou",

@@ -1,13 +1,17 @@
 """What a command prints at its end: answer, cells, trials, and the paths of the files."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from segsweep.errors import StoredFileError
 from segsweep.report.columns import own_rows
+from segsweep.report.ensemble_table import print_ensembles
 from segsweep.report.search_table import print_searches
 from segsweep.report.searched import SearchedCell, searched_cells
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
+from segsweep.store.ensembles import read_ensembles
 from segsweep.store.tables import Tables
 from segsweep.system.names import plural
 
@@ -43,6 +47,9 @@ def print_report(report: Report) -> None:
         print_searches(found, console)
     if tables is not None and len(tables.trials) and not any(searched.values()):
         _print_trials(tables, console)
+    if tables is not None:
+        with suppress(StoredFileError):  # the page says so
+            print_ensembles(read_ensembles(tables.sweep), console)
     print_files(report, console)
 
 

@@ -31,13 +31,16 @@ class ImageFile:
     """Its path in the folder, with `/`; unique."""
     stem: str
     """The name without its ending; with it, or a number too, where others would have the same."""
+    refused: str = ""
+    """Why it is no image that can be read: a folder that may not be listed."""
 
 
 def images_in(folder: Path, out: Path | None = None) -> list[ImageFile]:
     """Return the images in *folder* and the folders in it, sorted by name; hidden ones left out.
 
     Args:
-        folder: of images. Folders in it that hold predictions are left out.
+        folder: of images. Folders in it that hold predictions are left out; one that cannot be
+            listed stands for its images, with the reason.
         out: where the results will be.
 
     Raises:
@@ -51,8 +54,17 @@ def images_in(folder: Path, out: Path | None = None) -> list[ImageFile]:
     if out is not None:
         _check_apart(folder, out)
     names: list[str] = []
+    refused: dict[str, str] = {}
+
+    def note(error: OSError) -> None:
+        place = Path(error.filename)
+        reason = f"{place}: cannot be read: {error.strerror}"
+        if place == folder:
+            raise DataError(reason) from error
+        refused[place.relative_to(folder).as_posix()] = reason
+
     skipped = None if out is None else resolved(out)
-    for above, folders, files in os.walk(folder, onerror=_refuse):
+    for above, folders, files in os.walk(folder, onerror=note):
         here = Path(above)
         if here != folder and (SETTINGS in files or resolved(here) == skipped):
             folders.clear()
@@ -63,10 +75,12 @@ def images_in(folder: Path, out: Path | None = None) -> list[ImageFile]:
             for name in files
             if not name.startswith(".") and name.lower().endswith(SUFFIXES)
         ]
-    if not names:
+    if not names and not refused:
         raise DataError(f"{folder}: no image in it; endings are {', '.join(SUFFIXES)}")
-    stems = _stems(sorted(names))
-    return [ImageFile(folder / name, name, stem) for name, stem in stems.items()]
+    stems = _stems(sorted([*names, *refused]))
+    return [
+        ImageFile(folder / name, name, stem, refused.get(name, "")) for name, stem in stems.items()
+    ]
 
 
 def read_image(path: Path, how: Decoding) -> Raw:
@@ -111,7 +125,3 @@ def _stems(names: Sequence[str]) -> dict[str, str]:
 def _stem(name: str) -> str:
     """Return a name without its ending; of `slice.nii.dcm`, only the last one goes."""
     return name.removesuffix(Path(name).suffix)
-
-
-def _refuse(error: OSError) -> None:
-    raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error

@@ -184,11 +184,12 @@ def _predicted(
     threads = max(2, min(usable_cores(), MOST_READERS))
     budget = MEMORY_SHARE * available_memory_mb() * MIB
     in_tiles = any(network.tiling is not None for network in together.networks)
-
     versions: dict[str, dict[str, object]] = {}
 
     def read(image: ImageFile) -> Seen | DataError:
         versions[image.name] = version_of(image)  # before it is read: it may change meanwhile
+        if image.refused:
+            return DataError(image.refused)
         try:
             return together.read(image.path)
         except DataError as error:

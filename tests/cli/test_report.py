@@ -250,6 +250,70 @@ def test_two_cells_in_a_paragraph(segsweep, sweep):
     assert len(out.strip().splitlines()) == 1
 
 
+OWN = """
+from segsweep.metrics import Metric, ratio
+
+def f2(tp, fp, fn, tn):
+    return ratio(5 * tp, 5 * tp + 4 * fn + fp, 1.0)
+
+F2 = Metric("f2", "F2", "a missed pixel counts as four", f2)
+IOU = Metric("iou", "IoU", "taken", lambda tp, fp, fn, tn: tp)
+"""
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """Write a module with metrics of one's own into the working folder."""
+    (tmp_path / "own_metrics.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield ("--allow", "own_metrics")
+    METRICS.pop("f2", None)
+    sys.modules.pop("own_metrics", None)
+
+
+def test_a_metric_of_ones_own(segsweep, sweep, own):
+    """Of a sweep that has ended: the table, the page, the pair; the sweep's files stay."""
+    words = ("--metric", "own_metrics.F2", *own)
+    code, out, _ = segsweep("report", "main", *words, "--format", "csv")
+    table = pd.read_csv(io.StringIO(out)).set_index(["model", "loss"])
+    assert segsweep("report", "main", *words, "--out", "look")[0] == code == 0
+    look = SweepPaths(sweep.root.parents[1] / "look")
+    rows = pd.read_csv(look.per_image).merge(pd.read_csv(look.results), on="run_id")
+    f2 = 5 * rows["tp"] / (5 * rows["tp"] + 4 * rows["fn"] + rows["fp"])
+    expected = f2.groupby([rows["model"], rows["loss"]]).mean()
+
+    assert table["test_f2"].to_dict() == pytest.approx(expected.to_dict(), abs=1e-6)
+    assert "F2" in look.page.read_text()
+    assert not sweep.page.exists()
+    code, out, _ = segsweep("compare", "unet/bce", "segnet/bce", *words)
+    assert code == 0
+    assert out.startswith("main, F2: unet/bce is better than segnet/bce by 0.")
+
+
+WRONG_OWN = {
+    "not allowed": (
+        ("own_metrics.F2",),
+        "'own_metrics' is not trusted; if it is yours, add --allow",
+    ),
+    "python's": (("os.path", "--allow", "os"), "allow=[os]: part of Python itself"),
+    "absent": (("own_metrics.F3", "--allow", "own_metrics"), "own_metrics.F3: cannot be imported"),
+    "function": (
+        ("own_metrics.ratio", "--allow", "own_metrics"),
+        "is not a segsweep.metrics.Metric",
+    ),
+    "taken": (("own_metrics.IOU", "--allow", "own_metrics"), "segsweep has a metric of this name"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_OWN)
+def test_a_wrong_metric_of_ones_own_is_one_line(segsweep, sweep, own, name):
+    """Exit code 2; nothing is written."""
+    words, expected = WRONG_OWN[name]
+
+    assert expected in refusal(segsweep("report", "main", "--metric", *words))
+    assert not sweep.page.exists()
+
+
 WRONG = {
     "metric": (("report", "main", "--metric", "dcie"), "metric dcie: allowed are iou, dice"),
     "by": (("report", "main", "--by", "modle"), "--by modle: allowed are model, loss"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segsweep.data.source import Sample
-from segsweep.data.work_size import UNKNOWN_PIXELS, file_bytes, memory_bytes
+from segsweep.data.work_size import UNKNOWN_PIXELS, file_bytes, known_pixels, memory_bytes
 
 
 def sample(folder, height, width):
@@ -36,6 +36,19 @@ def test_memory_goes_by_the_pixels_of_the_head(tmp_path):
     assert memory_bytes(pair, size, "classic") - files == 72 * 6_000_000
     assert memory_bytes(pair, (1000, 1500), "area") - files == 72 * 6_000_000
     assert memory_bytes(pair, (3000, 4000), "area") - files == 72 * 12_000_000
+
+
+def test_arrays_say_their_pixels(tmp_path):
+    """Grey or with colours last, at any kind of number."""
+    for name, array in (
+        ("grey.npy", np.zeros((3000, 2000), np.uint8)),
+        ("colour.npy", np.zeros((3000, 2000, 3), np.float32)),
+    ):
+        np.save(tmp_path / name, array)
+        one = Sample("a", "a", tmp_path / name)
+        files = file_bytes([one])[0]
+        assert memory_bytes(one, (100, 100), "area") - files == 40 * 6_000_000
+        assert known_pixels(one) == 6_000_000
 
 
 @pytest.mark.parametrize("what", ["gone", "damaged", "pipe", "drawn"])

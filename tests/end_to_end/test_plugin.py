@@ -1,5 +1,6 @@
 """A package of one's own is swept like segsweep's options."""
 
+import io
 import os
 import re
 import shutil
@@ -50,6 +51,13 @@ def test_plugin_is_swept_beside_the_own_options(installed, tmp_path) -> None:
         (model, loss) for model in ("unet2", "ridgenet") for loss in ("bce", "edge_bce")
     }
     assert (cells["seeds"] == 3).all()
+    (line,) = re.findall(r"^segsweep (report .*)$", (PLUGIN / "README.md").read_text(), re.M)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (installed, ROOT)))}
+    command = [sys.executable, "-m", "segsweep", *line.split(), "--format", "csv"]
+    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    f2 = pd.read_csv(io.BytesIO(told.stdout))["test_f2"]
+    assert len(f2) == 4
+    assert f2.between(0, 1).all()
 
 
 def test_without_allow_it_is_refused(installed, tmp_path) -> None:

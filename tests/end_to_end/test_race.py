@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -124,21 +125,50 @@ LAUNCHERS = {
 CLUSTERS = {"ray": "ray", "submitit_slurm": "slurm"}
 
 
+FEWER = ("threshold=0.5,0.9999", "seed=range(0,3)", "race.looks=[2]")
+"""Two cells, looks at two and three seeds."""
+
+
+def fewer(*others: str) -> tuple[str, ...]:
+    """Return the words of a race of two cells, and *others*."""
+    left_out = ("threshold=", "seed=", "race.looks=", "slots=")
+    return (*(word for word in WORDS if not word.startswith(left_out)), *FEWER, *others)
+
+
+@pytest.fixture(scope="module")
+def fewer_undisturbed(tmp_path_factory) -> Path:
+    """Return the sweep of the race of two cells in slots, which nobody disturbed."""
+    folder = tmp_path_factory.mktemp("fewer")
+    finish(fewer("slots=1"), folder)
+    return sweep_of(folder)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a command with SIGKILL, and wait for it; its jobs may go on."""
+    process.kill()
+    process.wait()  # its jobs hold its pipes
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_a_race_in_rounds_of_a_launcher(launcher, request, undisturbed, tmp_path) -> None:
-    """The runs of a look in one round: the same decisions as in slots, from the same counts."""
+def test_a_killed_race_in_rounds_of_a_launcher(
+    launcher, request, fewer_undisturbed, tmp_path
+) -> None:
+    """The runs of a look in one round: the same decisions as in slots, from the same counts.
+
+    The command is killed in each of its two rounds, while jobs of a cluster go on.
+    """
     needs(launcher)
     cluster = CLUSTERS.get(launcher)
     environment = request.getfixturevalue(cluster) if cluster else {}
-    words = [word for word in WORDS if not word.startswith(("threshold=", "seed=", "race.looks="))]
-    words.remove("slots=1")
-    words.append(f"hydra/launcher={launcher}")
-    fewer = ("threshold=0.5,0.9999", "seed=range(0,3)", "race.looks=[2]")
-    said = finish((*words, *fewer, *LAUNCHERS[launcher]), tmp_path, **environment)
-    sweep = sweep_of(tmp_path)
-    mine, other = counts(sweep), counts(undisturbed)
+    words, sweep = fewer(f"hydra/launcher={launcher}", *LAUNCHERS[launcher]), sweep_of(tmp_path)
+    for done in (1, 5):
+        process = start(words, tmp_path, **environment)
+        wait_for(lambda n=done: len(finished(sweep)) >= n, 400)
+        kill(process)
+    said = finish(words, tmp_path, **environment)
 
     assert "race ended: " in said
-    assert [row["look"] for row in rows_of(sweep / "race.csv")][:2] == ["1", "1"]
-    assert len(mine) == 6
-    assert mine == {name: other[name] for name in mine}
+    assert decided(sweep) == decided(fewer_undisturbed)
+    assert counts(sweep) == counts(fewer_undisturbed)
+    assert len(counts(sweep)) == 6
+    assert 6 <= times_begun(sweep) <= 10

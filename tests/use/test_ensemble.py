@@ -81,8 +81,8 @@ def test_mean_of_probabilities_by_hand(resized, tmp_path, monkeypatch, segsweep)
     assert {*row.ensemble.split(", ")} == {"unet2/bce", "segnet/bce"}
 
 
-def test_second_reading_is_logged_once(mine, score):
-    """The same ensemble again is printed from the table; flips are another one."""
+def test_second_reading_is_logged_once(mine, score, segsweep):
+    """The same ensemble again is printed from the table; flips are another; cells are above."""
     for _ in range(2):
         assert score("--ensemble", "1")[0] == 0
     reads = read_reads(mine.test_reads)
@@ -92,7 +92,13 @@ def test_second_reading_is_logged_once(mine, score):
     assert score("--ensemble", "1", "--flips")[0] == 0
     assert [row.flips for row in read_ensembles(mine)] == [False, True]
     assert len(read_reads(mine.test_reads)) == 2
-    assert "<h2>Ensembles</h2>" in mine.page.read_text()
+    page, (row, _) = mine.page.read_text(), read_ensembles(mine)
+    assert page.index('<section id="cells"') < page.index('<section id="ensembles"')
+    assert page.index('<section id="ensembles"') < page.index('<section id="images"')
+    code, out, _ = segsweep("report", "main")
+    shown = [f"{value:.4f}".removeprefix("0") for value in (row.val_iou, row.test_iou, row.alone)]
+    assert code == 0
+    assert " ".join(shown) in " ".join(out.split())
 
 
 def test_run_that_was_trained_again_is_scored_again(mine, score):

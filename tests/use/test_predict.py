@@ -6,7 +6,9 @@ import os
 import pickle
 import shutil
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import numpy as np
@@ -236,6 +238,42 @@ def test_bad_images_cost_their_rows_only(resized, tmp_path) -> None:
     assert (again.before, again.predicted, len(again.failed)) == (21, 1, 2)
 
 
+@contextmanager
+def as_nobody():
+    """Do without the rights of root, which may read any folder."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_folder_without_permission_costs_its_line(resized) -> None:
+    """Named with the reason, the others predicted; once it may be read, its images are too."""
+    said = []
+    with TemporaryDirectory() as place:  # pytest's own folders are closed to others
+        together = opened(shutil.copytree(resized.sweep, Path(place, "main")), "unet2-bce-s0")
+        photos, out, closed = (Path(place, name) for name in ("photos", "out", "photos/closed"))
+        shutil.copytree(resized.images, photos)
+        shutil.copytree(resized.images, closed)
+        out.mkdir()
+        for folder, rights in ((Path(place), 0o755), (photos, 0o755), (out, 0o777), (closed, 0)):
+            folder.chmod(rights)
+        with as_nobody():
+            done = predict_folder(together, photos, out, Wanted(), say=said.append)
+            closed_itself = pytest.raises(DataError, match="closed: cannot be read: Permission")
+            with closed_itself:
+                images_in(closed)
+        assert (done.predicted, [*done.failed]) == (24, ["closed"])
+        assert said == [f"{closed}: cannot be read: Permission denied"]
+        closed.chmod(0o755)
+        again = predict_folder(together, photos, out, Wanted(), say=said.append)
+        assert (again.before, again.predicted, again.failed) == (24, 24, {})
+        assert "closed" not in set(pd.read_csv(out / "predictions.csv")["image"])
+
+
 def test_files_that_need_a_key_of_a_data_set(resized, tmp_path) -> None:
     """A command of prediction has no such key, so that none is advised."""
     photos, said = tmp_path / "photos", []
@@ -445,8 +483,8 @@ def test_trained_in_half_precision_on_a_gpu(resized, tmp_path) -> None:
     shutil.copytree(resized.sweep, tmp_path / "outputs/main")
     run = run_of(tmp_path / "outputs/main", "unet2-bce-s0")
     text = run.config.read_text()
-    assert "precision: float32" in text
-    run.config.write_text(text.replace("precision: float32", "precision: float16"))
+    assert "\n  precision: float32\n" in text
+    run.config.write_text(text.replace("\n  precision: float32\n", "\n  precision: float16\n"))
     values = json.loads(run.environment.read_text())
     run.environment.write_text(json.dumps({**values, "device": "cuda:0", "precision": "float16"}))
 
