@@ -79,7 +79,8 @@ def _print_trials(tables: Tables, console: "Console") -> None:
     best = tables.trials.dropna(subset=["val_iou"]).sort_values("val_iou", ascending=False)
     pruned = int(tables.trials["pruned"].count()) if "pruned" in tables.trials else 0
     said = f" ({pruned} pruned)" if pruned else ""
-    console.print(f"{plural(len(tables.trials), 'trial')}{said}; best validation IoU first:")
+    what = "best validation IoU first:" if len(best) else "none has finished"
+    console.print(f"{plural(len(tables.trials), 'trial')}{said}; {what}")
     for row in best.head(MOST_TRIALS).to_dict("records"):
         cell = f"{row['model']}/{row['loss']}"
         console.print(f"  {cell}  lr {row['lr']:.3e}  val IoU {row['val_iou']:.4f}")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from command import refusal, train_here
 from segsweep.errors import ConfigError
 from segsweep.training import room
 from segsweep.training.room import Step, large_output
@@ -65,3 +66,16 @@ def test_runs_that_cannot_fit_are_refused_in_equal_words(monkeypatch):
 
     assert said[0] == said[1]
     assert "3.0 GB free" in said[0]
+
+
+@pytest.mark.parametrize("words", [(), ("-m", "plan=true"), ("-m", "loss=bce,dice")])
+@pytest.mark.parametrize("size", [30_000, 100_000])
+def test_a_command_refuses_it_in_one_line(size, words, monkeypatch, tmp_path, capsys):
+    """Before anything is decoded, measured or written."""
+    code = train_here([*words, f"data.size={size - size % 16}"], monkeypatch, tmp_path)
+    captured = capsys.readouterr()
+    line = refusal((code, captured.out, captured.err))
+
+    assert line.startswith("not enough memory for model=unet2 with data.size=")
+    assert "use a smaller data.size" in line
+    assert list(tmp_path.iterdir()) == []

@@ -45,9 +45,9 @@ def _here(way: Way, launcher: str) -> bool:
     return way is Way.SINGLE or _in_slots(way, launcher)
 
 
-def _unless_search(way: Way, launcher: str) -> bool:
-    """Whether nothing is written into Hydra's sweep folder: a search stores its result there."""
-    return way in (Way.SINGLE, Way.OURS, Way.BASIC)
+def _writes_nothing(way: Way, launcher: str) -> bool:
+    """Whether nothing is written into Hydra's sweep folder: neither a search's result nor logs."""
+    return way not in (Way.SEARCH, Way.SEARCH_BY_HYDRA) and not launcher.startswith("submitit")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class HydraKey:
 
 KEYS: Mapping[str, HydraKey] = {
     "run": HydraKey(FOLDER),
-    "sweep.dir": HydraKey(FOLDER, _unless_search),
+    "sweep.dir": HydraKey(FOLDER, _writes_nothing),
     "sweep.subdir": HydraKey(FOLDER),
     "output_subdir": HydraKey(CONFIG),
     "job.chdir": HydraKey("runs stay in the folder where the command starts; " + FOLDER),

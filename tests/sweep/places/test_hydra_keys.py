@@ -20,7 +20,7 @@ WAYS = {
 """Name -> words; the launcher's name alone decides for submitit."""
 EXPECTED = {
     "hydra.run.dir=elsewhere": "- - - - -",
-    "hydra.sweep.dir=x": "- - + + +",
+    "hydra.sweep.dir=x": "- - - + +",
     "hydra.sweep.subdir=x": "- - - - -",
     "hydra.output_subdir=.hydra": "- - - - -",
     "hydra.job.chdir=true": "- - - - -",

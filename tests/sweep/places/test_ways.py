@@ -21,10 +21,21 @@ WAYS = {
     "ours submitit": (Way.OURS_BY_HYDRA, ("hydra/launcher=submitit_local",)),
     "ours ray": (Way.OURS_BY_HYDRA, ("hydra/launcher=ray",)),
     "basic": (Way.BASIC, ("hydra/sweeper=basic",)),
+    "basic basic": (Way.BASIC_BY_HYDRA, ("hydra/sweeper=basic", "hydra/launcher=basic")),
     "basic joblib": (Way.BASIC_BY_HYDRA, ("hydra/sweeper=basic", "hydra/launcher=joblib")),
+    "basic submitit": (
+        Way.BASIC_BY_HYDRA,
+        ("hydra/sweeper=basic", "hydra/launcher=submitit_slurm"),
+    ),
+    "basic ray": (Way.BASIC_BY_HYDRA, ("hydra/sweeper=basic", "hydra/launcher=ray")),
     "optuna": (Way.SEARCH, ("experiment=optuna_lr",)),
     "optuna joblib": (Way.SEARCH_BY_HYDRA, ("experiment=optuna_lr", "hydra/launcher=joblib")),
     "optuna basic": (Way.SEARCH_BY_HYDRA, ("experiment=optuna_lr", "hydra/launcher=basic")),
+    "optuna submitit": (
+        Way.SEARCH_BY_HYDRA,
+        ("experiment=optuna_lr", "hydra/launcher=submitit_slurm"),
+    ),
+    "optuna ray": (Way.SEARCH_BY_HYDRA, ("experiment=optuna_lr", "hydra/launcher=ray")),
 }
 ORDER = "single, ours, ours by Hydra, basic, basic by Hydra, search, search by Hydra"
 EXPECTED = {

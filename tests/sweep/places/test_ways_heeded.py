@@ -1,10 +1,11 @@
 """Keys of the command have their effect in each way of running that heeds them."""
 
+import json
 import shutil
 
 import pytest
 
-from command import TINY, refusal, rows_of, train_here
+from command import TINY, TROUBLE, finish, refusal, rows_of, train_here
 
 SHORT = ("-m", *TINY, "trainer.epochs=1", "preflight=false")
 WAYS = {
@@ -118,6 +119,20 @@ def test_places_of_a_sweep(way, command, tmp_path):
     assert {row["status"] for row in rows} == {"finished"}
     assert kept == {"last.pt"}
     assert len(list(sweep.glob("tensorboard/*/*"))) == len(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["ours", "basic", "search"])
+def test_time_limit_of_a_run(way, tmp_path):
+    """What hangs is ended and named; the command goes on."""
+    one = ("hydra.sweeper.n_trials=1",) if way == "search" else ()
+    words = (*EVERY[way], "loss=hangs", "+loss.after=3", "time_limit=6", "slots=1", *one)
+    said = finish([*SHORT, *TROUBLE, *words], tmp_path, code=1)
+    (failure,) = tmp_path.glob("outputs/*/runs/*/failure.json")
+
+    assert "time_limit=6 s" in said
+    assert ("1 trial; none has finished" in said) == (way == "search")
+    assert json.loads(failure.read_text())["cause"] == "time-limit"
 
 
 SEARCH = ("search=lr", "search.n_trials=3", "search.epochs=2", "trainer.epochs=4")

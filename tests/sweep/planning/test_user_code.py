@@ -48,6 +48,18 @@ def test_hostile_networks_cost_their_own_cells(where, train, tmp_path, capsys, m
     assert "hostile" not in sys.modules
 
 
+def test_a_plan_leaves_their_cells_out(train, tmp_path, capsys) -> None:
+    """Named with the reason; the plan is of the others, and nothing is made for a sweep."""
+    code = train("-m", *HOSTILE, "model=hostile", "model.built=none,exit,os-exit", "plan=true")
+    said = capsys.readouterr()
+
+    assert code == 0
+    for kind in ("exit", "os-exit"):
+        assert f"model=hostile: {REASONS[kind]}" in said.err
+    assert "1 run in 1 cell: 1 new" in said.out
+    assert not (tmp_path / "outputs/main").exists()
+
+
 @pytest.mark.parametrize("model", ["hostile", "leaves_early"])
 def test_nothing_starts_if_no_cell_is_left(model, train, tmp_path, capsys) -> None:
     """One line, exit code 2: also for a single run, and for a module that cannot be imported."""
