@@ -161,3 +161,20 @@ def test_citation_is_of_this_version() -> None:
     assert {"cff-version", "message", "title", "authors"} <= {*cited}
     assert cited["version"] == segsweep.__version__
     assert cited["license"] == project["license"]
+
+
+def test_container_file_names_what_there_is() -> None:
+    """Its Python is new enough; the extras, the constraints and the command exist."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    (python,) = re.findall(r"^ARG BASE=\S*/python:3\.(\d+)", text, re.MULTILINE)
+    (extras,) = re.findall(r"\*\.whl\)\[(.*?)\]", text)
+    (command,) = re.findall(r'^ENTRYPOINT \["(.*?)"\]', text, re.MULTILINE)
+
+    assert int(python) >= int(project["requires-python"].removeprefix(">=3."))
+    assert {*extras.split(",")} <= {*project["optional-dependencies"]}
+    assert command in project["scripts"]
+    for name in re.findall(r"^COPY --from=wheel /source/(\S+)", text, re.MULTILINE):
+        assert (ROOT / name).is_file()
+    assert {".git", ".venv", "outputs"} <= {*ignored}

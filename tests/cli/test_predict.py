@@ -11,8 +11,10 @@ import time
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from command import ROOT, wait_for
+from fake_data import blob
 from trained_sweeps import write_photos
 
 ON_CPU = ("--device", "cpu")
@@ -233,3 +235,28 @@ def test_stopped_and_killed(here):
     )
     assert len(pd.read_csv(here.folder / "out/predictions.csv")) == 300
     assert not list((here.folder / "out").rglob("*.tmp"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="no memory of a child's peak")
+def test_memory_does_not_grow_with_the_number_of_images(here):
+    """Thirty times as many, which decoded would take 360 MB: less than 40 MB more at the peak."""
+    image, _ = blob(0, 400, 500)
+    peak = {}
+    for count in (20, 600):
+        folder = here.folder / f"photos{count}"
+        folder.mkdir()
+        for number in range(count):
+            Image.fromarray(image).save(folder / f"{number:03d}.jpg")
+        words = ("main", "--images", folder, "--out", here.folder / f"out{count}", *ON_CPU)
+        command = [sys.executable, "-m", "segsweep", "predict", *map(str, words), "--threads", "1"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(
+            command, cwd=here.folder, env=environment, stderr=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        peak[count] = usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+
+    assert peak[600] < peak[20] + 40
