@@ -19,15 +19,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from measuring import ROOT, timed
 
+from segsweep.stats.runs import short_commit
 from segsweep.system import processor
 from segsweep.system.machine import usable_cores
-from segsweep.training.environment import git_commit
 
 if TYPE_CHECKING:
     from browser import Tab
@@ -49,6 +50,9 @@ BENCHMARKS = {
     ),
     "report": ("benchmarks/report.py", "--csv", "docs/results/report.csv"),
 }
+CODE = ("segsweep", "conf", "benchmarks", "pyproject.toml", "constraints.txt")
+"""What figures depend on; a change elsewhere, as in another figure, makes no commit dirty."""
+PICTURES = {"pictures": "report, curves", "heatmap": "heatmap of the race"}
 Table = Mapping[str, Mapping[str, str]]
 """The rows of a CSV by the text of their first columns."""
 
@@ -65,27 +69,51 @@ def main() -> None:
         parts[name](name)
 
 
+@dataclass(frozen=True)
+class Before:
+    """What the machine and the checkout were like before something was measured."""
+
+    commit: str
+    load: float
+
+    @classmethod
+    def now(cls) -> "Before":
+        """Return what they are like."""
+        return cls(commit_of_code(), os.getloadavg()[0])
+
+
+def commit_of_code() -> str:
+    """Return the commit, with -dirty if the code differs from it."""
+    head = _git("describe", "--always", "--abbrev=12", "--exclude=*")
+    return f"{head}-dirty" if _git("status", "--porcelain", "--", *CODE) else head
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def measure(name: str) -> None:
     """Run a benchmark and store where and when."""
-    load = os.getloadavg()[0]
+    before = Before.now()
     timed(BENCHMARKS[name])
-    stamp(name, BENCHMARKS[name], load)
+    stamp(name, BENCHMARKS[name], before)
 
 
 def draw(name: str) -> None:
     """Train the demo and take pictures of its report: the top, and curves."""
-    load, outputs = os.getloadavg()[0], ROOT / "outputs"
+    before, outputs = Before.now(), ROOT / "outputs"
     words = ("-m", "segsweep.train", *DEMO, f"outputs={outputs}", "sweep=readme")
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
     with opened(outputs / "readme/report.html") as tab:
         tab.picture(ROOT / "docs/images/report.png", height=1500)
         tab.picture_of(ROOT / "docs/images/curves.png", "Validation score")
-    stamp(name, words, load)
+    stamp(name, words, before)
 
 
 def draw_heatmap(name: str) -> None:
     """Take a picture of the heatmap of the race on PH2, if its runs are here."""
-    load, sweep = os.getloadavg()[0], ROOT / "outputs/ph2_race"
+    before, sweep = Before.now(), ROOT / "outputs/ph2_race"
     if not sweep.exists():
         print(f"left out: no {sweep}; docs/results/README.md has the command that trains it")
         return
@@ -93,7 +121,7 @@ def draw_heatmap(name: str) -> None:
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
     with opened(sweep / "report.html") as tab:
         tab.picture_of_figure(ROOT / "docs/images/ph2-race-heatmap.png", "heatmap")
-    stamp(name, words, load)
+    stamp(name, words, before)
 
 
 @contextmanager
@@ -111,15 +139,15 @@ def opened(page: Path) -> "Iterator[Tab]":
         driver.quit()
 
 
-def stamp(name: str, command: Sequence[str], load: float) -> None:
+def stamp(name: str, command: Sequence[str], before: Before) -> None:
     """Store how, where and when a figure was made."""
     known = stamps()
     known[name] = {
         "command": " ".join(["python", *(word.replace(f"{ROOT}/", "") for word in command)]),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": git_commit() or "unknown",
+        "commit": before.commit,
         "processor": f"{processor.name()}, {usable_cores()} cores",
-        "load": f"{load:.1f}",
+        "load": f"{before.load:.1f}",
     }
     STAMPS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
@@ -145,13 +173,20 @@ def figures_text() -> str:
     )
     lines = []
     for name, text_of in made:
-        where = stamps()[name]
-        lines += [
-            f"`{where['command'].partition(' --')[0]}`, {where['date']}, commit "
-            f"`{where['commit'][:7]}`, {where['processor']}, load {where['load']} before:",
-            *("", *text_of(), ""),
-        ]
-    return "\n".join(lines) + "\n"
+        command = stamps()[name]["command"].partition(" --")[0]
+        lines += [f"`{command}`, {where_text(name)}:", *("", *text_of(), "")]
+    for name, pictures in PICTURES.items():
+        lines.append(f"- Pictures ({pictures}): {where_text(name)}.")
+    return "\n".join(lines) + "\n\n"
+
+
+def where_text(name: str) -> str:
+    """Return when, with which code and on what a figure was made."""
+    where = stamps()[name]
+    return (
+        f"{where['date']}, commit `{short_commit(where['commit'])}`, {where['processor']}, "
+        f"load {where['load']} before"
+    )
 
 
 def epoch_lines() -> list[str]:
