@@ -122,7 +122,11 @@ class Compared:
 
 
 def compare(
-    tables: Tables, asked: Asked | None = None, advise: bool = True, data: str = ""
+    tables: Tables,
+    asked: Asked | None = None,
+    advise: bool = True,
+    data: str = "",
+    further: "Values | None" = None,
 ) -> Compared:
     """Compare the cells of one comparison.
 
@@ -131,6 +135,8 @@ def compare(
         asked: metric, baseline, groups.
         advise: estimate how many seeds would settle what is not settled; takes the longest.
         data: the name of the comparison.
+        further: values of these and further seeds, if there are any: what they say of cells that
+            are equal, and of networks that predict nothing, holds here.
 
     Raises:
         ConfigError: there is no such metric, or the baseline cannot be compared with.
@@ -145,6 +151,8 @@ def compare(
     asked = asked or Asked()
     runs = comparable(tables)
     values = values_of_sweep(runs, asked)
+    if further is not None and further.cells == values.cells:
+        values = replace(values, equal=further.equal, warnings=further.warnings)
     if asked.baseline is not None:
         check_cell(asked.baseline, values.cells, tables)
     analysis = _analysed(values, asked, advise) if values.cells else None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from segsweep.stats.contrasts import Family
+    from segsweep.stats.values import Values
 
 RACED = "iou"
 """The metric by which a race decides."""
@@ -23,15 +24,17 @@ def compare_race(tables: Tables, asked: Asked, raced: Raced, data: str = "") -> 
     By another metric, or with groups of one's own, the race's set does not hold: then the seeds of
     the first look are compared as any others.
     """
-    balanced = compare(only(tables, raced.first_runs), asked, advise=False, data=data)
+    further = values_of_sweep(comparable(only(tables, raced.used_runs)), asked)
+    first = only(tables, raced.first_runs)
+    balanced = compare(first, asked, advise=False, data=data, further=further)
     if balanced.analysis is None or balanced.analysis.best is None:
         return balanced
     if asked.metric != RACED or asked.groups is not None:
         return _with_notes(balanced, raced)
-    return _with_notes(_with_set(balanced, tables, raced), raced)
+    return _with_notes(_with_set(balanced, tables, raced, further), raced)
 
 
-def _with_set(balanced: Compared, tables: Tables, raced: Raced) -> Compared:
+def _with_set(balanced: Compared, tables: Tables, raced: Raced, values: "Values") -> Compared:
     """Return the comparison of the first look's seeds with the set and the means of the race."""
     from segsweep.stats.engine import analyse_families
     from segsweep.stats.tables import comparison_table
@@ -42,17 +45,17 @@ def _with_set(balanced: Compared, tables: Tables, raced: Raced) -> Compared:
     assert balanced.analysis is not None, "there is something to compare"
     asked, used = balanced.asked, only(tables, raced.used_runs)
     analysis, runs = with_race(balanced.analysis, raced), comparable(used)
-    whole = analyse_families(values_of_sweep(runs, asked), _no_family, advise=False)
+    whole = analyse_families(values, _no_family, advise=False)
     shown = cells_analysis(whole, analysis)
     cells = comparison_table(shown, runs.results, asked.metric, used.per_image, runs.empty)
     cells.insert(0, "data", balanced.data)
     costs = cell_costs(runs.counted_results)
-    said = answer(analysis, further_notes(runs), balanced.planned, costs)
+    order = tuple(row.cell for row in raced.by_mean if row.cell in analysis.values.cells)
+    said = answer(analysis, further_notes(runs), balanced.planned, costs, order)
     counts = raced.counts_of(tables)
     how = race_texts(raced.end, len(raced.last), raced.left, raced.look, counts, balanced.margin)
     said = replace(
         said,
-        best=tuple(sorted(said.best, key=[row.cell for row in raced.by_mean].index)),
         settled=(*how, *said.settled),
         next=(*said.next, *race_steps(raced.end)),
     )

@@ -69,6 +69,54 @@ def test_answer_says_how_the_race_went(raced):
     assert not any("more seeds per cell" in text for text in said.next)
 
 
+def with_counts(sweep, seeds, change):
+    """Change the test counts of runs of some seeds, and their results with them."""
+    for run in sweep.runs.iterdir():
+        cell, seed = run.name.rsplit("-s", 1)[0], int(run.name.rsplit("-s", 1)[1].split("-")[0])
+        if seed in seeds:
+            rows = pd.read_csv(run / "per_image.csv", dtype={"run_id": str})
+            change(cell, rows)
+            rows.to_csv(run / "per_image.csv", index=False)
+
+
+def test_equal_in_the_first_look_only_is_not_called_equal(raced):
+    """Two cells whose networks agree in the seeds of the first look, and differ in later ones."""
+
+    def same(cell, rows):
+        if cell == "unet-dice":
+            of_other = next(raced.runs.glob(f"unet-bce-s{seeds[0]}-*/per_image.csv"))
+            rows[["tp", "fp", "fn", "tn"]] = pd.read_csv(of_other)[["tp", "fp", "fn", "tn"]]
+
+    for seed in range(LOOKS[0]):
+        seeds = (seed,)
+        with_counts(raced, seeds, same)
+    (compared,) = compare_all(read_all(raced.root))
+    texts = (compared.answer.headline, *compared.answer.settled)
+
+    assert not any("qual on every image" in text for text in texts)
+    pairs = compared.pairs.set_index(["family", "a", "b"])["verdict"]
+    assert pairs["cells", "unet/bce", "unet/dice"] != "equal on every image"
+
+
+def test_warnings_and_names_are_of_all_seeds_used(raced):
+    """Masks that are empty in later seeds are told; the best by all seeds is named first."""
+
+    def empty(cell, rows):
+        if cell == "unet2-bce":
+            rows["fn"] += rows["tp"]
+            rows["tp"] = 0
+
+    with_counts(raced, (LOOKS[-1] - 1,), empty)
+    (compared,) = compare_all(read_all(raced.root))
+    said, race = compared.answer, race_of(read_all(raced.root))
+    named = said.headline.split(": ")[-1].rstrip(".").split(", ")
+
+    assert said.warnings[0].startswith(
+        "unet2/bce predicts empty masks on all 16 test images in 1 of"
+    )
+    assert named == [*said.best] == [row.cell for row in race.by_mean if row.decision != "out"]
+
+
 def test_runs_that_no_look_used_are_counted_and_named(raced):
     """A race that ended at its first look, while idle slots had trained further seeds."""
     first = [replace(row, end="hours") for row in rows_of(raced.root) if row.look == 1]

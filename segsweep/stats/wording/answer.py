@@ -62,6 +62,7 @@ def answer(
     notes: tuple[str, ...] = (),
     planned: int | None = None,
     costs: tuple[str, Mapping[str, float]] = ("", {}),
+    order: tuple[str, ...] = (),
 ) -> Answer:
     """Return the answer.
 
@@ -70,12 +71,13 @@ def answer(
         notes: sentences to put before the notes of the values.
         planned: number of planned cells; None: all of them are compared.
         costs: what the cells cost, as `cheapest.cell_costs` returns it.
+        order: the cells in the order in which they are named; empty: the highest mean first.
 
     """
     if analysis is None:
         return Answer("Nothing to compare: no run is finished.", (), notes=notes)
     every_note = *notes, *note_texts(analysis.values.notes)
-    said = _said(analysis, every_note, planned, costs)
+    said = _said(analysis, every_note, planned, costs, order or _by_mean(analysis))
     return replace(said, warnings=warning_texts(analysis.values.warnings))
 
 
@@ -84,9 +86,9 @@ def _said(
     every_note: tuple[str, ...],
     planned: int | None,
     costs: tuple[str, Mapping[str, float]],
+    cells: tuple[str, ...],
 ) -> Answer:
-    """Return the answer without its warnings."""
-    cells = _by_mean(analysis)
+    """Return the answer without its warnings; it names *cells* in this order."""
     if len(cells) == 1:
         return Answer(_one_cell(analysis, planned), cells, notes=every_note)
     if not analysis.claims:
@@ -99,7 +101,9 @@ def _said(
         )
     best = tuple(name for name in cells if _may(analysis, name))
     equal = len(best) > 1 and _all_equal(analysis, best)
-    headline = _equal(analysis, best, planned) if equal else _headline(analysis, best, planned)
+    headline = (
+        _equal(analysis, best, planned) if equal else _headline(analysis, best, planned, cells)
+    )
     take = take_texts(analysis, best, equal, costs)
     settled = (
         *best_texts(analysis, best, equal),
@@ -119,7 +123,9 @@ def _finished(analysis: Analysis, planned: int | None) -> str:
     return f"{plural(count, 'finished cell')} ({planned} planned)"
 
 
-def _headline(analysis: Analysis, best: tuple[str, ...], planned: int | None) -> str:
+def _headline(
+    analysis: Analysis, best: tuple[str, ...], planned: int | None, order: tuple[str, ...]
+) -> str:
     cells = _finished(analysis, planned)
     if len(best) == len(analysis.values.cells):
         any_ = "either" if len(best) == 2 else "any"
@@ -128,7 +134,7 @@ def _headline(analysis: Analysis, best: tuple[str, ...], planned: int | None) ->
     start += confidence(analysis.settings.level)
     if len(best) == 1:
         return f"{start} {best[0]} is the best of {cells}."
-    out = [name for name in _by_mean(analysis) if name not in best]
+    out = [name for name in order if name not in best]
     if len(out) <= MOST_NAMES < len(best):  # shorter, and nothing is left out
         return f"{start} the best is one of {len(best)} of {cells}: all but {name_list(out)}."
     return f"{start} the best is one of these {len(best)} of {cells}: {name_list(best)}."

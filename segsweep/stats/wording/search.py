@@ -222,7 +222,7 @@ def _matter(cells: Sequence[SearchedCell]) -> str:
 
 def _sds(one: SearchedCell) -> str:
     if one.is_own:
-        return "(own value kept)"
+        return f"(own {'values' if len(one.values) > 1 else 'value'} kept)"
     found = gain(one)
     return "(seeds without spread)" if math.isinf(found) else f"({found:+.1f})"
 

@@ -120,6 +120,12 @@ def check_way(config: DictConfig, single: bool = False) -> None:
     check_tracker(tracker_config(config))
     if SEARCH[place] and (word := _search_word(config)):
         raise ConfigError(f"{word}: {_filled(SEARCH[place], 'search', config)}")
+    race = str(config.hydra.runtime.choices.get("race", "none"))
+    if race != "none" and not config.race.looks:
+        raise ConfigError(
+            f"race.looks=[]: race={race} without looks races nothing; give it some, such as "
+            f"race.looks=[3,5,8], or leave out race={race}"
+        )
     if RACE[place] and (word := _race_word(config)):
         raise ConfigError(f"{word}: {_filled(RACE[place], 'race', config)}")
 

@@ -159,16 +159,11 @@ def check_same_race(
     entered = {row.cell_id: row.cell for row in rows if row.look == 1}
     asked = {cell.id: cell.name for cell in cells}
     if entered.keys() != asked.keys():
-        other = sorted(
-            name
-            for names, others in ((entered, asked), (asked, entered))
-            for key, name in names.items()
-            if key not in others
-        )
-        raise ConfigError(
-            f"race.looks: this sweep holds a race of other cells or settings than the command "
-            f"({', '.join(other[:4])}); {FIXED}"
-        )
+        other = sorted({*entered.values()} ^ {*asked.values()})
+        what = f"of other cells than the command ({', '.join(other[:4])})"
+        if not other:
+            what = "of the same cells with other settings than the command"
+        raise ConfigError(f"race.looks: this sweep holds a race {what}; {FIXED}")
 
 
 def _words(numbers: Sequence[int]) -> str:

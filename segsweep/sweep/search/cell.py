@@ -138,7 +138,8 @@ class CellSearch:
         diverged = sum(bool(one.user_attrs.get(DIVERGED)) for one in trials.values())
         own = next((one for one in trials.values() if one.params == self.study.own), None)
         k = next(k for k, one in trials.items() if one is best)
-        spent = [_spent(self.runs[k]) for k in trials if k in self.runs]
+        runs = {self.runs[k].root: self.runs[k] for k in trials if k in self.runs}
+        spent = [_spent(run) for run in runs.values()]  # equal values are trained once
         return Chosen(
             cell=self.cell,
             model=first.choices["model"],

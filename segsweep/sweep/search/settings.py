@@ -12,6 +12,7 @@ from segsweep.errors import ConfigError
 from segsweep.seeding import SEARCH, derive
 from segsweep.sweep.planning.plan import PlannedRun
 from segsweep.sweep.search.space import Space, flat_params, grid_of, space_of
+from segsweep.sweep.search.storage import check_address
 from segsweep.system.secrets import masked_address
 
 if TYPE_CHECKING:
@@ -61,12 +62,17 @@ def settings_of(planned: Sequence[PlannedRun], arguments: Sequence[str]) -> Sett
     for name in ("filled", "study"):
         if getattr(config, name):
             raise ConfigError(f"search.{name}: the search fills it in; leave it out")
+    if (kind := planned[0].config.kind) != "run":
+        raise ConfigError(
+            f"kind={kind}: not with a search, whose last runs are tested; leave it out"
+        )
     if config.epochs >= 1 and config.epochs % 1:
         raise ConfigError(
             f"search.epochs={config.epochs:g}: must be a share below 1, or a whole number"
         )
     if not config.params:
         _check_unused(config, ("reuse",), WITH_REUSE)
+    check_address(config.storage)
     params = flat_params(config.params)
     space = space_of(config.params)
     _check_not_swept(params, arguments)

@@ -9,7 +9,7 @@ A key is searched over an interval, whole numbers, or a list of values:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from segsweep.config.schema import CommandConfig, Config
 from segsweep.config.validate import raise_all
 from segsweep.errors import ConfigError
 from segsweep.seeding import derive
+from segsweep.sweep.planning.compose import config_loader
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -34,6 +35,12 @@ FORMS = (
 )
 MOST_VALUES = 10_000
 """Of a list of values, or of a grid."""
+BY_SEARCH = {
+    "kind": "the search sets it",
+    "trainer.epochs": "search.epochs sets it for every trial, so that budgets are equal",
+    "trainer.preview_every": "the search sets it",
+}
+"""Keys that a trial has from the search itself, and why they are not searched."""
 
 
 def space_of(params: Mapping[str, object]) -> Space:
@@ -65,6 +72,8 @@ def flat_params(params: Mapping[str, object], above: str = "") -> dict[str, str]
 def check_key(key: str) -> None:
     """Raise ConfigError for a key that must be the same in all trials."""
     first = key.split(".")[0]
+    if key in BY_SEARCH:
+        raise ConfigError(f"{key}: not searched, because {BY_SEARCH[key]}")
     if is_compared(key):
         raise ConfigError(f"{key}: not searched, because cells are compared by it; give it a value")
     no_identity = {*CommandConfig.__dataclass_fields__, "search", "hydra"}
@@ -82,6 +91,8 @@ def distribution_of(key: str, text: str) -> "BaseDistribution":
         return _listed(key, text, override)
     interval = cast(IntervalSweep, override.value())
     low, high = cast(float, interval.start), cast(float, interval.end)
+    if unknown := interval.tags - {"log"}:
+        raise ConfigError(f"{key}={text}: tag {min(unknown)!r} is not known; there is log only")
     log = "log" in interval.tags
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ConfigError(f"{key}={text}: the interval must rise, from a lower to a higher number")
@@ -100,20 +111,31 @@ def distribution_of(key: str, text: str) -> "BaseDistribution":
 def _listed(key: str, text: str, override: Override) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution
 
+    if getattr(override.value(), "tags", None):
+        raise ConfigError(f"{key}={text}: a list of values takes no tag; leave it out")
     values: list[Value] = []
-    for value in override.sweep_iterator(transformer=Transformer.encode):
+    for value in _values(key, text, override):
         if len(values) == MOST_VALUES:
             raise ConfigError(f"{key}={text}: more than {MOST_VALUES:,} values; use an interval")
         if value not in values:
             values.append(cast(Value, value))
     if len(values) < 2:
-        raise ConfigError(f"{key}={text}: one value; a search needs several")
+        count = "one value" if values else "no value"
+        raise ConfigError(f"{key}={text}: {count}; a search needs several")
     return CategoricalDistribution(values)
+
+
+def _values(key: str, text: str, override: Override) -> "Iterator[object]":
+    """Yield the values of a list; ConfigError for the options of a key that has none."""
+    try:
+        yield from override.sweep_iterator(transformer=Transformer.encode)
+    except HydraException as error:
+        raise ConfigError(f"{key}={text}: not understood; give {FORMS} ({error})") from error
 
 
 def _parsed(key: str, text: str) -> Override:
     try:
-        (override,) = OverridesParser.create().parse_overrides([f"{key}={text}"])
+        (override,) = OverridesParser.create(config_loader()).parse_overrides([f"{key}={text}"])
     except HydraException as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{key}={text}: not understood; give {FORMS} ({reason})") from error

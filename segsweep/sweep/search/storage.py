@@ -52,11 +52,27 @@ def open_storage(
     except (ImportError, OSError, SQLAlchemyError, RuntimeError, ValueError) as error:
         if address == own_address(sweep):
             raise ConfigError(f"{sweep.search}: {_own_reason(error, address)}") from None
-        raise ConfigError(
-            f"{key}={masked_address(address)}: cannot be opened "
-            f"({_reason(error, address)}); give a database URL, such as "
-            "postgresql+psycopg://user@host/name, or the path of a file"
-        ) from None  # the error may hold the password
+        raise _not_opened(key, address, error) from None  # the error may hold the password
+
+
+def check_address(address: str | None) -> None:
+    """Raise ConfigError, before anything is planned, for an address of no known kind."""
+    if address is None or "://" not in address:
+        return
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        make_url(address).get_dialect()
+    except (ImportError, SQLAlchemyError, ValueError) as error:
+        raise _not_opened("search.storage", address, error) from None
+
+
+def _not_opened(key: str, address: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{key}={masked_address(address)}: cannot be opened ({_reason(error, address)}); give a "
+        "database URL, such as postgresql+psycopg://user@host/name, or the path of a file"
+    )
 
 
 def _own_reason(error: Exception, address: str) -> str:

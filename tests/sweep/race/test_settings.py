@@ -30,6 +30,7 @@ REFUSED = {
     "two races": (("race=none,best", *SEEDS), "race=none,best: only one value is allowed"),
     "two times": (("race.hours=1,2", *SEEDS), "race.hours=1,2: only one value is allowed"),
     "a look at one seed": ((*SEEDS, "race.looks=[1,3]"), ">= 2"),
+    "no look": ((*SEEDS, "race.looks=[]"), "race.looks=[]: race=best without looks races nothing"),
     "no number": ((*SEEDS, "race.looks=[a]"), "race.looks"),
     "no time": ((*SEEDS, "race.hours=0"), "> 0"),
     "without -m": (None, "race=best: only with -m; add -m"),
@@ -97,9 +98,9 @@ OTHER = {
     "another list of seeds": ({"seed=": "seed=0,2,1"}, "over the seeds 0, 1, 2, not 0, 2, 1"),
     "more seeds": ({"seed=": "seed=range(0,9)"}, "not 0, 1, 2, ..., 7, 8"),
     "other looks": ({"race.looks=": "race.looks=[3]"}, "looks at 2, 3 seeds, not 3"),
-    "another cell": ({"loss=": "loss=bce,dice,ss"}, "of other cells or settings than the command"),
+    "another cell": ({"loss=": "loss=bce,dice,ss"}, "of other cells than the command (unet2/ss)"),
     "a cell less": ({"loss=": "loss=bce,ss"}, "(unet2/dice, unet2/ss)"),
-    "other settings": ({"trainer.epochs=": "trainer.epochs=3"}, "of other cells or settings"),
+    "other settings": ({"trainer.epochs=": "trainer.epochs=3"}, "of the same cells with other settings"),
 }
 
 
