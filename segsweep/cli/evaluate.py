@@ -111,8 +111,11 @@ def score(where: Where, ensemble: int, cell: str | None, flips: bool) -> None:
 
 def evaluate(
     where: Where, data: str, cells: Sequence[str], name: str | None, compose: Compose
-) -> None:
-    """Score the runs of a sweep on other data and print how the cells rank there."""
+) -> int:
+    """Score the runs of a sweep on other data and print how the cells rank there.
+
+    Returns the exit code: 1 if weights of some runs were removed or are damaged.
+    """
     from segsweep.store.evaluations import check_name, start_evaluation
     from segsweep.store.tables import read_all
     from segsweep.sweep.lock import SweepLock
@@ -132,15 +135,18 @@ def evaluate(
         evaluation = start_evaluation(tables.sweep, found)
         todo = [run for run in runs if not evaluation.has(run)]
         way = Way(where.device, where.threads, allow=where.allow)
-        done = evaluate_all(todo, other, evaluation, way, _counter())
+        done, lost = evaluate_all(todo, other, evaluation, way, _counter())
     for count, names in _by_count(done).items():
         runs_ = names[0] if len(names) == 1 else f"{len(names)} runs"
         print(
             f"{plural(count, 'image')} left out of {runs_}: trained or chosen on them",
             file=sys.stderr,
         )
-    _unchecked(evaluation.name, tables.sweep, todo)
+    for error in lost:
+        print(f"left out: {error}", file=sys.stderr)
+    _unchecked(evaluation.name, tables.sweep, [run for run in todo if run.root.name in done])
     _show(tables.sweep, evaluation.name)
+    return 1 if lost else 0
 
 
 def _runs(tables: "Tables", cells: Sequence[str]) -> list[RunPaths]:
@@ -197,7 +203,7 @@ def _places(data: str) -> list[Path]:
 
 def _other(words: Sequence[str], places: Sequence[Path], compose: Compose) -> "Elsewhere":
     """Return the other data set, checked as training checks it."""
-    from segsweep.cli.look import look_at
+    from segsweep.cli.look import look_at, print_left_over
     from segsweep.cli.places import check_places
     from segsweep.config.allow import command_line
     from segsweep.config.cells import flat_values
@@ -207,7 +213,9 @@ def _other(words: Sequence[str], places: Sequence[Path], compose: Compose) -> "E
     from segsweep.use.evaluate import Elsewhere
 
     if places:
-        words = look_at(places, []).words
+        look = look_at(places, [])
+        words = look.words
+        print_left_over(look)
     else:
         check_places(words)
     values, choices = compose(words, None)

@@ -206,17 +206,21 @@ def _split(layout: Layout) -> dict[str, object]:
     return {"data.split.given": True}
 
 
-def print_left_over(look: Look, outputs: Path) -> None:
-    """Print the files that are in no pair, and write the whole list."""
+def print_left_over(look: Look, outputs: Path | None = None) -> None:
+    """Print the files that are in no pair, and write the whole list to *outputs*, if there."""
     left = look.layout.left_over
     if not left:
+        return
+    names = name_list(["/".join(Path(name).parts[-2:]) for name in left], MOST_NAMES)
+    start = f"left over: {plural(len(left), 'image file')} in no pair: {names}"
+    if outputs is None:
+        print(f"{start}; `segsweep data` writes all names")
         return
     path = outputs / f"data-{look.name}-left-over.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text("".join(f"{name}\n" for name in left), encoding="utf-8")
-    names = name_list(["/".join(Path(name).parts[-2:]) for name in left], MOST_NAMES)
-    print(f"left over: {len(left)} image files in no pair: {names}; all: {path}")
+    print(f"{start}; all: {path}")
 
 
 def training_line(look: Look, train: int) -> str:

@@ -162,7 +162,7 @@ def evaluate_sweep(
     if ensemble is not None:
         evaluate.score(where, ensemble, named[0] if named else None, flips)
     elif data is not None:
-        evaluate.evaluate(where, data, named, name, compose_values)
+        sys.exit(evaluate.evaluate(where, data, named, name, compose_values))
 
 
 app.command()(remove.rm)
@@ -211,7 +211,7 @@ def _told(error: Exception) -> str:
     if not isinstance(error, WeightsError):
         from segsweep.sweep.planning.hydra_errors import one_line
 
-        return one_line(error)
+        return one_line(error).replace("outputs=<folder>", "--outputs or --out")
     from segsweep.cli.reproduce import command_of
     from segsweep.store.paths import RunPaths
 

@@ -28,7 +28,10 @@ def metric_name(word: str, allow: Sequence[str] = ()) -> str:
                 f"{where}: package {package!r} is not trusted; if it is yours, "
                 f"{how_to_allow(package)}"
             )
-    found = imported(word, where)
+    try:
+        found = imported(word, where)
+    except SystemExit as error:
+        raise ConfigError(f"{where}: cannot be imported (it ends Python)") from error
     if not isinstance(found, Metric):
         raise ConfigError(f"{where}: is not a segsweep.metrics.Metric; docs/extending.md shows one")
     return own_metric(found)
@@ -36,7 +39,4 @@ def metric_name(word: str, allow: Sequence[str] = ()) -> str:
 
 def own_metric(metric: str | Metric) -> str:
     """Return the name of a metric; a `Metric` joins the table. ConfigError if it cannot."""
-    try:
-        return metric if isinstance(metric, str) else add_metric(metric)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    return metric if isinstance(metric, str) else add_metric(metric)

@@ -165,6 +165,8 @@ def unknown_key(key: str, allowed: Iterable[str]) -> str:
     above, _, name = key.rpartition(".")
     names = sorted(allowed)
     place = f"{above} has" if above else "keys are"
+    if not names:
+        return f"{key}: no such key; {above or 'this config'} has no key that can be set"
     return f"{key}: no such key; {place} {', '.join(names)}{nearest(name, names)}"
 
 

@@ -8,6 +8,8 @@ from segsweep.store.states import Status
 
 SHARE = 0.5
 """A run collapsed if its last validation IoU is below this share of that of the selected epoch."""
+LEAST = 0.1
+"""Validation IoU below which a run has learned nothing that it could lose."""
 MOST_RUNS = 6
 """Runs that a note names; it counts the others."""
 
@@ -17,7 +19,9 @@ def is_collapsed(row: TableRow) -> bool:
     best, last = row.get("val_iou"), row.get("last_val_iou")
     if row.get("status") != Status.FINISHED:
         return False
-    return isinstance(best, float) and isinstance(last, float) and last < SHARE * best
+    if not isinstance(best, float) or not isinstance(last, float):
+        return False
+    return best >= LEAST and last < SHARE * best
 
 
 def collapse_notes(runs: Iterable[RunRecord]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ each candidate. The true best is then lost in at most a share *level* of all swe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,19 @@ class Best:
     def natural(self, sign: int) -> tuple[Array, Array]:
         """Return the interval on the scale of the metric; *sign* is -1 if lower is better."""
         return (self.low, self.high) if sign > 0 else (-self.high, -self.low)
+
+    def alike(self, classes: NDArray[np.int64]) -> "Best":
+        """Return the same with one answer for equal candidates, the most cautious of theirs.
+
+        *classes* has a number for each candidate, shared by equal ones, whose draws differ.
+        """
+        _, number = np.unique(classes, return_inverse=True)
+        highest, lowest = np.full((3, number.max() + 1), -np.inf), np.full(number.max() + 1, np.inf)
+        for row, values in zip(highest, (self.p, self.high, self.may.astype(float)), strict=True):
+            np.maximum.at(row, number, values)
+        np.minimum.at(lowest, number, self.low)
+        p, high, may = highest[:, number]
+        return replace(self, p=p, high=high, may=may > 0, low=lowest[number])
 
     @property
     def highest(self) -> int:

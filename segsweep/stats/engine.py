@@ -262,16 +262,19 @@ def _tested(family: Family, inputs: _Inputs) -> Tested:
     low, high = difference - half, difference + half
     if family.name != INTERACTION:  # no two means are further apart
         low, high = np.maximum(low, -inputs.span), np.minimum(high, inputs.span)
+    same = family.is_zero(inputs.classes)
+    low, high = np.where(same, difference, low), np.where(same, difference, high)
     unknown = np.full(len(t), np.nan)
     p, chance, first = unknown, Chances(unknown, unknown, unknown), list[int]()
     if inputs.claims:
         p, chance = adjusted_p(t, maxima), chances(family, inputs.means, settings.margin)
-        chance = chance.known(family.is_zero(inputs.classes))
+        chance = chance.known(same)
     verdicts = verdicts_of(family, (difference, p, low, high), inputs.classes, settings)
     best = None
     if against is not None:
         results = difference, error, t
         best = compared_with_best(names, results, against, settings.level, inputs.span)
+        best = best.alike(inputs.classes) if family.name == CELLS else best
     rivals = list[int]()
     if inputs.claims and inputs.advise:
         first = leading(family, difference, verdicts, t, parts)

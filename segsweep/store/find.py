@@ -132,13 +132,19 @@ def runs_named(run: str, sweep: Path) -> list[RunPaths]:
 
 
 def is_named(paths: RunPaths, run: str) -> bool:
-    """Whether *run* is the run's path, name, short name, id or its start; or these after SWEEP/."""
+    """Whether *run* is the run's path, name, id or a start of it; or these after SWEEP/.
+
+    Of a name, the id or its end may be missing.
+    """
     name = paths.root.name
     given = run.rstrip("/")  # as the shell completes a folder
     if "/" in given and is_run_folder(Path(given)):
         return resolved(Path(given)) == resolved(paths.root)
     given = given.removeprefix(f"{paths.root.absolute().parents[1].name}/")
-    return bool(given) and (given in (name, short_name(name)) or _id(paths).startswith(given))
+    short = short_name(name)
+    if given == short or (given.startswith(f"{short}-") and name.startswith(given)):
+        return True
+    return bool(given) and _id(paths).startswith(given)
 
 
 def only_run(run: str, found: list[RunPaths]) -> RunPaths:

@@ -48,7 +48,7 @@ def model_card(facts: Facts, sweep: str, files: Sequence[str], checked: str, lic
         **_scores(facts),
         "weights of": _epoch(facts),
         "precision": _precision(facts),
-        "licence": licence or UNSTATED,
+        "licence": " ".join(licence.replace("|", "\\|").split()) or UNSTATED,
         "files": ", ".join(files),
         "compared with torch": checked,
     }
@@ -92,7 +92,7 @@ def _scores(facts: Facts) -> dict[str, str]:
         value = facts.result.val_iou
         text = "" if value is None else f"{value:.4f}, {TOO_HIGH}"
         return {"validation IoU of this network": text, "test IoU": "not tested"}
-    scores = {"test IoU of this network": number(own) if isinstance(own, int | float) else ""}
+    scores = {"test IoU of this network": f"{own:.4f}" if isinstance(own, int | float) else ""}
     if method is not None:
         scores[mean_name(method)] = mean_text(facts, method)
     return scores

@@ -8,7 +8,7 @@ from segsweep.config.run_config import FrozenConfig, RunConfig
 from segsweep.config.truth import target_of
 from segsweep.data.cache import Prepared
 from segsweep.data.source import Sample
-from segsweep.errors import ConfigError, StoreError
+from segsweep.errors import ConfigError, StoreError, WeightsError
 from segsweep.metrics import COUNTS
 from segsweep.store.evaluations import Evaluation
 from segsweep.store.paths import RunPaths, SweepPaths
@@ -129,15 +129,25 @@ def evaluate_all(
     evaluation: Evaluation,
     way: Way,
     tell: Tell = lambda done, total: None,
-) -> dict[str, tuple[int, int]]:
-    """Evaluate the runs that were not yet; return run -> images scored and left out."""
+) -> tuple[dict[str, tuple[int, int]], list[WeightsError]]:
+    """Evaluate the runs that were not yet.
+
+    Returns run -> images scored and left out, and the errors of runs whose weights were removed or
+    damaged. Raises the first of these if no run was evaluated.
+    """
     found: dict[str, tuple[int, int]] = {}
+    lost: list[WeightsError] = []
     for number, run in enumerate(runs):
         tell(number, len(runs))
-        found[run.root.name] = evaluate_run(run, other, evaluation, way)
+        try:
+            found[run.root.name] = evaluate_run(run, other, evaluation, way)
+        except WeightsError as error:
+            lost.append(error)
+    if lost and not found:
+        raise lost[0]
     if runs:
         tell(len(runs), len(runs))
-    return found
+    return found, lost
 
 
 def slug(words: Sequence[str], places: Sequence[Path]) -> str:

@@ -250,7 +250,10 @@ def _write_weights(network: Network, facts: Mapping[str, object], path: Path) ->
     except ImportError as error:
         raise StoreError(f"{error.name}: not installed; pip install 'segsweep[export]'") from error
     with replacing(path) as temporary:
+        temporary.touch()
+        rights = temporary.stat().st_mode
         save_model(network.model, str(temporary), {"segsweep": json.dumps(facts)})
+        temporary.chmod(rights)  # the library's files are private
 
 
 def _largest_difference(

@@ -19,7 +19,8 @@ for path in paths:
     try:
         image = Image.open(BytesIO(path.read_bytes()))  # Pillow does not turn a TIFF that it maps
         deep = (image.format, image.mode) == ("PNG", "I;16")
-        if (image.mode[0] in "IF" and not deep) or getattr(image, "n_frames", 1) > 1:
+        other = image.mode[0] in "IF" or ";16" in str(image.tile)  # RGB is opened as 8 bits
+        if (other and not deep) or getattr(image, "n_frames", 1) > 1:
             raise ValueError("values of more than 8 bits, or pages; use `segsweep predict`")
         upright = ImageOps.exif_transpose(image)
         values = np.asarray(upright if deep else upright.convert("RGB"), np.float32)

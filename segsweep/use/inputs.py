@@ -75,12 +75,25 @@ def images_in(folder: Path, out: Path | None = None) -> list[ImageFile]:
             for name in files
             if not name.startswith(".") and name.lower().endswith(SUFFIXES)
         ]
+    for name in [name for name in names if _not_text(name)]:
+        names.remove(name)
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        refused[shown] = f"{folder / shown}: its name is not UTF-8; rename it"
     if not names and not refused:
         raise DataError(f"{folder}: no image in it; endings are {', '.join(SUFFIXES)}")
     stems = _stems(sorted([*names, *refused]))
     return [
         ImageFile(folder / name, name, stem, refused.get(name, "")) for name, stem in stems.items()
     ]
+
+
+def _not_text(name: str) -> bool:
+    """Whether a name on the disk is not UTF-8, so that no table can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def read_image(path: Path, how: Decoding) -> Raw:

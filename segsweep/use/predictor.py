@@ -1,6 +1,6 @@
 """Chosen networks in a notebook: `sweep.best().predict(images)`, `.load_model()`. No torch here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from segsweep.use.network import Way
-    from segsweep.use.together import Together
+    from segsweep.use.together import Seen, Together
 
 Image = str | PathLike[str] | Raw
 """A file, or an array (H, W, 3) or (H, W): uint8, uint16, or float in [0, 1]."""
@@ -80,13 +80,9 @@ class Predictor:
 
         together = self._together(Way(device, threads, tile, flips, self.allow))
         one_only = isinstance(images, str | PathLike | np.ndarray)
-        every = cast("Sequence[Image]", [images] if one_only else images)
-        seen = (
-            together.prepare(_checked(one))
-            if isinstance(one, np.ndarray)
-            else together.read(Path(one))
-            for one in every
-        )
+        several = isinstance(images, Iterable) and not one_only
+        every = cast("Iterable[Image]", images if several else [images])
+        seen = (_seen(together, one) for one in every)
         found = []
         with large_images(MOST_PIXELS):
             for probability in together.probabilities(seen):
@@ -127,6 +123,18 @@ class Predictor:
             networks = tuple(open_network(paths, way) for paths in self.choice.runs)
             self._opened[way] = Together(networks)
         return self._opened[way]
+
+
+def _seen(together: "Together", image: object) -> "Seen":
+    """Return an image as its networks see it; DataError unless it is a path or an array."""
+    if isinstance(image, np.ndarray):
+        return together.prepare(_checked(image))
+    if isinstance(image, str | PathLike):
+        return together.read(Path(image))
+    raise DataError(
+        f"an image of type {type(image).__name__}: give a path or an array, such as "
+        "np.asarray(image.convert('RGB'))"
+    )
 
 
 def _checked(image: Raw) -> Raw:

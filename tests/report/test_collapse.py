@@ -27,6 +27,13 @@ def test_rule(last, status, expected):
     assert is_collapsed({"status": status, "val_iou": 0.64, "last_val_iou": last}) == expected
 
 
+def test_what_never_learned_did_not_collapse():
+    """Noise near 0 halves by itself."""
+    row = {"status": "finished", "val_iou": 0.001, "last_val_iou": 0.0}
+    assert not is_collapsed(row)
+    assert is_collapsed({**row, "val_iou": 0.1})
+
+
 @pytest.fixture
 def report(tmp_path, frozen, write_run, segsweep):
     """Return a function: loss -> (counts of an image, last validation IoU); the report's parts."""

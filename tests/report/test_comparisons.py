@@ -80,7 +80,8 @@ def test_whether_the_ranking_carries_over(kind, tmp_path, frozen, write_run, cap
     page = (maker.folder / "report.html").read_text()
 
     assert said["best"] == ["unet/bce"]
-    assert said["notes"][0] == "May be the best on both: unet/bce."
+    first, second = (one["data"] for one in said["comparisons"])
+    assert said["notes"][0] == f"May be the best on both {first} and {second}: unet/bce."
     assert said["notes"][1].startswith("The ranking carries over, at least in part, between synth")
     assert "rank correlation of 3 cells 1.00 (" in said["notes"][1]
     assert all(note in out for note in said["notes"])
@@ -122,7 +123,7 @@ def test_page_shows_every_comparison(mixed):
     assert len(ids) == len(set(ids))
     assert len(figures) == len(set(figures))
     assert html.count('<p class="headline">') == 2
-    assert "May be the best on both: unet/bce." in html
+    assert f"May be the best on both {names[0]} and {names[1]}: unet/bce." in html
     assert {"intervals", "intervals-2"} <= set(figures) or {"cells", "cells-2"} <= set(ids)
     for name in names:
         assert f">{name}</h2>" in html

@@ -34,12 +34,15 @@ def test_clear_orders():
     assert best_on_all(same) == ["o/b"]
     assert best_on_all(back) == []
     assert agreement_texts(NAMES, [up], ["o/b"]) == (
-        "May be the best on both: o/b.",
+        "May be the best on both ph2 and mine: o/b.",
         "The ranking carries over, at least in part, between ph2 and mine: rank correlation of 6 "
         "cells 1.00 (1.00 to 1.00; Kendall's tau, 1 = the same order).",
     )
     said = agreement_texts(NAMES, [down], [])
-    assert said[0] == "No cell may be the best on both: each set of candidates is at 95 %."
+    assert (
+        said[0]
+        == "No cell may be the best on both ph2 and mine: each set of candidates is at 95 %."
+    )
     assert said[1].startswith("The ranking is reversed, at least in part, between")
 
 

@@ -118,6 +118,19 @@ def test_equal_networks_stay_together():
     assert found.p[0] == pytest.approx(found.p[1], abs=0.1)
 
 
+def test_equal_cells_have_one_answer():
+    """Their draws differ, but nothing tells them apart; the difference is 0, and nothing else."""
+    values = drawn((3, 3, 3), gaps=(0, 0, 0.02), sd=0.02, seed=1)
+    tables = (values.tables[0], values.tables[0].copy(), values.tables[2])
+    found = analyse(replace(values, tables=tables, equal=(0, 0, 1)), advise=False).tested[CELLS]
+    best = found.best
+
+    for column in (best.p, best.may, best.low, best.high):
+        assert column[0] == column[1]
+    assert (best.may == (best.high > 0)).all()
+    assert (found.low[0], found.difference[0], found.high[0]) == (0, 0, 0)
+
+
 def test_order_of_cells_does_not_matter():
     """Up to the random numbers, which belong to positions: the same cells are in."""
     gaps = [0.08, 0, 0.07, -0.1]

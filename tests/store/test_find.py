@@ -35,6 +35,23 @@ def test_outputs_that_lead_to_themselves_are_refused(loop, inside, tmp_path, mon
     assert error.endswith("choose another with outputs=<folder>")
 
 
+def test_name_with_a_start_of_the_id(write_run, frozen, tmp_path):
+    """As a command that found several runs of one name advises."""
+    first = write_run(tmp_path / "main", frozen("loss=bce", "data.count=24", seed=3))
+    other = write_run(tmp_path / "main", frozen("loss=bce", "data.count=25", seed=3))
+    short, _, own = first.name.rpartition("-")
+
+    with pytest.raises(RunNotFoundError, match="give more of the id"):
+        find_run(short, tmp_path)
+    found = [
+        find_run(f"{start}{short}-{own[:count]}", tmp_path).root
+        for start in ("", "main/")
+        for count in (len(own) - 1, len(own))
+        if not other.name.startswith(f"{short}-{own[:count]}")
+    ]
+    assert {*found} == {first}
+
+
 def test_run_of_a_sweep_by_both_names(write_run, frozen, tmp_path):
     """Two sweeps have a run of that name: SWEEP/RUN tells which, however the run is named."""
     folders = {name: write_run(tmp_path / name, frozen(seed=3)) for name in ("first", "second")}

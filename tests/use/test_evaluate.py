@@ -182,6 +182,40 @@ def test_same_command_evaluates_only_what_is_new(evaluate, mine):
     assert sorted(changed) == [first, second]
 
 
+def test_run_without_its_weights_costs_a_line(evaluate, mine):
+    """The others are scored; exit code 1. Without any, nothing is, and the code is 2."""
+    write_other(mine)
+    first, *others = sorted(mine.glob("outputs/main/runs/*/checkpoints/best-*.pt"))
+    first.write_bytes(b"random" * 99)
+    code, out, error = evaluate()
+    run = first.parents[1].name
+    lost = [line for line in error.splitlines() if line.startswith("left out: ")]
+
+    assert code == 1
+    assert "rank" in out or "IoU" in out
+    assert len(lost) == 1
+    assert f"{first.name}: cannot be read" in lost[0]
+    assert f"`segsweep show {first.parents[1].relative_to(mine)}`" in lost[0]
+    scored = {
+        path.parent.name for path in mine.glob("outputs/main/evaluations/other/*/*/per_image.csv")
+    }
+    assert scored == {path.parents[1].name for path in others} != {run}
+    for path in others:
+        path.unlink()
+    shutil.rmtree(mine / "outputs/main/evaluations")
+    assert evaluate()[0] == 2
+
+
+def test_files_without_a_partner_are_said(evaluate, mine):
+    """As `segsweep data` says them."""
+    write_other(mine)
+    (mine / "other/masks/new101.png").unlink()
+    code, out, error = evaluate("--cell", "unet2/bce")
+
+    assert code == 0, error
+    assert "left over: 1 image file in no pair: images/new101.png" in out
+
+
 def test_one_cell_and_another_name(evaluate, mine):
     """Only its runs; the report says how many are not evaluated."""
     write_other(mine)

@@ -101,6 +101,8 @@ def test_weights_as_safetensors(resized, tmp_path):
     network = opened(resized)
     done = export_network(network, "safetensors", tmp_path / "out")
     stored = load_file(tmp_path / "out/model.safetensors")
+    rights = {path.name: path.stat().st_mode for path in (tmp_path / "out").iterdir()}
+    assert len({*rights.values()}) == 1, rights  # as others may read the rest
 
     assert done.checked == ""
     assert {*stored} == {*network.model.state_dict()}

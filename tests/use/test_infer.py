@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +113,22 @@ def test_range_of_the_data_set(exported, resized, tmp_path):
     assert (mask_at(tmp_path / "masks/a.png") != expected.mask).mean() < 0.003
 
 
+def png_of_16_bits(values: np.ndarray) -> bytes:
+    """Return a PNG of 16-bit values (H, W, 2 or 3), which Pillow cannot write, by its format."""
+    height, width, colours = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    kind = {2: 4, 3: 2}[colours]  # grey with alpha, or RGB
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
 def bad_files(folder: Path, grey: np.ndarray) -> dict[Path, str]:
     """Write images that cannot be read, or that nobody can read without a guess; -> said."""
     deep = grey.astype(np.uint16) * 257
@@ -118,6 +136,8 @@ def bad_files(folder: Path, grey: np.ndarray) -> dict[Path, str]:
     tifffile.imwrite(folder / "pages.tif", np.stack([grey, grey]), photometric="minisblack")
     Image.fromarray(grey.astype(np.float32)).save(folder / "range.tif")
     Image.fromarray(deep.astype(np.int32)).save(folder / "whole.tif")
+    for name, colours in (("rgb16.png", 3), ("la16.png", 2)):
+        (folder / name).write_bytes(png_of_16_bits(np.stack([deep] * colours, -1)))
     (folder / "text.png").write_text("no image")
     Image.fromarray(grey).save(folder / "cut.png")
     whole = (folder / "cut.png").read_bytes()
@@ -127,7 +147,9 @@ def bad_files(folder: Path, grey: np.ndarray) -> dict[Path, str]:
         "cut.png": "",
         "none.png": "No such file",
         "pages.tif": values,
+        "la16.png": values,
         "range.tif": values,
+        "rgb16.png": values,
         "text.png": "cannot identify image file",
         "white.tif": values,
         "whole.tif": values,

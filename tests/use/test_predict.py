@@ -274,6 +274,25 @@ def test_folder_without_permission_costs_its_line(resized) -> None:
         assert "closed" not in set(pd.read_csv(out / "predictions.csv")["image"])
 
 
+def test_name_that_is_not_text_costs_its_line(resized, tmp_path) -> None:
+    """A file and a folder whose names are not UTF-8; the images after them are predicted."""
+    photos, said = tmp_path / "photos", []
+    (photos / os.fsdecode(b"caf\xe9")).mkdir(parents=True)
+    source = resized.images / "photo00.png"
+    for name in (os.fsdecode(b"bad\xff.png"), os.fsdecode(b"caf\xe9/a.png"), "z.png"):
+        shutil.copy(source, photos / name)
+    together = opened(resized.sweep, "unet2-bce-s0")
+    done = predict_folder(together, photos, tmp_path / "out", Wanted(), say=said.append)
+    table = pd.read_csv(tmp_path / "out/predictions.csv").set_index("image")
+
+    assert said == [
+        f"{photos}/{name}: its name is not UTF-8; rename it"
+        for name in (r"bad\xff.png", r"caf\xe9/a.png")
+    ]
+    assert done.predicted == 1
+    assert list(table.index[table["error"].isna()]) == ["z.png"]
+
+
 def test_files_that_need_a_key_of_a_data_set(resized, tmp_path) -> None:
     """A command of prediction has no such key, so that none is advised."""
     photos, said = tmp_path / "photos", []

@@ -59,6 +59,14 @@ def test_arrays_without_a_known_meaning(predictor, image, said):
         predictor.predict([image], device="cpu")
 
 
+def test_what_is_no_path_and_no_array(predictor, resized):
+    """One line that says what to give; a picture alone, or among others."""
+    picture = Image.open(resized.images / "photo00.png")
+    for images in (picture, [np.asarray(picture), picture], [3], 3):
+        with pytest.raises(DataError, match=r"an image of type \w+: give a path or an array, such"):
+            predictor.predict(images, device="cpu")
+
+
 def test_missing_file(predictor, tmp_path):
     """Named."""
     with pytest.raises(DataError, match=r"none\.png"):

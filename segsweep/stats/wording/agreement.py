@@ -30,7 +30,7 @@ def agreement_texts(
 
 
 def _best(names: Sequence[str], best: Sequence[str]) -> str:
-    every = "both" if len(names) == 2 else f"all {len(names)}"
+    every = f"both {names[0]} and {names[1]}" if len(names) == 2 else f"all {len(names)}"
     if not best:
         return f"No cell may be the best on {every}: each set of candidates is at 95 %."
     return f"May be the best on {every}: {name_list(best)}."

@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from segsweep.errors import ConfigError
-from segsweep.sweep.places.ways import Way, way_of
+from segsweep.sweep.places.ways import LOCAL, OURS, Way, way_of
 
 FOLDER = (
     "every run has its own folder, <outputs>/<sweep>/runs/<run>; use outputs=<folder> sweep=<name>"
@@ -92,6 +92,8 @@ DEFAULTS: Mapping[str, object] = {
     "job_logging": {"version": 1, "root": None, "disable_existing_loggers": False},
 }
 """The values in `conf/`: an experiment's file that sets another is refused like a word."""
+OWN = {"launcher": LOCAL, "sweeper": OURS}
+"""What of Hydra's is segsweep's own here; of its keys there is only the sweeper's `params`."""
 MOST_TEXT = 120
 """Characters of a value from a file that are shown."""
 TOP = tuple(one.name for one in fields(HydraConf))
@@ -105,6 +107,11 @@ def check_hydra_keys(config: DictConfig, single: bool = False) -> None:
         known = _known(key)
         if known is None and key.partition(".")[0] not in TOP:
             raise ConfigError(f"{text}: no such key; `segsweep-train --cfg hydra` lists Hydra's")
+        part, _, name = key.partition(".")
+        if part in OWN and config.hydra[part]._target_ == OWN[part] and name not in ("", "params"):
+            raise ConfigError(
+                f"{text}: hydra/{part}=segsweep has no such key; another is hydra/{part}=<name>"
+            )
         if known is not None and known.refused(way, launcher):
             raise ConfigError(f"{text}: has no effect; {known.reason}")
 

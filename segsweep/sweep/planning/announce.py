@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segsweep import __version__
 from segsweep.config.cells import TILE, differing_in_one_key, flat_values, idle_keys
-from segsweep.config.truth import data_titles
+from segsweep.config.truth import FOREGROUND, data_title, target_of
 from segsweep.data.check import format_problems
 from segsweep.data.parts import crossing_warnings
 from segsweep.data.source import Problem
@@ -66,9 +66,15 @@ def announce_data(planned: Sequence[PlannedRun]) -> None:
     if found:
         cache = resolved(Path(planned[0].config.outputs, ".cache"))
         print(format_problems(found, cache), file=sys.stderr)
-    print(
-        f"data: {data_titles(flat_values(run.config.values) for run in by_data)}", file=sys.stderr
-    )
+    titles = dict.fromkeys(_title(run) for run in by_data)
+    print(f"data: {'; '.join(titles)}", file=sys.stderr)
+
+
+def _title(run: PlannedRun) -> str:
+    """Return what data a run is trained on, with its target if it is not the usual one."""
+    target = target_of(run.config.data.source).split(", ")
+    rules = [word for word in target if word != FOREGROUND]
+    return ", ".join([data_title(flat_values(run.config.values)), *rules])
 
 
 def idle_words(planned: Sequence[PlannedRun], words: Sequence[str]) -> list[str]:

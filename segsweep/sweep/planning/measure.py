@@ -99,7 +99,13 @@ def _measure_in(
     short: dict[str, str] = {}
     pool = Pool(slots, MEASURE_SECONDS, MOST * available_memory_mb())
     counter = Counter("measuring a step of each kind of run:")
-    for done, result in enumerate(pool.run(tasks, stop), 1):
+
+    def asked() -> bool:
+        if not counter.shown:  # one slow kind must not look like a hang
+            counter(0, len(tasks))
+        return stop()
+
+    for done, result in enumerate(pool.run(tasks, asked), 1):
         kind, measured = result.task.name, result.value
         if isinstance(measured, Measured):
             found[kind] = measured

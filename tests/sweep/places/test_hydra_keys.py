@@ -31,6 +31,8 @@ EXPECTED = {
     "+hydra.job.env_copy=[A]": "- - + + -",
     "hydra/env=x": "- - - - -",
     "+hydra.foo=1": "- - - - -",
+    "+hydra.launcher.n_jobs=2": "- - + + -",
+    "++hydra.sweeper.n_trials=2": "- - - - +",
     "hydra.verbose=true": "- - - - -",
     "hydra/job_logging=default": "+ - + + -",
     "hydra/hydra_logging=default": "+ + + + +",
@@ -72,6 +74,9 @@ def test_each_key_has_its_effect_or_is_refused(way):
         except ConfigError as error:
             accepted = False
             what = "no such key; " if word == "+hydra.foo=1" else "has no effect; "
+            part = word.replace("/", ".").split(".")[1]
+            if part in ("launcher", "sweeper"):
+                what = f"hydra/{part}=segsweep has no such key; another is hydra/{part}=<name>"
             assert str(error).startswith(f"{word}: {what}")
             assert len(str(error).splitlines()) == 1
         wrong += [word] if accepted != (marks.split()[list(WAYS).index(way)] == "+") else []

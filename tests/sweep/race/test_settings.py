@@ -100,7 +100,10 @@ OTHER = {
     "other looks": ({"race.looks=": "race.looks=[3]"}, "looks at 2, 3 seeds, not 3"),
     "another cell": ({"loss=": "loss=bce,dice,ss"}, "of other cells than the command (unet2/ss)"),
     "a cell less": ({"loss=": "loss=bce,ss"}, "(unet2/dice, unet2/ss)"),
-    "other settings": ({"trainer.epochs=": "trainer.epochs=3"}, "of the same cells with other settings"),
+    "other settings": (
+        {"trainer.epochs=": "trainer.epochs=3"},
+        "of the same cells with other settings",
+    ),
 }
 
 
