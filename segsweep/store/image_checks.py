@@ -188,7 +188,12 @@ def _unequal_sizes(rows: _Rows) -> str:
 
 
 def _wrong_parts(rows: _Rows, parts: Mapping[str, frozenset[str]]) -> str:
-    """Say which image is not in its part of split.csv, or which is missing."""
+    """Say which image is not in its part of split.csv, or which is missing.
+
+    A split.csv that names none of the images is damaged itself, and not used.
+    """
+    if frozenset[str]().union(*parts.values()).isdisjoint(rows.images):
+        return ""
     for part in ("test", "val"):
         numbers = rows.numbers(part, "train")
         if not parts or not numbers or numbers.keys() == parts.get(part):

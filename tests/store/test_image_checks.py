@@ -174,6 +174,14 @@ def test_images_are_those_of_the_split(run, warned, old, new, reason):
     assert warned() == [f"{run / 'per_image.csv'}: ignored: damaged, {reason}"]
 
 
+def test_split_of_other_images_is_not_blamed_on_the_table(run, warned):
+    """It is damaged itself: the counts are right, and the run stays."""
+    (run / "split.csv").write_text("id,group,split\n[x],[x],[x]\n[y],,test\n")
+
+    assert len(read_all(run.parents[1]).per_image) == 10
+    assert not any("per_image.csv" in line for line in warned())
+
+
 def test_image_of_the_split_that_is_missing(run):
     """An older result does not say how many test images there are."""
     rows = image_rows(run / "per_image.csv", run.name[-12:])

@@ -34,7 +34,7 @@ PAIRS = {
     "family": "what is compared; intervals and p hold for all rows of one kind together",
     "a": "the side with the better mean",
     "b": "the side with the worse mean",
-    "difference": "mean of the first less mean of the second",
+    "difference": "mean of the cell on the left less mean of that on the right",
     "ci_low": "lower end of the simultaneous 95 % interval of the difference",
     "ci_high": "upper end of that interval",
     "p_adjusted": "how often chance alone gives a difference as clear as this one anywhere in the "
