@@ -1,6 +1,7 @@
 """Turns composed configs into frozen runs: checks them, computes ids, writes config.yaml."""
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,13 @@ from segsweep.config.schema import CommandConfig, RaceConfig, SearchConfig, Trac
 from segsweep.config.truth import VALIDATION_ONLY, target_of
 from segsweep.errors import ConfigError
 from segsweep.store.paths import RunPaths, SweepPaths, folder_name
-from segsweep.store.plan import add_to_plan, lost_rows, missing_rows, needs_rebuilding
+from segsweep.store.plan import (
+    add_to_plan,
+    lost_rows,
+    missing_rows,
+    needs_rebuilding,
+    read_plan,
+)
 from segsweep.store.records import config_text, write_config_text
 from segsweep.sweep.planning import user_code
 from segsweep.system.clock import time_text
@@ -150,6 +157,8 @@ def freeze(
         for path, text in new.items():
             write_config_text(path, text)
         if rebuild:
+            wrong = read_plan(sweep.plan).damage or f"{sweep.plan}: missing"
+            print(f"{wrong}; written again from the runs", file=sys.stderr)
             rows += lost_rows(sweep, {run.name for run in planned})
         add_to_plan(sweep, rows)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from segsweep import __version__
-from segsweep.store.json_files import Result, known_result
+from segsweep.errors import StoredFileError
+from segsweep.store.json_files import Result, known_result, read_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.run_cache import RunCache
 from segsweep.store.states import Status
@@ -32,8 +33,9 @@ class Work:
     """Name of a finished run -> its damaged files."""
 
     def lines(self) -> list[str]:
-        """Return a line for each damaged file of a finished run: what is wrong, what is done."""
-        return [line for damage in self.damages.values() for line in damage.lines()]
+        """Return a line for each damaged file of a run: what is wrong, what is done."""
+        found = [line for damage in self.damages.values() for line in damage.lines()]
+        return [*found, *(line for run in self.todo for line in _lost_result(run))]
 
 
 def work_for(planned: Sequence[PlannedRun], cache: RunCache | None = None) -> Work:
@@ -67,6 +69,15 @@ def outcomes_before(work: Work) -> list[Outcome]:
 def version_of(run: PlannedRun) -> str:
     """Return the version of segsweep that finished *run*; empty if unknown."""
     return (known_result(run.paths.result) or Result()).version
+
+
+def _lost_result(run: PlannedRun) -> list[str]:
+    """Return what is wrong with the result of a run, which counts as unfinished without it."""
+    try:
+        read_result(run.paths.result)
+    except StoredFileError as error:
+        return [f"{error}; the run is done again"]
+    return []
 
 
 def _is_repeated(run: PlannedRun, rerun: str) -> bool:

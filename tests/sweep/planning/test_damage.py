@@ -195,6 +195,21 @@ def test_command_repairs_any_file_of_a_run(repaired, name) -> None:
         assert set(segsweep.open(repaired.sweep).results["status"]) == {"finished"}
 
 
+def test_command_says_what_it_does_about_result_and_plan(copy, monkeypatch, capsys) -> None:
+    """Of a result with a wrong type, and of a plan of random bytes: file, reason, what is done."""
+    result = first_run(copy) / "result.json"
+    DAMAGES["wrong type"](result)
+    DAMAGES["random"](copy / "plan.csv")
+    capsys.readouterr()
+    assert train_here(WORDS, monkeypatch, copy.parents[1]) == 0
+    error = capsys.readouterr().err
+    told = {line.partition(": ")[0]: line for line in error.splitlines() if "again" in line}
+
+    assert told["outputs/main/plan.csv"].endswith("; written again from the runs")
+    assert "damaged" in told[str(result.relative_to(copy.parents[1]))]
+    assert told[str(result.relative_to(copy.parents[1]))].endswith("; the run is done again")
+
+
 def test_command_repairs_a_sweep(copy, monkeypatch, capsys) -> None:
     """The plan, cut in the middle; the tables are files of the slow test."""
     check_rerun(copy, monkeypatch, capsys, "half", copy / "plan.csv")
