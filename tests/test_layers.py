@@ -61,7 +61,7 @@ STATS = ("wording",)
 """Inside `stats` numbers never import words."""
 ONLY = {
     "errors": set(),
-    "metrics": set(),
+    "metrics": {"errors"},
     "system": {"errors"},
     "config": {"errors", "metrics", "system"},
     "tracking": {"errors", "system", "config", "store"},

@@ -196,13 +196,16 @@ def test_room_is_checked_first(tmp_path, root, monkeypatch):
     assert source.decoded == ""
 
 
-def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, small_disk):
-    """Noticed while images are written."""
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path, small_disk, monkeypatch):
+    """Noticed before images are written, or while they are, where files do not say their size."""
     for name in "abc":
         for kind, shape in (("images", (700, 600, 3)), ("masks", (700, 600))):
             (tmp_path / "data" / kind).mkdir(parents=True, exist_ok=True)
             values = default_rng(ord(name)).integers(0, 2, shape).astype(np.uint8)
             np.save(tmp_path / "data" / kind / f"{name}.npy", values)
+    with pytest.raises(DataError, match="not enough disk: 3 decoded images need"):
+        native(Files(tmp_path / "data"), small_disk / "cache")
+    monkeypatch.setattr("segsweep.data.work_size.shape_of", lambda path: None)
     with pytest.raises(DataError, match="the disk is full: 3 decoded images need") as caught:
         native(Files(tmp_path / "data"), small_disk / "cache")
 

@@ -49,6 +49,8 @@ def space_of(params: Mapping[str, object]) -> Space:
     found: dict[str, BaseDistribution] = {}
     for key, text in flat_params(params).items():
         try:
+            if key in BY_SEARCH:
+                raise ConfigError(f"{key}: not searched, because {BY_SEARCH[key]}")
             check_key(key)
             found[key] = distribution_of(key, text)
         except ConfigError as error:
@@ -72,8 +74,6 @@ def flat_params(params: Mapping[str, object], above: str = "") -> dict[str, str]
 def check_key(key: str) -> None:
     """Raise ConfigError for a key that must be the same in all trials."""
     first = key.split(".")[0]
-    if key in BY_SEARCH:
-        raise ConfigError(f"{key}: not searched, because {BY_SEARCH[key]}")
     if is_compared(key):
         raise ConfigError(f"{key}: not searched, because cells are compared by it; give it a value")
     no_identity = {*CommandConfig.__dataclass_fields__, "search", "hydra"}
