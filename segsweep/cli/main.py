@@ -211,7 +211,9 @@ def _told(error: Exception) -> str:
     if not isinstance(error, WeightsError):
         from segsweep.sweep.planning.hydra_errors import one_line
 
-        return one_line(error).replace("outputs=<folder>", "--outputs or --out")
+        text = one_line(error)
+        as_options = _command_word() != "data"  # that one takes the words of training
+        return text.replace("outputs=<folder>", "--outputs or --out") if as_options else text
     from segsweep.cli.reproduce import command_of
     from segsweep.store.paths import RunPaths
 
@@ -220,11 +222,16 @@ def _told(error: Exception) -> str:
     return f"{error.reason}; to train the run again: {kept}"
 
 
+def _command_word() -> str:
+    """Return the first word of the command line that is no option; empty without one."""
+    return next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+
+
 def _usage_line(error: typer.BadParameter) -> str:
     """Return what is wrong with a command line, with what to do next."""
     path = error.ctx.command_path if error.ctx is not None else "segsweep"
     text = " ".join(error.format_message().split()).rstrip(".")
-    word = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    word = _command_word()
     if not text.startswith(f"No such command {word!r}"):
         return f"{text}; see `{path} --help`"
     from segsweep.config.validate import nearest

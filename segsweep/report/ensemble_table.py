@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from segsweep.report.columns import one_line
-from segsweep.report.terminal import MOST_CELLS, NOTHING, print_line
+from segsweep.report.search_table import share_text, small_table
+from segsweep.report.terminal import MOST_CELLS, print_line
 from segsweep.store.ensembles import EnsembleRow
 
 if TYPE_CHECKING:
@@ -19,13 +20,11 @@ SENTENCE = (
 
 def print_ensembles(rows: Sequence[EnsembleRow], console: "Console") -> None:
     """Print what the networks of cells reach together, beside what each reaches alone."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     if not rows:
         return
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table = small_table()
     for title in TITLES:
         first, head = title == TITLES[0], title if "\n" in title else f"\n{title}"
         table.add_column(
@@ -33,14 +32,10 @@ def print_ensembles(rows: Sequence[EnsembleRow], console: "Console") -> None:
         )
     for row in rows[:MOST_CELLS]:
         flips = " (flips)" if row.flips else ""
-        numbers = (_number(value) for value in (row.val_iou, row.test_iou, row.alone))
+        numbers = map(share_text, (row.val_iou, row.test_iou, row.alone))
         table.add_row(Text(one_line(f"{row.ensemble}{flips}")), f"{row.networks}", *numbers)
     console.print()
     console.print(table)
     if len(rows) > MOST_CELLS:
         console.print(f"and {len(rows) - MOST_CELLS} more: ensembles.csv")
     print_line(SENTENCE, console)
-
-
-def _number(value: float) -> str:
-    return NOTHING if value != value else f"{value:.4f}".removeprefix("0")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segsweep.report.analysis import Compared, compare, further_notes, with_search
-from segsweep.report.question import Asked, comparable, values_of_sweep
+from segsweep.report.question import Asked, Comparable, comparable, values_of_sweep
 from segsweep.report.raced import Raced, cells_analysis, only, with_race
 from segsweep.store.tables import Tables
 
@@ -24,18 +24,24 @@ def compare_race(tables: Tables, asked: Asked, raced: Raced, data: str = "") -> 
     By another metric, or with groups of one's own, the race's set does not hold: then the seeds of
     the first look are compared as any others.
     """
-    further = values_of_sweep(comparable(only(tables, raced.used_runs)), asked)
+    used = comparable(only(tables, raced.used_runs))
+    further = values_of_sweep(used, asked)
     first = only(tables, raced.first_runs)
     balanced = compare(first, asked, advise=False, data=data, further=further)
     if balanced.analysis is None or balanced.analysis.best is None:
         return balanced
     if asked.metric != RACED or asked.groups is not None:
         return _with_notes(balanced, raced)
-    return _with_notes(_with_set(balanced, tables, raced, further), raced)
+    return _with_notes(_with_set(balanced, tables, raced, (used, further)), raced)
 
 
-def _with_set(balanced: Compared, tables: Tables, raced: Raced, values: "Values") -> Compared:
-    """Return the comparison of the first look's seeds with the set and the means of the race."""
+def _with_set(
+    balanced: Compared, tables: Tables, raced: Raced, used: "tuple[Comparable, Values]"
+) -> Compared:
+    """Return the comparison of the first look's seeds with the set and the means of the race.
+
+    *used* are the runs that looks used, and their values.
+    """
     from segsweep.stats.engine import analyse_families
     from segsweep.stats.tables import comparison_table
     from segsweep.stats.wording.answer import answer
@@ -43,11 +49,11 @@ def _with_set(balanced: Compared, tables: Tables, raced: Raced, values: "Values"
     from segsweep.stats.wording.race import race_steps, race_texts
 
     assert balanced.analysis is not None, "there is something to compare"
-    asked, used = balanced.asked, only(tables, raced.used_runs)
-    analysis, runs = with_race(balanced.analysis, raced), comparable(used)
+    runs, values = used
+    asked, analysis = balanced.asked, with_race(balanced.analysis, raced)
     whole = analyse_families(values, _no_family, advise=False)
     shown = cells_analysis(whole, analysis)
-    cells = comparison_table(shown, runs.results, asked.metric, used.per_image, runs.empty)
+    cells = comparison_table(shown, runs.results, asked.metric, runs.tables.per_image, runs.empty)
     cells.insert(0, "data", balanced.data)
     costs = cell_costs(runs.counted_results)
     order = tuple(row.cell for row in raced.by_mean if row.cell in analysis.values.cells)

@@ -10,9 +10,26 @@ from segsweep.stats.wording.search import number_text, search_texts, wider_word
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 VALUE_WIDTH, TITLE_WIDTH = 9, 12
 """Columns of a chosen value and of its title; longer ones, names of options, are folded."""
+
+
+def small_table() -> "Table":
+    """Return an empty table in the style of those that stand below the cells."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def share_text(value: float) -> str:
+    """Return a share with four digits and without its 0, a dash for NaN."""
+    if value != value:
+        return NOTHING
+    text = f"{value:.4f}"
+    return text.removeprefix("0") if text.startswith("0.") else text
 
 
 def print_searches(searched: Sequence[SearchedCell], console: "Console") -> None:
@@ -20,15 +37,13 @@ def print_searches(searched: Sequence[SearchedCell], console: "Console") -> None
 
     The first sentence about the searches belongs to the answer and is not repeated.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     chosen = [one for one in searched if one.values]
     if not chosen:
         return
     keys = list(dict.fromkeys(key for one in chosen for key in one.values))
-    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table = small_table()
     table.add_column("\nsearch", overflow="fold", min_width=NARROWEST)
     for key in keys:
         name = key.rpartition(".")[2]
@@ -50,9 +65,12 @@ def print_searches(searched: Sequence[SearchedCell], console: "Console") -> None
 
 
 def _numbers(one: SearchedCell) -> tuple[str, ...]:
-    scores = [NOTHING if value != value else f"{value:.4f}" for value in _scores(one)]
-    short = [text.removeprefix("0") if text.startswith("0.") else text for text in scores]
-    return (*short, f"{one.ended:,}", f"{one.epochs:,}", f"{one.seconds:,.0f}")
+    return (
+        *map(share_text, _scores(one)),
+        f"{one.ended:,}",
+        f"{one.epochs:,}",
+        f"{one.seconds:,.0f}",
+    )
 
 
 def _scores(one: SearchedCell) -> tuple[float, float]:

@@ -47,12 +47,15 @@ class Best:
         *classes* has a number for each candidate, shared by equal ones, whose draws differ.
         """
         _, number = np.unique(classes, return_inverse=True)
-        highest, lowest = np.full((3, number.max() + 1), -np.inf), np.full(number.max() + 1, np.inf)
-        for row, values in zip(highest, (self.p, self.high, self.may.astype(float)), strict=True):
-            np.maximum.at(row, number, values)
-        np.minimum.at(lowest, number, self.low)
-        p, high, may = highest[:, number]
-        return replace(self, p=p, high=high, may=may > 0, low=lowest[number])
+
+        def highest(values: Array) -> Array:
+            found = np.full(number.max() + 1, -np.inf)
+            np.maximum.at(found, number, values)
+            return found[number]
+
+        may = highest(self.may.astype(float)) > 0
+        low, high = -highest(-self.low), highest(self.high)
+        return replace(self, p=highest(self.p), may=may, low=low, high=high)
 
     @property
     def highest(self) -> int:

@@ -196,7 +196,7 @@ def _wrong_parts(rows: _Rows, parts: Mapping[str, frozenset[str]]) -> str:
         return ""
     for part in ("test", "val"):
         numbers = rows.numbers(part, "train")
-        if not parts or not numbers or numbers.keys() == parts.get(part):
+        if not numbers or numbers.keys() == parts.get(part):
             continue
         wanted = parts.get(part, frozenset())
         for image, row in numbers.items():

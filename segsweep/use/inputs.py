@@ -32,7 +32,8 @@ class ImageFile:
     stem: str
     """The name without its ending; with it, or a number too, where others would have the same."""
     refused: str = ""
-    """Why it is no image that can be read: a folder that may not be listed."""
+    """Why nothing can be read or stored of it: a folder that may not be listed, a name that is not
+    UTF-8; empty for an image."""
 
 
 def images_in(folder: Path, out: Path | None = None) -> list[ImageFile]:

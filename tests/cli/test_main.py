@@ -1,5 +1,7 @@
 """The `segsweep` command as a whole: wrong use, and what it imports."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ from PIL import Image
 from command import refusal, train_here
 from fake_data import blob
 from main_sweep import write_main
+from segsweep.cli import main as cli
 
 
 @pytest.fixture
@@ -136,3 +139,13 @@ def test_full_errors_are_shown_on_request(segsweep, monkeypatch):
 
     with pytest.raises(ValueError, match="Config group override"):
         main()
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"), [("report", "--outputs or --out"), ("data", "outputs=<folder>")]
+)
+def test_advice_is_in_the_words_of_the_command(command, advice, monkeypatch):
+    """`segsweep data` takes the words of training, other commands have options."""
+    monkeypatch.setattr(sys, "argv", ["segsweep", command, "main"])
+    error = OSError(errno.EROFS, os.strerror(errno.EROFS), "outputs/main/report.html")
+    assert cli._told(error).endswith(f"or choose another folder with {advice}")
