@@ -243,12 +243,12 @@ def _interrupted() -> int:
     from segsweep.sweep.session import current
 
     print("\nstopped; run the same command again to resume", file=sys.stderr)
-    if current.sweep is not None and current.sweep.runs.is_dir() and not current.plan_only:
-        with contextlib.suppress(Exception, KeyboardInterrupt):  # the report can be written later
+    refresher = current.refresher  # without one, no run was started and no report has changed
+    with contextlib.suppress(Exception, KeyboardInterrupt):  # the report can be written later
+        if refresher is not None and refresher.can_write() and not current.plan_only:
             from segsweep.report.write import write_report
 
-            current.wait_for_refresh()
-            write_report(current.sweep, current.run_cache, only_if_changed=True)
+            write_report(refresher.sweep, refresher.cache, only_if_changed=True)
     return 130
 
 

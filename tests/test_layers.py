@@ -54,7 +54,7 @@ REPORT = (
         "closing",
         "notebook",
     ),
-    "comparison",
+    *("comparison", "preload"),
 )
 """The same inside `report`."""
 STATS = ("wording",)

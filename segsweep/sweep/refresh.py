@@ -27,11 +27,12 @@ class Refresher:
         self.noticed: float | None = None
         """When the change was first seen that is not written yet."""
         self.thread: threading.Thread | None = None
+        self._imported = False
 
     def prepare(self) -> None:
         """Import in the thread what the first refresh needs, which takes seconds."""
         if self.thread is None:
-            self.thread = threading.Thread(target=_import_page, daemon=True)
+            self.thread = threading.Thread(target=self._import, daemon=True)
             self.thread.start()
 
     def refresh_if_due(self) -> None:
@@ -52,8 +53,13 @@ class Refresher:
         if self.thread is not None:
             self.thread.join()
 
+    def can_write(self) -> bool:
+        """Whether a report can be written without importing anything, as after a signal."""
+        self.wait()
+        return self._imported
+
     def _write(self) -> None:
-        _import_page()  # once a command: not a cost of each refresh
+        self._import()  # once a command: not a cost of each refresh
         from segsweep.report.write import write_report
 
         started = time.monotonic()
@@ -62,7 +68,7 @@ class Refresher:
         self.written = time.monotonic()
         self.cost = self.written - started
 
+    def _import(self) -> None:
+        import segsweep.report.preload  # noqa: F401
 
-def _import_page() -> None:
-    import segsweep.report.page.html
-    import segsweep.report.write  # noqa: F401
+        self._imported = True

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from itertools import product
 from pathlib import Path
@@ -41,6 +42,8 @@ STEADY = (
 TIMES = {"seconds", "peak_memory_mb", "started", "finished", "git_commit"}
 KILLED = ("controller", "controller", "controller", "worker", "worker", "server")
 """What is killed, in an order drawn at random."""
+IMPORTED = re.compile(r"^import time:.*\| +(\S+)$", re.MULTILINE)
+"""A line of Python's own record of imports."""
 
 
 def runs_of(sweep: Path) -> list[Path]:
@@ -224,6 +227,23 @@ def open_checkpoints(sweep: Path) -> list[Path]:
         for path in sweep.glob("runs/*/checkpoints/last.pt")
         if not (path.parents[1] / "result.json").exists()
     ]
+
+
+def test_no_library_is_imported_after_a_signal(tmp_path) -> None:
+    """The last report needs pandas, which crashes when its import is interrupted and repeated."""
+    said = tmp_path / "said.txt"
+    with said.open("w") as file:
+        process = start(STEADY, tmp_path, stderr=file, PYTHONPROFILEIMPORTTIME="1")
+    wait_for(lambda: epochs_done(tmp_path / "outputs/main") > 1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    before, _, after = said.read_text().partition("stopped; run the same command again to resume")
+
+    assert process.returncode == 130
+    assert "pandas" in before
+    libraries = {name.partition(".")[0] for name in IMPORTED.findall(after)}
+    assert not libraries - sys.stdlib_module_names
+    assert "interrupted" in (tmp_path / "outputs/main/report.html").read_text()
 
 
 def test_second_ctrl_c_does_not_wait_for_a_run_that_hangs(tmp_path) -> None:

@@ -68,6 +68,15 @@ def test_changes_that_come_together_are_written_together(sweep, monkeypatch):
     assert sweep.page.exists()
 
 
+def test_report_can_be_written_once_its_libraries_are_there(sweep):
+    """After a signal nothing may be imported, so a refresher that prepared nothing writes none."""
+    refresher = Refresher(sweep, RunCache())
+    before = refresher.can_write()
+    refresher.prepare()
+
+    assert (before, refresher.can_write()) == (False, True)
+
+
 def test_page_is_live_until_the_command_ends(sweep, frozen, write_run):
     """The page reloads itself while runs are open; the page written at the end does not."""
     write_run(sweep.root, frozen(seed=1))
