@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import runpy
 import shutil
 import struct
 import subprocess
@@ -144,7 +146,7 @@ def bad_files(folder: Path, grey: np.ndarray) -> dict[Path, str]:
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     values = "values of more than 8 bits, or pages; use `segsweep predict`"
     said = {
-        "cut.png": "",
+        "cut.png": "runcated",
         "none.png": "No such file",
         "pages.tif": values,
         "la16.png": values,
@@ -157,35 +159,39 @@ def bad_files(folder: Path, grey: np.ndarray) -> dict[Path, str]:
     return {folder / name: words for name, words in said.items()}
 
 
-def test_bad_images_cost_a_line_each(infer, resized, tmp_path):
-    """The images after them have their masks; exit code 1."""
+def test_image_that_cannot_be_read_ends_it(exported, resized, tmp_path, monkeypatch):
+    """It has no mask; images before it have theirs."""
     (tmp_path / "bad").mkdir()
     grey = np.asarray(Image.open(resized.images / "photo00.png").convert("L"))
-    bad = bad_files(tmp_path / "bad", grey)
-    code, out, error = infer("masks", *bad, resized.images / "photo01.png")
+    for number, (path, said) in enumerate(bad_files(tmp_path / "bad", grey).items()):
+        out = tmp_path / f"masks{number}"
+        good = str(resized.images / "photo01.png")
+        monkeypatch.setattr(sys, "argv", ["infer.py", str(out), good, str(path), good])
+        with pytest.raises((OSError, SystemExit), match=re.escape(said)):
+            runpy.run_path(str(exported[0] / "infer.py"))
+        assert [path.name for path in out.iterdir()] == ["photo01.png"], path
 
-    assert (code, out) == (1, "")
-    for line, (path, said) in zip(error.splitlines(), bad.items(), strict=True):
-        assert line.startswith(f"{path}: ")
-        assert said in line
-    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["photo01.png"]
+
+def test_script_is_20_lines(exported):
+    """To be read and changed: one docstring, and 20 lines of code with its imports."""
+    docstring, *code = (exported[0] / "infer.py").read_text(encoding="utf-8").splitlines()
+
+    assert docstring.startswith('"""') and docstring.endswith('"""')
+    assert len([line for line in code if line.strip()]) == 20
 
 
 def test_no_file_is_replaced(infer, resized, tmp_path):
     """Neither a mask of another image of that name nor an image, nor an earlier mask."""
     (tmp_path / "images").mkdir()
-    for name in ("a.png", "a.bmp", "b.bmp"):
+    for name in ("a.png", "a.bmp"):
         Image.open(resized.images / "photo00.png").save(tmp_path / "images" / name)
     before = (tmp_path / "images/a.png").read_bytes()
-    first = infer("masks", "images/a.png", "images/a.bmp", "images/b.bmp")
-    again = infer("images", "images/a.png", "images/b.bmp")
-    exists = "[Errno 17] File exists:"
-
-    assert first == (1, "", f"images/a.bmp: {exists} 'masks/a.png'\n")
-    assert again == (1, "", f"images/a.png: {exists} 'images/a.png'\n")
+    for words in (("masks", "images/a.png", "images/a.bmp"), ("images", "images/a.png")):
+        code, out, error = infer(*words)
+        assert (code, out) == (1, "")
+        assert error.endswith(f"File exists: '{words[0]}/a.png'\n")
     assert (tmp_path / "images/a.png").read_bytes() == before
     assert mask_at(tmp_path / "masks/a.png").any()
-    assert {path.name for path in (tmp_path / "masks").iterdir()} == {"a.png", "b.png"}
 
 
 def test_no_image_is_refused_in_one_line(infer):
