@@ -90,6 +90,7 @@ def test_every_group_is_found():
     assert {"bce", "dice", "focal", "ss", "bce_ss"} <= set(names("loss"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "name"), [(g, n) for g, n in OPTIONS if g != "data" or n in DATA]
 )

@@ -65,6 +65,7 @@ def test_bad_input_is_one_line_and_starts_nothing(name, train, tmp_path, capsys)
     assert not list(tmp_path.glob("outputs/*/runs"))
 
 
+@pytest.mark.slow
 def test_folders_without_images(train, tmp_path, capsys) -> None:
     """The error names a data folder that is empty or contains only text."""
     (tmp_path / "empty").mkdir()
@@ -106,6 +107,7 @@ def test_value_that_fits_only_some_options_names_the_cells(train, tmp_path, caps
     assert not list(tmp_path.glob("outputs/*/runs"))
 
 
+@pytest.mark.slow
 def test_value_that_fits_all_options_of_a_swept_group(train, tmp_path) -> None:
     """Both losses have a gamma, only the default loss has none: the sweep runs."""
     code = train("-m", *TINY, "trainer.epochs=1", "loss=focal,focal_lin", "loss.gamma=3")
@@ -143,6 +145,7 @@ def test_full_outputs_folder(train, tmp_path, capsys, small_disk) -> None:
     assert not list(small_disk.glob("o/.cache/*.tmp*"))
 
 
+@pytest.mark.slow
 def test_typos_are_reported_before_images_are_decoded(train, tmp_path, capsys) -> None:
     """In a group, a size, or the file of weights."""
     (tmp_path / "w.pt").write_text("no weights")
@@ -244,6 +247,7 @@ def test_failing_run_stops_no_other(train, tmp_path, capsys, monkeypatch) -> Non
     assert "mylosses" not in sys.modules
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "cause", "error"),
     [
@@ -267,6 +271,7 @@ def test_run_that_leaves_python_has_failed(
     assert error in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_failed_run_is_retried(train, tmp_path, monkeypatch) -> None:
     """Once the cause is fixed, the same command finishes the run and deletes failure.json."""
     import segsweep.training.loop
@@ -287,6 +292,7 @@ def test_failed_run_is_retried(train, tmp_path, monkeypatch) -> None:
     assert (run / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_folds_and_seeds_are_repetitions_of_one_cell(train, tmp_path) -> None:
     """Each image is in the test set of exactly one fold; the comparison has one row."""
     code = train("-m", *TINY, "trainer.epochs=1", "data.split.fold=0,1,2,3,4", "seed=0,1")
@@ -306,6 +312,7 @@ def test_folds_and_seeds_are_repetitions_of_one_cell(train, tmp_path) -> None:
     assert len(tested) == 24
 
 
+@pytest.mark.slow
 def test_protocols_in_one_folder_are_separate_cells(train, tmp_path) -> None:
     """A changed default makes a second cell, with the changed key as a column."""
     assert train(*TINY) == 0
@@ -339,6 +346,7 @@ def test_optuna_maximizes_validation_iou_and_never_reads_the_test_set(train, tmp
     assert len({row["lr"] for row in trials}) == 3
 
 
+@pytest.mark.slow
 def test_picture_of_the_best_epoch_survives_a_kill(train, tmp_path) -> None:
     """A kill between checkpoint and picture leaves the picture of another epoch, or none."""
     words = [*TINY, "trainer.preview_every=10", "keep=both"]
@@ -357,6 +365,7 @@ def test_picture_of_the_best_epoch_survives_a_kill(train, tmp_path) -> None:
         assert not list(run.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_config_lost_to_a_power_failure_is_written_again(train, tmp_path, capsys) -> None:
     """The run is finished but its config is empty: the same command writes it again."""
     assert train("-m", *TINY, "seed=0,1") == 0
@@ -496,6 +505,7 @@ def test_one_command_fills_one_sweep(train, capsys) -> None:
     assert "only one folder is allowed per command" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -> None:
     """Only the first attempt after a failure starts from scratch."""
     import segsweep.training.loop
@@ -534,6 +544,7 @@ def test_retried_run_that_is_interrupted_resumes(train, tmp_path, monkeypatch) -
     assert len(calls) == 12 - 7
 
 
+@pytest.mark.slow
 def test_history_is_rebuilt_from_the_checkpoint(train, tmp_path) -> None:
     """A kill between the last checkpoint and history.csv loses no row."""
     assert train(*TINY, "keep=both") == 0
@@ -560,6 +571,7 @@ def test_rerun_of_a_finished_sweep_touches_no_file(train, tmp_path) -> None:
     assert before == times()
 
 
+@pytest.mark.slow
 def test_truncated_files_are_written_again(train, tmp_path) -> None:
     """The same command repairs a damaged result and a damaged plan."""
     words = ["-m", *TINY, "seed=0,1"]

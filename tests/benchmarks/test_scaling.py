@@ -11,6 +11,7 @@ sys.path.insert(0, str(BENCHMARKS))
 scaling = importlib.import_module("scaling")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", [*scaling.DATA, *scaling.SWEEPS], ids=lambda one: one.name)
 def test_operation_works(tmp_path, operation, capsys):
     """On ten items, whatever was renamed meanwhile."""

@@ -119,6 +119,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_printed_line_plans_a_run(tmp_path, segsweep, monkeypatch, name):
     """Whatever the layout; what was found is said."""

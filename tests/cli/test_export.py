@@ -9,6 +9,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_in_one_line(segsweep, here, name):
     """Nothing is written."""

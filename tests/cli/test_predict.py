@@ -134,6 +134,7 @@ def test_out_in_a_sweep(predict, here, out):
     assert not (here.sweep / "masks").exists()
 
 
+@pytest.mark.slow
 def test_removed_weights_come_with_the_command_that_makes_them_again(
     segsweep, resized, tmp_path, monkeypatch
 ):
@@ -203,6 +204,7 @@ def test_ctrl_c_ends_any_command_with_one_line(segsweep, here, monkeypatch):
         assert segsweep(*words) == (130, "", f"{STOPPED}\n")
 
 
+@pytest.mark.slow
 def test_stopped_and_killed(here):
     """Each goes on where it was; nothing half-written is left."""
     photos = here.folder / "many/images"

@@ -411,6 +411,7 @@ def test_baseline_and_averages_answer_their_own_question(segsweep, sweep):
     assert "unet/bce" in base.split("test")[0]
 
 
+@pytest.mark.slow
 def test_report_needs_no_torch(sweep, tmp_path):
     """A report needs neither torch nor Hydra nor skimage: here they cannot be imported."""
     for name in ("torch", "torchvision", "hydra", "skimage"):

@@ -27,6 +27,7 @@ OVERRIDES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outputs", "overrides"),
     [*(("outputs", one) for one in OVERRIDES), ("ein Ort's ü", OVERRIDES[-1])],

@@ -177,6 +177,7 @@ def test_runs_of_some_names(segsweep, runs, names, count):
     assert "unet2/dise: no such cell or run in outputs/main; did you mean 'unet2/dice'?" in unknown
 
 
+@pytest.mark.slow
 def test_show_finds_a_run_by_id_name_or_path(segsweep, runs):
     """The output has the config, history, files, result and command."""
     name, number = runs[0].name, runs[0].name[-12:]

@@ -35,6 +35,7 @@ def workplace(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ids_are_those_of_the_release(workplace, monkeypatch, name):
     """An id that changes makes a finished run of somebody's sweep start from scratch.

@@ -167,6 +167,7 @@ def test_stored_sweep_is_what_it_claims_to_be():
     assert all(len(list(runs[name].iterdir())) == 1 for name in PLANNED)
 
 
+@pytest.mark.slow
 def test_ids_stay_and_the_plan_only_grows(resumed):
     """The command asks for the runs that are there, and for no other."""
     sweep, _ = resumed
@@ -274,6 +275,7 @@ def test_tables_are_those_of_an_undisturbed_sweep(resumed, table):
                 assert_close(row[key], other[key], f"{table}: {key}")
 
 
+@pytest.mark.slow
 def test_same_command_once_more_touches_nothing(resumed):
     """What is finished now is left alone, whichever release finished it."""
     sweep, _ = resumed
@@ -318,6 +320,7 @@ def test_status_and_runs_see_every_state(old_sweep, segsweep):
     }
 
 
+@pytest.mark.slow
 def test_show_says_how_to_make_each_run_again(old_sweep, segsweep):
     """All about a run, with a command whose options lie in the folder that the plan names."""
     for name in RUNS:
@@ -347,6 +350,7 @@ task(cfg)
 """What a job of a Hydra launcher does with the words that it is handed."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["unet3-dice"])
 def test_frozen_file_of_an_old_launcher_still_trains(tmp_path, name):
     """A job that waits in a cluster's queue was handed the path of its config and `allow`."""

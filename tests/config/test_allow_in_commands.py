@@ -40,6 +40,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [[], ["-m"]], ids=["run", "sweep"])
 @pytest.mark.parametrize("way", WAYS)
 def test_config_folder_allows_nothing(way, many, folder, monkeypatch, capsys):
@@ -93,6 +94,7 @@ def test_python_itself_is_refused_on_the_command_line(folder, monkeypatch, capsy
     )
 
 
+@pytest.mark.slow
 def test_stored_run_needs_the_package_again(folder, monkeypatch, capsys):
     """Its config.yaml allows nothing; trust.yaml does."""
     (folder / "evil.py").write_text(

@@ -96,6 +96,7 @@ def test_whole_sweep_is_told_without_a_warning(segsweep, sweep):
     assert "<h2>Other data</h2>" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", EVERYDAY + RARE)
 @pytest.mark.parametrize("name", [*RECORDS, *OF_A_RUN])
 def test_report_names_a_damaged_record(segsweep, sweep, name, damage):

@@ -17,6 +17,7 @@ def remount(folder, how):
         pytest.skip("cannot remount")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_disk", [8], indirect=True)
 def test_read_only_from_the_start(small_disk, tmp_path, monkeypatch, capsys):
     """A new sweep, and one that has begun: exit code 2. A finished one is still shown."""

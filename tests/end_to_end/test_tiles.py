@@ -97,6 +97,7 @@ def numbers_of(outputs):
     return history, rows_of(folder / "per_image.csv"), torch.load(best, weights_only=True)
 
 
+@pytest.mark.slow
 def test_stopped_in_the_middle_of_an_epoch(cracks, monkeypatch, tmp_path):
     """A resumed run cuts the crops that were to come: it ends with the same numbers, bit by bit."""
     import segsweep.training.loop

@@ -35,6 +35,7 @@ def same(one, other):
     return [*one] == [*other] and all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "mit_b0", "mobilenet_v2", "tu-resnet18"])
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_saved_encoder_comes_back_to_the_bit(tmp_path, name, suffix):

@@ -102,6 +102,7 @@ def test_jobs_after_one_that_cannot_start(words, returned, monkeypatch, tmp_path
     assert "1 of 2 runs failed:" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", CHOICES)
 def test_trials_with_the_same_values_are_one_run(words, monkeypatch, tmp_path, capsys):
     """Three trials of a batch draw from two values."""

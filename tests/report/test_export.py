@@ -421,6 +421,7 @@ def test_evil_names_are_only_names(form, name):
     assert len(table.columns) == len(TITLES) - 1  # nothing failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", SHOWN)
 @settings(max_examples=60, deadline=None)
 @given(

@@ -169,6 +169,7 @@ def test_page_has_the_race(raced):
     assert json.loads(raced.answer.read_text())["settled"][0].startswith("The race ended")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_record_leaves_the_seeds_that_all_cells_have(raced, recwarn, damage):
     """Nothing is compared that a look may have decided; terminal and page name the file."""

@@ -233,6 +233,7 @@ def test_what_holds_is_not_reckoned_again(sweep, frozen, write_run, monkeypatch)
     assert write_report(sweep, only_if_changed=True).compared is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["comparison", "pairs", "page", "answer", "plan"])
 def test_damaged_files_are_written_again(sweep, name):
     """Emptied, cut or changed by hand: the next command writes the files again."""
@@ -249,6 +250,7 @@ def test_damaged_files_are_written_again(sweep, name):
     assert name == "plan" or path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_same_runs_give_the_same_bytes(sweep):
     """The files do not depend on the order of sets in a process."""
     pages = set()

@@ -104,6 +104,7 @@ def test_config_is_read_as_it_was_written(tmp_path, frozen):
     assert list(read_config(path).values) == list(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -94,6 +94,7 @@ def test_process_that_hangs_is_killed(tracking, capsys, monkeypatch):
     assert "did not end within" in problem
 
 
+@pytest.mark.slow
 def test_slow_process_is_waited_for(tracking, capsys, monkeypatch):
     """As long as it tells that it goes on."""
     monkeypatch.setattr(process, "QUIET_SECONDS", 0.1)
@@ -126,6 +127,7 @@ def test_nothing_starts_without_runs(tracking, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_real_process_ends_with_its_command_only(number, sweep, new_run, capsys):
     """Signals to the whole job do not end it, the end of its input does; no torch is imported."""

@@ -158,6 +158,7 @@ def trained(every: str, averaging: float, *_in: str) -> State:
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("every", "averaging"), [("step", 0.0), ("step", 0.9), ("val_loss", 0.0)])
 @pytest.mark.parametrize("stopped_at", STOPS)
 def test_stopped_at_any_step_ends_bit_identical(
@@ -188,6 +189,7 @@ def test_stopped_at_any_step_ends_bit_identical(
     assert without_time(undisturbed.history) == without_time(second.history)
 
 
+@pytest.mark.slow
 def test_killed_between_checkpoints_ends_bit_identical() -> None:
     """A kill loses the steps since the last saved state; they are done again the same way."""
     loop = Loop(epochs=EPOCHS, seed=5, checkpoint_every_steps=3)

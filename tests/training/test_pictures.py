@@ -107,6 +107,7 @@ def test_data_sets_and_odd_names_are_kept_apart(tmp_path):
     assert not any(name.startswith((".", "-")) or "<" in name for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_sweep_stores_its_test_images_once(tmp_path, monkeypatch, stored):
     """Two runs store one picture per test image; with report.images=false there is no folder."""

@@ -56,6 +56,7 @@ def test_interrupted_run_resumes(interrupted):
     assert len(paths.history.read_text().splitlines()) == 1 + 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["last.pt", "best"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_run_with_a_damaged_checkpoint_starts_from_scratch(interrupted, file, damage):

@@ -73,6 +73,7 @@ def test_network_for_tiles_may_need_multiples_of_32(tiled, tmp_path, monkeypatch
         assert np.abs(found - expected).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_torch_program_is_loaded_without_segsweep(resized, tmp_path, monkeypatch):
     """With torch alone, facts included."""
     monkeypatch.chdir(resized.folder)
@@ -110,6 +111,7 @@ def test_weights_as_safetensors(resized, tmp_path):
         assert torch.equal(stored[name], tensor)
 
 
+@pytest.mark.slow
 def test_without_the_data_noise_is_compared(resized, tmp_path, monkeypatch, caplog):
     """A sweep that was copied to another machine; the card says so. No library warns."""
     monkeypatch.chdir(tmp_path)  # photos/ is not there
@@ -121,6 +123,7 @@ def test_without_the_data_noise_is_compared(resized, tmp_path, monkeypatch, capl
     assert not [one for one in caplog.records if one.levelname == "WARNING"]
 
 
+@pytest.mark.slow
 def test_stopped_export_leaves_nothing(resized, tmp_path, monkeypatch):
     """So that the same command is not refused for a folder that is not empty."""
     monkeypatch.chdir(resized.folder)
@@ -134,6 +137,7 @@ def test_stopped_export_leaves_nothing(resized, tmp_path, monkeypatch):
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_network_that_comes_out_different_is_not_kept(resized, tmp_path, monkeypatch):
     """As if onnxruntime computed something else."""
     monkeypatch.chdir(resized.folder)
@@ -144,6 +148,7 @@ def test_network_that_comes_out_different_is_not_kept(resized, tmp_path, monkeyp
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fixture", ["resized", "tiled"])
 def test_network_that_allows_one_size(fixture, request, tmp_path, monkeypatch):
     """Images are resized to it; tiles are not, so that the size is fixed: said with the reason."""

@@ -58,6 +58,7 @@ def test_infer_makes_the_masks_of_predict(exported, resized, tmp_path):
     assert foreground > 500
 
 
+@pytest.mark.slow
 def test_infer_of_a_network_for_tiles(tiled, tmp_path, monkeypatch):
     """It sees whole images at their own size: nearly what overlapping tiles say."""
     monkeypatch.chdir(tiled.folder)

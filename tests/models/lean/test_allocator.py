@@ -39,6 +39,7 @@ print(*map(is_in_heap, large), *told)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone")
 def test_large_tensors_lie_apart_until_memory_is_kept():
     """Before: 8 MB are mapped and go back when freed, half a MB is not; after: all is kept.

@@ -65,6 +65,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_outlines_are_named(maker, name):
     """The file and the image; the page has the other cells, also where it was written before."""

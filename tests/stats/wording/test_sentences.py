@@ -101,6 +101,7 @@ def test_power_agrees_with_a_t_test():
         assert found == pytest.approx(expected, abs=0.07)
 
 
+@pytest.mark.slow
 def test_power_agrees_with_a_simulation():
     """Four cells: 7 seeds are simulated with the pilot's estimates as the truth."""
     result = analyse(drawn((3,) * 4, gaps=[0.03, 0, 0, 0], images=60, seed=1), FEW, advise=False)

@@ -150,6 +150,7 @@ def test_a_class_that_is_no_sweeper_or_launcher(part, words, monkeypatch, tmp_pa
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_search_is_heeded_by_our_sweeper_alone(way):
     """What asks for one, or steers one, is refused elsewhere with what to leave out."""
@@ -170,6 +171,7 @@ def test_a_search_is_heeded_by_our_sweeper_alone(way):
     check_way(composed(way, "search=none"), single)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_race_is_heeded_by_our_sweeper_alone(way):
     """Also one that is steered by single keys."""
@@ -222,6 +224,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_commands_start_nothing(name, monkeypatch, tmp_path, capsys):
     """One line, exit code 2, no file."""
@@ -240,6 +243,7 @@ def sweep_files(folder):
 SLOWER = [("hydra/sweeper=basic",), ("hydra/launcher=basic",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [(), *(pytest.param(one, marks=pytest.mark.slow) for one in SLOWER)]
 )
@@ -261,6 +265,7 @@ def test_a_plan_leaves_no_trace(words, monkeypatch, tmp_path, capsys):
     assert "lr=" not in said[0]
 
 
+@pytest.mark.slow
 def test_a_look_at_a_started_sweep_touches_nothing(monkeypatch, tmp_path, capsys):
     """Its files keep content and time; the plan knows the finished runs and what differs."""
     assert train_here([*TINY, "sweep=main", "trainer.epochs=1"], monkeypatch, tmp_path) == 0

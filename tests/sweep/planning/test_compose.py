@@ -134,6 +134,7 @@ PLAIN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLAIN)
 def test_plain_values_are_set_as_hydra_sets_them(composer, asked, monkeypatch, name):
     """The same values, types and order; Hydra itself only composes the options."""
@@ -163,6 +164,7 @@ COMPLEX = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPLEX)
 def test_complex_overrides_equal_hydras_result(composer, name):
     """Deletions, indices, experiments."""
@@ -212,6 +214,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_errors_are_hydras_own(composer, name):
     """The same error with the same text, also after a valid command line."""
@@ -222,6 +225,7 @@ def test_errors_are_hydras_own(composer, name):
     assert text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(max(map(len, OPTIONS.values()))))
 def test_every_option_of_every_group(composer, number):
     """One option of each group per command line, together with values."""

@@ -113,6 +113,7 @@ def test_every_time_is_scaled_and_nothing_else():
     }
 
 
+@pytest.mark.slow
 def test_second_plan_of_a_real_sweep(tmp_path):
     """The cache says an hour a step; after a run of four epochs a plan says what is true."""
     words = [word for word in TINY if not word.startswith(("trainer.epochs", "preflight"))]

@@ -126,6 +126,7 @@ EVERYDAY = ["half", "wrong type"]
 RARE = [pytest.param(name, marks=pytest.mark.slow) for name in DAMAGES if name not in EVERYDAY]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "damage"), CORE)
 def test_command_repairs_a_run(copy, monkeypatch, capsys, name, damage) -> None:
     """From the rest where it has the content, else the run is trained again."""
@@ -240,6 +241,7 @@ def test_command_builds_a_damaged_cache_again(copy, monkeypatch, capsys, name, d
     dataset._prepared.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", EVERYDAY + RARE)
 @pytest.mark.parametrize("name", [*RUN_FILES, *(f"../../{name}" for name in SWEEP_FILES)])
 def test_readers_survive_a_damaged_file(copy, monkeypatch, capsys, name, damage) -> None:

@@ -75,6 +75,7 @@ def write_experiments(folder):
         (folder / f"mine/experiment/{name}.yaml").write_text(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "runs"),
     [

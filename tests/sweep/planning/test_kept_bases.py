@@ -75,6 +75,7 @@ def assert_equal_to_hydra(folder, lines, composed_anew):
     assert composed_anew == {}
 
 
+@pytest.mark.slow
 def test_every_option_of_every_group(tmp_path, composed_anew):
     """Each option alone, also each experiment."""
     assert len(WORDS) >= 35
@@ -125,6 +126,7 @@ def test_every_pair_of_options(tmp_path, composed_anew):
     assert_equal_to_hydra(tmp_path, lines, composed_anew)
 
 
+@pytest.mark.slow
 def test_wrong_values_are_still_hydras_errors(tmp_path, composed_anew):
     """A kept config has the types of the schema: Hydra is asked, and refuses."""
     first_command(tmp_path, ["model=unet"])
@@ -187,6 +189,7 @@ def test_what_depends_on_the_environment_is_not_kept(tmp_path, own, composed_ane
     assert not (tmp_path / FILE).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1, 200, -2])
 def test_damaged_file_is_made_again(tmp_path, composed_anew, size):
     """Hydra composes as if there were none, and the file is whole again."""

@@ -46,6 +46,7 @@ def seeds(runs):
     return [run.config.seed for run in runs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "finished", "repeated", "skipped", "todo"),
     [

@@ -164,6 +164,7 @@ def test_on_stop_running_tasks_save_and_waiting_ones_never_start(tmp_path):
     assert not files[2].exists()
 
 
+@pytest.mark.slow
 def test_over_its_time_limit_a_task_is_asked_then_killed(tmp_path, monkeypatch):
     """A task that handles the request has time to save; one that hangs is killed.
 
@@ -238,6 +239,7 @@ def test_without_its_controller_a_task_that_hangs_is_ended(tmp_path):
     assert one.process.exitcode == 130
 
 
+@pytest.mark.slow
 def test_killed_server_costs_only_what_ran(tmp_path):
     """The running task counts as killed and its process ends; the next one gets a new server."""
     file = tmp_path / "works"
@@ -266,6 +268,7 @@ def test_process_that_does_not_end_frees_its_slot(monkeypatch):
     assert ended["next"].value == 2
 
 
+@pytest.mark.slow
 def test_requests_to_stop_reach_the_processes_and_not_their_server():
     """Whoever ends a command ends its whole group: the server waits for what it forked."""
     end_server()

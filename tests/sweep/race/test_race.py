@@ -305,6 +305,7 @@ def test_hours_do_not_end_what_costs_nothing(begin):
     assert again.possible() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_time_it_decides_the_same(begin, tmp_path, slots, seed):

@@ -38,6 +38,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_commands_start_nothing(name, monkeypatch, tmp_path, capsys):
     """What, where, what is allowed or what to do; no file of the sweep."""
@@ -117,6 +118,7 @@ def held(tmp_path_factory):
     return folder, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHER)
 def test_a_race_is_not_changed_or_extended(held, name, monkeypatch, capsys):
     """The line says why, and what to do; the sweep stays as it was."""
@@ -145,6 +147,7 @@ def test_a_race_that_has_ended_is_left_alone(held, monkeypatch, capsys):
     assert snapshot(folder / "outputs" / "main") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "missing"])
 def test_a_damaged_race_is_told(held, tmp_path, monkeypatch, capsys, damage):
     """In one line; the report then has no race and says so; put back, all is as before."""
@@ -192,6 +195,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", OTHERS)
 def test_a_command_without_a_race_is_told_of_it(held, tmp_path, monkeypatch, capsys, way):
     """Once, however it runs; it does not change what the race claims."""

@@ -98,6 +98,7 @@ OTHER = (
 )
 
 
+@pytest.mark.slow
 def test_another_question_is_another_study(prepared):
     """What cannot change numbers, and the number of trials, are no part of the name."""
     first = prepared().study_name
@@ -109,6 +110,7 @@ def test_another_question_is_another_study(prepared):
     assert len({first, *others}) == len(OTHER) + 1
 
 
+@pytest.mark.slow
 def test_other_images_in_the_same_folder_are_another_study(prepared, tmp_path):
     """Only the bytes of the data set differ; every word of the command is the same."""
     names = []
@@ -125,6 +127,7 @@ def test_other_images_in_the_same_folder_are_another_study(prepared, tmp_path):
     assert names[0] == names[2] != names[1]
 
 
+@pytest.mark.slow
 def test_an_edited_option_that_is_searched_is_another_study(prepared, tmp_path):
     """The values below a searched option are fixed, wherever they are written."""
     words = ("optimizer=adam,sgd", f"{LR}=interval(1e-4,1e-3)")
@@ -134,6 +137,7 @@ def test_an_edited_option_that_is_searched_is_another_study(prepared, tmp_path):
     assert len({plain, *named}) == 3
 
 
+@pytest.mark.slow
 def test_a_seed_is_not_replayed_by_the_next_command(prepared, tmp_path):
     """The sampler starts anew in each command: the same draws again would add nothing."""
     words = ("hydra.sweeper.sampler.seed=1", "hydra.sweeper.n_trials=4")
@@ -184,6 +188,7 @@ def test_a_shared_storage_has_a_study_for_each_sweep(prepared, tmp_path):
     assert [one.state.name for one in study.get_trials()] == ["COMPLETE", "FAIL", "WAITING"]
 
 
+@pytest.mark.slow
 def test_the_total_is_reached_and_not_exceeded(command, tmp_path):
     """The same command again trains nothing; a higher total adds the difference."""
     assert command("hydra.sweeper.n_trials=2")[0] == 0
@@ -253,6 +258,7 @@ def test_the_sweeper_without_the_experiment(monkeypatch, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_an_unfinished_trial_is_resumed_with_its_values(command, tmp_path):
     """The same values are the same run; nothing is left running."""
     assert command("hydra.sweeper.n_trials=1")[0] == 0

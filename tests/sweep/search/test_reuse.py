@@ -151,6 +151,7 @@ def test_keys_of_the_search_choose_among_searches(reuse, tmp_path):
         reuse("loss=bce", "search.reuse=found")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "words", "reason"),
     [

@@ -141,6 +141,7 @@ def test_trials_have_a_seed_and_epochs_of_their_own(begin):
     assert {run.config.keep for run in trials} == {"none"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 5])
 def test_kills_lose_nothing_and_double_nothing(begin, seed, tmp_path):
     """Killed at random points, a search in one slot ends like one that nobody disturbed."""
@@ -499,6 +500,7 @@ def test_the_command_of_a_trial_trains_it_again(begin):
     assert again.config.values["search"] == values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_choice_is_made_again(begin, capsys, damage):
     """chosen.csv, by the same command, from the trials; which file it was is said."""
@@ -513,6 +515,7 @@ def test_damaged_choice_is_made_again(begin, capsys, damage):
     assert damage == "missing" or "chosen.csv: damaged, " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_lost_studies_are_made_again_from_the_runs(begin, damage):
     """A damaged search.db is named, and may be deleted: in one slot nothing is trained again."""
@@ -531,6 +534,7 @@ def test_lost_studies_are_made_again_from_the_runs(begin, damage):
     assert sweep.chosen.read_text() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_curve_of_a_trial_changes_no_choice(begin, damage):
     """Its epochs are those of its result; as a study that is made again takes it too."""
@@ -545,6 +549,7 @@ def test_damaged_curve_of_a_trial_changes_no_choice(begin, damage):
         assert [(one.values, one.epochs, one.trials) for one in read_chosen(sweep)] == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_list_of_trials_is_written_again(begin, damage):
     """In `studies/`, with the next trial."""

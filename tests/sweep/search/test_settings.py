@@ -33,6 +33,7 @@ def test_no_search_by_default(settings):
     assert settings("search=none") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "epochs", "wanted"),
     [("0.5", 40, 20), ("0.5", 1, 1), ("0.25", 10, 2), ("1", 40, 1), ("7", 40, 7)],
@@ -54,6 +55,7 @@ def test_seed_of_trials_follows_the_seed_of_the_search(settings):
     assert settings("search=lr", "search.seed=1").seed != first.seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -76,6 +78,7 @@ def test_refusals(settings, words, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -136,6 +136,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.slow
 def test_a_journal_whose_writer_was_killed(tmp_path, monkeypatch):
     """A lock that a killed process left does not block the next one for ever."""
     monkeypatch.setattr(storage, "GRACE", 3)

@@ -49,6 +49,7 @@ def test_first_trials(storage):
     assert sorted(int(math.log10(rate) + 5) for rate in rates[1:]) == [0, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "random"])
 def test_suggestions_do_not_depend_on_interruptions(sampler, tmp_path):
     """Opened again before every trial, and with failed attempts between, they are the same."""
