@@ -128,12 +128,18 @@ NO_COMPILER = "assert 'torch._dynamo' not in sys.modules"
 
 @pytest.mark.slow
 def test_command_whose_runs_are_finished_needs_no_torch(tmp_path):
-    """The second command knows from the first that the classes fit; numbers stay the same."""
+    """The second command knows from the first that the classes fit; numbers stay the same.
+
+    The third knows from the second that the report is up to date, and what it printed.
+    """
     words = ["-m", *TINY, "seed=0,1", "trainer.epochs=1", "preflight=false"]
     finish(words, tmp_path)
     tables = {path: path.read_bytes() for path in (tmp_path / "outputs/main").glob("*.*")}
 
     code = RERUN.format(words=words) + "assert 'scipy.ndimage' not in sys.modules"
+    assert loaded_by(code, tmp_path) == []
+    assert {path: path.read_bytes() for path in tables} == tables
+    code = RERUN.format(words=words) + "assert 'pandas' not in sys.modules"
     assert loaded_by(code, tmp_path) == []
     assert {path: path.read_bytes() for path in tables} == tables
 

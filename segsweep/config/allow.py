@@ -84,9 +84,19 @@ def is_reserved(package: str) -> bool:
     return top in sys.stdlib_module_names or top in OURS
 
 
+HOMES = ("XDG_CONFIG_HOME", "HOME", "USERPROFILE")
+"""The variables that say where `trust.yaml` is."""
+
+
 def trust_file() -> Path | None:
     """Return the path of the user's `trust.yaml`, which need not exist; None without a home."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return _trust_file(tuple(os.environ.get(name, "") for name in HOMES))
+
+
+@cache
+def _trust_file(places: tuple[str, ...]) -> Path | None:
+    """Return the file by the environment's values of HOMES; it is asked for twice a run."""
+    base = places[0]
     try:
         folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
     except RuntimeError:  # no home folder

@@ -12,6 +12,7 @@ from segsweep.report.searched import SearchedCell, searched_cells
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.ensembles import read_ensembles
+from segsweep.store.kept_runs import KeptRuns, Version
 from segsweep.store.tables import Tables
 from segsweep.system.names import plural
 
@@ -22,10 +23,34 @@ MOST_TRIALS = 5
 
 
 def print_report(report: Report) -> None:
-    """Print the answer, the table of cells, the best trials and the paths of the files."""
+    """Print the answer, the table of cells, the best trials and the paths of the files.
+
+    What was printed of an unchanged report is printed again: the tables need pandas, half a second.
+    """
     from segsweep.system.console import console_on
 
     console = console_on()
+    if report.kept is None:
+        _print_results(report, console)
+    else:
+        _print_kept(report, *report.kept, console)
+    print_files(report, console)
+
+
+def _print_kept(report: Report, kept: KeptRuns, version: Version, console: "Console") -> None:
+    look = f"{console.width} {console.encoding} {console.color_system}"
+    text = kept.printed(version, look)
+    if text is None:
+        with console.capture() as captured:
+            _print_results(report, console)
+        text = captured.get()
+        kept.keep_printed(version, look, text)
+        kept.save()
+    console.file.write(text)
+    console.file.flush()
+
+
+def _print_results(report: Report, console: "Console") -> None:
     tables = report.tables
     name = report.name
     several = report.answer["comparisons"]
@@ -47,10 +72,10 @@ def print_report(report: Report) -> None:
         print_searches(found, console)
     if tables is not None and len(tables.trials) and not any(searched.values()):
         _print_trials(tables, console)
-    if tables is not None:
+    sweep = report.where if tables is None else tables.sweep
+    if sweep is not None:
         with suppress(StoredFileError):  # the page says so
-            print_ensembles(read_ensembles(tables.sweep), console)
-    print_files(report, console)
+            print_ensembles(read_ensembles(sweep), console)
 
 
 def _searched(tables: Tables) -> dict[str, Sequence[SearchedCell]]:

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from segsweep.report.comparisons import compare_all, joined, summary
 from segsweep.report.export import csv_of
 from segsweep.report.question import Asked
 from segsweep.store.find import check_own_folder, no_sweep
-from segsweep.store.kept_runs import KeptRuns, report_version, sizes_digest
+from segsweep.store.kept_runs import KeptRuns, Version, report_version, sizes_digest
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
 from segsweep.store.tables import Tables, read_all
@@ -44,8 +45,8 @@ class Report:
     """None where nothing has changed since the report was written, and the sweep has no trial."""
     answer: Mapping[str, Any]
     """As answer.json."""
-    cells: "DataFrame"
-    """As comparison.csv."""
+    table: "DataFrame | None"
+    """As comparison.csv; None: read once it is asked for."""
     compared: Sequence[Compared] | None
     """None where the files of an earlier report are still valid."""
     written: bool = True
@@ -54,6 +55,16 @@ class Report:
     """Where its files are; None if none were written."""
     asked: Asked = Asked()
     """What the user asked."""
+    kept: tuple[KeptRuns, Version] | None = None
+    """Where what is printed of it is kept, if its files are up to date."""
+
+    @cached_property
+    def cells(self) -> "DataFrame":
+        """The table of cells, as comparison.csv."""
+        if self.table is None:
+            assert self.where is not None, "a table that is not here is in a file"
+            return _read_cells(self.where)
+        return self.table
 
     @property
     def title(self) -> str:
@@ -108,16 +119,18 @@ def _kept(sweep: SweepPaths, asked: Asked, cache: RunCache | None) -> Report:
     kept, version = KeptRuns(sweep), report_version(sweep)
     data = None if sweep.trials.exists() or sweep.chosen.exists() else kept.report_data(version)
     if data is not None and (said := read_json(sweep.answer)):
-        return Report(_name(sweep), data, None, said, _read_cells(sweep), None, where=sweep)
+        known = kept, version
+        return Report(_name(sweep), data, None, said, None, None, where=sweep, kept=known)
     tables = read_all(sweep.root, cache)
     texts, stands = _texts_of_runs(tables, sweep), _standing(sweep, asked)
     if stands is None or not all(has_text(path, text) for path, text in texts.items()):
         return _written(tables, asked, sweep, live=False)
     name, data = _names(tables)
-    if not tables.damages:
-        kept.keep_report(version, data)
-        kept.save()
-    return Report(name, data, tables, stands, _read_cells(sweep), None, where=sweep)
+    if tables.damages:
+        return Report(name, data, tables, stands, None, None, where=sweep)
+    kept.keep_report(version, data)
+    kept.save()
+    return Report(name, data, tables, stands, None, None, where=sweep, kept=(kept, version))
 
 
 def _names(tables: Tables) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from segsweep.system.kept import Kept
 
 MOST = 20_000
 """Runs kept of a sweep."""
-_REPORT = "report"
+_REPORT, _PRINTED = "report", "printed"
 UNSEEN = (".log", ".tmp")
 """Endings of files that neither tables nor page show."""
 LOCKS = (".claim", ".tracked")
@@ -62,6 +62,18 @@ class KeptRuns:
         """
         if version.settled:
             self._kept[_REPORT] = [version.digest, data]
+
+    def printed(self, version: Version, look: str) -> str | None:
+        """Return what was printed of the report in that version on a terminal of that *look*."""
+        match self._kept[_PRINTED]:
+            case [version.digest, str(seen), str(text)] if seen == look:
+                return text
+        return None
+
+    def keep_printed(self, version: Version, look: str, text: str) -> None:
+        """Keep what was printed of the report that is up to date in *version*."""
+        if version.settled:
+            self._kept[_PRINTED] = [version.digest, look, text]
 
     def save(self) -> None:
         """Write what is new."""

@@ -24,8 +24,9 @@ from segsweep.system.files import resolved
 
 def prepared_data(config: RunConfig) -> Prepared:
     """Return the config's data set; checked and cached once per process and setting."""
-    known = remembered(config)
-    return _prepared(*_key(config)) if known is None else known
+    key = _key(config)
+    known = _remembered.get(key)
+    return _prepared(*key) if known is None else known
 
 
 def remembered(config: RunConfig) -> Prepared | None:

@@ -411,6 +411,27 @@ def test_unchanged_sweep_is_not_read_again(sweep, settled, capsys):
     assert "mine: " in before
 
 
+def test_unchanged_report_is_printed_again(sweep, settled, capsys, monkeypatch):
+    """As it was printed on such a terminal; on another, or after a change, it is made again."""
+    (sweep.root.parent / ".cache").mkdir()
+    printed = {}
+    for width in ("80", "50", "80", "50"):
+        monkeypatch.setenv("COLUMNS", width)
+        for _ in range(3):
+            print_report(write_report(sweep, only_if_changed=True))
+            printed.setdefault(width, set()).add(capsys.readouterr().out)
+    write_report(sweep, only_if_changed=True)
+    monkeypatch.setattr("segsweep.report.closing.print_answer", None)  # nothing is drawn
+    print_report(write_report(sweep, only_if_changed=True))
+
+    assert {*map(len, printed.values())} == {1}
+    assert printed["80"] != printed["50"] == {capsys.readouterr().out}
+    (failed,) = sweep.root.glob("runs/*focal*")
+    (failed / "failure.json").write_text(json.dumps({"error": "ValueError: another"}))
+    with pytest.raises(TypeError):
+        print_report(write_report(sweep, only_if_changed=True))
+
+
 def test_changed_run_is_read_again(sweep, settled):
     """Though no file of the report has changed."""
     (sweep.root.parent / ".cache").mkdir()
