@@ -67,6 +67,7 @@ def granted(asked: Sequence[str]) -> list[str]:
     trusted = _trusted(file) if file is not None else []
     given = list(asked) if _words is None else [*_on_command_line(_words), *trusted]
     for name in asked:
+        _check_is_name(name, f"allow=[{name or repr(name)}]")
         if name not in given:
             raise ConfigError(
                 f"allow=[{name}]: set by a config file; only you may allow a package: "
@@ -121,13 +122,17 @@ def _on_command_line(words: Sequence[str]) -> list[str]:
 
 def _check_name(name: str, file: Path | None) -> None:
     where = f"allow=[{name}]" if file is None else f"{file}: allow: [{name}]"
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{where}: not the name of a package")
+    _check_is_name(name, where)
     if is_reserved(name):
         ours = name.split(".")[0] in OURS
         fixed = "what a config may name of it is fixed; allow a package of your own that uses it"
         python = "part of Python itself, without networks or losses; allow a package of your own"
         raise ConfigError(f"{where}: {fixed if ours else python}")
+
+
+def _check_is_name(name: str, where: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{where}: not the name of a package")
 
 
 def _trusted(file: Path) -> list[str]:

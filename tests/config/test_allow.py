@@ -120,6 +120,7 @@ def test_place_of_the_trust_file(monkeypatch, tmp_path):
         ("segsweep.system", "is fixed"),
         ("my-nets", "not the name"),
         ("..", "not the name"),
+        ("", "not the name"),
     ],
 )
 def test_what_nobody_may_allow(name, reason, trust):

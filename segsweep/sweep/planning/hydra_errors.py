@@ -277,6 +277,7 @@ _PATTERNS = (
     (r"Error merging override ~(?P<key>[\w.]+)", _not_deleted),
     (r"Error merging override (?P<key>hydra\.[\w.]+)=(?P<value>[^\n]*)", _section),
     (r"delete from config\. The value of '(?P<key>[^']+)'", _not_deleted),
+    (r"Error resolving interpolation '(?P<text>[^']*)', possible interpolation keys", _no_option),
     (r"Cannot find primary config '(?P<name>[^']*)'", _no_config),
     (r"when parsing index: \d+, string: (?P<text>.*?) out of \[", _grammar),
     (r"Error parsing override '(?P<text>[^']*)'", _grammar),

@@ -26,6 +26,8 @@ TAKING: dict[str, str] = {
 """Hydra's flags that take a value, and which."""
 OPTIONAL = {"--info": "all | aliases | config | defaults | defaults-tree | plugins | searchpath"}
 OPTIONAL["-i"] = OPTIONAL["--info"]
+PARTS = ("engine", "base_config")
+"""Configs that are none of a run: what Hydra itself does, and the schema."""
 ALONE = (
     *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r"),
     *("--multirun", "-m", "--shell-completion", "-sc"),
@@ -73,6 +75,8 @@ def check_plain_words(words: Sequence[str]) -> None:
             _check_flag(word)
         elif "=" not in word and not word.startswith("~"):
             raise ConfigError(f"{word or repr(word)}: {_meant(word, before)}")
+        elif not word.lstrip("+").partition("=")[0].strip():
+            raise ConfigError(f"{word}: no key before =; `segsweep-train --help` shows examples")
     shadowed.check_words(words)
     check_values([word for _, word in own if not word.startswith("-")], words)
 
@@ -106,6 +110,8 @@ def _check_value(flag: str, value: str, wanted: str) -> None:
     if len(allowed) > 1 and value not in allowed:
         close = nearest(value, allowed)
         raise ConfigError(f"{flag} {value}: allowed are {', '.join(allowed)}{close}")
+    if flag in ("--config-name", "-cn") and value.removesuffix(".yaml") in PARTS:
+        raise ConfigError(f"{flag} {value}: a part of every config; leave it out")
 
 
 def _is_choice(following: Sequence[str], wanted: str) -> bool:

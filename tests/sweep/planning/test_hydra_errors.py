@@ -267,6 +267,13 @@ def test_other_errors_name_their_class():
     assert one_line(ValueError()) == "ValueError: unknown error"
 
 
+def test_option_named_by_a_key_that_does_not_exist(monkeypatch, tmp_path, capsys):
+    """Hydra names the groups that may be referred to; the word and its options are meant."""
+    for word in ("data=${foo}", "model=${foo}"):
+        line = refusal((train_here([word], monkeypatch, tmp_path), *capsys.readouterr()))
+        assert line.startswith(f"{word}: no such option; allowed are ")
+
+
 @pytest.mark.parametrize(("word", "kind"), [("scheduler=null", "NoneType"), ("scheduler=3", "int")])
 def test_option_that_is_not_a_name(word, kind):
     """Hydra's own error names neither the group nor its options."""

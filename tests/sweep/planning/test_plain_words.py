@@ -32,6 +32,10 @@ from segsweep.sweep.planning.plain_words import LOOKING, check_plain_words
         ("-m notebook", "notebook: not key=value; did you mean trainer=notebook or exper"),
         ("-m model=unet, unet2", "unet2: no space after a comma: model=unet,unet2"),
         ("sead", "sead: not key=value; did you mean 'seed'?; `segsweep-train --help` "),
+        ("=", "=: no key before =; `segsweep-train --help` shows examples"),
+        ("-m +=3", "+=3: no key before =; "),
+        ("-cn engine", "-cn engine: a part of every config; leave it out"),
+        ("--config-name base_config.yaml", "--config-name base_config.yaml: a part of every "),
         ("photos", "photos: not key=value; images in a folder: `segsweep data photos` says"),
     ],
 )
