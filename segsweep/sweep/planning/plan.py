@@ -75,10 +75,15 @@ def check_without_data(values: Values, choices: Mapping[str, str]) -> RunConfig:
     """
     user_code.describe(values)
     config = RunConfig.of(check_config(values, choices))
-    height, width = config.data.height_width
-    if height * width > LARGE or not sweep_of(config).plan.exists():
+    if _is_built_first(config):
         _check_built(config)
     return config
+
+
+def _is_built_first(config: RunConfig) -> bool:
+    """Whether network and loss are checked before images are decoded."""
+    height, width = config.data.height_width
+    return height * width > LARGE or not sweep_of(config).plan.exists()
 
 
 def plan_checked(config: RunConfig) -> PlannedRun:
@@ -102,7 +107,7 @@ def plan_checked(config: RunConfig) -> PlannedRun:
     }
     name = folder_name(config.choices["model"], config.choices["loss"], config.seed, identity)
     paths = sweep_of(config).run(name)
-    if not paths.result.exists():  # a finished run was built before, and building takes seconds
+    if not _is_built_first(config) and not paths.result.exists():  # else it was built before
         _check_built(config)
     return PlannedRun(
         FrozenConfig.of(frozen),

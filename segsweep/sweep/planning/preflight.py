@@ -68,16 +68,17 @@ def _measured_runs(
     todo: Sequence[PlannedRun], slots: Sequence[Slot], stop: Callable[[], bool]
 ) -> tuple[list[PlannedRun], dict[str, Cost]]:
     """Return the runs to do and their costs; the runs save memory if it would be short."""
-    fast = list(todo)
-    saving = [_saving_memory(run) for run in todo]
+    can_save = any(run.config.trainer.lean == "auto" for run in todo)
     try:
-        costs = _costs(fast, slots, stop)
+        costs = _costs(todo, slots, stop)
     except ConfigError:  # out of memory
-        if saving == fast:
+        if not can_save:
             raise
-        return saving, _costs(saving, slots, stop)
-    if saving == fast or not is_short(list(costs.values()), len(slots), available_memory_mb()):
-        return fast, costs
+    else:
+        enough = not is_short(list(costs.values()), len(slots), available_memory_mb())
+        if enough or not can_save:
+            return list(todo), costs
+    saving = [_saving_memory(run) for run in todo]
     return saving, _costs(saving, slots, stop)
 
 
