@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command import train_here
 from fake_data import blob
 from segsweep.data.decoder_warnings import large_images
-from trained_sweeps import Trained, resized, trained
+from trained_sweeps import WORDS, Trained, resized, write_photos
 
 __all__ = ["resized"]
 pytestmark = pytest.mark.slow
@@ -20,6 +21,13 @@ TILE, STEP = 256, 192
 """Sides of a tile, and how far neighbours are apart: they overlap by a quarter."""
 MOST_MB = 6_000
 """The pixels alone are 300 MB, as numbers of the network 1,200 MB."""
+CONVOLUTION = """
+_target_: torch.nn.Conv2d
+in_channels: 3
+out_channels: 1
+kernel_size: 5
+padding: 2
+"""
 PEAK = """
 import resource, runpy, sys
 try:
@@ -42,9 +50,16 @@ def predicted(sweep: Path, images: Path, out: Path, *words: str) -> tuple[int, f
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory) -> Trained:
-    """Return a sweep of a very small network that sees 256 x 256 pixels."""
-    words = ("data.size=256", "model=unet2", "model.channels=[2,2]")
-    return trained(tmp_path_factory.mktemp("narrow"), *words)
+    """Return a sweep of one convolution that sees 256 x 256 pixels: what costs is the tiles."""
+    folder = tmp_path_factory.mktemp("narrow")
+    (folder / "conf/model").mkdir(parents=True)
+    (folder / "conf/model/convolution.yaml").write_text(CONVOLUTION, encoding="utf-8")
+    write_photos(folder / "photos")
+    usual = [word for word in WORDS if not word.startswith(("model", "optimizer"))]
+    own = ("--config-dir=conf", "model=convolution", "data.size=256", "optimizer.lr=0.5")
+    with pytest.MonkeyPatch.context() as patch:
+        assert train_here((*usual, *own), patch, folder) == 0
+    return Trained(folder)
 
 
 def test_in_tiles(narrow, tmp_path) -> None:
