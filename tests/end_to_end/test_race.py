@@ -14,13 +14,13 @@ from clusters import RAY, SLURM, needs
 from command import TINY, finish, of_session, rows_of, snapshot, start, wait_for
 
 pytestmark = pytest.mark.slow
-THRESHOLDS = ("0.5", "0.4", "0.45", "0.55", "0.999", "0.9995", "0.9999", "0.99999")
+THRESHOLDS = ("0.5", "0.4", "0.45", "0.9995", "0.9999", "0.99999")
 CELLS = tuple(f"unet2/bce@threshold={value}" for value in THRESHOLDS)
-"""Four that are alike, and four that see almost no foreground."""
+"""Three that are alike, and three that see almost no foreground."""
 TRAINED = ("data.count=48", "trainer.epochs=12", "preflight=false", "model=unet2", "loss=bce")
 WORDS = (
     *("-m", *TINY, *TRAINED, "optimizer.lr=0.02", f"threshold={','.join(THRESHOLDS)}"),
-    *("seed=range(0,10)", "race=best", "race.looks=[2,4]", "slots=1"),
+    *("seed=range(0,8)", "race=best", "race.looks=[2,4]", "slots=1"),
 )
 
 
@@ -64,9 +64,9 @@ def undisturbed(tmp_path_factory) -> Path:
     """Return the sweep of a race that nobody disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
     said = finish(WORDS, folder)
-    assert "race: looks at 2, 4, 10 seeds of 8 cells; at least 16 runs, at most 80" in said
-    assert "look 2, 4 seeds: 4 of 8 cells may still be the best; out: " in said
-    assert "56 of 80 runs, 24 saved" in said
+    assert "race: looks at 2, 4, 8 seeds of 6 cells; at least 12 runs, at most 48" in said
+    assert "look 2, 4 seeds: 3 of 6 cells may still be the best; out: " in said
+    assert "36 of 48 runs, 12 saved" in said
     return sweep_of(folder)
 
 
@@ -76,11 +76,11 @@ def test_clearly_worse_cells_get_no_further_seeds(undisturbed) -> None:
     ids = {json.loads((run / "result.json").read_text())["run_id"] for run in finished(undisturbed)}
 
     assert {(row["look"], row["cell"]) for row in rows if row["decision"] == "out"} == {
-        ("2", cell) for cell in CELLS[4:]
+        ("2", cell) for cell in CELLS[3:]
     }
-    assert [row["look"] for row in rows] == ["1"] * 8 + ["2"] * 8 + ["3"] * 4
+    assert [row["look"] for row in rows] == ["1"] * 6 + ["2"] * 6 + ["3"] * 3
     planned = [row["cell"] for row in plan]
-    assert [planned.count(cell) for cell in CELLS] == [10] * 4 + [4] * 4
+    assert [planned.count(cell) for cell in CELLS] == [8] * 3 + [4] * 3
     assert {row["run_id"] for row in plan} == ids
     assert {name for row in rows for name in row["runs"].split()} == ids
     assert {tuple(looks) for looks in looks_read(undisturbed).values()} == {
@@ -88,13 +88,13 @@ def test_clearly_worse_cells_get_no_further_seeds(undisturbed) -> None:
         for first, last in ((1, 2), (1, 3), (2, 2), (2, 3), (3, 3))
     }
     for row in rows:
-        assert len(row["runs"].split()) == int(row["seeds"]) == (2, 4, 10)[int(row["look"]) - 1]
+        assert len(row["runs"].split()) == int(row["seeds"]) == (2, 4, 8)[int(row["look"]) - 1]
 
 
 def test_killed_three_times_it_decides_as_if_undisturbed(undisturbed, tmp_path) -> None:
     """SIGKILL before each look, of the command alone or of all of its processes."""
     generator, sweep, untouched = random.Random(0), sweep_of(tmp_path), {}
-    for done, group in ((9, True), (25, False), (47, True)):
+    for done, group in ((7, True), (18, False), (30, True)):
         process = start(WORDS, tmp_path)
         wait_for(lambda n=done: len(finished(sweep)) >= n, 400)
         time.sleep(0.4 * generator.random())
