@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segsweep.config.truth import FOREGROUND, HALF
+from segsweep.config.truth import FOREGROUND, HALF, VALIDATION_ONLY
 from segsweep.errors import StoredFileError
 from segsweep.report.analysis import Compared, compare
 from segsweep.report.export import csv_of
@@ -110,7 +110,7 @@ def _record(run: RunRecord, paths: RunPaths, evaluation: Evaluation, images: int
     columns |= {"n_test": images, "data_fingerprint": evaluation.fingerprint}
     columns |= {"data_target": evaluation.target}
     facts = {"data_fingerprint": evaluation.fingerprint, "data_target": evaluation.target}
-    settings = {**run.settings, **facts}
+    settings = {**run.settings, **facts, VALIDATION_ONLY: False}
     return replace(run, path=paths.root, settings=settings, columns=columns, data=evaluation.title)
 
 

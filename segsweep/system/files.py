@@ -80,7 +80,8 @@ def replacing(path: Path) -> Iterator[Path]:
     The bytes reach the disk before the file is renamed, so neither a kill nor a power
     failure leaves a half-written file under the real name.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # 255 bytes are allowed, with the rest
+    temporary = path.with_name(f".{name}.{os.getpid()}-{get_ident()}.tmp")
     try:
         yield temporary
         with temporary.open("rb+") as file:

@@ -102,6 +102,9 @@ def predict_folder(
         kept = {one.name: known[one.name] for one in images if _stands(one, known, places, wanted)}
         write_rows(places.table, kept.values())
         todo = [image for image in images if image.name not in kept]
+        for image in todo:
+            if not _is_unchanged(image, known):
+                places.remove(image)  # of another image under this name: all that is written of it
         rows, failed = dict[str, Mapping[str, object]](kept), dict[str, str]()
         if todo:
             tell(0, len(todo))
@@ -166,14 +169,21 @@ def _stands(
     image: ImageFile, known: Mapping[str, Mapping[str, str]], places: Places, wanted: Wanted
 ) -> bool:
     """Whether an image is predicted, with all that is wanted, and is the same file as then."""
-    if image.name not in known or known[image.name]["error"]:
+    if not _is_unchanged(image, known):
         return False
-    row = known[image.name]
     files = [places.mask(image)]
     files += [places.probability(image)] if wanted.probabilities else []
     files += [places.overlay(image)] if wanted.overlays else []
-    same = all(row[key] == str(value) for key, value in version_of(image).items())
-    return same and row["mask"] == places.mask_name(image) and all(map(Path.is_file, files))
+    named = known[image.name]["mask"] == places.mask_name(image)
+    return named and all(map(Path.is_file, files))
+
+
+def _is_unchanged(image: ImageFile, known: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the table knows this image, the same file as then."""
+    row = known.get(image.name)
+    if row is None or row["error"]:
+        return False
+    return all(row[key] == str(value) for key, value in version_of(image).items())
 
 
 def _predicted(

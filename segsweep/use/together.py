@@ -54,9 +54,16 @@ class Together:
         return self._prepared({name: read_image(path, how) for name, how in ways.items()})
 
     def prepare(self, image: Raw) -> Seen:
-        """Prepare an image (H, W, 3), or (H, W) in grey: uint8, uint16, or float in [0, 1]."""
+        """Prepare an image (H, W, 3), or (H, W) in grey: uint8, uint16, or float in [0, 1].
+
+        Whole numbers mean what they mean in a file: `data.range` applies to them.
+        """
         image = image if image.ndim == 3 else np.stack([image] * 3, axis=2)
-        return self._prepared({str(network.decoding): image for network in self.networks})
+        ways = {str(network.decoding): network.decoding for network in self.networks}
+        whole = image.dtype.kind == "u"
+        return self._prepared(
+            {name: how.scaled(image) if whole else image for name, how in ways.items()}
+        )
 
     def probabilities(
         self, images: Iterable[Seen | DataError]

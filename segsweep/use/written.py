@@ -55,6 +55,12 @@ class Places:
             for file in (self.root / name).rglob(".*.tmp"):
                 file.unlink(missing_ok=True)
 
+    def remove(self, image: ImageFile) -> None:
+        """Delete what is written about an image."""
+        for file in (self.mask(image), self.probability(image), self.overlay(image)):
+            with suppress(OSError):  # a name too long for a file, or one that is not text
+                file.unlink(missing_ok=True)
+
     def mask(self, image: ImageFile) -> Path:
         """The mask, 0 and 255, at the image's own size."""
         return self.root / self.mask_name(image)

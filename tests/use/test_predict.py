@@ -570,3 +570,48 @@ def test_settings_name_the_networks(resized, tmp_path) -> None:
         None,
         False,
     )
+
+
+def test_nothing_of_an_older_image_stays(resized, tmp_path) -> None:
+    """Not its probabilities or overlay if only masks are wanted now; nothing of a broken file."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    only_test_images(resized.images, ["photo00", "photo01"], photos)
+    together = opened(resized.sweep, "unet2-bce-s0")
+    predict_folder(together, photos, out, Wanted(probabilities=True, overlays=True))
+    Image.open(photos / "photo00.png").rotate(90, expand=True).save(photos / "photo00.png")
+    (photos / "photo01.png").write_bytes(b"no image")
+    predict_folder(together, photos, out, Wanted())
+
+    assert {path.name for path in out.rglob("*.*") if path.is_file()} == {
+        *("photo00.png", "predictions.csv", "predictions.json", ".predict.lock")
+    }
+    again = predict_folder(together, photos, out, Wanted(probabilities=True, overlays=True))
+    assert again.predicted == 1
+    size = Image.open(photos / "photo00.png").size
+    for name in ("masks/photo00.png", "probabilities/photo00.png", "overlays/photo00.jpg"):
+        assert Image.open(out / name).size == size
+
+
+def test_long_name_is_a_name(resized, tmp_path) -> None:
+    """As long as a file system allows: predicted like others."""
+    name = "ä" * 125 + ".png"
+    (tmp_path / "photos").mkdir()
+    shutil.copy(resized.images / "photo00.png", tmp_path / "photos" / name)
+    together = opened(resized.sweep, "unet2-bce-s0")
+    done = predict_folder(together, tmp_path / "photos", tmp_path / "out", Wanted())
+
+    assert done.predicted == 1
+    assert [path.name for path in (tmp_path / "out/masks").iterdir()] == [name]
+
+
+def test_whole_numbers_of_an_array_mean_what_they_mean_in_a_file(resized, tmp_path) -> None:
+    """The range that a data set names applies to an array as to the file it was read from."""
+    together = opened(resized.sweep, "unet2-bce-s0")
+    together.networks[0].config.data.source["range"] = [0, 4095]
+    values = np.random.default_rng(0).integers(0, 4096, (20, 30), dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    from_file = together.read(tmp_path / "deep.png")
+
+    for array in (values, (values / 4095).astype(np.float32)):
+        for key, seen in together.prepare(array).inputs.items():
+            assert seen == pytest.approx(from_file.inputs[key], abs=2e-5)  # rounded to 16 bits
