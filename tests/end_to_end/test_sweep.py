@@ -346,7 +346,7 @@ def test_two_slots_are_used_as_well_as_they_can_be(tmp_path) -> None:
     total = max(ended.values()) - min(began.values())
     (long,) = [run for run in runs if "seconds: 0.75" in (run / "config.yaml").read_text()]
 
-    assert took[runs.index(long)] > 3 * sorted(took)[-2]
+    assert took[runs.index(long)] > 2 * sorted(took)[-2]
     assert long in sorted(runs, key=began.__getitem__)[:2]
     assert total < 1.15 * best, (total, best, took)
 
