@@ -110,8 +110,8 @@ print()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", ["model", "loss", "augment"])
-def test_plan_needs_no_compiler(group, tmp_path):
+@pytest.mark.parametrize(("group", "least"), [("model", 4), ("loss", 5), ("augment", 3)])
+def test_plan_needs_no_compiler(group, least, tmp_path):
     """Every network, loss and augmentation is built; none of it imports what takes a second."""
     files = sorted((ROOT / "conf" / group).glob("*.yaml"))
     others = "fcn", "deeplabv3", "lraspp", "smp"  # of libraries, which import it
@@ -119,7 +119,7 @@ def test_plan_needs_no_compiler(group, tmp_path):
     words = ["-m", *TINY, f"{group}={','.join(names)}", "plan=true", "preflight=false"]
 
     code = RERUN.format(words=words) + NO_COMPILER
-    assert len(names) >= 3
+    assert len(names) >= least
     assert loaded_by(code, tmp_path) == ["torch"]
 
 

@@ -98,13 +98,13 @@ def predict_folder(
             raise StoreError(f"{out}: another command is writing there; wait for it")
         places.remove_temporary_files()
         write_json(places.settings, settings_of(together))
-        known = known_rows(places.table)
+        known = _unchanged(images, known_rows(places.table))
+        for image in images:
+            if image.name not in known:
+                places.remove(image)  # what an older image under this name left
         kept = {one.name: known[one.name] for one in images if _stands(one, known, places, wanted)}
         write_rows(places.table, kept.values())
         todo = [image for image in images if image.name not in kept]
-        for image in todo:
-            if not _is_unchanged(image, known):
-                places.remove(image)  # of another image under this name: all that is written of it
         rows, failed = dict[str, Mapping[str, object]](kept), dict[str, str]()
         if todo:
             tell(0, len(todo))
@@ -165,25 +165,30 @@ def _check_settings(places: Places, settings: Mapping[str, object]) -> None:
         )
 
 
+def _unchanged(
+    images: Sequence[ImageFile], rows: Mapping[str, Mapping[str, str]]
+) -> dict[str, Mapping[str, str]]:
+    """Return image -> its row, of images that are the same files as when they were predicted."""
+    return {
+        image.name: row
+        for image in images
+        if (row := rows.get(image.name)) is not None
+        and not row["error"]
+        and all(row[key] == str(value) for key, value in version_of(image).items())
+    }
+
+
 def _stands(
     image: ImageFile, known: Mapping[str, Mapping[str, str]], places: Places, wanted: Wanted
 ) -> bool:
-    """Whether an image is predicted, with all that is wanted, and is the same file as then."""
-    if not _is_unchanged(image, known):
+    """Whether all that is wanted of an image is there; *known* are the rows of unchanged ones."""
+    if image.name not in known:
         return False
     files = [places.mask(image)]
     files += [places.probability(image)] if wanted.probabilities else []
     files += [places.overlay(image)] if wanted.overlays else []
     named = known[image.name]["mask"] == places.mask_name(image)
     return named and all(map(Path.is_file, files))
-
-
-def _is_unchanged(image: ImageFile, known: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether the table knows this image, the same file as then."""
-    row = known.get(image.name)
-    if row is None or row["error"]:
-        return False
-    return all(row[key] == str(value) for key, value in version_of(image).items())
 
 
 def _predicted(

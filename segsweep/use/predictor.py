@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from segsweep.use.together import Seen, Together
 
 Image = str | PathLike[str] | Raw
-"""A file, or an array (H, W, 3) or (H, W): uint8, uint16, or float in [0, 1]."""
+"""A file, or an array (H, W, 3) or (H, W): uint8 or uint16 as in a file, or float in [0, 1]."""
 
 
 @dataclass(frozen=True)

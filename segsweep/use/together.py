@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from segsweep.data.decoding import Decoding
 from segsweep.data.source import Raw
 from segsweep.errors import DataError
 from segsweep.use.inputs import read_image
@@ -48,10 +49,14 @@ class Together:
         """The largest size to which an image is resized."""
         return max(network.config.data.height_width for network in self.networks)
 
+    @property
+    def _ways(self) -> dict[str, Decoding]:
+        """How the networks take an image file, by its text; most often one way for all."""
+        return {str(network.decoding): network.decoding for network in self.networks}
+
     def read(self, path: Path) -> Seen:
         """Read and prepare an image file; DataError names the file and the reason."""
-        ways = {str(network.decoding): network.decoding for network in self.networks}
-        return self._prepared({name: read_image(path, how) for name, how in ways.items()})
+        return self._prepared({name: read_image(path, how) for name, how in self._ways.items()})
 
     def prepare(self, image: Raw) -> Seen:
         """Prepare an image (H, W, 3), or (H, W) in grey: uint8, uint16, or float in [0, 1].
@@ -59,10 +64,9 @@ class Together:
         Whole numbers mean what they mean in a file: `data.range` applies to them.
         """
         image = image if image.ndim == 3 else np.stack([image] * 3, axis=2)
-        ways = {str(network.decoding): network.decoding for network in self.networks}
         whole = image.dtype.kind == "u"
         return self._prepared(
-            {name: how.scaled(image) if whole else image for name, how in ways.items()}
+            {name: how.scaled(image) if whole else image for name, how in self._ways.items()}
         )
 
     def probabilities(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import segsweep as package
-from command import TINY, rows_of, train_here
+from command import rows_of
 from fake_data import blob
 from segsweep.report.comparisons import compare_all
 from segsweep.report.elsewhere import on_other_data, tables_on
@@ -17,7 +17,7 @@ from segsweep.store.paths import RunPaths, SweepPaths
 from segsweep.store.records import read_split
 from segsweep.store.tables import read_all
 from segsweep.training import dataset
-from trained_sweeps import write_photos
+from trained_sweeps import trained
 
 SIZES = ((45, 60), (32, 50))
 
@@ -314,17 +314,13 @@ def test_removing_the_sweep_removes_them(evaluate, mine, segsweep):
 @pytest.mark.slow
 def test_sweep_that_has_no_test_part(tmp_path, monkeypatch, segsweep):
     """Trained on all images of one's own: the other data are its test images."""
-    write_photos(tmp_path / "photos")
+    sweep = trained(tmp_path, "seed=0,1", "model=unet2", "data.split.test=0").sweep
     write_other(tmp_path)
-    words = ("-m", *TINY, "data=folder", "data.images=photos/images", "data.masks=photos/masks")
-    words = [word for word in words if not word.startswith(("data.count", "data.side"))]
-    words += ["data.split.test=0", "model=unet2", "loss=bce", "seed=0,1", "preflight=false"]
-    assert train_here(words, monkeypatch, tmp_path) == 0
+    monkeypatch.chdir(tmp_path)
     code, out, error = segsweep("evaluate", "main", "--data", "other", "--device", "cpu")
 
     assert code == 0, error
     assert "Nothing to compare" not in out
-    sweep = tmp_path / "outputs/main"
     runs = sorted((sweep / "evaluations/other/runs").iterdir())
     counts = [count for run in runs for count in counts_in(run / "per_image.csv", "train").values()]
     mean = np.mean([tp / (tp + fp + fn) if tp + fp + fn else 1 for tp, fp, fn, _ in counts])
