@@ -111,7 +111,8 @@ def _no_option(match: re.Match[str], words: Sequence[str]) -> str:
             return f"{word}: no such option; allowed are {', '.join(options)}"
     for word in words:
         group, equals, value = word.lstrip("+~").partition("=")
-        if equals and "." not in group and not re.match(r"(?!(nan|inf|null)$)[a-z_]", value, re.I):
+        named = re.match(r"(?!(nan|inf|null)$)[a-z_]", value, re.I)
+        if equals and "." not in group and group not in known_keys() and not named:
             return f"{word}: {group} takes the name of an option"
     return _first(match.string.splitlines()[0])
 
@@ -124,6 +125,8 @@ def _missing_plugin(match: re.Match[str], words: Sequence[str]) -> str:
 def _unknown_key(match: re.Match[str], words: Sequence[str]) -> str:
     """Name the nearest key; for a key below an option node, the keys of that option."""
     key = match["key"]
+    if key == "hydra":
+        return "hydra: takes the name of an option in its groups, as in hydra/launcher=joblib"
     for section, of in SECTIONS.items():
         close = nearest(key.removeprefix(f"{section}."), keys_of(of))
         if key.startswith(f"{section}.") and (section == "data.split" or not close):
@@ -238,6 +241,11 @@ def _without_m(match: re.Match[str], words: Sequence[str]) -> str:
     return without_m(match["word"])
 
 
+def _swept_hydra(match: re.Match[str], words: Sequence[str]) -> str:
+    word = next((word for word in words if re.match(r"\+*hydra\b.*,", word)), "hydra")
+    return f"{word}: only one value is allowed, because it applies to the whole command"
+
+
 def _several(match: re.Match[str], words: Sequence[str]) -> str:
     return f"{match['key']} has several values; add -m to run one after the other"
 
@@ -263,6 +271,7 @@ _PATTERNS = (
         _unknown_option,
     ),
     (r"Sweep parameters '(?P<word>.*?)'(, '.*)? requires --multirun", _without_m),
+    (r"Sweeping over Hydra's configuration is not supported", _swept_hydra),
     (r"Ambiguous value for argument '(?P<key>[^=']+)=", _several),
     (
         r"Value '(?P<value>.*?)'(?: of type .*? converted to| is not a valid) (?P<type>\w+).*?"

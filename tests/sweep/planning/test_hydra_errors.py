@@ -102,6 +102,10 @@ def test_unknown_key_names_the_nearest(word, meant):
             "~hydra.job.name: Hydra's keys cannot be deleted; leave the word out, or set hydra.job",
         ),
         (["augment=none", "augment.p=1"], "augment.p: no such key; augment=none has no keys; "),
+        (
+            ["hydra=basic"],
+            "hydra: takes the name of an option in its groups, as in hydra/launcher=",
+        ),
         (["hydra.x=1"], "hydra.x: no such key; `segsweep-train --cfg hydra` lists those"),
         (
             ["hydra.launcher.n_jobs=2"],
@@ -312,3 +316,19 @@ def test_launcher_without_a_plugin_is_not_installed():
     line = said("hydra/launcher=dask")
 
     assert line.startswith("hydra/launcher=dask: no such launcher is installed; allowed are basic")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["threads=1", "hydra=9"], "hydra=9: hydra takes the name of an option"),
+        (
+            ["-m", "seed=0,1", "hydra=9,8"],
+            "hydra=9,8: only one value is allowed, because it applies",
+        ),
+    ],
+)
+def test_the_word_that_is_wrong_is_named(words, line, tmp_path, monkeypatch, capsys):
+    """Not another one, whose key takes a value of that kind."""
+    assert train_here(words, monkeypatch, tmp_path) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(line)
