@@ -26,11 +26,16 @@ SLURM = (
 )
 
 
+def is_installed(launcher: str) -> bool:
+    """Whether the plugin of a launcher is installed; each is an extra of segsweep."""
+    extra = launcher.partition("_")[0]
+    return importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher") is not None
+
+
 def needs(launcher: str) -> None:
     """Skip the test if the plugin of a launcher is not installed."""
-    extra = launcher.partition("_")[0]
-    if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None:
-        pytest.skip(f"not installed: segsweep[{extra}]")
+    if not is_installed(launcher):
+        pytest.skip(f"not installed: segsweep[{launcher.partition('_')[0]}]")
 
 
 @contextmanager

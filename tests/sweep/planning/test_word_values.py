@@ -3,6 +3,7 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from clusters import is_installed
 from command import TINY, refusal, train_here
 from segsweep.errors import ConfigError
 from segsweep.store.outcome import NAN, Outcome
@@ -12,7 +13,9 @@ from segsweep.sweep.planning.word_values import check_one_value, without_m
 from segsweep.system.installation import conf_folder
 
 DATA = "folder, pairs, ph2, synthetic"
-LAUNCHERS = {"basic", "joblib", "ray", "segsweep", "submitit_local", "submitit_slurm"}
+PLUGINS = ("joblib", "submitit_local", "submitit_slurm")
+LAUNCHERS = {"basic", "ray", "segsweep", *filter(is_installed, PLUGINS)}
+"""Those with a file of segsweep's or Hydra's, and those of the plugins that are installed."""
 
 
 def said(word):
