@@ -571,6 +571,19 @@ def test_rerun_of_a_finished_sweep_touches_no_file(train, tmp_path) -> None:
     assert before == times()
 
 
+def test_command_after_a_sweep_reads_no_run(train, monkeypatch, capsys) -> None:
+    """The one that trained them has examined them; it prints the same report."""
+    monkeypatch.setattr("segsweep.system.files._FRESH_NS", -1)  # files count as old at once
+    words = ["-m", *TINY, "trainer.epochs=1", "model=unet,unet2"]
+    assert train(*words) == 0
+    report = capsys.readouterr().out
+    monkeypatch.setattr("segsweep.sweep.planning.damage.image_rows", None)
+    monkeypatch.setattr("segsweep.report.write.read_all", None)
+
+    assert train(*words) == 0
+    assert capsys.readouterr().out == report
+
+
 @pytest.mark.slow
 def test_truncated_files_are_written_again(train, tmp_path) -> None:
     """The same command repairs a damaged result and a damaged plan."""

@@ -12,7 +12,7 @@ from segsweep.report.searched import SearchedCell, searched_cells
 from segsweep.report.terminal import print_answer, print_line
 from segsweep.report.write import Report
 from segsweep.store.ensembles import read_ensembles
-from segsweep.store.kept_runs import KeptRuns, Version
+from segsweep.store.kept_runs import KeptRuns
 from segsweep.store.tables import Tables
 from segsweep.system.names import plural
 
@@ -37,7 +37,7 @@ def print_report(report: Report) -> None:
     print_files(report, console)
 
 
-def _print_kept(report: Report, kept: KeptRuns, version: Version, console: "Console") -> None:
+def _print_kept(report: Report, kept: KeptRuns, version: str, console: "Console") -> None:
     look = f"{console.width} {console.encoding} {console.color_system}"
     text = kept.printed(version, look)
     if text is None:

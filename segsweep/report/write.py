@@ -15,9 +15,10 @@ from segsweep.report.comparisons import compare_all, joined, summary
 from segsweep.report.export import csv_of
 from segsweep.report.question import Asked
 from segsweep.store.find import check_own_folder, no_sweep
-from segsweep.store.kept_runs import KeptRuns, Version, report_version, sizes_digest
+from segsweep.store.kept_runs import KeptRuns, report_version, sizes_digest
 from segsweep.store.paths import SweepPaths
 from segsweep.store.run_cache import RunCache
+from segsweep.store.states import Status
 from segsweep.store.tables import Tables, read_all
 from segsweep.system.csv_cells import exact_frame
 from segsweep.system.files import (
@@ -55,7 +56,7 @@ class Report:
     """Where its files are; None if none were written."""
     asked: Asked = Asked()
     """What the user asked."""
-    kept: tuple[KeptRuns, Version] | None = None
+    kept: tuple[KeptRuns, str] | None = None
     """Where what is printed of it is kept, if its files are up to date."""
 
     @cached_property
@@ -116,21 +117,26 @@ def _kept(sweep: SweepPaths, asked: Asked, cache: RunCache | None) -> Report:
     """
     if not sweep.runs.is_dir():
         raise no_sweep(sweep.root)
-    kept, version = KeptRuns(sweep), report_version(sweep)
-    data = None if sweep.trials.exists() or sweep.chosen.exists() else kept.report_data(version)
+    kept = KeptRuns(sweep)
+    sources, searched = kept.sources(), sweep.trials.exists() or sweep.chosen.exists()
+    version = report_version(sweep, sources)
+    data = None if searched else kept.report_data(version)
     if data is not None and (said := read_json(sweep.answer)):
         known = kept, version
         return Report(_name(sweep), data, None, said, None, None, where=sweep, kept=known)
     tables = read_all(sweep.root, cache)
     texts, stands = _texts_of_runs(tables, sweep), _standing(sweep, asked)
     if stands is None or not all(has_text(path, text) for path, text in texts.items()):
-        return _written(tables, asked, sweep, live=False)
-    name, data = _names(tables)
-    if tables.damages:
-        return Report(name, data, tables, stands, None, None, where=sweep)
-    kept.keep_report(version, data)
+        report = _written(tables, asked, sweep, live=False)
+    else:
+        report = Report(*_names(tables), tables, stands, None, None, where=sweep)
+    working = any(run.status == Status.RUNNING for run in tables.runs)
+    if not report.written or tables.damages or working:
+        return report
+    version = report_version(sweep, sources)
+    kept.keep_report(version, report.data)
     kept.save()
-    return Report(name, data, tables, stands, None, None, where=sweep, kept=(kept, version))
+    return replace(report, kept=(kept, version))
 
 
 def _names(tables: Tables) -> tuple[str, str]:

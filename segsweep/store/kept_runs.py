@@ -1,7 +1,8 @@
 """What an earlier command found in a sweep: what has not changed since is not read again.
 
 The file is in `outputs/.cache/`. It holds, for each finished run, a digest of its files and
-settings as they were when it was found whole; and one of all files when the report was up to date.
+settings as they were when it was found whole; digests of the content of its files; and one of all
+content that the report was up to date with.
 """
 
 import os
@@ -10,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segsweep.store.paths import RunPaths, SweepPaths
-from segsweep.system.files import file_stamp, is_settled, text_digest
+from segsweep.system.files import file_digest, file_stamp, is_settled, text_digest
 from segsweep.system.installation import code_stamp
 from segsweep.system.kept import Kept
 
-MOST = 20_000
-"""Runs kept of a sweep."""
+MOST = 40_000
+"""Values kept of a sweep, two for each run."""
 _REPORT, _PRINTED = "report", "printed"
 UNSEEN = (".log", ".tmp")
 """Endings of files that neither tables nor page show."""
 LOCKS = (".claim", ".tracked")
 """Lock files of a run, which come and go without a change of the run."""
+LARGE = 1 << 25
+"""Bytes of a file from which its stamp stands for its content."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class KeptRuns:
 
     def __init__(self, sweep: SweepPaths) -> None:
         """Read what earlier commands of the same version of segsweep have kept."""
+        self._sweep = sweep
         self._kept = Kept(kept_file(sweep), code_stamp(), MOST)
 
     def is_whole(self, paths: RunPaths, version: Version) -> bool:
@@ -48,32 +52,55 @@ class KeptRuns:
         if version.settled:
             self._kept[paths.root.name] = version.digest
 
-    def report_data(self, version: Version) -> str | None:
+    def sources(self) -> str:
+        """Return a digest of the content of all files that the sweep's report is made of.
+
+        Of a run whose files have the stamps that they had when it was read last, none is read.
+        """
+        sweep = self._sweep
+        entries = sorted(os.scandir(sweep.runs), key=lambda entry: entry.name)
+        runs = [(one.name, self._content(one.path) if one.is_dir() else "") for one in entries]
+        locks, report = (sweep.lock, sweep.plan_lock), report_files(sweep)
+        own = [path for path in sweep.written if path not in (*locks, *report)]
+        return text_digest(repr((runs, _contents([*own, *_evaluated(sweep)]))))
+
+    def _content(self, folder: str) -> str:
+        """Return a digest of the content of a run's files that tables or page may show."""
+        name = f"{os.path.basename(folder)}/"  # noqa: PTH119 - of many files, as in `file_stamp`
+        files = [file for file in _files(folder) if not file.endswith(UNSEEN)]
+        version = _version(files, None)
+        match self._kept[name]:
+            case [version.digest, str(content)]:
+                return content
+        content = text_digest(repr(_contents(files)))
+        if version.settled:
+            self._kept[name] = [version.digest, content]
+        return content
+
+    def report_data(self, version: str) -> str | None:
         """Return, in words, what data the report is on, if it was up to date in that version."""
         match self._kept[_REPORT]:
-            case [version.digest, str(data)]:
+            case [str(known), str(data)] if known == version:
                 return data
         return None
 
-    def keep_report(self, version: Version, data: str) -> None:
+    def keep_report(self, version: str, data: str) -> None:
         """Keep that the report is up to date, and what *data* it is on.
 
-        The *version* was taken before anything was read.
+        The *version* is of sources and report; that of the sources was taken before any was read.
         """
-        if version.settled:
-            self._kept[_REPORT] = [version.digest, data]
+        self._kept[_REPORT] = [version, data]
 
-    def printed(self, version: Version, look: str) -> str | None:
+    def printed(self, version: str, look: str) -> str | None:
         """Return what was printed of the report in that version on a terminal of that *look*."""
         match self._kept[_PRINTED]:
-            case [version.digest, str(seen), str(text)] if seen == look:
+            case [str(known), str(seen), str(text)] if known == version and seen == look:
                 return text
         return None
 
-    def keep_printed(self, version: Version, look: str, text: str) -> None:
+    def keep_printed(self, version: str, look: str, text: str) -> None:
         """Keep what was printed of the report that is up to date in *version*."""
-        if version.settled:
-            self._kept[_PRINTED] = [version.digest, look, text]
+        self._kept[_PRINTED] = [version, look, text]
 
     def save(self) -> None:
         """Write what is new."""
@@ -91,14 +118,15 @@ def run_version(paths: RunPaths, asked: object) -> Version:
     return _version([*_files(paths.root), *_files(paths.checkpoints)], asked)
 
 
-def report_version(sweep: SweepPaths) -> Version:
-    """Return the version of the files of a sweep: of its runs, and of its report."""
-    entries = sorted(os.scandir(sweep.runs), key=lambda entry: entry.name)
-    runs = [file for entry in entries if entry.is_dir() for file in _files(Path(entry.path))]
-    locks = (sweep.lock, sweep.plan_lock)
-    own = [str(path) for path in sweep.written if path not in locks and path.exists()]
-    others = [str(path) for path in _evaluated(sweep)]
-    return _version([*runs, *own, *others], [entry.name for entry in entries])
+def report_files(sweep: SweepPaths) -> list[Path]:
+    """Return the files of a report that are made of the runs alone, whether they are there."""
+    tables = (sweep.results, sweep.per_image, sweep.comparison, sweep.pairs)
+    return [*tables, sweep.answer, sweep.curves, sweep.page]
+
+
+def report_version(sweep: SweepPaths, sources: str) -> str:
+    """Return the version of a report: a digest of *sources* and of its files as they are now."""
+    return text_digest(repr((sources, _contents(report_files(sweep)))))
 
 
 def sizes_digest(sweep: SweepPaths) -> str:
@@ -126,7 +154,23 @@ def _evaluated(sweep: SweepPaths) -> list[Path]:
     return sorted([*found, *(path for path in of_ensembles if path.exists())])
 
 
-def _files(folder: Path) -> Iterator[str]:
+def _contents(files: Sequence[Path | str]) -> list[tuple[str, str]]:
+    """Return the name of each file and a digest of its content."""
+    return [(os.path.basename(file), _digest(file)) for file in files]  # noqa: PTH119 - as above
+
+
+def _digest(file: Path | str) -> str:
+    """Return a digest of a file's content; empty if there is none that can be read."""
+    stamp = file_stamp(file)
+    if stamp and stamp[1] >= LARGE:
+        return repr(stamp)
+    try:
+        return file_digest(Path(file)) if stamp else ""
+    except OSError:
+        return ""
+
+
+def _files(folder: Path | str) -> Iterator[str]:
     """Yield the paths of the files in *folder*, sorted, but for the locks of a run."""
     try:
         names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())

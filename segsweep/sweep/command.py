@@ -30,7 +30,7 @@ from segsweep.sweep.planning.measure import remove_scratch
 from segsweep.sweep.planning.plan import PlannedRun, each_once, freeze, sweep_of
 from segsweep.sweep.planning.plan_runs import plan_all
 from segsweep.sweep.planning.print_plan import print_plan
-from segsweep.sweep.planning.work import Work, outcomes_before, work_for
+from segsweep.sweep.planning.work import Work, keep_whole, outcomes_before, work_for
 from segsweep.sweep.processes.slots import Slot
 from segsweep.sweep.race.settings import race_of
 from segsweep.sweep.run_race import rows_of_race, run_race
@@ -111,7 +111,11 @@ def _run_planned(
     announce(planned, work, current.request.split())
     for line in repeated:
         print(line, file=sys.stderr)
-    return run_work(work, place, reuse)
+    outcomes = run_work(work, place, reuse)
+    if work.todo and not current.plan_only:
+        current.wait_for_refresh()  # it reads runs into the same cache
+        keep_whole(planned, current.run_cache)
+    return outcomes
 
 
 def _announce(planned: Sequence[PlannedRun], *lines: str) -> None:

@@ -20,6 +20,7 @@ from segsweep.report.question import Asked
 from segsweep.report.write import second_look, write_look, write_report
 from segsweep.store.paths import SweepPaths
 from segsweep.store.tables import read_all
+from segsweep.system.files import locked
 
 SVG = "{http://www.w3.org/2000/svg}"
 TABLES = ("results.csv", "per_image.csv", "comparison.csv")
@@ -397,9 +398,8 @@ def settled(monkeypatch):
 
 
 def test_unchanged_sweep_is_not_read_again(sweep, settled, capsys):
-    """Once the report was found up to date, the same is printed from its own files."""
+    """Once the report is written, the same is printed from its own files."""
     (sweep.root.parent / ".cache").mkdir()
-    write_report(sweep, only_if_changed=True)
     read = write_report(sweep, only_if_changed=True)
     known = write_report(sweep, only_if_changed=True)
     assert (read.tables is None, known.tables is None) == (False, True)
@@ -432,11 +432,23 @@ def test_unchanged_report_is_printed_again(sweep, settled, capsys, monkeypatch):
         print_report(write_report(sweep, only_if_changed=True))
 
 
+def test_nothing_is_kept_while_a_run_trains(sweep, settled):
+    """It may be killed without a change of any file; then it is no longer running."""
+    (sweep.root.parent / ".cache").mkdir()
+    (failed,) = sweep.root.glob("runs/*focal*")
+    (failed / "failure.json").unlink()
+    with locked(failed / ".claim"):
+        assert write_report(sweep, only_if_changed=True).kept is None
+    assert "running" in sweep.results.read_text()
+    assert write_report(sweep, only_if_changed=True).kept is not None
+
+    assert "running" not in sweep.results.read_text()
+
+
 def test_changed_run_is_read_again(sweep, settled):
     """Though no file of the report has changed."""
     (sweep.root.parent / ".cache").mkdir()
-    for _ in range(2):
-        write_report(sweep, only_if_changed=True)
+    write_report(sweep, only_if_changed=True)
     assert write_report(sweep, only_if_changed=True).tables is None
     (failed,) = sweep.root.glob("runs/*focal*")
     (failed / "failure.json").write_text(json.dumps({"error": "ValueError: another"}))

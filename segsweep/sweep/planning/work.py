@@ -1,10 +1,11 @@
 """What a command does with each run it asks for: leave it alone, or train it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from segsweep import __version__
-from segsweep.errors import StoredFileError
+from segsweep.errors import SegsweepError, StoredFileError
 from segsweep.store.json_files import Result, known_result, read_result
 from segsweep.store.outcome import Outcome, failed_outcome, finished_outcome
 from segsweep.store.run_cache import RunCache
@@ -57,6 +58,15 @@ def work_for(planned: Sequence[PlannedRun], cache: RunCache | None = None) -> Wo
     names = {run.name for run in (*kept, *skipped)}
     todo = [run for run in planned if run.name not in names]
     return Work(kept, todo, repeated, skipped, states, damages)
+
+
+def keep_whole(runs: Sequence[PlannedRun], cache: RunCache) -> None:
+    """Examine the finished ones of *runs*: the next command need not read those that are whole.
+
+    That command says what is damaged.
+    """
+    with suppress(SegsweepError, OSError):  # such as data that are gone by now
+        damages_of([run for run in runs if run.paths.status() is Status.FINISHED], cache)
 
 
 def outcomes_before(work: Work) -> list[Outcome]:
